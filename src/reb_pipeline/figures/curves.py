@@ -1,0 +1,117 @@
+"""Plotly figures of image scores: ROC curve and score histogram."""
+
+from itertools import cycle
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import ArrayLike
+from plotly.subplots import make_subplots
+from sklearn.metrics import roc_curve
+
+from reb_pipeline.metrics.image import image_metrics
+
+# Okabe and Ito's colour-blind-safe palette (https://jfly.uni-koeln.de/color/), good always blue.
+GOOD_COLOUR = "#0072B2"
+DEFECT_COLOURS = ("#D55E00", "#E69F00", "#009E73", "#CC79A7", "#000000", "#F0E442", "#56B4E9")
+_BINS = 40
+
+
+def roc_figure(labels: ArrayLike, scores: ArrayLike, title: str) -> go.Figure:
+    """ROC curve with the AUROC in the legend.
+
+    Args:
+        labels: [N] int, 0 good, 1 anomalous.
+        scores: [N] float, higher = more anomalous.
+        title: shown above the curve.
+
+    Returns:
+        The figure; without a curve, and saying so, where only one class is present.
+
+    Raises:
+        ValueError: as :func:`reb_pipeline.metrics.image.image_metrics`.
+    """
+    auroc = image_metrics(labels, scores)["image_auroc"]
+    figure = go.Figure(
+        layout={
+            "title": title,
+            "template": "plotly_white",
+            "width": 560,
+            "height": 560,
+            "legend": {"x": 0.98, "y": 0.03, "xanchor": "right", "yanchor": "bottom"},
+        }
+    )
+    if auroc is None:
+        figure.add_annotation(
+            text="only one class: no ROC curve", x=0.5, y=0.5, showarrow=False, bgcolor="white"
+        )
+    else:
+        fpr, tpr, thresholds = roc_curve(labels, scores)
+        figure.add_scatter(
+            x=fpr,
+            y=tpr,
+            mode="lines",
+            name=f"AUROC {auroc:.3f}",
+            line={"color": GOOD_COLOUR, "width": 3},
+            customdata=thresholds,
+            hovertemplate="threshold %{customdata:.4g}<br>FPR %{x:.3f}, TPR %{y:.3f}",
+        )
+    figure.add_scatter(
+        x=[0, 1], y=[0, 1], mode="lines", name="chance", line={"color": "grey", "dash": "dot"}
+    )
+    figure.update_xaxes(title="false positive rate", range=[-0.01, 1.01], constrain="domain")
+    figure.update_yaxes(title="true positive rate", range=[-0.01, 1.01], scaleanchor="x")
+    return figure
+
+
+def score_histogram(scores: pd.DataFrame, title: str) -> go.Figure:
+    """Overlaid histograms of the good images' scores and of each defect type's, above a rug.
+
+    Args:
+        scores: one row an image: ``image_score`` float, ``label`` 0 or 1, ``defect_type`` str.
+        title: shown above the histograms.
+    """
+    defects = sorted(scores.loc[scores["label"] == 1, "defect_type"].unique())
+    kinds = [("good", scores["label"] == 0, GOOD_COLOUR)] + [
+        (defect, (scores["label"] == 1) & (scores["defect_type"] == defect), colour)
+        for defect, colour in zip(defects, cycle(DEFECT_COLOURS), strict=False)
+    ]
+    # The same bins for every kind, else their heights could not be compared.
+    edges = np.histogram_bin_edges(scores["image_score"], bins=_BINS)
+    bins = {"start": edges[0], "end": edges[-1] + edges[1] - edges[0], "size": edges[1] - edges[0]}
+    figure = make_subplots(
+        rows=2,
+        cols=1,
+        shared_xaxes=True,
+        vertical_spacing=0.03,
+        row_heights=[0.7, 0.3],
+    )
+    for name, chosen, colour in kinds:
+        values = scores.loc[chosen, "image_score"]
+        figure.add_histogram(
+            x=values,
+            xbins=bins,
+            name=f"{name} ({len(values)})",
+            marker_color=colour,
+            opacity=0.6,
+            legendgroup=name,
+            row=1,
+            col=1,
+        )
+        figure.add_scatter(
+            x=values,
+            y=[name] * len(values),
+            mode="markers",
+            marker={"symbol": "line-ns-open", "color": colour, "size": 10},
+            legendgroup=name,
+            showlegend=False,
+            row=2,
+            col=1,
+        )
+    figure.update_layout(
+        title=title, barmode="overlay", template="plotly_white", width=900, height=560
+    )
+    figure.update_yaxes(title="images", row=1, col=1)
+    figure.update_yaxes(autorange="reversed", type="category", row=2, col=1)
+    figure.update_xaxes(title="image score (higher = more anomalous)", row=2, col=1)
+    return figure

@@ -1,0 +1,170 @@
+"""What happens around a run: checks before it, a manifest and a summary after it."""
+
+import logging
+import sys
+from importlib.metadata import distributions
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from kedro.framework.hooks import hook_impl
+from kedro.io import AbstractVersionedDataset
+from kedro.io.core import VersionNotFoundError
+
+from reb_pipeline.errors import InputError
+
+if TYPE_CHECKING:
+    from kedro.framework.context import KedroContext
+    from kedro.io import CatalogProtocol
+    from kedro.pipeline import Pipeline
+
+logger = logging.getLogger(__name__)
+
+MANIFEST = "run_manifest"
+PARAMETERS = ("params:", "parameters")
+
+
+def _is_parameter(name: str) -> bool:
+    return name.startswith(PARAMETERS)
+
+
+class PreflightHooks:
+    """Says in one sentence what cannot work, before long work starts."""
+
+    @hook_impl
+    def after_context_created(self, context: "KedroContext") -> None:
+        """Let bad input end a command with its sentence instead of a traceback."""
+        sys.excepthook = _say_input_errors
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
+        """Check the inputs that no node of this run makes, and the backbones.
+
+        Raises:
+            InputError: If an input is missing or a backbone cannot be used.
+        """
+        for name in sorted(filter(lambda n: not _is_parameter(n), pipeline.inputs())):
+            dataset = catalog[name]
+            if hasattr(dataset, "check"):  # raw images tell what is wrong with their folder
+                dataset.check()
+            elif not dataset.exists():
+                msg = f"Dataset {name!r} is not there yet: run the pipeline that makes it first, or plain `kedro run`."
+                raise InputError(msg)
+        self._check_backbones(pipeline, catalog)
+
+    @staticmethod
+    def _check_backbones(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
+        settings = {
+            str(catalog[name].load().extractor_settings()): catalog[name]
+            .load()
+            .extractor_settings()
+            for name in pipeline.inputs()
+            if name.startswith("params:features.")
+        }
+        if settings:
+            from reb_pipeline.features.extractor import PatchExtractor
+
+            for one in settings.values():
+                PatchExtractor(**one)
+
+
+class ManifestHooks:
+    """Leaves the dataset ``run_manifest``: all that is needed to trace a run's figures back and make them again."""
+
+    def __init__(self) -> None:
+        self._inputs: dict[str, str | None] = {}
+        self._parameters: dict[str, Any] = {}
+
+    @hook_impl
+    def after_context_created(self, context: "KedroContext") -> None:
+        """Keep the resolved parameters."""
+        self._parameters = context.config_loader["parameters"]
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
+        """Resolve the versions of all inputs now; Kedro loads just these afterwards."""
+        self._inputs = {
+            name: _loaded_version(catalog[name])
+            for name in sorted(pipeline.inputs())
+            if not _is_parameter(name)
+        }
+
+    @hook_impl
+    def after_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: "Pipeline", catalog: "CatalogProtocol"
+    ) -> None:
+        """Save the manifest."""
+        outputs = sorted(pipeline.all_outputs())
+        chosen = (
+            "env",
+            "pipeline_names",
+            "namespaces",
+            "tags",
+            "from_nodes",
+            "to_nodes",
+            "node_names",
+        )
+        catalog[MANIFEST].save(
+            {
+                "run_id": run_params["run_id"],
+                "run": {name: run_params[name] for name in chosen if run_params.get(name)},
+                "nodes": [node.name for node in pipeline.nodes],
+                "inputs": {
+                    name: _source(catalog[name], self._inputs[name]) for name in self._inputs
+                },
+                "outputs": dict.fromkeys(outputs, run_params["run_id"]),
+                "parameters": self._parameters,
+                "python": sys.version.split()[0],
+                "packages": {
+                    d.name: d.version for d in sorted(distributions(), key=lambda d: d.name)
+                },
+            }
+        )
+
+
+class SummaryHooks:
+    """Ends a run with a table of its metrics and the paths of its figures."""
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
+        """Print what this run measured and drew."""
+        outputs = pipeline.all_outputs()
+        measured = sorted(name for name in outputs if name.startswith("metrics_"))
+        if not measured:
+            return
+        from reb_pipeline.metrics.summary import render_table, summary_table
+
+        textures = catalog["params:summary"].load().textures
+        table = summary_table([catalog[name].load() for name in measured], textures)
+        sys.stdout.write(f"\n{render_table(table)}\n\n")
+        for name in sorted(outputs):
+            if name.endswith((".report", ".hardest_images")):
+                sys.stdout.write(f"{name}: {catalog[name]._get_load_path()}\n")
+
+
+def _loaded_version(dataset: Any) -> str | None:
+    """The version a dataset will load; None for one without versions."""
+    try:
+        return (
+            dataset.resolve_load_version()
+            if isinstance(dataset, AbstractVersionedDataset)
+            else None
+        )
+    except VersionNotFoundError:
+        return None
+
+
+def _source(dataset: Any, version: str | None) -> Any:
+    """A version, or what a dataset without versions says of itself."""
+    return version or {key: str(value) for key, value in dataset._describe().items()}
+
+
+def _say_input_errors(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, InputError):
+        cause = cause.__cause__
+    if cause is None:
+        sys.__excepthook__(kind, error, traceback)
+    else:
+        sys.stderr.write(f"Error: {cause}\n")

@@ -1,0 +1,178 @@
+"""All metrics of one category: over all test images and per defect type."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from PIL import Image
+
+from reb_pipeline.metrics.image import image_metrics
+from reb_pipeline.metrics.pixel import (
+    PixelHistogram,
+    SaturatedHistogram,
+    saturation_area,
+    score_bin_edges,
+)
+from reb_pipeline.progress import progress
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STRUCTURAL, LOGICAL = "structural_anomalies", "logical_anomalies"  # the defect types of MVTec LOCO
+
+
+class Maps(Protocol):
+    """Anomaly maps by image id, see :class:`reb_pipeline.neighbors.maps.AnomalyMaps`."""
+
+    def __getitem__(self, image_id: str) -> np.ndarray:
+        """The map of one image, float32 [size, size]."""
+
+    def at(self, image_id: str, shape: tuple[int, int]) -> np.ndarray:
+        """The map of one image at another resolution, float32 [height, width]."""
+
+    def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
+        """(id, map) of every image."""
+
+
+class Masks(Protocol):
+    """What opens masks, see :class:`reb_pipeline.datasets.ImageCollection`."""
+
+    category: str
+
+    @property
+    def has_regions(self) -> bool:
+        """Whether every mask file is one annotated region with a saturation threshold."""
+
+    def open_mask(self, mask_paths: Sequence[str]) -> np.ndarray:
+        """Unite the masks of one image, bool [height, width]."""
+
+    def open_regions(self, mask_paths: Sequence[str]) -> list[tuple[np.ndarray, float, bool]]:
+        """(mask, saturation_threshold, relative_saturation) of each region."""
+
+
+def evaluate(
+    scores: "pd.DataFrame",
+    maps: Maps,
+    masks: Masks,
+    *,
+    pro_fpr_limit: float,
+    spro_fpr_limit: float,
+    description: str,
+) -> dict[str, Any]:
+    """Measure image and pixel metrics; a defect type is measured against all good images.
+
+    Pixel AUROC, AP, F1max and AU-PRO are measured at the maps' resolution with masks resized as in the reference
+    code; sPRO at the resolution of the masks, as its saturation areas ask for.
+
+    Args:
+        scores: One row a test image: id, label, defect_type, mask_paths, width, height, image_score.
+        maps: Anomaly maps of the same images.
+        masks: What opens the masks.
+        pro_fpr_limit: False positive rate that AU-PRO is integrated to.
+        spro_fpr_limit: The same for AU-sPRO.
+        description: Label of the progress bar.
+
+    Returns:
+        A JSON-able dictionary; metrics in [0, 1], None where they cannot be measured.
+    """
+    good = scores["label"] == 0
+    has_masks = bool((scores["mask_paths"].str.len() > 0).any())
+    pixels = (
+        _PixelMetrics(scores, maps, masks, pro_fpr_limit, spro_fpr_limit, description)
+        if has_masks
+        else None
+    )
+
+    def measure(kinds: list[str]) -> dict[str, float | None]:
+        rows = scores[good | scores["defect_type"].isin(kinds)]
+        return {
+            **image_metrics(rows["label"], rows["image_score"]),
+            **(pixels.metrics(kinds) if pixels else {}),
+        }
+
+    kinds = sorted(scores.loc[~good, "defect_type"].unique())
+    report: dict[str, Any] = {
+        "category": masks.category,
+        "good_images": int(good.sum()),
+        "anomalous_images": int((~good).sum()),
+        "has_masks": has_masks,
+        **measure(kinds),
+        "per_defect_type": {kind: measure([kind]) for kind in kinds},
+    }
+    if {STRUCTURAL, LOGICAL} <= set(kinds):
+        halves = [report["per_defect_type"][kind] for kind in (STRUCTURAL, LOGICAL)]
+        report["structural_logical_mean"] = {
+            name: None if None in (a := [half[name] for half in halves]) else float(np.mean(a))
+            for name in halves[0]
+        }
+    return report
+
+
+class _PixelMetrics:
+    """Histograms of pixel scores, one a defect type, read off together with that of the good images."""
+
+    def __init__(
+        self,
+        scores: "pd.DataFrame",
+        maps: Maps,
+        masks: Masks,
+        pro_fpr_limit: float,
+        spro_fpr_limit: float,
+        description: str,
+    ) -> None:
+        self._limits = pro_fpr_limit, spro_fpr_limit
+        edges = score_bin_edges(anomaly_map for _, anomaly_map in maps)
+        kinds = ["", *scores.loc[scores["label"] == 1, "defect_type"].unique()]
+        self._by_kind = {kind: PixelHistogram(edges) for kind in kinds}
+        self._regions = (
+            {kind: SaturatedHistogram(edges) for kind in kinds} if masks.has_regions else None
+        )
+        row: Any
+        for row in progress(scores.itertuples(), description, total=len(scores)):
+            if row.label == 1 and not len(row.mask_paths):
+                continue  # where its defect lies is not known
+            kind = row.defect_type if row.label == 1 else ""
+            anomaly_map = maps[row.id]
+            mask = np.zeros((row.height, row.width), bool)
+            if row.label == 1:
+                mask = masks.open_mask(list(row.mask_paths))
+            self._by_kind[kind].update(anomaly_map, resize_mask(mask, anomaly_map.shape))
+            if self._regions is not None:
+                regions = masks.open_regions(list(row.mask_paths)) if row.label == 1 else []
+                areas = [
+                    (region, saturation_area(float(region.sum()), threshold, relative))
+                    for region, threshold, relative in regions
+                    if region.any()
+                ]
+                self._regions[kind].update(maps.at(row.id, (row.height, row.width)), areas)
+
+    def metrics(self, kinds: list[str]) -> dict[str, float | None]:
+        """Metrics of these defect types together, against all good images."""
+        pro_limit, spro_limit = self._limits
+        histogram = self._by_kind[""]
+        for kind in kinds:
+            histogram = histogram + self._by_kind[kind]
+        found = histogram.metrics(pro_limit)
+        if self._regions is not None:
+            regions = self._regions[""]
+            for kind in kinds:
+                regions = regions + self._regions[kind]
+            found = {**found, **regions.metrics(spro_limit)}
+        return found
+
+
+def resize_mask(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Resize a mask as the reference code: bicubic, then every pixel above zero is anomalous.
+
+    Unlike nearest-neighbour sampling this never loses a defect of a few pixels.
+
+    Args:
+        mask: bool [h, w].
+        shape: Height and width wanted.
+
+    Returns:
+        bool [height, width].
+    """
+    height, width = shape
+    image = Image.fromarray(mask.astype(np.uint8) * 255)
+    return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC)) > 0

@@ -1,0 +1,82 @@
+"""One table over categories."""
+
+from typing import Any
+
+import pandas as pd
+
+from reb_pipeline.metrics.report import LOGICAL, STRUCTURAL
+
+METRICS = [
+    "image_auroc", "image_ap", "image_f1_max",
+    "pixel_auroc", "pixel_ap", "pixel_f1_max", "au_pro", "au_spro",
+]  # fmt: skip
+LOCO_METRICS = {
+    "image_auroc_structural": ("per_defect_type", STRUCTURAL),
+    "image_auroc_logical": ("per_defect_type", LOGICAL),
+    "image_auroc_loco_mean": ("structural_logical_mean",),
+}
+
+
+def summary_table(reports: list[dict[str, Any]], textures: list[str]) -> pd.DataFrame:
+    """Gather reports of :func:`reb_pipeline.metrics.report.evaluate`.
+
+    Args:
+        reports: One a category.
+        textures: Names of the categories that are textures; the others are objects.
+
+    Returns:
+        One row a category, then unweighted means: over textures and over objects where there are both, and over all.
+        Columns: category, good_images, anomalous_images, the metrics that any category has, note.
+    """
+    table = pd.DataFrame([_row(report) for report in reports])
+    metrics = [
+        name for name in [*METRICS, *LOCO_METRICS] if name in table and table[name].notna().any()
+    ]
+    is_texture = table["category"].isin(textures)
+    groups = {"mean of textures": table[is_texture], "mean of objects": table[~is_texture]}
+    if is_texture.all() or not is_texture.any():
+        groups = {}
+    if len(table) > 1:
+        groups["mean"] = table
+    means = [_mean_row(name, group, metrics) for name, group in groups.items()]
+    columns = ["category", "good_images", "anomalous_images", *metrics, "note"]
+    return pd.concat([table, pd.DataFrame(means)], ignore_index=True)[columns]
+
+
+def _row(report: dict[str, Any]) -> dict[str, Any]:
+    row = {name: report[name] for name in ("category", "good_images", "anomalous_images")}
+    row |= {name: report[name] for name in METRICS if report.get(name) is not None}
+    for name, path in LOCO_METRICS.items():
+        if "structural_logical_mean" in report:
+            part = report
+            for key in path:
+                part = part[key]
+            row[name] = part["image_auroc"]
+    row["note"] = "" if report["has_masks"] else "no masks: image metrics only"
+    return row
+
+
+def _mean_row(name: str, group: pd.DataFrame, metrics: list[str]) -> dict[str, Any]:
+    partial = group[metrics].isna().any(axis=None)
+    return {
+        "category": name,
+        "good_images": group["good_images"].sum(),
+        "anomalous_images": group["anomalous_images"].sum(),
+        **{name: group[name].mean() for name in metrics},
+        "note": "over the categories that have the metric" if partial else "",
+    }
+
+
+def render_table(table: pd.DataFrame) -> str:
+    """The table as text, metrics in percent.
+
+    Args:
+        table: See :func:`summary_table`.
+    """
+    shown = table.drop(columns="note") if (table["note"] == "").all() else table
+    numbers = shown.select_dtypes("float").columns
+    return shown.to_string(index=False, formatters=dict.fromkeys(numbers, _percent))
+
+
+def _percent(value: float) -> str:
+    return "–" if pd.isna(value) else f"{100 * value:.2f}"

@@ -1,0 +1,113 @@
+"""The memory bank: patch features of good images, and where each row came from."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from reb_pipeline.errors import InputError
+
+
+@dataclass(frozen=True)
+class MemoryBank:
+    """Features of every patch of the good images.
+
+    Attributes:
+        features: float32 [rows, channels].
+        image: Index into ``image_ids`` of each row, int32 [rows].
+        y: Vertical position of each row on the feature grid, int16 [rows].
+        x: Horizontal position, int16 [rows].
+        image_ids: Ids of the images.
+        extractor: What made the features, so that test images are never compared with another network's.
+    """
+
+    features: np.ndarray
+    image: np.ndarray
+    y: np.ndarray
+    x: np.ndarray
+    image_ids: list[str]
+    extractor: dict[str, Any]
+
+    def insist_on(self, extractor: dict[str, Any]) -> None:
+        """Check that test features would come from the extractor that made the bank.
+
+        Raises:
+            InputError: If any setting of the extractor differs.
+        """
+        for name, value in extractor.items():
+            if self.extractor.get(name) != value:
+                msg = (
+                    f"The memory bank was made with {name} = {self.extractor.get(name)!r}, not {value!r}: run the "
+                    f"pipeline memory_bank again, or set features.{name} back."
+                )
+                raise InputError(msg)
+
+
+@dataclass(frozen=True)
+class Coreset:
+    """The bank rows that test patches are compared with.
+
+    Attributes:
+        rows: Row numbers of the memory bank in the order of selection, int64 [coreset rows].
+        bank_rows: Number of rows of the bank they were selected from.
+    """
+
+    rows: np.ndarray
+    bank_rows: int
+
+    def features(self, bank: MemoryBank) -> np.ndarray:
+        """Features of the coreset, float32 [coreset rows, channels]; no copy where it is the whole bank.
+
+        Raises:
+            InputError: If the coreset was selected from another bank.
+        """
+        if self.bank_rows != len(bank.features):
+            msg = (
+                f"The coreset was selected from {self.bank_rows} rows but the memory bank has {len(bank.features)}: "
+                f"run the pipeline memory_bank again."
+            )
+            raise InputError(msg)
+        is_whole = np.array_equal(self.rows, np.arange(self.bank_rows))
+        return bank.features if is_whole else bank.features[self.rows]
+
+
+def collect_patches(
+    patches: Iterable[tuple[str, np.ndarray]], n_images: int, extractor: dict[str, Any]
+) -> MemoryBank:
+    """Collect streamed patch features into one preallocated array.
+
+    Args:
+        patches: (image id, float32 [h, w, channels]) of each good image.
+        n_images: Number of images that will come.
+        extractor: What made the features, kept with them.
+
+    Returns:
+        The memory bank.
+
+    Raises:
+        InputError: If there are no images.
+    """
+    features = np.empty((0, 0), np.float32)
+    image_ids: list[str] = []
+    h = w = 0
+    for index, (image_id, patch_grid) in enumerate(patches):
+        if not image_ids:
+            h, w, channels = patch_grid.shape
+            features = np.empty((n_images * h * w, channels), np.float32)
+        features[index * h * w : (index + 1) * h * w] = patch_grid.reshape(h * w, -1)
+        image_ids.append(image_id)
+    if not image_ids:
+        msg = (
+            "There is no good training image to build a memory bank from: check the training split."
+        )
+        raise InputError(msg)
+    y, x = (axis.ravel().astype(np.int16) for axis in np.mgrid[:h, :w])
+    return MemoryBank(
+        features=features,
+        image=np.repeat(np.arange(n_images, dtype=np.int32), h * w),
+        y=np.tile(y, n_images),
+        x=np.tile(x, n_images),
+        image_ids=image_ids,
+        extractor=extractor,
+    )

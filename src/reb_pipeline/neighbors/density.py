@@ -1,0 +1,78 @@
+"""Local density: how far each bank row is from its own neighbours (REB section 3.3, equation 2)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from reb_pipeline.errors import InputError
+from reb_pipeline.neighbors.bank import Coreset, MemoryBank
+from reb_pipeline.neighbors.search import nearest_neighbors
+
+
+@dataclass(frozen=True)
+class LocalDensity:
+    """Distances of each coreset row to its nearest other rows, kept so that every K <= K_max is a mean away.
+
+    Attributes:
+        squared_distances: Squared Euclidean, float32 [coreset rows, K_max], ascending.
+    """
+
+    squared_distances: np.ndarray
+
+    @property
+    def max_neighbors(self) -> int:
+        """K_max, the largest K that can be read off."""
+        return self.squared_distances.shape[1]
+
+    def mean_distance(self, n_neighbors: int, *, squared: bool) -> np.ndarray:
+        """Mean distance to the ``n_neighbors`` nearest other rows, LD in the paper.
+
+        Args:
+            n_neighbors: K, at most K_max.
+            squared: Average squared distances (the reference code) instead of plain ones (the paper's text).
+
+        Returns:
+            float32 [coreset rows].
+
+        Raises:
+            InputError: If K is larger than K_max.
+        """
+        if n_neighbors > self.max_neighbors:
+            msg = (
+                f"ldknn.n_neighbors = {n_neighbors} but neighbours were searched up to {self.max_neighbors}: raise "
+                f"ldknn.max_neighbors and run the pipeline ldknn_density again."
+            )
+            raise InputError(msg)
+        nearest = self.squared_distances[:, :n_neighbors]
+        return (nearest if squared else np.sqrt(nearest)).mean(axis=1)
+
+
+def measure_local_density(
+    bank: MemoryBank, coreset: Coreset, max_neighbors: int, description: str | None = None
+) -> LocalDensity:
+    """Measure every coreset row against the full bank, itself excluded by its row number.
+
+    The reference excludes a row where the first distance is exactly zero, which rounding and duplicates defeat.
+
+    Args:
+        bank: The memory bank.
+        coreset: The rows to measure.
+        max_neighbors: K_max.
+        description: Label of a progress bar.
+
+    Raises:
+        InputError: If the bank has no more than K_max rows.
+    """
+    if max_neighbors >= len(bank.features):
+        msg = (
+            f"ldknn.max_neighbors = {max_neighbors} but the memory bank has {len(bank.features)} rows: "
+            f"set it below the number of rows, or give more training images."
+        )
+        raise InputError(msg)
+    squared, rows = nearest_neighbors(
+        coreset.features(bank), bank.features, max_neighbors + 1, description
+    )
+    itself = rows == coreset.rows[:, None]
+    # Among many exact duplicates a row may miss itself; then its farthest neighbour goes instead.
+    itself[~itself.any(axis=1), -1] = True
+    return LocalDensity(squared[~itself].reshape(len(squared), max_neighbors))

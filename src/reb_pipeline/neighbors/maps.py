@@ -1,0 +1,80 @@
+"""Anomaly maps at image resolution, made from patch scores one image at a time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+REFERENCE_SIZE = 256  # the image side at which the reference smooths with sigma 4
+
+
+@dataclass(frozen=True)
+class AnomalyMaps:
+    """Anomaly maps of many images, kept as patch scores: ``maps[id]`` draws one at full resolution.
+
+    Attributes:
+        patch_scores: float32 [images, h, w].
+        image_ids: Ids of the images.
+        size: Side of a map in pixels.
+        sigma: Standard deviation of the Gaussian smoothing in pixels of a map of side 256; it grows with ``size``.
+    """
+
+    patch_scores: np.ndarray
+    image_ids: list[str]
+    size: int
+    sigma: float
+
+    def __getitem__(self, image_id: str) -> np.ndarray:
+        """The anomaly map of one image, float32 [size, size].
+
+        Raises:
+            KeyError: If there is no such image.
+        """
+        if image_id not in self.image_ids:
+            raise KeyError(image_id)
+        return anomaly_map(self.patch_scores[self.image_ids.index(image_id)], self.size, self.sigma)
+
+    def at(self, image_id: str, shape: tuple[int, int]) -> np.ndarray:
+        """The anomaly map of one image resized bilinearly to ``shape``, float32 [height, width]."""
+        return resize_map(self[image_id], shape)
+
+    def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
+        """(id, map) of every image, one map in memory at a time."""
+        for image_id, scores in zip(self.image_ids, self.patch_scores, strict=True):
+            yield image_id, anomaly_map(scores, self.size, self.sigma)
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+
+def anomaly_map(patch_scores: np.ndarray, size: int, sigma: float) -> np.ndarray:
+    """Upsample patch scores bilinearly and smooth them with a Gaussian, as PatchCore and the reference code.
+
+    Args:
+        patch_scores: float32 [h, w].
+        size: Side of the map in pixels.
+        sigma: Standard deviation in pixels of a map of side 256.
+
+    Returns:
+        float32 [size, size]; never beyond the range of ``patch_scores``.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    return gaussian_filter(resize_map(patch_scores, (size, size)), sigma * size / REFERENCE_SIZE)
+
+
+def resize_map(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Resize a map bilinearly, pixel centres aligned as in torch's ``align_corners=False``.
+
+    Args:
+        values: float32 [h, w].
+        shape: Height and width wanted, in pixels.
+
+    Returns:
+        float32 [height, width].
+    """
+    from PIL import Image
+
+    height, width = shape
+    image = Image.fromarray(np.ascontiguousarray(values, np.float32))
+    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))

@@ -1,0 +1,5 @@
+"""Test images -> scores, anomaly maps, metrics and figures."""
+
+from reb_pipeline.pipelines.evaluation.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

@@ -1,0 +1,24 @@
+"""DAG of the ingestion pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from reb_pipeline.pipelines.ingestion.nodes import audit_samples, index_samples, inspect_images
+from reb_pipeline.pipelines.per_category import per_category
+
+
+def create_pipeline() -> Pipeline:
+    """raw_images -> inventory -> audit, samples."""
+    template = Pipeline(
+        [
+            Node(inspect_images, "raw_images", "inventory", name="inspect_images"),
+            Node(audit_samples, ["inventory", "raw_images"], "audit", name="audit_samples"),
+            # The audit comes first, so that it can be read when the samples are refused.
+            Node(
+                index_samples,
+                ["inventory", "audit", "params:ingestion"],
+                "samples",
+                name="index_samples",
+            ),
+        ]
+    )
+    return per_category(template, sections=["ingestion"])

@@ -1,0 +1,27 @@
+"""DAG of the memory bank pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from reb_pipeline.pipelines.memory_bank.nodes import extract_patch_features, select_coreset
+from reb_pipeline.pipelines.per_category import per_category
+
+
+def create_pipeline() -> Pipeline:
+    """samples, raw_images -> memory_bank -> coreset."""
+    template = Pipeline(
+        [
+            Node(
+                extract_patch_features,
+                ["samples", "raw_images", "params:features"],
+                "memory_bank",
+                name="extract_patch_features",
+            ),
+            Node(
+                select_coreset,
+                ["memory_bank", "params:memory_bank"],
+                "coreset",
+                name="select_coreset",
+            ),
+        ]
+    )
+    return per_category(template, sections=["features", "memory_bank"])

@@ -1,0 +1,22 @@
+"""The one progress bar of the project."""
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+
+
+def progress(items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
+    """Iterate over ``items`` behind a bar with rate and ETA.
+
+    Args:
+        items: What to iterate over.
+        description: Shown before the bar, e.g. ``"mono: patch features"``.
+        total: Number of items, where ``len(items)`` is not known.
+
+    Returns:
+        The same items, in the same order.
+    """
+    return tqdm(items, desc=description, total=total, mininterval=1.0, dynamic_ncols=True)

@@ -1,0 +1,178 @@
+"""Records of arrays: what goes in comes out, and nothing half-written stays."""
+
+import json
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import pytest
+from kedro.io import DataCatalog, DatasetError, Version
+
+from reb_pipeline.datasets import ArraysDataset
+from reb_pipeline.datasets.atomic import register
+from reb_pipeline.errors import InputError
+
+
+@dataclass(frozen=True)
+class Bank:
+    features: np.ndarray
+    names: np.ndarray
+    threshold: float | None
+    recipe: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class OtherBank:
+    features: np.ndarray
+
+
+RECORD = f"{__name__}.Bank"
+
+
+@pytest.fixture(autouse=True)
+def _registered() -> None:
+    register()
+
+
+@pytest.fixture
+def bank() -> Bank:
+    features = np.random.default_rng(0).random((200, 64), dtype=np.float32)
+    return Bank(features, np.array(["a", "ü"]), None, {"layers": ["layer2"], "k": 5, "µ": 0.5})
+
+
+@pytest.fixture(params=["file", "memory"])
+def filepath(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return f"{tmp_path}/bank.npz" if request.param == "file" else f"memory://{tmp_path}/bank.npz"
+
+
+def contents(filepath: str) -> list[str]:
+    """Every file below the folder of the dataset."""
+    fs, path = fsspec.url_to_fs(filepath)
+    return fs.find(path.removesuffix("/bank.npz"))
+
+
+def assert_same(loaded: Bank, saved: Bank) -> None:
+    assert isinstance(loaded, Bank)
+    assert np.array_equal(loaded.features, saved.features)
+    assert loaded.features.dtype == saved.features.dtype
+    assert np.array_equal(loaded.names, saved.names)
+    assert (loaded.threshold, loaded.recipe) == (saved.threshold, saved.recipe)
+
+
+def test_round_trip(filepath: str, bank: Bank) -> None:
+    dataset = ArraysDataset(filepath=filepath, record=RECORD)
+    assert not dataset.exists()
+    dataset.save(bank)
+    assert dataset.exists()
+    assert_same(dataset.load(), bank)
+    assert_same(pickle.loads(pickle.dumps(dataset)).load(), bank)
+    assert len(contents(filepath)) == 1
+
+
+def test_versions(filepath: str, bank: Bank) -> None:
+    def dataset(save: str, load: str | None = None) -> ArraysDataset:
+        return ArraysDataset(filepath=filepath, record=RECORD, version=Version(load, save))
+
+    assert not dataset("1").exists()
+    for version, threshold in (("1", 1.0), ("2", 2.0)):
+        dataset(version).save(Bank(bank.features, bank.names, threshold, {}))
+    assert dataset("3").load().threshold == 2.0
+    assert dataset("3", load="1").load().threshold == 1.0
+    assert dataset("3").list_versions(full_path=False) == ["2", "1"]
+    with pytest.raises(DatasetError, match="must not exist"):
+        dataset("2").save(bank)
+
+
+def test_catalog_entry(tmp_path: Path, bank: Bank) -> None:
+    entry = {
+        "type": "reb_pipeline.datasets.ArraysDataset",
+        "filepath": str(tmp_path / "bank.npz"),
+        "record": RECORD,
+        "versioned": True,
+    }
+    catalog = DataCatalog.from_config({"bank": entry})
+    catalog.save("bank", bank)
+    assert_same(catalog.load("bank"), bank)
+
+
+def test_preview_reads_headers_only(
+    filepath: str, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = ArraysDataset(filepath=filepath, record=RECORD)
+    dataset.save(bank)
+    shapes = []
+    read_array = np.lib.format.read_array
+
+    def spy(member: Any, **args: Any) -> np.ndarray:
+        array = read_array(member, **args)
+        shapes.append(array.shape)
+        return array
+
+    monkeypatch.setattr(np.lib.format, "read_array", spy)
+    assert json.loads(dataset.preview()) == {
+        "arrays": {
+            "features": {"shape": [200, 64], "dtype": "float32"},
+            "names": {"shape": [2], "dtype": "<U1"},
+        },
+        "threshold": None,
+        "recipe": bank.recipe,
+    }
+    assert shapes == [()]  # the one text of the fields that are no arrays
+
+
+def test_what_it_does_not_store(filepath: str, bank: Bank) -> None:
+    dataset = ArraysDataset(filepath=filepath, record=RECORD)
+    objects = np.array([{}, None])
+    for data, message in (
+        (bank.features, "stores a .*Bank, not a ndarray"),
+        (Bank(objects, bank.names, None, {}), "'features' of .* array of Python objects"),
+        (Bank(bank.features, bank.names, None, {"a": {1}}), "neither a numpy array nor a JSON"),
+        (Bank(bank.features, bank.names, float("nan"), {}), "neither a numpy array nor a JSON"),
+    ):
+        with pytest.raises(DatasetError, match=message):
+            dataset.save(data)
+    assert contents(filepath) == []
+
+
+@pytest.mark.parametrize("versioned", [False, True])
+def test_a_failed_write_leaves_nothing(
+    filepath: str, bank: Bank, versioned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = Version(None, "1") if versioned else None
+    dataset = ArraysDataset(filepath=filepath, record=RECORD, version=version)
+
+    def savez(file: Any, **members: Any) -> None:
+        file.write(b"some bytes")
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez", savez)
+        with pytest.raises(DatasetError, match="No space left"):
+            dataset.save(bank)
+    assert contents(filepath) == []
+    assert not dataset.exists()
+    dataset.save(bank)
+    assert_same(dataset.load(), bank)
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 0.99])
+def test_a_file_that_is_cut_off(filepath: str, bank: Bank, share: float) -> None:
+    dataset = ArraysDataset(filepath=filepath, record=RECORD)
+    dataset.save(bank)
+    (path,) = contents(filepath)
+    fs = dataset._fs
+    whole = fs.cat(path)
+    fs.pipe_file(path, whole[: int(len(whole) * share)])
+    for read in (dataset.load, dataset.preview):
+        with pytest.raises(InputError, match=r"bank.npz' is cut off"):
+            read()
+
+
+def test_a_record_of_another_class(tmp_path: Path, bank: Bank) -> None:
+    path = str(tmp_path / "bank.npz")
+    ArraysDataset(filepath=path, record=RECORD).save(bank)
+    with pytest.raises(InputError, match=r"has the fields \['features', 'names'.*OtherBank has"):
+        ArraysDataset(filepath=path, record=f"{__name__}.OtherBank").load()
