@@ -90,7 +90,7 @@ CATEGORY_SECTIONS: dict[str, type[Section]] = {
     "evaluation": EvaluationParams,
 }
 SHARED_SECTIONS: dict[str, type[Section]] = {"summary": SummaryParams}
-FREE_NAMES = ("seed", "data_root")  # read by the YAML itself
+FREE_NAMES = ("seed", "data_root", "output_root")  # read by the YAML itself
 
 
 def expand_parameters(raw: dict[str, Any], categories: Iterable[str]) -> dict[str, Any]:

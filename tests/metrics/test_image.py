@@ -14,7 +14,9 @@ scored = st.lists(st.tuples(st.integers(0, 1), st.integers(-6, 6)), min_size=2, 
 def test_known_values():
     # One good image outranks one of the two anomalous ones: 3 of 4 pairs in order.
     metrics = image_metrics([0, 1, 0, 1], [0.1, 0.2, 0.3, 0.4])
-    assert metrics == pytest.approx({"image_auroc": 0.75, "image_ap": (1 + 2 / 3) / 2, "image_f1_max": 0.8})
+    assert metrics == pytest.approx(
+        {"image_auroc": 0.75, "image_ap": (1 + 2 / 3) / 2, "image_f1_max": 0.8}
+    )
 
 
 @settings(max_examples=50, deadline=None)
@@ -37,7 +39,11 @@ def test_depends_on_the_order_of_scores_only(rows):
 
 @pytest.mark.parametrize("label", [0, 1])
 def test_one_class_gives_none(label):
-    assert image_metrics([label] * 3, [1, 2, 3]) == {"image_auroc": None, "image_ap": None, "image_f1_max": None}
+    assert image_metrics([label] * 3, [1, 2, 3]) == {
+        "image_auroc": None,
+        "image_ap": None,
+        "image_f1_max": None,
+    }
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

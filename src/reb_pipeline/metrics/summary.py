@@ -75,8 +75,8 @@ def render_table(table: pd.DataFrame) -> str:
     """
     shown = table.drop(columns="note") if (table["note"] == "").all() else table
     numbers = shown.select_dtypes("float").columns
-    return shown.to_string(index=False, formatters=dict.fromkeys(numbers, _percent))
+    return shown.to_string(index=False, formatters=dict.fromkeys(numbers, _percent), na_rep="–")
 
 
 def _percent(value: float) -> str:
-    return "–" if pd.isna(value) else f"{100 * value:.2f}"
+    return f"{100 * value:.2f}"

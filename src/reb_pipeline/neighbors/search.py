@@ -72,7 +72,7 @@ def nearest_neighbors(
 def search_images(
     patches: Iterable[tuple[str, np.ndarray]], coreset_features: np.ndarray
 ) -> NearestPatches:
-    """Find the nearest coreset row of every patch, one image after the other.
+    """Find the nearest coreset row of every patch, a few images at a time.
 
     Args:
         patches: (image id, float32 [h, w, channels]) of each image.
@@ -82,13 +82,25 @@ def search_images(
         InputError: If there are no images.
     """
     squared_distance, rows, image_ids = [], [], []
+    waiting: list[np.ndarray] = []
+
+    def search_waiting() -> None:
+        queries = np.stack(waiting)
+        n, h, w, channels = queries.shape
+        squared, row = nearest_neighbors(queries.reshape(-1, channels), coreset_features, 1)
+        squared_distance.append(squared.reshape(n, h, w))
+        rows.append(row.reshape(n, h, w).astype(np.int32))
+        waiting.clear()
+
     for image_id, grid in patches:
-        h, w, channels = grid.shape
-        squared, row = nearest_neighbors(grid.reshape(h * w, channels), coreset_features, 1)
-        squared_distance.append(squared.reshape(h, w))
-        rows.append(row.reshape(h, w).astype(np.int32))
         image_ids.append(image_id)
+        waiting.append(grid)
+        # Many queries at once is where the search is fast.
+        if len(waiting) * grid.shape[0] * grid.shape[1] >= QUERIES_PER_BLOCK:
+            search_waiting()
+    if waiting:
+        search_waiting()
     if not image_ids:
         msg = "There is no test image to compare with the memory bank: check the test split."
         raise InputError(msg)
-    return NearestPatches(np.stack(squared_distance), np.stack(rows), image_ids)
+    return NearestPatches(np.concatenate(squared_distance), np.concatenate(rows), image_ids)

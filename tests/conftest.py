@@ -1,0 +1,55 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+# The smallest setting of the real thing: the packaged network on a grid of 8 x 8 patches.
+SMALL = {"features": {"backbone": "efficientnet_lite0", "image_size": 64}}
+
+
+@pytest.fixture
+def run_project(tmp_path, monkeypatch):
+    """Run the project in this process; returns the folder that holds what the run wrote."""
+
+    def run(env=None, params=None, **selection):
+        from kedro.framework.session import KedroSession
+        from kedro.framework.startup import bootstrap_project
+
+        monkeypatch.chdir(ROOT)
+        bootstrap_project(ROOT)  # forgets the categories of an earlier environment
+        runtime_params = {"output_root": str(tmp_path / "out"), **(params or {})}
+        with KedroSession.create(ROOT, env=env, runtime_params=runtime_params) as session:
+            session.run(**selection)
+        return tmp_path / "out"
+
+    return run
+
+
+@pytest.fixture
+def kedro(tmp_path):
+    """Run a `kedro` command as a user does; returns the finished process."""
+
+    def run(*arguments, **environment):
+        return subprocess.run(
+            [sys.executable, "-m", "kedro", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "DO_NOT_TRACK": "1", "COLUMNS": "200", **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def newest(folder: Path, name: str) -> Path:
+    """The newest version of a versioned file."""
+    return max((folder / name).iterdir()) / name
+
+
+def read_json(folder: Path, name: str) -> dict:
+    return json.loads(newest(folder, name).read_text())

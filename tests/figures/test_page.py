@@ -1,0 +1,126 @@
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from reb_pipeline.figures.curves import roc_figure, score_histogram
+from reb_pipeline.figures.examples import hardest_images_of
+from reb_pipeline.figures.page import report_page
+from reb_pipeline.neighbors.maps import AnomalyMaps
+
+METRICS = {
+    "category": "bolt", "good_images": 12, "anomalous_images": 7, "has_masks": True,
+    "image_auroc": 0.98765, "pixel_auroc": 0.5, "au_pro": None,
+    "per_defect_type": {
+        "scratch": {"image_auroc": 0.25, "pixel_auroc": None, "au_pro": None},
+        "<b>hole</b>": {"image_auroc": 1.0, "pixel_auroc": 0.75, "au_pro": None},
+    },
+}  # fmt: skip
+EVIL = "</script><script>alert('x')</script>"
+
+
+def make_page(category="bolt", **changes):
+    scores = pd.DataFrame({
+        "image_score": [0.0, 1.0, 2.0], "label": [0, 1, 1], "defect_type": ["good", EVIL, "b"],
+    })  # fmt: skip
+    title = f"{category}: scores"
+    figures = [roc_figure([0, 1], [0.0, 1.0], title), score_histogram(scores, title)]
+    return report_page(category, {**METRICS, **changes}, figures, Figure())
+
+
+def rows_of(page):
+    rows = re.findall(r"<tr>(.*?)</tr>", page)
+    return [re.findall(r"<t[hd]>(.*?)</t[hd]>", row) for row in rows]
+
+
+def test_page_shows_the_category_and_its_numbers():
+    page = make_page()
+    assert "<title>bolt</title>" in page
+    assert "12 good and 7 anomalous test images" in page
+    assert rows_of(page) == [
+        ["", "image auroc", "pixel auroc"],
+        ["all defects", "0.9877", "0.5000"],
+        ["scratch", "0.2500", "–"],
+        ["&lt;b&gt;hole&lt;/b&gt;", "1.0000", "0.7500"],
+    ]
+    assert "No masks" not in page
+    assert "No masks: image metrics only." in make_page(has_masks=False)
+
+
+def test_page_needs_no_network():
+    page = make_page()
+    # The Plotly library mentions addresses, but nothing is loaded from one.
+    tags = re.findall(r"<(?:script|link|img|iframe)\b[^>]*>", page)
+    assert tags
+    sources = [value for tag in tags for value in re.findall(r"\b(?:src|href)=['\"]?(\S+)", tag)]
+    assert [source[:22] for source in sources] == ["data:image/png;base64,"]
+    assert len(re.findall(r'id="figure-[01]"', page)) == 2
+    assert 3e6 < len(page) < 8e6  # the library is there once
+
+
+def test_page_escapes_what_names_hold():
+    page = make_page(category=f"bolt & {EVIL}")
+    assert f"<title>bolt &amp; {EVIL.replace('<', '&lt;').replace('>', '&gt;')}" in page.replace(
+        "&#x27;", "'"
+    )
+    assert "<script>alert" not in page
+
+
+class Images:
+    """Grey images with a mask in the middle."""
+
+    def open_image(self, path):
+        return np.full((16, 16, 3), 90, np.uint8)
+
+    def open_mask(self, mask_paths):
+        return np.pad(np.ones((4, 4), bool), 6)
+
+
+def make_scores(**images):
+    """One row an image: its label, and its mask if it has one."""
+    return pd.DataFrame([
+        {
+            "id": name, "path": f"{name}.png", "label": label, "mask_paths": masks,
+            "defect_type": "hole" if label else "good", "image_score": float(number),
+        }
+        for number, (name, (label, masks)) in enumerate(images.items())
+    ])  # fmt: skip
+
+
+def draw(scores, patch_scores):
+    maps = AnomalyMaps(patch_scores, scores["id"].tolist(), size=64, sigma=0.0)
+    return hardest_images_of(scores, maps, Images(), per_kind=1, title="Hardest")
+
+
+def test_colours_start_above_99_percent_of_the_good_pixels():
+    scores = make_scores(a=(0, []), b=(0, []), bad=(1, ["m"]))
+    patch_scores = np.random.default_rng(0).normal(size=(3, 64, 64)).astype(np.float32)
+    patch_scores[2, 30:40, 30:40] = 9
+    figure = draw(scores, patch_scores)
+    low, high = figure.axes[2].images[0].get_clim()
+    good = patch_scores[:2, ::8, ::8]
+    assert low == pytest.approx(np.quantile(good, 0.99))
+    assert high == pytest.approx(9)
+    titles = [axes.get_title(loc="left") for axes in figure.axes[:8:4]]
+    assert titles == [
+        "b · highest good · good · score 1",
+        "bad · lowest anomalous · hole · score 2",
+    ]
+
+
+def test_masks_of_the_hardest_images():
+    """A good image has an empty mask; an anomalous one may have none at all."""
+    scores = make_scores(good=(0, []), masked=(1, ["m"]), unmasked=(1, []))
+    figure = draw(scores, np.zeros((3, 4, 4), np.float32))
+    good, masked, unmasked = figure.axes[1:12:4]
+    assert good.images[0].get_array().sum() == 0
+    assert masked.images[0].get_array().sum() == 16
+    assert [text.get_text() for text in unmasked.texts] == ["no mask"]
+
+
+def test_without_good_images_the_colours_start_at_the_lowest_score():
+    patch_scores = np.arange(16, dtype=np.float32).reshape(1, 4, 4)
+    figure = draw(make_scores(bad=(1, ["m"])), patch_scores)
+    assert figure.axes[2].images[0].get_clim() == pytest.approx((0, 15), abs=0.5)

@@ -1,0 +1,211 @@
+"""evaluate() of one category and summary_table() over several."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from reb_pipeline.metrics.report import LOGICAL, STRUCTURAL, evaluate, resize_mask
+from reb_pipeline.metrics.summary import render_table, summary_table
+from reb_pipeline.neighbors.maps import AnomalyMaps
+
+SIZE = 32  # of the maps
+KINDS = ["good"] * 4 + ["scratch"] * 3 + ["hole"] * 2
+
+
+class Masks:
+    """Masks made up in memory: a path is a key."""
+
+    category = "bolt"
+
+    def __init__(self, masks: dict[str, np.ndarray], regions: dict[str, tuple[float, bool]]):
+        self.masks, self.regions = masks, regions
+
+    @property
+    def has_regions(self) -> bool:
+        return bool(self.regions)
+
+    def open_mask(self, mask_paths: list[str]) -> np.ndarray:
+        return np.any([self.masks[path] for path in mask_paths], axis=0)
+
+    def open_regions(self, mask_paths: list[str]) -> list[tuple[np.ndarray, float, bool]]:
+        return [(self.masks[path], *self.regions[path]) for path in mask_paths]
+
+
+def make_case(
+    kinds: list[str] = KINDS,
+    unmasked: tuple[str, ...] = (),
+    side: int = SIZE,
+    saturated: bool = False,
+) -> tuple[pd.DataFrame, AnomalyMaps, Masks]:
+    rng = np.random.default_rng(0)
+    ids = [f"{kind}/{index}" for index, kind in enumerate(kinds)]
+    masks = {}
+    for image_id, kind in zip(ids, kinds, strict=True):
+        if kind not in ("good", *unmasked):
+            mask = np.zeros((side, side), bool)
+            y, x = rng.integers(0, side // 2, 2)
+            mask[y : y + side // 4, x : x + side // 3] = True
+            masks[image_id] = mask
+    patch_scores = rng.normal(size=(len(ids), 8, 8)).astype(np.float32)
+    for index, image_id in enumerate(ids):
+        if image_id in masks:
+            patch_scores[index] += 2 * masks[image_id][:: side // 8, :: side // 8]
+    label = [int(kind != "good") for kind in kinds]
+    table = pd.DataFrame({
+        "id": ids, "label": label, "defect_type": kinds, "width": side, "height": side,
+        "mask_paths": [[image_id] if image_id in masks else [] for image_id in ids],
+        "image_score": rng.normal(size=len(ids)) + label,
+    })  # fmt: skip
+    regions = dict.fromkeys(masks, (0.5, True)) if saturated else {}
+    return table, AnomalyMaps(patch_scores, ids, SIZE, sigma=4.0), Masks(masks, regions)
+
+
+def run(case: tuple[pd.DataFrame, AnomalyMaps, Masks]) -> dict[str, Any]:
+    return evaluate(*case, pro_fpr_limit=0.3, spro_fpr_limit=0.05, description="test")
+
+
+@pytest.mark.parametrize("kinds", [["scratch"], ["hole"], ["hole", "scratch"]])
+def test_defect_types_are_measured_against_all_good_images(kinds: list[str]) -> None:
+    table, maps, masks = make_case()
+    report = run((table, maps, masks))
+    found = report["per_defect_type"][kinds[0]] if len(kinds) == 1 else report
+    rows = table[table["defect_type"].isin(["good", *kinds])]
+    nothing = np.zeros((SIZE, SIZE), bool)
+    truth = np.concatenate([masks.masks.get(i, nothing).ravel() for i in rows["id"]])
+    scores = np.concatenate([maps[image_id].ravel() for image_id in rows["id"]])
+    for kind, labels, values in (
+        ("image", rows["label"], rows["image_score"]),
+        ("pixel", truth, scores),
+    ):
+        assert found[f"{kind}_auroc"] == pytest.approx(roc_auc_score(labels, values), abs=1e-4)
+        expected = average_precision_score(labels, values)
+        assert found[f"{kind}_ap"] == pytest.approx(expected, abs=1e-4)
+    assert 0 < found["au_pro"] < 1
+
+
+def test_counts_of_a_report() -> None:
+    report = run(make_case())
+    assert (report["category"], report["has_masks"]) == ("bolt", True)
+    assert (report["good_images"], report["anomalous_images"]) == (4, 5)
+    assert list(report["per_defect_type"]) == ["hole", "scratch"]
+    assert "au_spro" not in report
+    assert "structural_logical_mean" not in report
+
+
+def test_without_masks_there_are_image_metrics_only() -> None:
+    case = make_case(unmasked=("hole", "scratch"))
+    report = run(case)
+    assert not report["has_masks"]
+    names = {"image_auroc", "image_ap", "image_f1_max"}
+    for part in (report, *report["per_defect_type"].values()):
+        assert {name for name in part if name.startswith(("image_", "pixel_", "au_"))} == names
+    assert report["image_auroc"] == roc_auc_score(case[0]["label"], case[0]["image_score"])
+
+
+def test_images_without_a_mask_count_for_image_metrics_only() -> None:
+    """Where their defect lies is not known: their pixels are neither good nor anomalous."""
+    case = make_case(unmasked=("hole",))
+    table = case[0]
+    report = run(case)
+    assert report["per_defect_type"]["hole"]["pixel_auroc"] is None
+    assert report["per_defect_type"]["hole"]["image_auroc"] is not None
+    rest = run((table[table["defect_type"] != "hole"], *case[1:]))
+    assert report["pixel_auroc"] == pytest.approx(rest["pixel_auroc"], abs=1e-4)
+    assert report["au_pro"] == pytest.approx(rest["au_pro"], abs=1e-4)
+    assert report["image_auroc"] == roc_auc_score(table["label"], table["image_score"])
+
+
+def test_one_class_has_no_metrics() -> None:
+    report = run(make_case(kinds=["good"] * 3))
+    assert report["image_auroc"] is None
+    assert report["per_defect_type"] == {}
+
+
+def test_loco_averages_its_halves_and_measures_spro_at_mask_resolution() -> None:
+    kinds = ["good"] * 3 + [STRUCTURAL] * 2 + [LOGICAL] * 2
+    case = make_case(kinds, side=96, saturated=True)
+    shapes = []
+    table, maps, masks = case
+
+    class Spy(AnomalyMaps):
+        def at(self, image_id: str, shape: tuple[int, int]) -> np.ndarray:
+            shapes.append(shape)
+            return maps.at(image_id, shape)
+
+    report = run((table, Spy(maps.patch_scores, maps.image_ids, SIZE, 4.0), masks))
+    assert shapes == [(96, 96)] * len(kinds)
+    halves = [report["per_defect_type"][kind] for kind in (STRUCTURAL, LOGICAL)]
+    assert 0 < report["au_spro"] <= 1
+    for name, mean in report["structural_logical_mean"].items():
+        assert mean == pytest.approx((halves[0][name] + halves[1][name]) / 2)
+    assert {"image_auroc", "au_pro", "au_spro"} <= set(report["structural_logical_mean"])
+
+
+@pytest.mark.parametrize("side", [256, 300, 1000, 3000])
+def test_resized_masks_keep_the_smallest_defect(side: int) -> None:
+    mask = np.zeros((side, side), bool)
+    mask[side // 3, side // 2] = True
+    rows, columns = np.nonzero(resize_mask(mask, (256, 256)))
+    assert len(rows)
+    assert abs(rows - 256 / 3).max() < 3
+    assert abs(columns - 128).max() < 3
+
+
+def report_of(category: str, auroc: float | None, **more: Any) -> dict[str, Any]:
+    return {
+        "category": category, "good_images": 10, "anomalous_images": 20, "has_masks": True,
+        "image_auroc": auroc, **more,
+    }  # fmt: skip
+
+
+def test_summary_averages_textures_objects_and_all() -> None:
+    reports = [
+        report_of("wood", 0.8, pixel_auroc=0.9),
+        report_of("tile", 0.6, pixel_auroc=0.7),
+        report_of("nut", 1.0, has_masks=False),
+        report_of("pill", None, pixel_auroc=0.5),
+    ]
+    table = summary_table(reports, textures=["wood", "tile", "leather"]).set_index("category")
+    means = ["mean of textures", "mean of objects", "mean"]
+    assert list(table.index) == ["wood", "tile", "nut", "pill", *means]
+    assert table.loc[means, "image_auroc"].tolist() == pytest.approx([0.7, 1.0, 0.8])
+    assert table.loc[means, "pixel_auroc"].tolist() == pytest.approx([0.8, 0.5, 0.7])
+    assert table.loc[means, "good_images"].tolist() == [20, 20, 40]
+    assert "au_pro" not in table
+    partial = "over the categories that have the metric"
+    notes = ["", "", "no masks: image metrics only", "", "", partial, partial]
+    assert table["note"].tolist() == notes
+
+
+@pytest.mark.parametrize("textures", [[], ["wood", "tile"]])
+def test_summary_of_one_kind_has_one_mean(textures: list[str]) -> None:
+    table = summary_table([report_of("wood", 0.5), report_of("tile", 0.25)], textures)
+    assert table["category"].tolist() == ["wood", "tile", "mean"]
+    assert table["image_auroc"].tolist() == [0.5, 0.25, 0.375]
+
+
+def test_summary_of_one_category_has_no_mean() -> None:
+    table = summary_table([report_of("wood", 0.5)], ["wood"])
+    assert table["category"].tolist() == ["wood"]
+    assert table["good_images"].dtype == np.int64
+
+
+def test_summary_of_loco() -> None:
+    report = run(make_case(["good"] * 3 + [STRUCTURAL] * 2 + [LOGICAL] * 2, saturated=True))
+    row = summary_table([report], []).iloc[0]
+    halves = [report["per_defect_type"][kind]["image_auroc"] for kind in (STRUCTURAL, LOGICAL)]
+    assert [row["image_auroc_structural"], row["image_auroc_logical"]] == halves
+    assert row["image_auroc_loco_mean"] == pytest.approx(np.mean(halves))
+    assert row["au_spro"] == report["au_spro"]
+
+
+def test_rendered_table_is_in_percent() -> None:
+    reports = [report_of("wood", 0.51234, pixel_auroc=0.9), report_of("tile", 0.5, has_masks=False)]
+    text = render_table(summary_table(reports, []))
+    wood, tile, _ = text.splitlines()[1:]
+    assert wood.split() == ["wood", "10", "20", "51.23", "90.00"]
+    assert tile.split()[:5] == ["tile", "10", "20", "50.00", "–"]
+    assert "note" not in render_table(summary_table(reports[:1], []))

@@ -1,0 +1,123 @@
+"""Bad input gets one clear sentence before long work starts, and leaves nothing half-written."""
+
+import shutil
+
+import miniatures
+import numpy as np
+import pytest
+from conftest import SMALL, read_json
+
+from reb_pipeline.errors import InputError
+
+
+def run_mvtec(run_project, root, **params):
+    return run_project(
+        "mvtec_ad", {"data_root": str(root), **SMALL, **params}, namespaces=["screw"]
+    )
+
+
+@pytest.fixture
+def images(tmp_path):
+    return miniatures.make_mvtec_ad(tmp_path / "images")
+
+
+@pytest.mark.parametrize(
+    ("params", "sentence"),
+    [
+        ({"features": {"backbone": "resnet19", "image_size": 64}}, "'resnet19' is unknown"),
+        ({"features": {"backbone": "timm/nothing", "image_size": 64}}, "no model 'nothing'"),
+        ({"features": {**SMALL["features"], "weights": "gone.pth"}}, "'gone.pth'.*does not exist"),
+        ({"features": {**SMALL["features"], "imagesize": 64}}, "'imagesize'.*did you mean 'image_"),
+        ({"ldkn": {"alpha": 0}}, "'ldkn' is unknown: did you mean 'ldknn'"),
+        ({"ldknn": {"alpha": -1}}, r"ldknn.alpha cannot be used.*\(given: -1\)"),
+        ({"ldknn": {"per_category": {"scrw": {}}}}, "'scrw' is unknown: did you mean 'screw'"),
+    ],
+)
+def test_bad_parameter_writes_nothing(run_project, images, tmp_path, params, sentence):
+    with pytest.raises(InputError, match=sentence):
+        run_mvtec(run_project, images, **params)
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_root(run_project, tmp_path):
+    with pytest.raises(InputError, match=r"Data root '.*nowhere' does not exist: set `data_root`"):
+        run_mvtec(run_project, tmp_path / "nowhere")
+    assert not (tmp_path / "out").exists()
+
+
+def test_category_that_is_not_there(run_project, tmp_path):
+    root = miniatures.make_mvtec_ad(tmp_path / "images", category="bottle")
+    with pytest.raises(InputError, match=r"Category 'screw' is not in .*bottle"):
+        run_mvtec(run_project, root)
+    assert not (tmp_path / "out").exists()
+
+
+def test_empty_class(run_project, images, tmp_path):
+    shutil.rmtree(images / "screw/train/good")
+    with pytest.raises(InputError, match="no good training images"):
+        run_mvtec(run_project, images)
+    assert not (tmp_path / "out").exists()
+
+
+def test_unreadable_image_is_left_out_and_listed(run_project, images):
+    broken = images / "screw/train/good/000.png"
+    broken.write_bytes(broken.read_bytes()[:100])
+    out = run_mvtec(run_project, images, ingestion={"max_unreadable_share": 0.5})
+    audit = read_json(out / "08_reporting/screw", "audit.json")
+    assert list(audit["unreadable"]) == ["screw/train/good/000.png"]
+
+
+def test_too_many_unreadable_images_stop_the_run(run_project, images, tmp_path):
+    broken = images / "screw/train/good/000.png"
+    broken.write_bytes(b"no image")
+    with pytest.raises(InputError, match=r"1 of \d+ images .* are unreadable.*000\.png"):
+        run_mvtec(run_project, images)
+    out = tmp_path / "out"
+    assert "unreadable" in read_json(out / "08_reporting/screw", "audit.json")
+    assert not (out / "03_primary").exists()
+
+
+def test_mask_of_another_size_is_left_out_and_listed(run_project, images):
+    mask = sorted((images / "screw/ground_truth").rglob("*.png"))[0]
+    miniatures.write_mask(mask, np.ones((10, 12), bool))
+    out = run_mvtec(run_project, images)
+    audit = read_json(out / "08_reporting/screw", "audit.json")
+    assert len(audit["masks_of_another_size"]) == 1
+
+
+def test_k_beyond_the_bank(run_project, images, tmp_path):
+    with pytest.raises(InputError, match=r"max_neighbors = 5000 but the memory bank has 512 rows"):
+        run_mvtec(run_project, images, ldknn={"max_neighbors": 5000})
+    assert not (tmp_path / "out/07_model_output").exists()
+
+
+def test_step_without_its_input(run_project, images):
+    with pytest.raises(InputError, match=r"'screw.coreset' is not there yet"):
+        run_project(
+            "mvtec_ad",
+            {"data_root": str(images), **SMALL},
+            pipeline_names=["ldknn_density"],
+            namespaces=["screw"],
+        )
+
+
+def test_bank_of_another_backbone_is_refused(run_project, images):
+    run_mvtec(run_project, images)
+    with pytest.raises(InputError, match="memory bank was made with neck = 'reference', not 'paper'"):
+        run_project(
+            "mvtec_ad",
+            {"data_root": str(images), "features": {**SMALL["features"], "neck": "paper"}},
+            pipeline_names=["evaluation"],
+            namespaces=["screw"],
+        )
+
+
+def test_full_disk_leaves_nothing_half_written(run_project, images, tmp_path, monkeypatch):
+    def full_disk(file, **arrays):
+        file.write(b"the first bytes")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full_disk)
+    with pytest.raises(Exception, match="No space left on device"):
+        run_mvtec(run_project, images)
+    assert not [file for file in (tmp_path / "out/06_models").rglob("*") if file.is_file()]

@@ -1,0 +1,113 @@
+"""A miniature of every layout goes through its environment."""
+
+import miniatures
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import SMALL, newest, read_json
+
+IMAGE_METRICS = {"image_auroc", "image_ap", "image_f1_max"}
+PIXEL_METRICS = {"pixel_auroc", "pixel_ap", "pixel_f1_max", "au_pro"}
+
+
+@pytest.mark.parametrize(
+    ("env", "make", "category", "defect_types", "metrics"),
+    [
+        ("mvtec_ad", miniatures.make_mvtec_ad, "screw", 2, IMAGE_METRICS | PIXEL_METRICS),
+        (
+            "mvtec_loco",
+            miniatures.make_mvtec_loco,
+            "pushpins",
+            2,
+            IMAGE_METRICS | PIXEL_METRICS | {"au_spro"},
+        ),
+        ("btad", miniatures.make_btad, "01", 1, IMAGE_METRICS | PIXEL_METRICS),
+        ("visa", miniatures.make_visa, "candle", 1, IMAGE_METRICS | PIXEL_METRICS),
+        (
+            "magnetic_tile",
+            miniatures.make_magnetic_tile,
+            "magnetic_tile",
+            2,
+            IMAGE_METRICS | PIXEL_METRICS,
+        ),
+        ("elpv", miniatures.make_elpv, "mono", 1, IMAGE_METRICS),
+        ("base", miniatures.make_elpv, "poly", 1, IMAGE_METRICS),
+    ],
+)
+def test_environment_runs_its_layout(
+    run_project, tmp_path, env, make, category, defect_types, metrics
+):
+    root = make(tmp_path / "images")
+
+    out = run_project(env, {"data_root": str(root), **SMALL}, namespaces=[category])
+
+    report = read_json(out / "08_reporting" / category, "metrics.json")
+    assert {name for name, value in report.items() if isinstance(value, float)} == metrics
+    assert report["image_auroc"] >= 0.9  # the drawn blobs are plain to see
+    assert len(report["per_defect_type"]) == defect_types
+    assert ("structural_logical_mean" in report) == (env == "mvtec_loco")
+    scores = pd.read_parquet(newest(out / "07_model_output" / category, "scores.parquet"))
+    assert np.isfinite(scores["image_score"]).all()
+    assert len(scores) == report["good_images"] + report["anomalous_images"]
+    assert category in newest(out / "08_reporting" / category, "report.html").read_text()
+
+
+def test_folder_environment_runs_whole(run_project, tmp_path, capsys):
+    root = miniatures.make_plain_folder(tmp_path / "images", category="part")
+
+    out = run_project("folder", {"data_root": str(root), **SMALL})
+
+    table = pd.read_parquet(newest(out / "08_reporting", "summary.parquet"))
+    assert table["category"].tolist() == ["part"]
+    report = read_json(out / "08_reporting/part", "metrics.json")
+    assert table["image_auroc"].tolist() == [report["image_auroc"]]
+    printed = capsys.readouterr().out
+    assert f"{100 * report['image_auroc']:.2f}" in printed
+    assert "hardest_images.png" in printed
+    assert "report.html" in printed
+
+
+def test_two_runs_give_the_same_bytes(run_project, tmp_path):
+    root = miniatures.make_magnetic_tile(tmp_path / "images")
+    params = {"data_root": str(root), **SMALL, "memory_bank": {"coreset_ratio": 0.3}}
+
+    for _ in range(2):
+        out = run_project("magnetic_tile", params)
+
+    for name in ("metrics.json", "roc_curve.json"):
+        versions = sorted((out / "08_reporting/magnetic_tile" / name).iterdir())
+        first, second = (version.joinpath(name).read_bytes() for version in versions)
+        assert first == second
+
+
+def test_steps_run_one_by_one_and_leave_a_manifest(run_project, tmp_path):
+    root = miniatures.make_mvtec_ad(tmp_path / "images")
+    params = {"data_root": str(root), **SMALL}
+    for step in ("ingestion", "memory_bank", "ldknn_density", "evaluation"):
+        out = run_project("mvtec_ad", params, pipeline_names=[step], namespaces=["screw"])
+
+    manifest = read_json(out / "08_reporting", "run_manifest.json")
+    banks = [v.name for v in (out / "06_models/screw/memory_bank.npz").iterdir()]
+    assert banks == [manifest["inputs"]["screw.memory_bank"]]
+    assert manifest["inputs"]["screw.raw_images"]["filepath"] == str(root)
+    assert manifest["outputs"]["metrics_screw"] == manifest["run_id"]
+    assert manifest["parameters"]["features"]["screw"]["image_size"] == 64
+    assert manifest["parameters"]["memory_bank"]["screw"]["seed"] == 0
+    assert manifest["packages"]["kedro"].startswith("1.7")
+    assert manifest["run"]["namespaces"] == ["screw"]
+
+
+def test_another_alpha_needs_no_new_search(run_project, tmp_path):
+    root = miniatures.make_mvtec_ad(tmp_path / "images")
+    params = {"data_root": str(root), **SMALL}
+    run_project("mvtec_ad", params, namespaces=["screw"])
+    plain = {**params, "ldknn": {"alpha": 0.0, "n_neighbors": 3}}
+
+    out = run_project("mvtec_ad", plain, from_nodes=["screw.score_images"], namespaces=["screw"])
+
+    scores = [
+        pd.read_parquet(version / "scores.parquet")["image_score"]
+        for version in sorted((out / "07_model_output/screw/scores.parquet").iterdir())
+    ]
+    assert len(list((out / "07_model_output/screw/nearest_patches.npz").iterdir())) == 1
+    assert (scores[1] > scores[0]).all()  # nothing is subtracted any more
