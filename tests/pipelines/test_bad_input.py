@@ -2,11 +2,11 @@
 
 import shutil
 
-import miniatures
 import numpy as np
 import pytest
-from conftest import SMALL, read_json
 
+import miniatures
+from conftest import SMALL, read_json
 from reb_pipeline.errors import InputError
 
 
@@ -103,7 +103,9 @@ def test_step_without_its_input(run_project, images):
 
 def test_bank_of_another_backbone_is_refused(run_project, images):
     run_mvtec(run_project, images)
-    with pytest.raises(InputError, match="memory bank was made with neck = 'reference', not 'paper'"):
+    with pytest.raises(
+        InputError, match="memory bank was made with neck = 'reference', not 'paper'"
+    ):
         run_project(
             "mvtec_ad",
             {"data_root": str(images), "features": {**SMALL["features"], "neck": "paper"}},

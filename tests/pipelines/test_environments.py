@@ -1,9 +1,10 @@
 """A miniature of every layout goes through its environment."""
 
-import miniatures
 import numpy as np
 import pandas as pd
 import pytest
+
+import miniatures
 from conftest import SMALL, newest, read_json
 
 IMAGE_METRICS = {"image_auroc", "image_ap", "image_f1_max"}
