@@ -16,13 +16,13 @@ def run_project(tmp_path, monkeypatch):
     """Run the project in this process; returns the folder that holds what the run wrote."""
 
     def run(env=None, params=None, **selection):
-        from kedro.framework.session import KedroSession
+        from kedro.framework.project import settings
         from kedro.framework.startup import bootstrap_project
 
         monkeypatch.chdir(ROOT)
         bootstrap_project(ROOT)  # forgets the categories of an earlier environment
         runtime_params = {"output_root": str(tmp_path / "out"), **(params or {})}
-        with KedroSession.create(ROOT, env=env, runtime_params=runtime_params) as session:
+        with settings.SESSION_CLASS.create(ROOT, env=env, runtime_params=runtime_params) as session:
             session.run(**selection)
         return tmp_path / "out"
 
@@ -30,13 +30,13 @@ def run_project(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def kedro(tmp_path):
+def kedro():
     """Run a `kedro` command as a user does; returns the finished process."""
 
-    def run(*arguments, **environment):
+    def run(*arguments, cwd=ROOT, **environment):
         return subprocess.run(
             [sys.executable, "-m", "kedro", *arguments],
-            cwd=ROOT,
+            cwd=cwd,
             env={**os.environ, "DO_NOT_TRACK": "1", "COLUMNS": "200", **environment},
             capture_output=True,
             text=True,

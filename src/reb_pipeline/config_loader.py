@@ -1,13 +1,14 @@
 """The environment's YAML decides which categories there are and what their parameters are."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 from kedro.config import OmegaConfigLoader
 from kedro.utils import find_kedro_project
 
-from reb_pipeline.errors import InputError
+from reb_pipeline.errors import InputError, insist_known
 from reb_pipeline.parameters import expand_parameters
 
 CONF_SOURCE = "conf"
@@ -16,6 +17,7 @@ LOADER_ARGS: dict[str, Any] = {
     "default_run_env": "local",
     "merge_strategy": {"parameters": "soft"},  # an environment names only what differs from base
 }
+CATEGORY = re.compile(r"[\w-]+")  # a dot would be a namespace within a namespace
 _active: "ProjectConfigLoader | None" = None
 
 
@@ -28,6 +30,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         global _active  # noqa: PLW0603  (Kedro hands the registry no loader)
+        _insist_on_environment(*args, **kwargs)
         super().__init__(*args, **kwargs)
         _active = self
 
@@ -35,10 +38,13 @@ class ProjectConfigLoader(OmegaConfigLoader):
     def categories(self) -> list[str]:
         """The categories of the environment, ``categories`` in its ``globals.yml``."""
         names = self["globals"].get("categories")
-        if not names or not all(isinstance(name, str) for name in names):
+        if not names or not all(
+            isinstance(name, str) and CATEGORY.fullmatch(name) for name in names
+        ):
             msg = (
                 f"The categories {names!r} of environment {self.env or self.base_env!r} cannot be used: list at least "
-                f"one name under `categories:` in its globals.yml, in quotes where it looks like a number."
+                f"one name of letters, digits, '_' and '-' under `categories:` in its globals.yml, in quotes where it "
+                f"looks like a number."
             )
             raise InputError(msg)
         return list(names)
@@ -62,3 +68,11 @@ def categories() -> list[str]:
             str(root / CONF_SOURCE), env=os.getenv("KEDRO_ENV"), **LOADER_ARGS
         )
     return loader.categories
+
+
+def _insist_on_environment(conf_source: str, env: str | None = None, **_: Any) -> None:
+    folder = Path(conf_source)
+    if env and folder.is_dir():
+        insist_known(
+            [env], sorted(path.name for path in folder.iterdir() if path.is_dir()), "Environment"
+        )

@@ -1,9 +1,10 @@
 """What happens around a run: checks before it, a manifest and a summary after it."""
 
-import logging
+import hashlib
+import subprocess
 import sys
 from importlib.metadata import distributions
-from types import TracebackType
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from kedro.io import CatalogProtocol
     from kedro.pipeline import Pipeline
 
-logger = logging.getLogger(__name__)
-
 MANIFEST = "run_manifest"
 PARAMETERS = ("params:", "parameters")
 
@@ -29,11 +28,6 @@ def _is_parameter(name: str) -> bool:
 
 class PreflightHooks:
     """Says in one sentence what cannot work, before long work starts."""
-
-    @hook_impl
-    def after_context_created(self, context: "KedroContext") -> None:
-        """Let bad input end a command with its sentence instead of a traceback."""
-        sys.excepthook = _say_input_errors
 
     @hook_impl
     def before_pipeline_run(self, pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
@@ -113,6 +107,8 @@ class ManifestHooks:
                 },
                 "outputs": dict.fromkeys(outputs, run_params["run_id"]),
                 "parameters": self._parameters,
+                "weights": _weights_files(self._parameters["features"]),
+                "commit": _commit(),
                 "python": sys.version.split()[0],
                 "packages": {
                     d.name: d.version for d in sorted(distributions(), key=lambda d: d.name)
@@ -158,13 +154,21 @@ def _source(dataset: Any, version: str | None) -> Any:
     return version or {key: str(value) for key, value in dataset._describe().items()}
 
 
-def _say_input_errors(
-    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
-) -> None:
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, InputError):
-        cause = cause.__cause__
-    if cause is None:
-        sys.__excepthook__(kind, error, traceback)
-    else:
-        sys.stderr.write(f"Error: {cause}\n")
+def _weights_files(features: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """SHA-256 of every local file of weights."""
+    files = {Path(section["weights"]) for section in features.values()}
+    return {
+        str(file): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(files)
+        if file.is_file()
+    }
+
+
+def _commit() -> str | None:
+    """The commit the project runs at, marked where files differ from it; None outside git."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        described = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return described.stdout.strip()

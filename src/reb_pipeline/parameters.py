@@ -5,12 +5,11 @@ category's own values, given under ``per_category``, on top.
 """
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from reb_pipeline.errors import InputError
+from reb_pipeline.errors import InputError, insist_known
 
 PER_CATEGORY = "per_category"
 
@@ -107,7 +106,7 @@ def expand_parameters(raw: dict[str, Any], categories: Iterable[str]) -> dict[st
         InputError: In one sentence, for the first section, name, value or category that cannot be used.
     """
     categories = list(categories)
-    _insist_known(raw, [*CATEGORY_SECTIONS, *SHARED_SECTIONS, *FREE_NAMES], "Parameter section")
+    insist_known(raw, [*CATEGORY_SECTIONS, *SHARED_SECTIONS, *FREE_NAMES], "Parameter section")
     expanded = dict(raw)
     for section, model in SHARED_SECTIONS.items():
         _validate(model, _mapping(raw.get(section), section), section)
@@ -115,7 +114,7 @@ def expand_parameters(raw: dict[str, Any], categories: Iterable[str]) -> dict[st
         defaults = _mapping(raw.get(section), section)
         per_category = f"{section}.{PER_CATEGORY}"
         overrides = _mapping(defaults.pop(PER_CATEGORY, None), per_category)
-        _insist_known(overrides, categories, f"Category of {per_category}")
+        insist_known(overrides, categories, f"Category of {per_category}")
         expanded[section] = {}
         for category in categories:
             own = _mapping(overrides.get(category), f"{per_category}.{category}")
@@ -132,17 +131,8 @@ def _mapping(value: Any, name: str) -> dict[str, Any]:
     return dict(value or {})
 
 
-def _insist_known(names: Iterable[str], known: list[str], kind: str) -> None:
-    for name in names:
-        if name not in known:
-            close = get_close_matches(str(name), known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}."
-            msg = f"{kind} {name!r} is unknown: {hint}"
-            raise InputError(msg)
-
-
 def _validate(model: type[Section], values: dict[str, Any], section: str) -> None:
-    _insist_known(values, [*model.model_fields, PER_CATEGORY], f"Parameter of section {section}")
+    insist_known(values, [*model.model_fields, PER_CATEGORY], f"Parameter of section {section}")
     try:
         model.model_validate(values)
     except ValidationError as error:

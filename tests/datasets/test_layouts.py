@@ -83,15 +83,6 @@ def test_all_magnetic_tiles() -> None:
     assert (table["mask_paths"].map(len) == table["label"]).all()
 
 
-def test_plain_root_as_the_category(tmp_path: Path) -> None:
-    root = miniatures.make_plain_folder(tmp_path)
-    inner = datasets.PlainFolderDataset(path=root / "bolt", category=".").load()
-    outer = datasets.PlainFolderDataset(path=root, category="bolt").load()
-    assert [s.id for s in inner.samples] == [s.id for s in outer.samples]
-    assert [s.split for s in inner.samples] == [s.split for s in outer.samples]
-    assert inner.samples[0].path == "good/000.png"
-
-
 # Seeded split
 
 

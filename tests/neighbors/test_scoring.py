@@ -13,7 +13,9 @@ N_ROWS, K_MAX = 5, 4
 RNG = np.random.default_rng(0)
 SQUARED = RNG.uniform(0, 9, (2, 3, 4)).astype(np.float32)
 ROWS = RNG.integers(0, N_ROWS, SQUARED.shape).astype(np.int32)
-DENSITY = LocalDensity(np.sort(RNG.uniform(0.1, 4, (N_ROWS, K_MAX)), axis=1).astype(np.float32))
+DENSITY = LocalDensity(
+    np.sort(RNG.uniform(0.1, 4, (N_ROWS, K_MAX)), axis=1).astype(np.float32), "a coreset"
+)
 
 
 def written_out(form, k, alpha):
@@ -54,7 +56,12 @@ def test_ratio_is_finite_where_bank_rows_are_copies(copies, alpha):
     distances = DENSITY.squared_distances.copy()
     distances[:copies] = 0
     scores = ldknn_scores(
-        1e4 * SQUARED, ROWS, LocalDensity(distances), n_neighbors=K_MAX, alpha=alpha, form="ratio"
+        1e4 * SQUARED,
+        ROWS,
+        LocalDensity(distances, "a coreset"),
+        n_neighbors=K_MAX,
+        alpha=alpha,
+        form="ratio",
     )
     assert np.isfinite(scores).all()
     copied = np.isin(ROWS, range(copies))

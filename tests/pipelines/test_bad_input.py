@@ -39,6 +39,18 @@ def test_bad_parameter_writes_nothing(run_project, images, tmp_path, params, sen
     assert not (tmp_path / "out").exists()
 
 
+def test_unknown_namespace(run_project, images, tmp_path):
+    with pytest.raises(InputError, match=r"Category 'scrw' .* did you mean 'screw'"):
+        run_project("mvtec_ad", {"data_root": str(images), **SMALL}, namespaces=["scrw"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_unknown_environment(run_project, tmp_path):
+    with pytest.raises(InputError, match=r"Environment 'mvtecad' .* did you mean 'mvtec_ad'"):
+        run_project("mvtecad")
+    assert not (tmp_path / "out").exists()
+
+
 def test_missing_root(run_project, tmp_path):
     with pytest.raises(InputError, match=r"Data root '.*nowhere' does not exist: set `data_root`"):
         run_mvtec(run_project, tmp_path / "nowhere")
@@ -63,7 +75,7 @@ def test_unreadable_image_is_left_out_and_listed(run_project, images):
     broken = images / "screw/train/good/000.png"
     broken.write_bytes(broken.read_bytes()[:100])
     out = run_mvtec(run_project, images, ingestion={"max_unreadable_share": 0.5})
-    audit = read_json(out / "08_reporting/screw", "audit.json")
+    audit = read_json(out / "02_intermediate/screw", "audit.json")
     assert list(audit["unreadable"]) == ["screw/train/good/000.png"]
 
 
@@ -73,7 +85,7 @@ def test_too_many_unreadable_images_stop_the_run(run_project, images, tmp_path):
     with pytest.raises(InputError, match=r"1 of \d+ images .* are unreadable.*000\.png"):
         run_mvtec(run_project, images)
     out = tmp_path / "out"
-    assert "unreadable" in read_json(out / "08_reporting/screw", "audit.json")
+    assert "unreadable" in read_json(out / "02_intermediate/screw", "audit.json")
     assert not (out / "03_primary").exists()
 
 
@@ -81,7 +93,7 @@ def test_mask_of_another_size_is_left_out_and_listed(run_project, images):
     mask = sorted((images / "screw/ground_truth").rglob("*.png"))[0]
     miniatures.write_mask(mask, np.ones((10, 12), bool))
     out = run_mvtec(run_project, images)
-    audit = read_json(out / "08_reporting/screw", "audit.json")
+    audit = read_json(out / "02_intermediate/screw", "audit.json")
     assert len(audit["masks_of_another_size"]) == 1
 
 
@@ -112,6 +124,16 @@ def test_bank_of_another_backbone_is_refused(run_project, images):
             pipeline_names=["evaluation"],
             namespaces=["screw"],
         )
+
+
+def test_density_of_another_coreset_is_refused(run_project, images):
+    run_mvtec(run_project, images)
+    params = {"data_root": str(images), **SMALL, "memory_bank": {"coreset_ratio": 0.5}}
+    run_project("mvtec_ad", params, pipeline_names=["memory_bank"], namespaces=["screw"])
+    with pytest.raises(
+        InputError, match=r"of another coreset .*run the pipeline ldknn_density again"
+    ):
+        run_project("mvtec_ad", params, pipeline_names=["evaluation"], namespaces=["screw"])
 
 
 def test_full_disk_leaves_nothing_half_written(run_project, images, tmp_path, monkeypatch):

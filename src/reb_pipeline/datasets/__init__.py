@@ -13,6 +13,7 @@ _HOMES = {
     "MagneticTileDataset": "split_folders",
     "PlainFolderDataset": "split_folders",
     "Sample": "image_collection",
+    "TableDataset": "table",
     "UnreadableImageError": "image_collection",
     "VisADataset": "benchmark_folders",
 }

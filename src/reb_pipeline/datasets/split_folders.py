@@ -116,12 +116,8 @@ class MagneticTileDataset(SplitFolderBase):
 class PlainFolderDataset(SplitFolderBase):
     """Any folder: `<category>/good`, every other folder a defect type, masks where there are some.
 
-    A mask is `<category>/masks/<defect type>/<stem>` or `<stem>_mask`, of any extension. The
-    category "." is the root itself.
+    A mask is `<category>/masks/<defect type>/<stem>` or `<stem>_mask`, of any extension.
     """
-
-    def _categories(self) -> list[str]:
-        return ["."] if self._category == "." else super()._categories()
 
     def _good_images(self) -> list[str]:
         return self._images(self._inside("good"))

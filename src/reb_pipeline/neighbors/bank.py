@@ -1,5 +1,6 @@
 """The memory bank: patch features of good images, and where each row came from."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -72,6 +73,11 @@ class Coreset:
         return bank.features if is_whole else bank.features[self.rows]
 
 
+def fingerprint(features: np.ndarray) -> str:
+    """What tells one coreset from another: a hash of its features."""
+    return hashlib.blake2b(np.ascontiguousarray(features).data, digest_size=16).hexdigest()
+
+
 def collect_patches(
     patches: Iterable[tuple[str, np.ndarray]], n_images: int, extractor: dict[str, Any]
 ) -> MemoryBank:
@@ -102,6 +108,9 @@ def collect_patches(
             "There is no good training image to build a memory bank from: check the training split."
         )
         raise InputError(msg)
+    if len(image_ids) != n_images:
+        msg = f"{len(image_ids)} images came where {n_images} were announced."
+        raise ValueError(msg)
     y, x = (axis.ravel().astype(np.int16) for axis in np.mgrid[:h, :w])
     return MemoryBank(
         features=features,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reb_pipeline.errors import InputError
-from reb_pipeline.neighbors.bank import Coreset, MemoryBank
+from reb_pipeline.neighbors.bank import Coreset, MemoryBank, fingerprint
 from reb_pipeline.neighbors.search import nearest_neighbors
 
 
@@ -15,9 +15,27 @@ class LocalDensity:
 
     Attributes:
         squared_distances: Squared Euclidean, float32 [coreset rows, K_max], ascending.
+        coreset: Fingerprint of the coreset's features.
     """
 
     squared_distances: np.ndarray
+    coreset: str
+
+    def insist_on(self, coreset: str) -> None:
+        """Check that patches were compared with the coreset whose density this is.
+
+        Args:
+            coreset: Fingerprint of the coreset that was searched.
+
+        Raises:
+            InputError: If it is another one.
+        """
+        if coreset != self.coreset:
+            msg = (
+                "The local density is that of another coreset than was searched: "
+                "run the pipeline ldknn_density again."
+            )
+            raise InputError(msg)
 
     @property
     def max_neighbors(self) -> int:
@@ -69,10 +87,10 @@ def measure_local_density(
             f"set it below the number of rows, or give more training images."
         )
         raise InputError(msg)
-    squared, rows = nearest_neighbors(
-        coreset.features(bank), bank.features, max_neighbors + 1, description
-    )
+    features = coreset.features(bank)
+    squared, rows = nearest_neighbors(features, bank.features, max_neighbors + 1, description)
     itself = rows == coreset.rows[:, None]
     # Among many exact duplicates a row may miss itself; then its farthest neighbour goes instead.
     itself[~itself.any(axis=1), -1] = True
-    return LocalDensity(squared[~itself].reshape(len(squared), max_neighbors))
+    nearest_others = squared[~itself].reshape(len(squared), max_neighbors)
+    return LocalDensity(nearest_others, fingerprint(features))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reb_pipeline.errors import InputError
+from reb_pipeline.neighbors.bank import fingerprint
 from reb_pipeline.progress import progress
 
 QUERIES_PER_BLOCK = 8192
@@ -20,11 +21,13 @@ class NearestPatches:
         squared_distance: Squared Euclidean, float32 [images, h, w].
         rows: Position of that row in the coreset, int32 [images, h, w].
         image_ids: Ids of the images.
+        coreset: Fingerprint of the coreset's features.
     """
 
     squared_distance: np.ndarray
     rows: np.ndarray
     image_ids: list[str]
+    coreset: str
 
 
 def nearest_neighbors(
@@ -103,4 +106,9 @@ def search_images(
     if not image_ids:
         msg = "There is no test image to compare with the memory bank: check the test split."
         raise InputError(msg)
-    return NearestPatches(np.concatenate(squared_distance), np.concatenate(rows), image_ids)
+    return NearestPatches(
+        np.concatenate(squared_distance),
+        np.concatenate(rows),
+        image_ids,
+        fingerprint(coreset_features),
+    )

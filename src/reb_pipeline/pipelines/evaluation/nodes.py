@@ -52,6 +52,7 @@ def score_images(
     from reb_pipeline.neighbors.maps import AnomalyMaps
     from reb_pipeline.neighbors.scoring import IMAGE_SCORES, ldknn_scores
 
+    local_density.insist_on(nearest_patches.coreset)
     patch_scores = ldknn_scores(
         nearest_patches.squared_distance,
         nearest_patches.rows,

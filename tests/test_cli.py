@@ -1,0 +1,197 @@
+"""The command line as a user types it."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+import miniatures
+from conftest import ROOT, newest
+
+HEAVY = ("torch", "faiss", "matplotlib", "torchvision", "timm", "sklearn", "plotly")
+# The smallest setting that still runs the packaged network.
+SMALL = "features.backbone=efficientnet_lite0,features.image_size=64"
+
+
+def readme_commands() -> set[str]:
+    """Every `kedro …` line of the README's code blocks, without comments."""
+    blocks = re.findall(r"```(?:bash|sh)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    lines = [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
+    return {line for line in lines if line.startswith(("kedro ", "make "))}
+
+
+# What runs each line of the README; the make targets are run by people and by CI.
+README_COMMANDS = {
+    "make run": "test_plain_run_ends_with_table_and_paths",
+    "make test": ".ci/run",
+    "make viz": "test_viz_build_shows_rooms_layers_and_previews",
+    "kedro run --env folder --params data_root=path/to/images": "test_readme_runs",
+    "kedro run --env mvtec_ad": "test_all_categories",
+    "kedro run --env mvtec_ad --namespaces screw": "test_readme_runs",
+    "kedro run --env mvtec_ad --pipelines memory_bank": "test_all_categories",
+    "kedro run --params ldknn.n_neighbors=9": "test_readme_runs",
+}
+
+
+def test_every_readme_command_is_run_here():
+    assert readme_commands() == set(README_COMMANDS)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """Miniatures in the place of the real data: every category of MVTec AD, a folder, the cells."""
+    root = tmp_path_factory.mktemp("images")
+    categories = yaml.safe_load((ROOT / "conf/mvtec_ad/globals.yml").read_text())["categories"]
+    for category in categories:
+        miniatures.make_mvtec_ad(root / "mvtec_ad", category=category)
+    miniatures.make_plain_folder(root / "folder", category="part")
+    miniatures.make_elpv(root / "elpv")
+    return root
+
+
+def run_line(kedro, line, images, out, extra=""):
+    """Run a README line on the miniatures: same words, other data root, smaller network input."""
+    env = line.split("--env ")[1].split()[0] if "--env" in line else "elpv"
+    arguments = line.split()[1:]
+    given = ""
+    if "--params" in arguments:
+        position = arguments.index("--params")
+        given = arguments[position + 1] + ","
+        del arguments[position : position + 2]
+    given = "" if given.startswith("data_root=") else given
+    params = f"{given}data_root={images / env},output_root={out},{SMALL}{extra}"
+    return kedro(*arguments, "--params", params)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "kedro run --env folder --params data_root=path/to/images",
+        "kedro run --env mvtec_ad --namespaces screw",
+        "kedro run --params ldknn.n_neighbors=9",
+    ],
+)
+def test_readme_runs(kedro, images, tmp_path, line):
+    finished = run_line(kedro, line, images, tmp_path / "out")
+    assert finished.returncode == 0, finished.stderr[-2000:]
+    assert "image_auroc" in finished.stdout
+    assert "hardest_images.png" in finished.stdout
+
+
+def test_plain_run_ends_with_table_and_paths(kedro, images, tmp_path):
+    finished = run_line(kedro, "kedro run", images, tmp_path / "out")
+    assert finished.returncode == 0, finished.stderr[-2000:]
+    lines = finished.stdout.strip().splitlines()
+    assert any(line.split()[:1] == ["mean"] for line in lines)
+    paths = [Path(line.split(": ", 1)[1]) for line in lines if ".html" in line or ".png" in line]
+    assert len(paths) == 4
+    assert all(path.is_file() for path in paths)
+    assert "100%" in finished.stderr  # progress bars
+
+
+def test_all_categories(kedro, images, tmp_path):
+    out = tmp_path / "out"
+    finished = run_line(kedro, "kedro run --env mvtec_ad", images, out)
+    assert finished.returncode == 0, finished.stderr[-2000:]
+    assert "mean of textures" in finished.stdout
+    assert "mean of objects" in finished.stdout
+    banks = [folder / "memory_bank.npz" for folder in (out / "06_models").iterdir()]
+    assert len(banks) == 15
+
+    again = run_line(kedro, "kedro run --env mvtec_ad --pipelines memory_bank", images, out)
+
+    assert again.returncode == 0, again.stderr[-2000:]
+    assert {len(list(bank.iterdir())) for bank in banks} == {2}
+
+
+def test_the_older_pipeline_flag(kedro, images, tmp_path):
+    out = tmp_path / "out"
+    line = "kedro run --env mvtec_ad --namespaces screw --pipeline ingestion"
+    assert run_line(kedro, line, images, out).returncode == 0
+    assert newest(out / "03_primary/screw", "samples.parquet").is_file()
+
+
+def test_bad_input_is_one_sentence(kedro, tmp_path):
+    finished = kedro("run", "--env", "mvtec_ad", "--params", f"data_root={tmp_path}/gone")
+    assert finished.returncode == 1
+    assert "Traceback" not in finished.stderr
+    last = finished.stderr.strip().splitlines()[-1]
+    assert last.startswith("Error: Data root")
+    assert "data_root" in last
+
+
+def test_start_up_imports_nothing_heavy():
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from kedro.framework.startup import bootstrap_project\n"
+        "from kedro.framework.project import pipelines\n"
+        "bootstrap_project(Path.cwd())\n"
+        "assert {'full', 'memory_bank', '__default__'} <= set(pipelines)\n"
+        f"print([name for name in {HEAVY} if name in sys.modules])\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert finished.stdout.strip() == "[]"
+
+
+def test_registry_list(kedro):
+    finished = kedro("registry", "list")
+    assert finished.returncode == 0
+    for name in ("ingestion", "memory_bank", "ldknn_density", "evaluation", "full", "__default__"):
+        assert f"- {name}\n" in finished.stdout
+
+
+def test_runs_without_libgl(kedro, images, tmp_path):
+    """A bare server has no libGL: an OpenCV that cannot be imported must not matter."""
+    (tmp_path / "cv2.py").write_text(
+        "raise ImportError('libGL.so.1: cannot open shared object file: No such file or directory')"
+    )
+    out = tmp_path / "out"
+    finished = kedro(
+        *("run", "--namespaces", "mono", "--params"),
+        f"data_root={images / 'elpv'},output_root={out},{SMALL}",
+        PYTHONPATH=str(tmp_path),
+    )
+    assert finished.returncode == 0, finished.stderr[-2000:]
+
+
+def test_viz_build_shows_rooms_layers_and_previews(kedro, images, tmp_path):
+    """Its exit code is 0 even when it fails, so look at what was built."""
+    project = tmp_path / "project"  # of its own, so that data and build stay out of this one
+    for name in ("conf", "src"):
+        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("*.egg-info"))
+    shutil.copy(ROOT / "pyproject.toml", project)
+    params = f"data_root={images / 'elpv'},{SMALL}"
+    finished = kedro("run", "--params", params, cwd=project)
+    assert finished.returncode == 0, finished.stderr[-2000:]
+
+    finished = kedro("viz", "build", "--include-previews", cwd=project)
+
+    api = project / "build/api"
+    main = json.loads((api / "main").read_text())
+    layers = ["raw", "intermediate", "primary", "models", "model_output", "reporting"]
+    assert main["layers"] == layers, finished.stderr
+    rooms = {node["name"] for node in main["nodes"] if node["type"] == "modularPipeline"}
+    assert {"mono", "poly"} <= rooms
+    previewed = set()
+    for node in main["nodes"]:
+        if node["type"] == "data":
+            page = json.loads((api / "nodes" / node["id"]).read_text())
+            if page.get("preview"):
+                previewed.add(node["name"])
+    assert {
+        "mono.raw_images",
+        "mono.samples",
+        "mono.memory_bank",
+        "mono.roc_curve",
+        "mono.hardest_images",
+        "metrics_mono",
+        "summary",
+    } <= previewed

@@ -1,0 +1,115 @@
+"""What the pages say of parameters, catalog, environments and files is so."""
+
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+import yaml
+
+from reb_pipeline.parameters import CATEGORY_SECTIONS, FREE_NAMES, SHARED_SECTIONS
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = [
+    ROOT / "README.md",
+    *sorted(DOCS.glob("*.md")),
+    *sorted((ROOT / "src").rglob("README.md")),
+]
+BASE = yaml.safe_load((ROOT / "conf/base/parameters.yml").read_text())
+PARAMETERS = [
+    (section, name)
+    for section, model in {**CATEGORY_SECTIONS, **SHARED_SECTIONS}.items()
+    for name in model.model_fields
+]
+
+
+def read(name: str) -> str:
+    return (DOCS / name).read_text()
+
+
+def rows(page: str) -> dict[str, list[str]]:
+    """Cells of the first table row of each name in backticks."""
+    found = {}
+    for line in page.splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if line.startswith("|") and re.fullmatch(r"`[^`]+`", cells[0]):
+            found.setdefault(cells[0].strip("`"), cells[1:])
+    return found
+
+
+def heading_anchors(page: str) -> set[str]:
+    """The anchors that GitHub gives the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", page, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize(("section", "name"), PARAMETERS)
+def test_parameter_is_explained_with_its_default(section: str, name: str) -> None:
+    cells = rows(read("parameters.md"))[f"{section}.{name}"]
+    default = yaml.safe_load(cells[1].strip("`"))
+    assert default == BASE[section][name]
+
+
+def test_no_other_parameter_is_explained() -> None:
+    explained = {name for name in rows(read("parameters.md")) if "." in name and "*" not in name}
+    assert explained == {f"{section}.{name}" for section, name in PARAMETERS}
+
+
+def test_seed_and_places_are_explained() -> None:
+    explained = rows(read("parameters.md"))
+    assert set(FREE_NAMES) <= explained.keys()
+    assert explained["seed"][1].strip("`") == str(BASE["seed"])
+
+
+def test_every_dataset_is_listed_with_its_layer_and_file() -> None:
+    listed = rows(read("catalog.md"))
+    catalog = yaml.safe_load((ROOT / "conf/base/catalog.yml").read_text())
+    for name, entry in catalog.items():
+        layer, file = listed[name][:2]
+        assert layer == entry["metadata"]["kedro-viz"]["layer"], name
+        if "filepath" in entry:
+            assert entry["filepath"].endswith("/" + file.strip("`")), name
+
+
+def test_every_environment_is_listed() -> None:
+    environments = {path.name for path in (ROOT / "conf").iterdir() if path.is_dir()} - {"local"}
+    page = read("benchmarks.md")
+    assert environments <= rows(page).keys()
+    for name in environments - {"base"}:
+        assert f"kedro run --env {name}" in page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_relative_links_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = unquote(link).partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in heading_anchors(target.read_text()), link
+
+
+def test_every_pipeline_has_a_page() -> None:
+    for pipeline in (ROOT / "src/reb_pipeline/pipelines").glob("*/pipeline.py"):
+        page = (pipeline.parent / "README.md").read_text()
+        nodes = re.findall(r'name="(\w+)"', pipeline.read_text())
+        assert page.startswith(f"# {pipeline.parent.name}\n")
+        assert set(nodes) <= rows(page).keys()
+
+
+def test_citation_names_both_papers() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["cff-version"] == "1.2.0"
+    assert {"message", "title", "authors"} <= citation.keys()
+    identifiers = [
+        identifier["value"]
+        for reference in citation["references"]
+        for identifier in reference["identifiers"]
+    ]
+    assert identifiers == ["arXiv:2308.12577", "arXiv:2405.09148"]
+    assert all(
+        {"type", "title", "authors"} <= reference.keys() for reference in citation["references"]
+    )
