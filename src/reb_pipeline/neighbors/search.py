@@ -9,7 +9,7 @@ from reb_pipeline.errors import InputError
 from reb_pipeline.neighbors.bank import fingerprint
 from reb_pipeline.progress import progress
 
-QUERIES_PER_BLOCK = 8192
+QUERIES_PER_BLOCK = 4096
 SPARE = 8  # candidates beyond k, so that rounding cannot push near-duplicates out
 
 
