@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 from kedro.io import AbstractVersionedDataset
-from kedro.io.core import VersionNotFoundError
 
 from reb_pipeline.errors import InputError
 
@@ -47,18 +46,15 @@ class PreflightHooks:
 
     @staticmethod
     def _check_backbones(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
-        settings = {
-            str(catalog[name].load().extractor_settings()): catalog[name]
-            .load()
-            .extractor_settings()
+        used = [
+            catalog[name].load().extractor_settings()
             for name in pipeline.inputs()
             if name.startswith("params:features.")
-        }
-        if settings:
+        ]
+        for settings in {str(one): one for one in used}.values():
             from reb_pipeline.features.extractor import PatchExtractor
 
-            for one in settings.values():
-                PatchExtractor(**one)
+            PatchExtractor(**settings)
 
 
 class ManifestHooks:
@@ -89,14 +85,8 @@ class ManifestHooks:
         """Save the manifest."""
         outputs = sorted(pipeline.all_outputs())
         chosen = (
-            "env",
-            "pipeline_names",
-            "namespaces",
-            "tags",
-            "from_nodes",
-            "to_nodes",
-            "node_names",
-        )
+            "env", "pipeline_names", "namespaces", "tags", "from_nodes", "to_nodes", "node_names"
+        )  # fmt: skip
         catalog[MANIFEST].save(
             {
                 "run_id": run_params["run_id"],
@@ -139,14 +129,8 @@ class SummaryHooks:
 
 def _loaded_version(dataset: Any) -> str | None:
     """The version a dataset will load; None for one without versions."""
-    try:
-        return (
-            dataset.resolve_load_version()
-            if isinstance(dataset, AbstractVersionedDataset)
-            else None
-        )
-    except VersionNotFoundError:
-        return None
+    is_versioned = isinstance(dataset, AbstractVersionedDataset)
+    return dataset.resolve_load_version() if is_versioned else None
 
 
 def _source(dataset: Any, version: str | None) -> Any:

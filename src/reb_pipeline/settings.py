@@ -11,7 +11,8 @@ from reb_pipeline.session import ProjectSession
 atomic.register()
 sys.excepthook = print_input_error
 
-HOOKS = (PreflightHooks(), SummaryHooks(), ManifestHooks())
+# Kedro calls the last one first: a run that cannot work is refused before anything else happens.
+HOOKS = (ManifestHooks(), SummaryHooks(), PreflightHooks())
 SESSION_CLASS = ProjectSession
 CONFIG_LOADER_CLASS = ProjectConfigLoader
 CONFIG_LOADER_ARGS = LOADER_ARGS
