@@ -5,6 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("project", deadline=None)  # the machine may be busy
+settings.load_profile("project")
 
 ROOT = Path(__file__).parents[1]
 # The smallest setting of the real thing: the packaged network on a grid of 8 x 8 patches.
@@ -16,13 +20,15 @@ def run_project(tmp_path, monkeypatch):
     """Run the project in this process; returns the folder that holds what the run wrote."""
 
     def run(env=None, params=None, **selection):
-        from kedro.framework.project import settings
+        from kedro.framework.project import settings as kedro_settings
         from kedro.framework.startup import bootstrap_project
 
         monkeypatch.chdir(ROOT)
         bootstrap_project(ROOT)  # forgets the categories of an earlier environment
         runtime_params = {"output_root": str(tmp_path / "out"), **(params or {})}
-        with settings.SESSION_CLASS.create(ROOT, env=env, runtime_params=runtime_params) as session:
+        with kedro_settings.SESSION_CLASS.create(
+            ROOT, env=env, runtime_params=runtime_params
+        ) as session:
             session.run(**selection)
         return tmp_path / "out"
 
@@ -41,6 +47,7 @@ def kedro():
             capture_output=True,
             text=True,
             check=False,
+            timeout=300,
         )
 
     return run

@@ -116,6 +116,13 @@ def test_the_older_pipeline_flag(kedro, images, tmp_path):
     assert newest(out / "03_primary/screw", "samples.parquet").is_file()
 
 
+def test_categories_side_by_side(kedro, images, tmp_path):
+    line = "kedro run --runner ParallelRunner"
+    finished = run_line(kedro, line, images, tmp_path / "out")
+    assert finished.returncode == 0, finished.stderr[-2000:]
+    assert newest(tmp_path / "out/08_reporting/poly", "report.html").is_file()
+
+
 def test_bad_input_is_one_sentence(kedro, tmp_path):
     finished = kedro("run", "--env", "mvtec_ad", "--params", f"data_root={tmp_path}/gone")
     assert finished.returncode == 1

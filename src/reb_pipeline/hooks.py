@@ -51,10 +51,18 @@ class PreflightHooks:
             for name in pipeline.inputs()
             if name.startswith("params:features.")
         ]
-        for settings in {str(one): one for one in used}.values():
+        if used:
+            import torch
+
             from reb_pipeline.features.extractor import PatchExtractor
 
-            PatchExtractor(**settings)
+            threads = torch.get_num_threads()
+            torch.set_num_threads(
+                1
+            )  # a thread pool made here would hang the processes forked by ParallelRunner
+            for settings in {str(one): one for one in used}.values():
+                PatchExtractor(**settings)
+            torch.set_num_threads(threads)
 
 
 class ManifestHooks:
@@ -73,7 +81,7 @@ class ManifestHooks:
     def before_pipeline_run(self, pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
         """Resolve the versions of all inputs now; Kedro loads just these afterwards."""
         self._inputs = {
-            name: _loaded_version(catalog[name])
+            name: _version(catalog[name])
             for name in sorted(pipeline.inputs())
             if not _is_parameter(name)
         }
@@ -83,7 +91,8 @@ class ManifestHooks:
         self, run_params: dict[str, Any], pipeline: "Pipeline", catalog: "CatalogProtocol"
     ) -> None:
         """Save the manifest."""
-        outputs = sorted(pipeline.all_outputs())
+        # With --only-missing-outputs some outputs are those of an earlier run.
+        outputs = {name: _version(catalog[name]) for name in sorted(pipeline.all_outputs())}
         chosen = (
             "env", "pipeline_names", "namespaces", "tags", "from_nodes", "to_nodes", "node_names"
         )  # fmt: skip
@@ -95,7 +104,7 @@ class ManifestHooks:
                 "inputs": {
                     name: _source(catalog[name], self._inputs[name]) for name in self._inputs
                 },
-                "outputs": dict.fromkeys(outputs, run_params["run_id"]),
+                "outputs": outputs,
                 "parameters": self._parameters,
                 "weights": _weights_files(self._parameters["features"]),
                 "commit": _commit(),
@@ -127,8 +136,8 @@ class SummaryHooks:
                 sys.stdout.write(f"{name}: {catalog[name]._get_load_path()}\n")
 
 
-def _loaded_version(dataset: Any) -> str | None:
-    """The version a dataset will load; None for one without versions."""
+def _version(dataset: Any) -> str | None:
+    """The version that is loaded from a dataset; None for one without versions."""
     is_versioned = isinstance(dataset, AbstractVersionedDataset)
     return dataset.resolve_load_version() if is_versioned else None
 

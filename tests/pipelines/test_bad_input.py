@@ -45,6 +45,12 @@ def test_unknown_namespace(run_project, images, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_unknown_pipeline(run_project, tmp_path):
+    with pytest.raises(InputError, match=r"Pipeline 'memory' is unknown: .*'memory_bank'"):
+        run_project("folder", pipeline_names=["memory"])
+    assert not (tmp_path / "out").exists()
+
+
 def test_unknown_environment(run_project, tmp_path):
     with pytest.raises(InputError, match=r"Environment 'mvtecad' .* did you mean 'mvtec_ad'"):
         run_project("mvtecad")

@@ -112,3 +112,17 @@ def test_another_alpha_needs_no_new_search(run_project, tmp_path):
     ]
     assert len(list((out / "07_model_output/screw/nearest_patches.npz").iterdir())) == 1
     assert (scores[1] > scores[0]).all()  # nothing is subtracted any more
+
+
+def test_interrupted_run_resumes(run_project, tmp_path):
+    root = miniatures.make_plain_folder(tmp_path / "images", category="part")
+    params = {"data_root": str(root), **SMALL}
+    out = run_project("folder", params, pipeline_names=["ingestion", "memory_bank"])
+    before = read_json(out / "08_reporting", "run_manifest.json")
+
+    run_project("folder", params, only_missing_outputs=True)
+
+    manifest = read_json(out / "08_reporting", "run_manifest.json")
+    assert len(list((out / "06_models/part/memory_bank.npz").iterdir())) == 1
+    assert manifest["outputs"]["part.memory_bank"] == before["run_id"]
+    assert manifest["outputs"]["metrics_part"] == manifest["run_id"]
