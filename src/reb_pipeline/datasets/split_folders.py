@@ -189,7 +189,7 @@ class ELPVDataset(SplitFolderBase):
         if self._package_is_missing:
             raise InputDatasetError(
                 "The ELPV images come with the package elpv-dataset, which is not installed: run "
-                "`pip install 'reb-pipeline[demo]'`, or set the dataset's `path`."
+                "`pip install -e '.[demo]'`, or set the dataset's `path`."
             )
         super().check()
 

