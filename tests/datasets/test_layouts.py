@@ -61,7 +61,7 @@ def test_elpv_uncertain_cells_are_only_tested_on(tmp_path: Path) -> None:
 
 def test_elpv_package_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reb_pipeline.datasets.split_folders.find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"pip install 'reb-pipeline\[demo\]'"):
+    with pytest.raises(InputError, match=r"pip install -e '\.\[demo\]'"):
         datasets.ELPVDataset(category="mono").load()
 
 
