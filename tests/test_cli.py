@@ -54,7 +54,7 @@ def images(tmp_path_factory):
     return root
 
 
-def run_line(kedro, line, images, out, extra=""):
+def run_line(kedro, line, images, out):
     """Run a README line on the miniatures: same words, other data root, smaller network input."""
     env = line.split("--env ")[1].split()[0] if "--env" in line else "elpv"
     arguments = line.split()[1:]
@@ -64,7 +64,7 @@ def run_line(kedro, line, images, out, extra=""):
         given = arguments[position + 1] + ","
         del arguments[position : position + 2]
     given = "" if given.startswith("data_root=") else given
-    params = f"{given}data_root={images / env},output_root={out},{SMALL}{extra}"
+    params = f"{given}data_root={images / env},output_root={out},{SMALL}"
     return kedro(*arguments, "--params", params)
 
 

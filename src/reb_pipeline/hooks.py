@@ -57,12 +57,13 @@ class PreflightHooks:
             from reb_pipeline.features.extractor import PatchExtractor
 
             threads = torch.get_num_threads()
-            torch.set_num_threads(
-                1
-            )  # a thread pool made here would hang the processes forked by ParallelRunner
-            for settings in {str(one): one for one in used}.values():
-                PatchExtractor(**settings)
-            torch.set_num_threads(threads)
+            # A thread pool made here would hang the processes that ParallelRunner forks.
+            torch.set_num_threads(1)
+            try:
+                for settings in {str(one): one for one in used}.values():
+                    PatchExtractor(**settings)
+            finally:
+                torch.set_num_threads(threads)
 
 
 class ManifestHooks:

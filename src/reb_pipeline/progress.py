@@ -8,15 +8,22 @@ from tqdm import tqdm
 T = TypeVar("T")
 
 
-def progress(items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
+def progress(items: Iterable[T], description: str | None, total: int | None = None) -> Iterable[T]:
     """Iterate over ``items`` behind a bar with rate and ETA.
 
     Args:
         items: What to iterate over.
-        description: Shown before the bar, e.g. ``"mono: patch features"``.
+        description: Shown before the bar, e.g. ``"mono: patch features"``; no bar without it.
         total: Number of items, where ``len(items)`` is not known.
 
     Returns:
         The same items, in the same order.
     """
-    return tqdm(items, desc=description, total=total, mininterval=1.0, dynamic_ncols=True)
+    return tqdm(
+        items,
+        desc=description,
+        total=total,
+        disable=description is None,
+        mininterval=1.0,
+        dynamic_ncols=True,
+    )

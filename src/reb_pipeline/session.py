@@ -21,7 +21,7 @@ class ProjectSession(KedroSession):
         """
         packages = [module.name for module in iter_modules(pipelines.__path__) if module.ispkg]
         insist_known(kwargs.get("pipeline_names") or [], ["__default__", *packages], "Pipeline")
-        self.load_context()  # makes the environment's list of categories the one in use
+        self._get_config_loader()  # makes the environment's list of categories the one in use
         namespaces = [name.split(".")[0] for name in kwargs.get("namespaces") or []]
         insist_known(namespaces, categories(), "Category")
         return super().run(*args, **kwargs)

@@ -60,8 +60,7 @@ def greedy_k_center(
     squared_distance = np.full(n_rows, np.inf, np.float32)
     selected = [int(np.random.default_rng(seed).integers(n_rows))]
     _cover(features, norms, squared_distance, selected)
-    bar = progress(range(1, n_select), description) if description else range(1, n_select)
-    steps = iter(bar)
+    steps = iter(progress(range(1, n_select), description))
     while len(selected) < n_select:
         pool = _farthest(squared_distance, POOL_ROWS)
         outside = squared_distance[pool].min() if len(pool) < n_rows else -np.inf

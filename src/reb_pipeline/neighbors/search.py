@@ -60,7 +60,7 @@ def nearest_neighbors(
     squared = np.empty((len(queries), k), np.float32)
     rows = np.empty((len(queries), k), np.int64)
     starts = range(0, len(queries), QUERIES_PER_BLOCK)
-    for start in progress(starts, description) if description else starts:
+    for start in progress(starts, description):
         block = slice(start, start + QUERIES_PER_BLOCK)
         _, found = faiss.knn(queries[block], bank, min(k + SPARE, len(bank)))
         exact = np.stack(
