@@ -1,0 +1,141 @@
+"""What synthetic defects are made of (REB paper section 3.1.1, reference code DefectMaker/fill.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reb_pipeline.defectmaker.images import ImageFiles, insist_rgb, pixel_scale, resize
+from reb_pipeline.errors import InputError
+
+PROBES = 16  # pixels tried before all salient ones are listed
+
+
+@dataclass(frozen=True, eq=False)
+class Donor:
+    """A good image to cut from.
+
+    Attributes:
+        image: uint8 [H, W, 3], RGB.
+        saliency: Where to cut, bool [H, W].
+    """
+
+    image: np.ndarray
+    saliency: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What fills are cut from.
+
+    Attributes:
+        donors: Good images with their saliency; anything with a length and items, loaded lazily or not.
+        textures: Images of other things, uint8 [H, W, 3] each.
+        scale: Pixels of the image to be filled per pixel of a 256 x 256 image.
+    """
+
+    donors: Sequence[Donor]
+    textures: Sequence[np.ndarray]
+    scale: float = 1.0
+
+
+class TextureFolder(Sequence[np.ndarray]):
+    """The images of a folder and all folders below it, opened when asked for.
+
+    Args:
+        path: The folder, on any fsspec file system.
+
+    Raises:
+        InputError: The folder is missing or holds no image.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._files = ImageFiles(path, "Texture folder")
+
+    def __len__(self) -> int:
+        return len(self._files.paths)
+
+    def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
+        return self._files.read(self._files.paths[index])
+
+
+def draw_salient(rng: np.random.Generator, saliency: np.ndarray) -> tuple[int, int]:
+    """Draw one salient pixel, each as likely as the other.
+
+    Args:
+        rng: Source of randomness.
+        saliency: bool [H, W].
+
+    Returns:
+        Row and column.
+
+    Raises:
+        InputError: Nothing is salient.
+    """
+    flat = saliency.reshape(-1)
+    probes = rng.integers(flat.size, size=PROBES)  # far cheaper than listing all salient pixels
+    hits = probes[flat[probes]]
+    if not len(hits):
+        hits = rng.permutation(np.flatnonzero(flat))[:1]
+    if not len(hits):
+        msg = "The saliency map has no salient pixel: pass it through or_whole_image."
+        raise InputError(msg)
+    row, column = divmod(int(hits[0]), saliency.shape[1])
+    return row, column
+
+
+def noise(rng: np.random.Generator, box: tuple[int, int], material: Material) -> np.ndarray:
+    """Flat to strong noise, each channel on its own, stretched along either axis.
+
+    The reference derives both sides of the noise from the box's width, a slip; here the height is the height's.
+    """
+    mean, spread = 10 * int(rng.integers(5, 20)), 5 * int(rng.integers(0, 10))
+    grain = 2 ** rng.integers(0, 3) * material.scale
+    aspect = 2.0 ** rng.integers(-2, 3)
+    grid = max(1, int(box[0] / grain / aspect)), max(1, int(box[1] / grain * aspect))
+    low, high = max(mean - spread, 0), min(mean + spread + 1, 255)
+    return resize(rng.integers(low, high, (*grid, 3), dtype=np.uint8), box)
+
+
+def cut_paste(rng: np.random.Generator, box: tuple[int, int], material: Material) -> np.ndarray:
+    """A piece of another good image, cut where that is salient."""
+    if not len(material.donors):
+        msg = "Fill 'cut_paste' has no good image to cut from: give at least one donor."
+        raise InputError(msg)
+    donor = material.donors[int(rng.integers(len(material.donors)))]
+    insist_rgb(donor.image, "A donor")
+    return _cut(donor.image, draw_salient(rng, donor.saliency), box, material.scale)
+
+
+def texture(rng: np.random.Generator, box: tuple[int, int], material: Material) -> np.ndarray:
+    """A piece of an image of something else, as DRAEM does with the Describable Textures Dataset."""
+    if not len(material.textures):
+        msg = "Fill 'texture' has no image to cut from: give a folder of textures."
+        raise InputError(msg)
+    image = material.textures[int(rng.integers(len(material.textures)))]
+    insist_rgb(image, "A texture")
+    centre = int(rng.integers(image.shape[0])), int(rng.integers(image.shape[1]))
+    return _cut(image, centre, box, material.scale)
+
+
+FILLS: dict[str, Callable[[np.random.Generator, tuple[int, int], Material], np.ndarray]] = {
+    "noise": noise,
+    "cut_paste": cut_paste,
+    "texture": texture,
+}
+"""Each takes (rng, box height and width, material) and returns uint8 [h, w, 3]."""
+
+
+def _cut(
+    image: np.ndarray, centre: tuple[int, int], box: tuple[int, int], scale: float
+) -> np.ndarray:
+    """Cut a box around a pixel, moved inside the image, as if that had the size of the image to be filled."""
+    ratio = pixel_scale(image.shape[:2]) / scale
+    spans = []
+    for length, middle, side in zip(image.shape, centre, box, strict=False):
+        cut = min(length, max(1, round(side * ratio)))
+        start = min(max(middle - cut // 2, 0), length - cut)
+        spans.append(slice(start, start + cut))
+    return resize(image[tuple(spans)], box)

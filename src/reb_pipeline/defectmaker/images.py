@@ -1,0 +1,109 @@
+"""Image files and image sizes, as the other parts of DefectMaker need them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import PurePosixPath
+from typing import Any
+
+import cv2
+import fsspec
+import numpy as np
+
+from reb_pipeline.errors import InputError
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+REFERENCE_SIDE = 256  # px: the image side that the paper's pixel figures are meant for
+
+
+def pixel_scale(size: tuple[int, int]) -> float:
+    """Pixels of an image per pixel of the reference's 256 x 256 image.
+
+    Args:
+        size: Height and width in pixels.
+    """
+    return math.sqrt(size[0] * size[1]) / REFERENCE_SIDE
+
+
+def insist_rgb(image: np.ndarray, what: str) -> None:
+    """Check that something is an RGB image.
+
+    Raises:
+        InputError: It is not uint8 [H, W, 3], or has no pixels.
+    """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        msg = f"{what} is {image.dtype} {list(image.shape)}: give an RGB image, uint8 [H, W, 3]."
+        raise InputError(msg)
+
+
+def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize along each axis: shrink by area, grow bicubically, as Pillow's default filter nearly does.
+
+    Args:
+        image: uint8 [h, w] or [h, w, channels].
+        size: New height and width in pixels.
+    """
+    smaller = min(size[0], image.shape[0]), min(size[1], image.shape[1])
+    if smaller != image.shape[:2]:
+        image = cv2.resize(image, smaller[::-1], interpolation=cv2.INTER_AREA)
+    if smaller != size:
+        image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_CUBIC)
+    return image
+
+
+class ImageFiles:
+    """The images of a folder and all folders below it, on any fsspec file system, hidden ones left out.
+
+    Args:
+        folder: Path or URL of the folder.
+        what: What the folder is for, the beginning of the error's sentence.
+
+    Attributes:
+        paths: Path of each image relative to the folder, sorted.
+
+    Raises:
+        InputError: The folder is missing or holds no image.
+    """
+
+    def __init__(self, folder: str, what: str) -> None:
+        self._fs, root = fsspec.core.url_to_fs(folder)
+        self._root = PurePosixPath(root)
+        if not self._fs.isdir(root):
+            msg = f"{what} '{folder}' does not exist: correct the path."
+            raise InputError(msg)
+        found = (PurePosixPath(path).relative_to(self._root) for path in self._fs.find(root))
+        self.paths = sorted(
+            path.as_posix()
+            for path in found
+            if path.suffix.lower() in IMAGE_SUFFIXES
+            and not any(part.startswith(".") for part in path.parts)
+        )
+        if not self.paths:
+            msg = f"{what} '{folder}' holds no image: put images there ({', '.join(sorted(IMAGE_SUFFIXES))})."
+            raise InputError(msg)
+
+    def read(self, path: str, flags: int = cv2.IMREAD_COLOR_RGB) -> np.ndarray:
+        """Read an image.
+
+        Args:
+            path: One of ``paths``.
+            flags: How OpenCV reads it.
+
+        Returns:
+            uint8 [H, W, 3], RGB, or what the flags say.
+
+        Raises:
+            InputError: The file is not a readable image.
+        """
+        data: Any = np.frombuffer(self._fs.cat_file(str(self._root / path)), np.uint8)
+        image = cv2.imdecode(data, flags) if data.size else None
+        if image is None:
+            msg = f"'{self._root / path}' is not a readable image: replace or remove it."
+            raise InputError(msg)
+        return image
+
+
+def is_grey(image: np.ndarray) -> bool:
+    """Whether an image, uint8 [H, W, 3], shows no colour; every eighth pixel of both axes tells."""
+    sample = image[::8, ::8]
+    return bool((sample == sample[:, :, :1]).all())

@@ -1,0 +1,183 @@
+"""DefectMaker: a shape, a fill and a fusion made into a defect on a good image (REB paper section 3.1)."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from reb_pipeline.defectmaker.color import color_jitter
+from reb_pipeline.defectmaker.fills import FILLS, Donor, Material, draw_salient
+from reb_pipeline.defectmaker.fusion import FUSIONS
+from reb_pipeline.defectmaker.images import insist_rgb, is_grey, pixel_scale
+from reb_pipeline.defectmaker.shapes import SHAPES, Shape
+from reb_pipeline.errors import InputError, insist_known
+
+REDRAWS = 8  # of a shape that came out empty
+
+
+@dataclass(frozen=True)
+class DefectKind:
+    """What a defect is put together from.
+
+    Attributes:
+        shape: A key of ``SHAPES``.
+        fill: A key of ``FILLS``.
+        fusion: A key of ``FUSIONS``; without it one of the shape's own is drawn for every defect.
+
+    Raises:
+        InputError: A name is unknown.
+    """
+
+    shape: str
+    fill: str
+    fusion: str | None = None
+
+    def __post_init__(self) -> None:
+        insist_known([self.shape], list(SHAPES), "Shape")
+        insist_known([self.fill], list(FILLS), "Fill")
+        if self.fusion is not None:
+            insist_known([self.fusion], list(FUSIONS), "Fusion")
+
+    @property
+    def name(self) -> str:
+        """For example ``bezier+cut_paste``, with the fusion where one is fixed."""
+        return "+".join(part for part in (self.shape, self.fill, self.fusion) if part)
+
+
+REB_KINDS = tuple(
+    DefectKind(shape, fill)
+    for fill in ("cut_paste", "noise")
+    for shape in ("bezier", "bezier_scar", "bezier_clump")
+)
+"""The paper's six, in the order of the reference's labels 1 to 6; 0 is a good image."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a defect was made.
+
+    Attributes:
+        shape: A key of ``SHAPES``.
+        fill: A key of ``FILLS``.
+        fusion: A key of ``FUSIONS``, the one drawn.
+        box: Row and column of the upper left pixel, height and width, in px; all of the mask is inside.
+        weight: Of the fill, 0..1.
+        seed: As given.
+        index: As given.
+    """
+
+    shape: str
+    fill: str
+    fusion: str
+    box: tuple[int, int, int, int]
+    weight: float
+    seed: int
+    index: int
+
+
+@dataclass(frozen=True, eq=False)
+class Defect:
+    """An image with a synthetic defect.
+
+    Attributes:
+        image: uint8 [H, W, 3], RGB.
+        mask: Where the defect is, bool [H, W], never empty.
+        recipe: How it was made.
+    """
+
+    image: np.ndarray
+    mask: np.ndarray
+    recipe: Recipe
+
+
+class DefectMaker:
+    """Makes defects; the same arguments make the same bytes, in any order and any process.
+
+    Defects on grey images are grey; the reference code's noise is coloured on these too.
+
+    Args:
+        donors: Good images with their saliency, for the fill ``cut_paste``.
+        textures: Images of other things, uint8 [H, W, 3] each, for the fill ``texture``.
+    """
+
+    def __init__(
+        self, donors: Sequence[Donor], textures: Sequence[np.ndarray] | None = None
+    ) -> None:
+        self._donors = donors
+        self._textures = () if textures is None else textures
+
+    def make(
+        self, image: np.ndarray, saliency: np.ndarray, kind: DefectKind, seed: int, index: int
+    ) -> Defect:
+        """Make one defect, its centre on a salient pixel where it does not stick out of the image.
+
+        Args:
+            image: uint8 [H, W, 3], RGB; not changed.
+            saliency: Where a defect may be centred, bool [H, W].
+            kind: What to make.
+            seed: Of the whole set of defects, not negative.
+            index: Number of this defect, not negative.
+
+        Raises:
+            InputError: The image or the saliency map is of the wrong shape or type, nothing is salient, or the
+                fill has nothing to cut from.
+        """
+        _insist_arguments(image, saliency, seed, index)
+        rng = np.random.default_rng([seed, index, zlib.crc32(kind.name.encode())])
+        shape = SHAPES[kind.shape]
+        fusion_name = kind.fusion or shape.fusions[rng.integers(len(shape.fusions))]
+        fusion = FUSIONS[fusion_name]
+        weight = float(rng.uniform(*shape.blend_weight)) if fusion.blends else 1.0
+
+        size, scale = image.shape[:2], pixel_scale(image.shape[:2])
+        shape_mask = _draw_mask(rng, shape, size)
+        height, width = shape_mask.shape
+        row, column = draw_salient(rng, saliency)
+        top = min(max(row - height // 2, 0), size[0] - height)
+        left = min(max(column - width // 2, 0), size[1] - width)
+        box = slice(top, top + height), slice(left, left + width)
+
+        material = Material(self._donors, self._textures, scale)
+        fill = color_jitter(rng, FILLS[kind.fill](rng, (height, width), material))
+        if is_grey(image):  # a camera without colours sees no coloured defect
+            fill = np.repeat(cv2.cvtColor(fill, cv2.COLOR_RGB2GRAY)[:, :, None], 3, axis=2)
+        kernel = max(3, round(shape.edge_kernel * scale) | 1)
+        defective, mask = image.copy(), np.zeros(size, bool)
+        defective[box] = fusion.fuse(image[box], fill, shape_mask, weight, kernel)
+        mask[box] = shape_mask
+        recipe = Recipe(
+            kind.shape,
+            kind.fill,
+            fusion_name,
+            (top, left, height, width),
+            weight,
+            int(seed),
+            int(index),
+        )
+        return Defect(defective, mask, recipe)
+
+
+def _insist_arguments(image: np.ndarray, saliency: np.ndarray, seed: int, index: int) -> None:
+    insist_rgb(image, "The image")
+    if saliency.dtype != bool or saliency.shape != image.shape[:2]:
+        msg = (
+            f"The saliency map is {saliency.dtype} {list(saliency.shape)} for an image of "
+            f"{list(image.shape[:2])}: give bool of the image's height and width."
+        )
+        raise InputError(msg)
+    if seed < 0 or index < 0:
+        msg = f"Seed {seed} with index {index} is negative: give numbers from 0 on."
+        raise InputError(msg)
+
+
+def _draw_mask(rng: np.random.Generator, shape: Shape, image: tuple[int, int]) -> np.ndarray:
+    """A shape's mask with something in it; a plain rectangle where the shape keeps coming out empty."""
+    for _ in range(REDRAWS):
+        mask = shape.draw(rng, image)
+        if mask.any():
+            return mask
+    return SHAPES["rect"].draw(rng, image)
