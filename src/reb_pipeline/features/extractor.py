@@ -1,15 +1,15 @@
 """Patch features of images: resize, normalise, backbone, neck."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 import numpy as np
 import torch
-from PIL import Image
 
 from reb_pipeline.errors import InputError
 from reb_pipeline.features.backbones import Backbone, backbone_spec, load_backbone
 from reb_pipeline.features.neck import NECKS
+from reb_pipeline.features.resize import resize_image
 
 
 class PatchExtractor:
@@ -19,7 +19,7 @@ class PatchExtractor:
         backbone: Name of the backbone, see :func:`reb_pipeline.features.backbones.load_backbone`.
         image_size: Side in pixels that every image is resized to, without crop (the reference's 256).
         layers: Layers to tap, finest first; the backbone's usual ones if None.
-        weights: ``"imagenet"`` or the path of a state dict.
+        weights: ``"imagenet"``, the path of a state dict, or a state dict.
         neck: A key of :data:`reb_pipeline.features.neck.NECKS`.
         width: Feature width of the reference neck; the backbone's usual one if None.
 
@@ -33,7 +33,7 @@ class PatchExtractor:
         *,
         image_size: int = 256,
         layers: Sequence[str | int] | None = None,
-        weights: str = "imagenet",
+        weights: str | Mapping[str, torch.Tensor] = "imagenet",
         neck: str = "reference",
         width: int | None = None,
     ) -> None:
@@ -60,17 +60,12 @@ class PatchExtractor:
         Returns:
             float32 [len(images), h, w, channels]; h and w are those of the finest tapped layer.
         """
-        resized = np.stack([self._resize(image) for image in images])
+        resized = np.stack([resize_image(image, self.image_size) for image in images])
         batch = torch.from_numpy(resized).to(self._device).permute(0, 3, 1, 2).float().div_(255)
         with torch.inference_mode():
             maps = self._backbone((batch - self._mean) / self._std)
             features = self._neck(maps, self._width)
         return features.permute(0, 2, 3, 1).contiguous().cpu().numpy()
-
-    def _resize(self, image: np.ndarray) -> np.ndarray:
-        # Pillow's bicubic with anti-aliasing is what the reference resizes with.
-        size = (self.image_size, self.image_size)
-        return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
 
 
 def extract_patches(
