@@ -8,13 +8,16 @@ from tqdm import tqdm
 T = TypeVar("T")
 
 
-def progress(items: Iterable[T], description: str | None, total: int | None = None) -> Iterable[T]:
+def progress(
+    items: Iterable[T], description: str | None, total: int | None = None, initial: int = 0
+) -> Iterable[T]:
     """Iterate over ``items`` behind a bar with rate and ETA.
 
     Args:
         items: What to iterate over.
         description: Shown before the bar, e.g. ``"mono: patch features"``; no bar without it.
-        total: Number of items, where ``len(items)`` is not known.
+        total: Number of items, where ``len(items)`` is not all of them.
+        initial: Number of items done before.
 
     Returns:
         The same items, in the same order.
@@ -23,6 +26,7 @@ def progress(items: Iterable[T], description: str | None, total: int | None = No
         items,
         desc=description,
         total=total,
+        initial=initial,
         disable=description is None,
         mininterval=1.0,
         dynamic_ncols=True,

@@ -1,0 +1,164 @@
+"""The proxy task: tell good images and the kinds of their synthetic defects apart."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from reb_pipeline.defectmaker.color import color_jitter
+from reb_pipeline.defectmaker.fills import Donor
+from reb_pipeline.defectmaker.maker import DefectKind, DefectMaker
+
+# The 9 equally likely transposes of the reference code (Data/transforms.py): flips left to right and transverse
+# twice. (quarter turns, flipped from left to right first)
+TRANSPOSES = (
+    (0, False), (1, False), (2, False), (3, False), (0, True), (0, True), (1, True), (3, True), (3, True)
+)  # fmt: skip
+MAX_WORKERS = 8
+
+
+_ORDER = 1  # sets the draws of the order apart from those of the images
+
+
+@dataclass(frozen=True)
+class CachedImages:
+    """Resized good images and their saliency in two files.
+
+    The files are memory-mapped: worker processes share the pages, and the system may drop them.
+
+    Attributes:
+        folder: Where ``images.npy`` and ``saliency.npy`` are.
+    """
+
+    folder: Path
+
+    @classmethod
+    def write(cls, folder: Path, images: Iterable[Donor], count: int, side: int) -> "CachedImages":
+        """Write the files.
+
+        Args:
+            folder: An existing folder.
+            images: The images with their saliency.
+            count: Number of images.
+            side: Side of the images in pixels.
+        """
+        create = np.lib.format.open_memmap
+        shape = (count, side, side)
+        pixels = create(folder / "images.npy", mode="w+", dtype=np.uint8, shape=(*shape, 3))
+        saliency = create(folder / "saliency.npy", mode="w+", dtype=np.bool_, shape=shape)
+        for index, donor in enumerate(images):
+            pixels[index], saliency[index] = donor.image, donor.saliency
+        return cls(folder)
+
+    def open(self) -> tuple[np.ndarray, np.ndarray]:
+        """Map both files: uint8 [count, side, side, 3] RGB, bool [count, side, side]."""
+        pixels = np.load(self.folder / "images.npy", mmap_mode="r")
+        saliency = np.load(self.folder / "saliency.npy", mmap_mode="r")
+        return pixels, saliency
+
+
+class SyntheticTask(Dataset[np.ndarray]):
+    """An endless series of good images, each with one synthetic defect of every kind.
+
+    Item i is a pure function of (images, kinds, seed, i): it can be drawn anywhere, in any order.
+
+    Args:
+        images: The good images.
+        kinds: Kinds of defects; label 0 is good, label k the kind k - 1.
+        textures: What the fill ``texture`` cuts from.
+        seed: Decides the order of the images, their augmentation and their defects.
+    """
+
+    def __init__(
+        self,
+        images: CachedImages,
+        kinds: Sequence[DefectKind],
+        textures: Sequence[np.ndarray] | None,
+        seed: int,
+    ) -> None:
+        self._images = images
+        self.kinds = list(kinds)
+        self._textures = textures
+        self._seed = seed
+
+    def __getitem__(self, position: int) -> np.ndarray:
+        """Draw one good image and its defects, uint8 [1 + kinds, side, side, 3] RGB."""
+        pixels, saliency = self._images.open()
+        epoch, step = divmod(position, len(pixels))
+        order = np.random.default_rng([self._seed, epoch, _ORDER]).permutation(len(pixels))
+        rng = np.random.default_rng([self._seed, position])
+        image, salient = augment(rng, pixels[order[step]], saliency[order[step]])
+        maker = DefectMaker(_AugmentedDonors(pixels, saliency, rng), self._textures)
+        defects = [
+            maker.make(image, salient, kind, self._seed, position).image for kind in self.kinds
+        ]
+        return np.stack([image, *defects])
+
+    def passes(self, start: int, stop: int, images_per_pass: int) -> Iterator[torch.Tensor]:
+        """Draw items in worker processes, ahead of the network.
+
+        Args:
+            start: First item.
+            stop: The item after the last.
+            images_per_pass: Items a pass.
+
+        Yields:
+            uint8 [images_per_pass * (1 + kinds), side, side, 3]; the labels repeat 0, 1, …, kinds.
+        """
+        cv2.setNumThreads(
+            1
+        )  # a worker forked while OpenCV has threads would wait for them for ever
+        workers = max(1, min(MAX_WORKERS, (os.cpu_count() or 1) - 1))
+        loader = DataLoader(
+            self,
+            batch_size=images_per_pass,
+            sampler=range(start, stop),
+            num_workers=workers,
+            collate_fn=_stack,
+            # Spawned workers would import PyTorch again; other systems have no safe fork.
+            multiprocessing_context="fork" if sys.platform == "linux" else None,
+        )
+        return iter(loader)
+
+
+class _AugmentedDonors(Sequence[Donor]):
+    """Donors go through augmentation too, as in the reference code."""
+
+    def __init__(self, pixels: np.ndarray, saliency: np.ndarray, rng: np.random.Generator) -> None:
+        self._pixels, self._saliency, self._rng = pixels, saliency, rng
+
+    def __len__(self) -> int:
+        return len(self._pixels)
+
+    def __getitem__(self, index: Any) -> Any:
+        return Donor(*augment(self._rng, self._pixels[index], self._saliency[index]))
+
+
+def augment(
+    rng: np.random.Generator, image: np.ndarray, saliency: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Jitter the colours by 0.1, then turn or flip by one of 9 transposes (reference code ``main.py``).
+
+    Args:
+        rng: Where the draws come from.
+        image: uint8 [side, side, 3] RGB.
+        saliency: bool [side, side].
+
+    Returns:
+        New arrays of the same shapes.
+    """
+    image = color_jitter(rng, image)
+    turns, flips = TRANSPOSES[rng.integers(len(TRANSPOSES))]
+    turned = [np.rot90(array[:, ::-1] if flips else array, turns) for array in (image, saliency)]
+    return np.ascontiguousarray(turned[0]), np.ascontiguousarray(turned[1])
+
+
+def _stack(items: list[np.ndarray]) -> torch.Tensor:
+    return torch.from_numpy(np.concatenate(items))

@@ -1,0 +1,244 @@
+"""Fine-tuning: the loop, its checkpoints and its history."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from reb_pipeline.finetuning.network import ProxyNetwork
+from reb_pipeline.finetuning.settings import FinetuneSettings
+from reb_pipeline.finetuning.task import SyntheticTask
+from reb_pipeline.progress import progress
+
+logger = logging.getLogger(__name__)
+
+LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {}
+CHECKPOINT_SECONDS = 30.0
+VALIDATE_EVERY = 25  # updates; and after the last
+VALIDATION_BATCH = 32
+
+
+class Checkpoint(Protocol):
+    """Where an unfinished fine-tuning is kept."""
+
+    def read(self) -> dict[str, Any] | None:
+        """What was written last, None if nothing was."""
+
+    def write(self, state: dict[str, Any]) -> None:
+        """Replace what was written, entirely or not at all."""
+
+
+@dataclass(frozen=True, eq=False)
+class ValidationSet:
+    """Held-out good images and synthetic defects made from them.
+
+    Attributes:
+        images: uint8 [n, side, side, 3] RGB.
+        labels: 0 for good, k for the kind k - 1; int64 [n].
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+@dataclass
+class History:
+    """What a fine-tuning went through.
+
+    Attributes:
+        updates: One dictionary an update: ``update`` from 1, ``loss``, ``accuracy`` (share of the batch),
+            ``learning_rate`` of the head.
+        validations: One dictionary a validation: ``update``, ``loss``, ``accuracy`` and ``class_accuracy``, a list
+            by label.
+    """
+
+    updates: list[dict[str, float]] = field(default_factory=list)
+    validations: list[dict[str, Any]] = field(default_factory=list)
+
+
+def cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Softmax cross-entropy (REB paper section 3.1.2); logits [batch, classes], labels int64 [batch]."""
+    return functional.cross_entropy(logits, labels)
+
+
+def sigmoid(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Binary cross-entropy of every class on its own (reference code ``SigCELoss``), mean over batch and classes."""
+    targets = functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
+    return functional.binary_cross_entropy_with_logits(logits, targets)
+
+
+LOSSES.update(cross_entropy=cross_entropy, sigmoid=sigmoid)
+
+
+def finetune(
+    network: ProxyNetwork,
+    task: SyntheticTask,
+    validation: ValidationSet,
+    settings: FinetuneSettings,
+    checkpoint: Checkpoint,
+    *,
+    origin: str,
+    description: str | None = None,
+) -> History:
+    """Train the network on the task, in place.
+
+    A run that was cut off goes on from its last checkpoint. On a CPU it ends with the weights of an uninterrupted
+    one, bit by bit.
+
+    Args:
+        network: The network, with its initial weights.
+        task: Where images come from.
+        validation: Held-out images to classify now and then; they decide nothing.
+        settings: How long, how fast, at which loss.
+        checkpoint: Where to go on from, and to write to.
+        origin: What tells the data and initial weights from others; a checkpoint of another origin or of other
+            settings is not used.
+        description: Label of the progress bar; no bar without it.
+
+    Returns:
+        Loss and accuracy of every update.
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network.to(device).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(
+        [{"params": network.head.parameters()}, {"params": network.backbone.parameters()}],
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+    )
+    highest_rates = (settings.learning_rate, settings.backbone_learning_rate)
+    precision = Precision(device)
+    stateful: dict[str, Any] = {
+        "network": network,
+        "optimizer": optimizer,
+        "scaler": precision.scaler,
+    }
+    identity = {"origin": origin, "settings": asdict(settings)}
+    history = _resume(checkpoint, identity, stateful)
+    done = len(history.updates)
+    passes = task.passes(
+        done * settings.images_per_update,
+        settings.updates * settings.images_per_update,
+        settings.images_per_pass,
+    )
+    steps = progress(range(done, settings.updates), description, settings.updates, done)
+    written = time.monotonic()
+    for update in steps:
+        network.train_backbone(update >= settings.freeze_updates)
+        for group, highest in zip(optimizer.param_groups, highest_rates, strict=True):
+            group["lr"] = settings.anneal(highest, update)
+        batches = islice(passes, settings.passes_per_update)
+        figures = _update(network, batches, optimizer, precision, settings, len(task.kinds))
+        history.updates.append(
+            {"update": update + 1, **figures, "learning_rate": optimizer.param_groups[0]["lr"]}
+        )
+        is_last = update + 1 == settings.updates
+        if is_last or (update + 1) % VALIDATE_EVERY == 0:
+            result = validate(network, validation, settings.loss)
+            history.validations.append({"update": update + 1, **result})
+        if is_last or time.monotonic() - written > CHECKPOINT_SECONDS:
+            states = {name: thing.state_dict() for name, thing in stateful.items()}
+            checkpoint.write({"identity": identity, "history": asdict(history), **states})
+            written = time.monotonic()
+    return history
+
+
+class Precision:
+    """Half precision where the device computes it faster: GPUs, and CPUs with bfloat16 instructions.
+
+    Attributes:
+        scaler: Keeps float16 gradients from vanishing; does nothing for bfloat16.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._dtype: torch.dtype | None = None
+        if device.type == "cuda":
+            self._dtype = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        elif torch.cpu.get_capabilities().get("avx512_bf16"):
+            self._dtype = torch.bfloat16
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self._dtype == torch.float16)
+
+    def autocast(self) -> torch.autocast:
+        """The context that forward passes run in."""
+        enabled = self._dtype is not None
+        return torch.autocast(self._device.type, dtype=self._dtype, enabled=enabled)
+
+
+def _resume(checkpoint: Checkpoint, identity: dict[str, Any], stateful: dict[str, Any]) -> History:
+    """Load the checkpoint if it is one of this very fine-tuning; return its history, else an empty one."""
+    saved = checkpoint.read()
+    if saved is None:
+        return History()
+    if saved["identity"] != identity:
+        logger.info("The checkpoint is one of other data, weights or settings: starting anew.")
+        return History()
+    for name, thing in stateful.items():
+        thing.load_state_dict(saved[name])
+    history = History(**saved["history"])
+    logger.info("Going on after update %d of the checkpoint.", len(history.updates))
+    return history
+
+
+def _update(
+    network: ProxyNetwork,
+    batches: Iterable[torch.Tensor],
+    optimizer: torch.optim.Optimizer,
+    precision: Precision,
+    settings: FinetuneSettings,
+    n_kinds: int,
+) -> dict[str, float]:
+    """One optimiser step over the averaged gradients of several passes."""
+    network.train()
+    optimizer.zero_grad()
+    loss_sum = 0.0
+    right = seen = 0
+    for batch in batches:
+        images = batch.to(network.device, non_blocking=True)
+        labels = torch.arange(1 + n_kinds, device=network.device).repeat(settings.images_per_pass)
+        with precision.autocast():
+            logits = network(images)
+        loss = LOSSES[settings.loss](logits, labels)
+        precision.scaler.scale(loss / settings.passes_per_update).backward()
+        loss_sum += loss.item()
+        right += int((logits.argmax(dim=1) == labels).sum())
+        seen += len(labels)
+    precision.scaler.step(optimizer)
+    precision.scaler.update()
+    return {"loss": loss_sum / settings.passes_per_update, "accuracy": right / seen}
+
+
+def validate(network: ProxyNetwork, validation: ValidationSet, loss: str) -> dict[str, Any]:
+    """Classify the held-out images in eval mode.
+
+    Args:
+        network: The network.
+        validation: The images.
+        loss: A key of :data:`LOSSES`.
+
+    Returns:
+        ``loss``, ``accuracy`` (share of the images) and ``class_accuracy``, the share of every label, by label.
+    """
+    network.eval()
+    with torch.inference_mode():
+        logits = torch.cat(
+            [
+                network(torch.from_numpy(batch).to(network.device)).cpu()
+                for batch in np.array_split(
+                    validation.images, -(-len(validation.images) // VALIDATION_BATCH)
+                )
+            ]
+        )
+    labels = torch.from_numpy(validation.labels)
+    hits = (logits.argmax(dim=1) == labels).float()
+    classes = [hits[labels == label].mean().item() for label in range(logits.shape[1])]
+    return {
+        "loss": LOSSES[loss](logits, labels).item(),
+        "accuracy": hits.mean().item(),
+        "class_accuracy": classes,
+    }
