@@ -11,8 +11,15 @@ settings.register_profile("project", deadline=None)  # the machine may be busy
 settings.load_profile("project")
 
 ROOT = Path(__file__).parents[1]
-# The smallest setting of the real thing: the packaged network on a grid of 8 x 8 patches.
-SMALL = {"features": {"backbone": "efficientnet_lite0", "image_size": 64}}
+# The smallest setting of the real thing: the packaged network on a grid of 8 x 8 patches, hardly fine-tuned.
+SMALL = {
+    "features": {"backbone": "efficientnet_lite0", "image_size": 64},
+    "defect_synthesis": {"per_kind": 1},
+    "ssl_finetune": {
+        "budget": "demo",
+        "demo": {"updates": 2, "freeze_updates": 1, "image_size": 64, "images_per_pass": 2},
+    },
+}
 
 
 @pytest.fixture

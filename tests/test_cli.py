@@ -5,17 +5,31 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 
 import pytest
 import yaml
 
+import conftest
 import miniatures
-from conftest import ROOT, newest
+from conftest import ROOT, newest, read_json
 
-HEAVY = ("torch", "faiss", "matplotlib", "torchvision", "timm", "sklearn", "plotly")
-# The smallest setting that still runs the packaged network.
-SMALL = "features.backbone=efficientnet_lite0,features.image_size=64"
+HEAVY = (
+    "torch", "faiss", "matplotlib", "torchvision", "timm", "sklearn", "plotly", "cv2", "safetensors"
+)  # fmt: skip
+
+
+def flatten(params, prefix=""):
+    """Nested parameters as `--params` takes them: a.b=1,a.c=2."""
+    return ",".join(
+        flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else f"{prefix}{name}={value}"
+        for name, value in params.items()
+    )
+
+
+SMALL = flatten(conftest.SMALL)
 
 
 def readme_commands() -> set[str]:
@@ -35,6 +49,7 @@ README_COMMANDS = {
     "kedro run --env mvtec_ad --namespaces screw": "test_readme_runs",
     "kedro run --env mvtec_ad --pipelines memory_bank": "test_all_categories",
     "kedro run --params ldknn.n_neighbors=9": "test_readme_runs",
+    "kedro run --params ssl_finetune.enabled=false": "test_fine_tuning_can_be_left_out",
 }
 
 
@@ -89,7 +104,7 @@ def test_plain_run_ends_with_table_and_paths(kedro, images, tmp_path):
     lines = finished.stdout.strip().splitlines()
     assert any(line.split()[:1] == ["mean"] for line in lines)
     paths = [Path(line.split(": ", 1)[1]) for line in lines if ".html" in line or ".png" in line]
-    assert len(paths) == 4
+    assert len(paths) == 6  # gallery, hardest images and report of both categories
     assert all(path.is_file() for path in paths)
     assert "100%" in finished.stderr  # progress bars
 
@@ -151,22 +166,50 @@ def test_start_up_imports_nothing_heavy():
 def test_registry_list(kedro):
     finished = kedro("registry", "list")
     assert finished.returncode == 0
-    for name in ("ingestion", "memory_bank", "ldknn_density", "evaluation", "full", "__default__"):
+    names = (
+        "ingestion", "defect_synthesis", "ssl_finetune", "memory_bank", "ldknn_density", "evaluation",
+        "full", "__default__",
+    )  # fmt: skip
+    for name in names:
         assert f"- {name}\n" in finished.stdout
 
 
-def test_runs_without_libgl(kedro, images, tmp_path):
-    """A bare server has no libGL: an OpenCV that cannot be imported must not matter."""
-    (tmp_path / "cv2.py").write_text(
-        "raise ImportError('libGL.so.1: cannot open shared object file: No such file or directory')"
-    )
-    out = tmp_path / "out"
-    finished = kedro(
-        *("run", "--namespaces", "mono", "--params"),
-        f"data_root={images / 'elpv'},output_root={out},{SMALL}",
-        PYTHONPATH=str(tmp_path),
-    )
+def test_fine_tuning_can_be_left_out(kedro, images, tmp_path):
+    line = "kedro run --params ssl_finetune.enabled=false"
+    finished = run_line(kedro, line, images, tmp_path / "out")
     assert finished.returncode == 0, finished.stderr[-2000:]
+    for category in ("mono", "poly"):
+        history = read_json(tmp_path / "out/06_models" / category, "finetuning_history.json")
+        assert history["updates"] == []
+    assert not (tmp_path / "out/05_model_input/mono/finetuning_checkpoint.pt").exists()
+
+
+def test_gallery_needs_no_more_than_good_images(kedro, images, tmp_path):
+    """As docs/your_own_images.md has it."""
+    line = "kedro run --env folder --pipelines ingestion,defect_synthesis"
+    finished = run_line(kedro, line, images, tmp_path / "out")
+    assert finished.returncode == 0, finished.stderr[-2000:]
+    last = finished.stdout.strip().splitlines()[-1]
+    assert (
+        last
+        == f"part.defect_gallery: {newest(tmp_path / 'out/08_reporting/part', 'defect_gallery.png')}"
+    )
+    assert not (tmp_path / "out/06_models").exists()
+
+
+def test_opencv_needs_no_libgl():
+    """A bare server has neither libGL nor a window system: only OpenCV's headless wheel works there."""
+    names = packages_distributions()["cv2"]
+    assert set(names) == {"opencv-python-headless"}
+    required = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert [name for name in required if "opencv" in name] == ["opencv-python-headless>=5.0,<6"]
+    files = [
+        Path(file.locate()) for file in distribution(names[0]).files or [] if ".so" in file.name
+    ]
+    assert any(file.parent.name == "cv2" for file in files)
+    for file in files:
+        needed = re.findall(rb"lib(?:GL|X11|xcb|Qt|gtk|gthread)[\w.-]*\.so", file.read_bytes())
+        assert not needed, (file, needed)
 
 
 def test_viz_build_shows_rooms_layers_and_previews(kedro, images, tmp_path):
@@ -183,7 +226,10 @@ def test_viz_build_shows_rooms_layers_and_previews(kedro, images, tmp_path):
 
     api = project / "build/api"
     main = json.loads((api / "main").read_text())
-    layers = ["raw", "intermediate", "primary", "models", "model_output", "reporting"]
+    layers = [
+        "raw", "intermediate", "primary", "feature", "model_input", "models", "model_output",
+        "reporting",
+    ]  # fmt: skip
     assert main["layers"] == layers, finished.stderr
     rooms = {node["name"] for node in main["nodes"] if node["type"] == "modularPipeline"}
     assert {"mono", "poly"} <= rooms
@@ -196,6 +242,11 @@ def test_viz_build_shows_rooms_layers_and_previews(kedro, images, tmp_path):
     assert {
         "mono.raw_images",
         "mono.samples",
+        "mono.saliency",
+        "mono.synthetic_defects",
+        "mono.backbone",
+        "mono.defect_gallery",
+        "mono.training_curve",
         "mono.memory_bank",
         "mono.roc_curve",
         "mono.hardest_images",

@@ -12,7 +12,15 @@ from PIL import Image
 import miniatures
 from reb_pipeline import datasets
 from reb_pipeline.errors import InputError
-from reb_pipeline.inventory import audit, findings, good_training, take_inventory, usable_samples
+from reb_pipeline.inventory import (
+    audit,
+    findings,
+    good_finetuning,
+    good_training,
+    held_out_good,
+    take_inventory,
+    usable_samples,
+)
 
 IMAGES = miniatures.TRAIN_GOOD + miniatures.TEST_GOOD + len(miniatures.DEFECTS)
 
@@ -166,3 +174,37 @@ def test_plain_folder_after_a_round_trip_through_parquet(tmp_path: Path) -> None
     assert report["without_mask"] == ["bolt/bright_spot/002.png"]
     one, other = (usable_samples(table, 0.0) for table in (inventory, again))
     assert one["mask_paths"].tolist() == other["mask_paths"].tolist()
+
+
+def samples_of(**counts: int) -> pd.DataFrame:
+    """So many good images of each split, numbered through, an anomalous one at the end of each."""
+    rows = [
+        {"split": split, "label": int(index == count)}
+        for split, count in counts.items()
+        for index in range(count + 1)
+    ]
+    return pd.DataFrame(rows).assign(id=lambda table: [f"image {i}" for i in table.index])
+
+
+@pytest.mark.parametrize(
+    ("counts", "held_out", "finetuning"),
+    [
+        ({"train": 25, "calibration": 2, "test": 3}, [26, 27], range(25)),
+        ({"train": 25, "test": 3}, [0, 10, 20], sorted({*range(25)} - {0, 10, 20})),
+        ({"train": 10, "calibration": 0}, [0], range(1, 10)),
+        ({"train": 2}, [0], [1]),
+        ({"train": 1, "test": 1}, [0], [0]),  # the only one is for both
+        ({"train": 1, "calibration": 1}, [2], [0]),
+    ],
+)
+def test_good_images_held_out_from_finetuning(
+    counts: dict[str, int], held_out: list[int], finetuning: list[int]
+) -> None:
+    samples = samples_of(**counts)
+    for rows, expected in (
+        (held_out_good(samples), held_out),
+        (good_finetuning(samples), finetuning),
+    ):
+        assert rows["id"].tolist() == [f"image {number}" for number in expected]
+        assert (rows["label"] == 0).all()
+    assert len(good_training(samples)) == counts["train"]  # the memory bank takes all of them

@@ -10,12 +10,24 @@ from reb_pipeline.parameters import CATEGORY_SECTIONS, expand_parameters
 
 CONF = Path(__file__).parents[1] / "conf"
 ENVIRONMENTS = sorted({path.parent.name for path in CONF.glob("*/*.yml")} - {"local"})
+BUDGET = {
+    "updates": 9, "image_size": 64, "images_per_pass": 2, "passes_per_update": 1, "learning_rate": 0.01,
+    "backbone_learning_rate": 0.001, "freeze_updates": 3, "frozen_depth": 0.0, "freeze_batch_norm": False,
+}  # fmt: skip
 RAW: dict[str, Any] = {
     "seed": 0,
     "ingestion": {"max_unreadable_share": 0.02},
     "features": {
         "backbone": "resnet18", "weights": "imagenet", "layers": None, "image_size": 256,
         "neck": "paper", "width": None, "batch_size": 16,
+    },
+    "defect_synthesis": {
+        "saliency": "whole_image", "saliency_source": None, "shapes": ["bezier", "rect"],
+        "fills": ["noise"], "texture_folder": None, "per_kind": 5, "seed": 0,
+    },
+    "ssl_finetune": {
+        "enabled": True, "budget": "small", "paper": BUDGET, "small": BUDGET, "demo": BUDGET,
+        "loss": "sigmoid", "momentum": 0.9, "weight_decay": 0.0, "seed": 0,
     },
     "memory_bank": {"coreset_ratio": 1.0, "seed": 0},
     "ldknn": {
@@ -48,6 +60,13 @@ def test_a_category_s_own_values_come_on_top() -> None:
     expanded = expand_parameters(raw, ["screw", "wood"])["ldknn"]
     assert expanded == {"screw": RAW["ldknn"], "wood": RAW["ldknn"] | own["wood"]}
     assert raw == before
+
+
+def test_a_category_may_change_one_number_of_a_budget() -> None:
+    raw = changed("ssl_finetune", per_category={"wood": {"demo": {"updates": 5}}})
+    expanded = expand_parameters(raw, ["screw", "wood"])["ssl_finetune"]
+    assert expanded["screw"]["demo"] == BUDGET
+    assert expanded["wood"]["demo"] == BUDGET | {"updates": 5}
 
 
 @pytest.mark.parametrize(

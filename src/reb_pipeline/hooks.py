@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "run_manifest"
 PARAMETERS = ("params:", "parameters")
+FIGURES = (".defect_gallery", ".hardest_images", ".report")  # worth a path at the end of a run
 
 
 def _is_parameter(name: str) -> bool:
@@ -43,12 +44,26 @@ class PreflightHooks:
                 msg = f"Dataset {name!r} is not there yet: run the pipeline that makes it first, or plain `kedro run`."
                 raise InputError(msg)
         self._check_backbones(pipeline, catalog)
+        self._check_sources(pipeline, catalog)
+
+    @staticmethod
+    def _check_sources(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
+        """Open what saliency and textures come from."""
+        for name in pipeline.inputs():
+            if name.startswith("params:defect_synthesis."):
+                from reb_pipeline.defectmaker.saliency import saliency_estimator
+
+                params = catalog[name].load()
+                saliency_estimator(params.saliency, params.saliency_source)
+                params.textures()
 
     @staticmethod
     def _check_backbones(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
         used = [
             catalog[name].load().extractor_settings()
-            for name in pipeline.inputs()
+            for node in pipeline.nodes
+            if any(output.endswith(".backbone") for output in node.outputs)
+            for name in node.inputs
             if name.startswith("params:features.")
         ]
         if used:
@@ -123,17 +138,16 @@ class SummaryHooks:
     @hook_impl
     def after_pipeline_run(self, pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
         """Print what this run measured and drew."""
-        outputs = pipeline.all_outputs()
-        measured = sorted(name for name in outputs if name.startswith("metrics_"))
-        if not measured:
-            return
-        from reb_pipeline.metrics.summary import render_table, summary_table
+        outputs = sorted(pipeline.all_outputs())
+        measured = [name for name in outputs if name.startswith("metrics_")]
+        if measured:
+            from reb_pipeline.metrics.summary import render_table, summary_table
 
-        textures = catalog["params:summary"].load().textures
-        table = summary_table([catalog[name].load() for name in measured], textures)
-        sys.stdout.write(f"\n{render_table(table)}\n\n")
-        for name in sorted(outputs):
-            if name.endswith((".report", ".hardest_images")):
+            textures = catalog["params:summary"].load().textures
+            table = summary_table([catalog[name].load() for name in measured], textures)
+            sys.stdout.write(f"\n{render_table(table)}\n\n")
+        for name in outputs:
+            if name.endswith(FIGURES):
                 sys.stdout.write(f"{name}: {catalog[name]._get_load_path()}\n")
 
 

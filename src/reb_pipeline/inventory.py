@@ -12,6 +12,8 @@ from reb_pipeline.progress import progress
 if TYPE_CHECKING:
     import pandas as pd
 
+HOLD_OUT_EVERY = 10
+
 
 class Opener(Protocol):
     """What opens the images of a category, see :class:`reb_pipeline.datasets.ImageCollection`."""
@@ -119,6 +121,19 @@ def usable_samples(inventory: "pd.DataFrame", max_unreadable_share: float) -> "p
 def good_training(samples: "pd.DataFrame") -> "pd.DataFrame":
     """The rows to learn from."""
     return samples[(samples["split"] == "train") & (samples["label"] == 0)]
+
+
+def held_out_good(samples: "pd.DataFrame") -> "pd.DataFrame":
+    """Good images to validate a fine-tuning on: those for calibration, else every tenth good training image."""
+    calibration = samples[(samples["split"] == "calibration") & (samples["label"] == 0)]
+    return calibration if len(calibration) else good_training(samples).iloc[::HOLD_OUT_EVERY]
+
+
+def good_finetuning(samples: "pd.DataFrame") -> "pd.DataFrame":
+    """Good training images to fine-tune on: those not held out, or the only one there is."""
+    good = good_training(samples)
+    rest = good[~good["id"].isin(held_out_good(samples)["id"])]
+    return rest if len(rest) else good
 
 
 def _mask_differs(inventory: "pd.DataFrame") -> "pd.Series[bool]":

@@ -5,11 +5,17 @@ category's own values, given under ``per_category``, on top.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
+from omegaconf import OmegaConf
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from reb_pipeline.errors import InputError, insist_known
+
+if TYPE_CHECKING:
+    from reb_pipeline.defectmaker.fills import TextureFolder
+    from reb_pipeline.defectmaker.maker import DefectKind
+    from reb_pipeline.features.adapted import BackboneWeights
 
 PER_CATEGORY = "per_category"
 
@@ -37,9 +43,24 @@ class FeatureParams(Section):
     width: int | None = Field(ge=1)
     batch_size: int = Field(ge=1)
 
-    def extractor_settings(self) -> dict[str, Any]:
-        """Everything that decides the features: the arguments of ``PatchExtractor``."""
-        return self.model_dump(exclude={"batch_size"})
+    def extractor_settings(self, backbone: "BackboneWeights | None" = None) -> dict[str, Any]:
+        """Everything that decides the features: the arguments of ``PatchExtractor``.
+
+        Args:
+            backbone: The category's weights; the initial ones without it.
+
+        Raises:
+            InputError: If the category's weights were made from other ones.
+        """
+        settings = self.model_dump(exclude={"batch_size"})
+        if backbone is None:
+            return settings
+        backbone.insist_on(self.backbone, self.weights)
+        return {**settings, "weights": backbone.state}
+
+    def provenance(self, backbone: "BackboneWeights") -> dict[str, Any]:
+        """The same as JSON values: a hash in the place of the weights."""
+        return {**self.extractor_settings(), "weights": backbone.fingerprint}
 
 
 class MemoryBankParams(Section):
@@ -47,6 +68,82 @@ class MemoryBankParams(Section):
 
     coreset_ratio: float = Field(gt=0, le=1)
     seed: int
+
+
+class DefectSynthesisParams(Section):
+    """Which synthetic defects are drawn, and where."""
+
+    saliency: Literal["whole_image", "spectral_residual", "grabcut", "onnx", "folder"]
+    saliency_source: str | None
+    shapes: list[Literal["bezier", "bezier_scar", "bezier_clump", "rect", "rect_scar", "perlin"]]
+    fills: list[Literal["cut_paste", "noise", "texture"]]
+    texture_folder: str | None
+    per_kind: int = Field(ge=1)
+    seed: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _sources_given(self) -> "DefectSynthesisParams":
+        if self.saliency in ("onnx", "folder") and not self.saliency_source:
+            msg = f"saliency = {self.saliency} needs saliency_source, the path of the model or of the maps"
+            raise ValueError(msg)
+        if "texture" in self.fills and not self.texture_folder:
+            msg = "the fill texture needs texture_folder, a folder of images"
+            raise ValueError(msg)
+        if not self.shapes or not self.fills:
+            msg = "shapes and fills need at least one name each"
+            raise ValueError(msg)
+        return self
+
+    def kinds(self) -> list["DefectKind"]:
+        """Every shape with every fill, in the order of their labels."""
+        from reb_pipeline.defectmaker.maker import DefectKind
+
+        return [DefectKind(shape, fill) for fill in self.fills for shape in self.shapes]
+
+    def textures(self) -> "TextureFolder | None":
+        """What the fill ``texture`` cuts from."""
+        from reb_pipeline.defectmaker.fills import TextureFolder
+
+        return TextureFolder(self.texture_folder) if self.texture_folder else None
+
+
+class FinetuneBudget(Section):
+    """How much fine-tuning is done."""
+
+    updates: int = Field(ge=1)
+    image_size: int = Field(ge=32)
+    images_per_pass: int = Field(ge=1)
+    passes_per_update: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    backbone_learning_rate: float = Field(gt=0)
+    freeze_updates: int = Field(ge=0)
+    frozen_depth: float = Field(ge=0, le=1)
+    freeze_batch_norm: bool
+
+
+class SSLFinetuneParams(Section):
+    """How the backbone is adapted to the category."""
+
+    enabled: bool
+    budget: Literal["paper", "small", "demo"]
+    paper: FinetuneBudget
+    small: FinetuneBudget
+    demo: FinetuneBudget
+    loss: Literal["cross_entropy", "sigmoid"]
+    momentum: float = Field(ge=0, lt=1)
+    weight_decay: float = Field(ge=0)
+    seed: int = Field(ge=0)
+
+    @property
+    def chosen(self) -> FinetuneBudget:
+        """The budget that ``budget`` names."""
+        chosen: FinetuneBudget = getattr(self, self.budget)
+        return chosen
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that decides the training: the arguments of ``FinetuneSettings``."""
+        shared = {"loss", "momentum", "weight_decay", "seed"}
+        return self.model_dump(include=shared) | self.chosen.model_dump(exclude={"image_size"})
 
 
 class LDKNNParams(Section):
@@ -84,6 +181,8 @@ class SummaryParams(Section):
 CATEGORY_SECTIONS: dict[str, type[Section]] = {
     "ingestion": IngestionParams,
     "features": FeatureParams,
+    "defect_synthesis": DefectSynthesisParams,
+    "ssl_finetune": SSLFinetuneParams,
     "memory_bank": MemoryBankParams,
     "ldknn": LDKNNParams,
     "evaluation": EvaluationParams,
@@ -118,7 +217,7 @@ def expand_parameters(raw: dict[str, Any], categories: Iterable[str]) -> dict[st
         expanded[section] = {}
         for category in categories:
             own = _mapping(overrides.get(category), f"{per_category}.{category}")
-            values = {**defaults, **own}
+            values = cast("dict[str, Any]", OmegaConf.to_container(OmegaConf.merge(defaults, own)))
             _validate(model, values, section)
             expanded[section][category] = values
     return expanded

@@ -31,6 +31,47 @@ def images(tmp_path):
         ({"ldkn": {"alpha": 0}}, "'ldkn' is unknown: did you mean 'ldknn'"),
         ({"ldknn": {"alpha": -1}}, r"ldknn.alpha cannot be used.*\(given: -1\)"),
         ({"ldknn": {"per_category": {"scrw": {}}}}, "'scrw' is unknown: did you mean 'screw'"),
+        (
+            {"ssl_finetune": {"per_category": {"scrw": {"enabled": False}}}},
+            "Category of ssl_finetune.per_category 'scrw' is unknown: did you mean 'screw'",
+        ),
+        (
+            {"ssl_finetune": {"per_category": {"screw": {"enabled": "perhaps"}}}},
+            r"ssl_finetune.enabled cannot be used: .*valid boolean.*\(given: 'perhaps'\)",
+        ),
+        (
+            {"ssl_finetune": {"budget": "large"}},
+            r"ssl_finetune.budget cannot be used: .*'paper', 'small' or 'demo' \(given: 'large'\)",
+        ),
+        (
+            {"ssl_finetune": {"demo": {"updates": 0}}},
+            r"ssl_finetune.demo.updates cannot be used: .*\(given: 0\)",
+        ),
+        (
+            {"defect_synthesis": {"saliency": "edn"}},
+            r"defect_synthesis.saliency cannot be used: .*'grabcut'.*\(given: 'edn'\)",
+        ),
+        ({"defect_synthesis": {"saliency": "onnx"}}, "saliency = onnx needs saliency_source"),
+        (
+            {"defect_synthesis": {"saliency": "onnx", "saliency_source": "gone.onnx"}},
+            "Saliency model 'gone.onnx' is missing or not one that OpenCV can run",
+        ),
+        (
+            {"defect_synthesis": {"saliency": "folder", "saliency_source": "gone"}},
+            "Saliency folder 'gone' does not exist",
+        ),
+        (
+            {"defect_synthesis": {"fills": ["noise", "texture"]}},
+            "the fill texture needs texture_folder",
+        ),
+        (
+            {"defect_synthesis": {"fills": ["texture"], "texture_folder": "gone"}},
+            "Texture folder 'gone' does not exist",
+        ),
+        (
+            {"defect_synthesis": {"fills": ["texture"], "texture_folder": "conf"}},
+            "Texture folder 'conf' holds no image",
+        ),
     ],
 )
 def test_bad_parameter_writes_nothing(run_project, images, tmp_path, params, sentence):
@@ -150,4 +191,5 @@ def test_full_disk_leaves_nothing_half_written(run_project, images, tmp_path, mo
     monkeypatch.setattr(np, "savez", full_disk)
     with pytest.raises(Exception, match="No space left on device"):
         run_mvtec(run_project, images)
-    assert not [file for file in (tmp_path / "out/06_models").rglob("*") if file.is_file()]
+    assert not [file for file in (tmp_path / "out").rglob("*npz*") if file.is_file()]
+    assert not (tmp_path / "out/06_models").exists()

@@ -1,5 +1,7 @@
 """A miniature of every layout goes through its environment."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -74,9 +76,15 @@ def test_two_runs_give_the_same_bytes(run_project, tmp_path):
 
     for _ in range(2):
         out = run_project("magnetic_tile", params)
+        (out / "05_model_input/magnetic_tile/finetuning_checkpoint.pt").unlink()  # train anew
 
-    for name in ("metrics.json", "roc_curve.json"):
-        versions = sorted((out / "08_reporting/magnetic_tile" / name).iterdir())
+    for file in (
+        "05_model_input/magnetic_tile/synthetic_defects.npz",
+        "06_models/magnetic_tile/backbone.safetensors",
+        "08_reporting/magnetic_tile/metrics.json",
+        "08_reporting/magnetic_tile/roc_curve.json",
+    ):
+        versions, name = sorted((out / file).iterdir()), Path(file).name
         first, second = (version.joinpath(name).read_bytes() for version in versions)
         assert first == second
 
@@ -84,12 +92,22 @@ def test_two_runs_give_the_same_bytes(run_project, tmp_path):
 def test_steps_run_one_by_one_and_leave_a_manifest(run_project, tmp_path):
     root = miniatures.make_mvtec_ad(tmp_path / "images")
     params = {"data_root": str(root), **SMALL}
-    for step in ("ingestion", "memory_bank", "ldknn_density", "evaluation"):
+    steps = (
+        "ingestion",
+        "defect_synthesis",
+        "ssl_finetune",
+        "memory_bank",
+        "ldknn_density",
+        "evaluation",
+    )
+    for step in steps:
         out = run_project("mvtec_ad", params, pipeline_names=[step], namespaces=["screw"])
 
     manifest = read_json(out / "08_reporting", "run_manifest.json")
     banks = [v.name for v in (out / "06_models/screw/memory_bank.npz").iterdir()]
     assert banks == [manifest["inputs"]["screw.memory_bank"]]
+    backbones = [v.name for v in (out / "06_models/screw/backbone.safetensors").iterdir()]
+    assert backbones == [manifest["inputs"]["screw.backbone"]]
     assert manifest["inputs"]["screw.raw_images"]["filepath"] == str(root)
     assert manifest["outputs"]["metrics_screw"] == manifest["run_id"]
     assert manifest["parameters"]["features"]["screw"]["image_size"] == 64
@@ -117,7 +135,8 @@ def test_another_alpha_needs_no_new_search(run_project, tmp_path):
 def test_interrupted_run_resumes(run_project, tmp_path):
     root = miniatures.make_plain_folder(tmp_path / "images", category="part")
     params = {"data_root": str(root), **SMALL}
-    out = run_project("folder", params, pipeline_names=["ingestion", "memory_bank"])
+    steps = ["ingestion", "defect_synthesis", "ssl_finetune", "memory_bank"]
+    out = run_project("folder", params, pipeline_names=steps)
     before = read_json(out / "08_reporting", "run_manifest.json")
 
     run_project("folder", params, only_missing_outputs=True)

@@ -40,7 +40,7 @@ class MemoryBank:
             if self.extractor.get(name) != value:
                 msg = (
                     f"The memory bank was made with {name} = {self.extractor.get(name)!r}, not {value!r}: run the "
-                    f"pipeline memory_bank again, or set features.{name} back."
+                    f"pipeline memory_bank again, or set {name} back."
                 )
                 raise InputError(msg)
 

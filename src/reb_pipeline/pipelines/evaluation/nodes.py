@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 
 from reb_pipeline.datasets import ImageCollection
+from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.neighbors.bank import Coreset, MemoryBank
 from reb_pipeline.neighbors.density import LocalDensity
 from reb_pipeline.neighbors.maps import AnomalyMaps
@@ -19,6 +20,7 @@ SCORE_COLUMNS = (
 def search_memory_bank(
     samples: pd.DataFrame,
     raw_images: ImageCollection,
+    backbone: BackboneWeights,
     memory_bank: MemoryBank,
     coreset: Coreset,
     params: FeatureParams,
@@ -28,8 +30,7 @@ def search_memory_bank(
     from reb_pipeline.neighbors.search import search_images
     from reb_pipeline.progress import progress
 
-    settings = params.extractor_settings()
-    memory_bank.insist_on(settings)
+    memory_bank.insist_on(params.provenance(backbone))
     test = samples[samples["split"] == "test"]
     rows = progress(
         zip(test["id"], test["path"], strict=True),
@@ -37,7 +38,8 @@ def search_memory_bank(
         total=len(test),
     )
     images = ((image_id, raw_images.open_image(path)) for image_id, path in rows)
-    patches = extract_patches(PatchExtractor(**settings), images, params.batch_size)
+    extractor = PatchExtractor(**params.extractor_settings(backbone))
+    patches = extract_patches(extractor, images, params.batch_size)
     return search_images(patches, coreset.features(memory_bank))
 
 

@@ -19,7 +19,14 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 search_memory_bank,
-                ["samples", "raw_images", "memory_bank", "coreset", "params:features"],
+                [
+                    "samples",
+                    "raw_images",
+                    "backbone",
+                    "memory_bank",
+                    "coreset",
+                    "params:features",
+                ],
                 "nearest_patches",
                 name="search_memory_bank",
             ),

@@ -3,12 +3,16 @@
 import pandas as pd
 
 from reb_pipeline.datasets import ImageCollection
+from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.neighbors.bank import Coreset, MemoryBank
 from reb_pipeline.parameters import FeatureParams, MemoryBankParams
 
 
 def extract_patch_features(
-    samples: pd.DataFrame, raw_images: ImageCollection, params: FeatureParams
+    samples: pd.DataFrame,
+    raw_images: ImageCollection,
+    backbone: BackboneWeights,
+    params: FeatureParams,
 ) -> MemoryBank:
     """Stream the good training images through the backbone into a memory bank."""
     from reb_pipeline.features.extractor import PatchExtractor, extract_patches
@@ -23,9 +27,9 @@ def extract_patch_features(
         total=len(good),
     )
     images = ((image_id, raw_images.open_image(path)) for image_id, path in rows)
-    settings = params.extractor_settings()
-    patches = extract_patches(PatchExtractor(**settings), images, params.batch_size)
-    return collect_patches(patches, len(good), settings)
+    extractor = PatchExtractor(**params.extractor_settings(backbone))
+    patches = extract_patches(extractor, images, params.batch_size)
+    return collect_patches(patches, len(good), params.provenance(backbone))
 
 
 def select_coreset(memory_bank: MemoryBank, params: MemoryBankParams) -> Coreset:

@@ -7,12 +7,12 @@ from reb_pipeline.pipelines.per_category import per_category
 
 
 def create_pipeline() -> Pipeline:
-    """samples, raw_images -> memory_bank -> coreset."""
+    """samples, raw_images, backbone -> memory_bank -> coreset."""
     template = Pipeline(
         [
             Node(
                 extract_patch_features,
-                ["samples", "raw_images", "params:features"],
+                ["samples", "raw_images", "backbone", "params:features"],
                 "memory_bank",
                 name="extract_patch_features",
             ),

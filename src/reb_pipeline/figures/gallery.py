@@ -1,0 +1,154 @@
+"""Matplotlib figure of synthetic defects: every shape x fill x fusion on a part."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reb_pipeline.defectmaker.fills import Donor
+from reb_pipeline.defectmaker.fusion import FUSIONS
+from reb_pipeline.defectmaker.maker import DefectKind, DefectMaker
+from reb_pipeline.defectmaker.shapes import SHAPES
+
+_CONTEXT = 3  # sides of the crop in sides of the defect's box
+_SMALLEST_CROP = 0.4  # share of the image's side: closer up nobody would know the part
+_CELL = 1.2  # inches
+_MARK_COLOUR = "#00E5FF"  # on hardly any part, unlike red, white and black
+_MARK = 0.05  # arm of a corner mark, share of the crop's side
+
+
+@dataclass(frozen=True, eq=False)
+class GalleryCell:
+    """One synthetic defect.
+
+    Attributes:
+        image: [H, W, 3] uint8 RGB, with the defect.
+        mask: [H, W] bool, True = defect.
+
+    Raises:
+        ValueError: if the mask is not of the image's height and width, or is empty.
+    """
+
+    image: np.ndarray
+    mask: np.ndarray
+
+    def __post_init__(self) -> None:
+        size = self.image.shape[:2]
+        if self.mask.shape != size:
+            raise ValueError(
+                f"The mask of a defect has shape {self.mask.shape} and its image {size}: "
+                "resize it to the image."
+            )
+        if not self.mask.any():
+            raise ValueError("The mask of a defect is empty: show defects only.")
+
+
+def draw_gallery(
+    sources: Sequence[Donor],
+    donors: Sequence[Donor],
+    textures: Sequence[np.ndarray] | None,
+    fills: Sequence[str],
+    seed: int,
+    title: str,
+) -> Figure:
+    """Make one defect of every shape, given fill and fusion, and show them all.
+
+    Args:
+        sources: Good images to put defects on, in turn, at least one.
+        donors: Good images for the fill ``cut_paste``.
+        textures: Images of other things for the fill ``texture``.
+        fills: Keys of :data:`reb_pipeline.defectmaker.fills.FILLS`.
+        seed: Of the defects.
+        title: Shown above them.
+
+    Returns:
+        One row a shape, one column a fill and fusion.
+
+    Raises:
+        InputError: if a fill is unknown or has nothing to cut from, or a source is of the wrong shape or type.
+    """
+    maker = DefectMaker(donors, textures)
+    looks = list(product(fills, FUSIONS))
+    cells = []
+    for index, (shape, (fill, fusion)) in enumerate(product(SHAPES, looks)):
+        source = sources[index % len(sources)]
+        kind = DefectKind(shape, fill, fusion)
+        defect = maker.make(source.image, source.saliency, kind, seed, index)
+        cells.append(GalleryCell(defect.image, defect.mask))
+    rows = [cells[start : start + len(looks)] for start in range(0, len(cells), len(looks))]
+    return gallery_figure(rows, list(SHAPES), [f"{a}\n{b}" for a, b in looks], title)
+
+
+def gallery_figure(
+    cells: Sequence[Sequence[GalleryCell]], rows: Sequence[str], columns: Sequence[str], title: str
+) -> Figure:
+    """Close-ups of defects in a table, each between marks at the corners of its box.
+
+    Only the corners are marked, since an outline would hide how a defect's edge looks.
+
+    Args:
+        cells: By row and column.
+        rows: Name of each row.
+        columns: Name of each column; may have several lines.
+        title: Shown above all.
+
+    Returns:
+        The figure, tied to no window or pyplot state.
+
+    Raises:
+        ValueError: if the cells are not as many as the names ask for.
+    """
+    size = (1.1 + _CELL * len(columns), 0.8 + _CELL * len(rows))  # with room for the names
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(len(rows), len(columns), squeeze=False)
+    for row_axes, row_cells in zip(axes, cells, strict=True):
+        for axis, cell in zip(row_axes, row_cells, strict=True):
+            _draw(axis, cell)
+    for axis, name in zip(axes[:, 0], rows, strict=True):
+        axis.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=10)
+    for axis, name in zip(axes[0], columns, strict=True):
+        axis.set_title(name, fontsize=10)
+    figure.suptitle(title)
+    return figure
+
+
+def _draw(axis: Axes, cell: GalleryCell) -> None:
+    """Show the surroundings of a defect and, over them, the corners of its box."""
+    top, bottom = _span(cell.mask, 0)
+    left, right = _span(cell.mask, 1)
+    side = _CONTEXT * max(bottom - top, right - left)
+    upper, lower = _widen(top, bottom, side, cell.mask.shape[0])
+    west, east = _widen(left, right, side, cell.mask.shape[1])
+    axis.imshow(
+        cell.image[upper:lower, west:east],
+        extent=(west, east, lower, upper),  # in pixels of the whole image, as the box
+        interpolation="antialiased",
+    )
+    arm = _MARK * (lower - upper)
+    for y, inwards_y in ((top, arm), (bottom, -arm)):
+        for x, inwards_x in ((left, arm), (right, -arm)):
+            axis.plot(
+                [x + inwards_x, x, x],
+                [y, y, y + inwards_y],
+                color=_MARK_COLOUR,
+                linewidth=1,
+                solid_joinstyle="miter",
+                clip_on=False,
+            )
+    axis.set(xlim=(west, east), ylim=(lower, upper), xticks=[], yticks=[])
+
+
+def _span(mask: np.ndarray, axis: int) -> tuple[int, int]:
+    """First row or column with a True, and one past the last."""
+    hits = np.nonzero(mask)[axis]
+    return int(hits.min()), int(hits.max()) + 1
+
+
+def _widen(start: int, stop: int, side: int, length: int) -> tuple[int, int]:
+    """A span of ``side`` around another, not too small and moved inside the image."""
+    side = min(max(side, round(_SMALLEST_CROP * length)), length)
+    first = min(max((start + stop - side) // 2, 0), length - side)
+    return first, first + side

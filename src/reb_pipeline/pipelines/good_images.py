@@ -1,0 +1,24 @@
+"""Rows of the table of samples as DefectMaker takes them."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from reb_pipeline.datasets import ImageCollection
+    from reb_pipeline.defectmaker.good_images import GoodImages
+    from reb_pipeline.defectmaker.records import SaliencyMaps
+
+
+def good_images(
+    rows: "pd.DataFrame", raw_images: "ImageCollection", saliency: "SaliencyMaps", side: int
+) -> "GoodImages":
+    """Open the images of ``rows`` lazily, resized to ``side`` pixels as for the network."""
+    from reb_pipeline.defectmaker.good_images import GoodImages
+    from reb_pipeline.features.resize import resize_image
+
+    def open_image(path: str) -> "np.ndarray":
+        return resize_image(raw_images.open_image(path), side)
+
+    return GoodImages(rows["id"].tolist(), rows["path"].tolist(), open_image, saliency)
