@@ -1,4 +1,4 @@
-# make run    the whole project on real images, about four minutes on two CPU cores
+# make run    the whole project on real images, less than five minutes on two CPU cores
 # make test   lint, type checks and tests
 # make viz    the lineage in the browser
 

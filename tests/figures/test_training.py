@@ -77,7 +77,7 @@ def test_classes_of_the_paper_have_different_colours():
         trace.line.color for trace in training_figure(history, "bolt").data if trace.name in classes
     }
     assert len(colours) == 7
-    assert not colours & {"#000000", "#AAAAAA"}
+    assert not colours & {"#FF2D55", "#999999"}
 
 
 def test_before_the_first_validation_there_is_the_training_alone():

@@ -9,7 +9,8 @@ from plotly.subplots import make_subplots
 
 from reb_pipeline.figures.curves import GOOD_COLOUR
 
-_TRAINING_COLOUR, _VALIDATION_COLOUR = "#AAAAAA", "#000000"
+# Both show on Kedro-Viz's dark page too.
+_TRAINING_COLOUR, _VALIDATION_COLOUR = "#999999", "#FF2D55"
 # Okabe and Ito's, with Paul Tol's wine in place of the yellow, too faint for a thin line.
 _CLASS_COLOURS = (GOOD_COLOUR, "#D55E00", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#882255")
 _PANELS = (("loss", "%{y:.4g}"), ("accuracy", "%{y:.1%}"))

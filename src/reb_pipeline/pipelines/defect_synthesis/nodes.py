@@ -46,14 +46,10 @@ def synthesize_defects(
 ) -> SyntheticDefects:
     """Make synthetic defects of every kind on held-out good images."""
     from reb_pipeline.defectmaker.maker import DefectMaker
-    from reb_pipeline.inventory import good_finetuning, held_out_good
-    from reb_pipeline.pipelines.good_images import good_images
+    from reb_pipeline.pipelines.good_images import train_and_held_out
     from reb_pipeline.progress import progress
 
-    sources, donors = (
-        good_images(rows, raw_images, saliency, features.image_size)
-        for rows in (held_out_good(samples), good_finetuning(samples))
-    )
+    donors, sources = train_and_held_out(samples, raw_images, saliency, features.image_size)
     maker = DefectMaker(donors, params.textures())
     kinds = params.kinds()
     indices = progress(
@@ -78,13 +74,9 @@ def draw_gallery(
 ) -> Any:
     """Draw every shape with every fill and fusion on held-out good images."""
     from reb_pipeline.figures import gallery
-    from reb_pipeline.inventory import good_finetuning, held_out_good
-    from reb_pipeline.pipelines.good_images import good_images
+    from reb_pipeline.pipelines.good_images import train_and_held_out
 
-    sources, donors = (
-        good_images(rows, raw_images, saliency, features.image_size)
-        for rows in (held_out_good(samples), good_finetuning(samples))
-    )
+    donors, sources = train_and_held_out(samples, raw_images, saliency, features.image_size)
     return gallery.draw_gallery(
         sources,
         donors,

@@ -23,18 +23,14 @@ def finetune_backbone(
     """Adapt the backbone to the category, or leave it as it is where fine-tuning is off."""
     from reb_pipeline.finetuning.adapt import adapt_backbone, keep_backbone
     from reb_pipeline.finetuning.settings import FinetuneSettings
-    from reb_pipeline.inventory import good_finetuning, held_out_good
-    from reb_pipeline.pipelines.good_images import good_images
+    from reb_pipeline.pipelines.good_images import train_and_held_out
 
     if not params.enabled:
         return keep_backbone(
             features.backbone, features.weights, features.layers, features.image_size
         )
     side = params.chosen.image_size
-    train, held_out = (
-        good_images(rows, raw_images, saliency, side)
-        for rows in (good_finetuning(samples), held_out_good(samples))
-    )
+    train, held_out = train_and_held_out(samples, raw_images, saliency, side)
     return adapt_backbone(
         features.backbone,
         features.weights,
