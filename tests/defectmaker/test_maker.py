@@ -190,3 +190,12 @@ def test_fills_without_material_are_said():
     for fill in ("cut_paste", "texture"):
         with pytest.raises(InputError, match=f"Fill '{fill}' has no"):
             maker.make(BASE, ALL, DefectKind("rect", fill), 0, 0)
+
+
+def test_defects_stay_on_the_part():
+    """Half of the image is the part; a shape that misses it entirely would stay whole, and none does here."""
+    part = np.zeros((64, 64), bool)
+    part[:, :32] = True
+    masks = [MAKER.make(BASE, part, kind, 0, i).mask for i in range(20) for kind in KINDS]
+    assert not any(mask[:, 32:].any() for mask in masks if mask[:, :32].any())
+    assert sum(mask[:, :32].any() for mask in masks) > 0.9 * len(masks)

@@ -113,11 +113,13 @@ class DefectMaker:
     def make(
         self, image: np.ndarray, saliency: np.ndarray, kind: DefectKind, seed: int, index: int
     ) -> Defect:
-        """Make one defect, its centre on a salient pixel where it does not stick out of the image.
+        """Make one defect around a salient pixel, cut off where the image is not salient.
+
+        The reference code constrains the centre alone, so that its defects stick out over the background.
 
         Args:
             image: uint8 [H, W, 3], RGB; not changed.
-            saliency: Where a defect may be centred, bool [H, W].
+            saliency: Where a defect may be, bool [H, W].
             kind: What to make.
             seed: Of the whole set of defects, not negative.
             index: Number of this defect, not negative.
@@ -141,6 +143,10 @@ class DefectMaker:
         left = min(max(column - width // 2, 0), size[1] - width)
         box = slice(top, top + height), slice(left, left + width)
 
+        on_part = shape_mask & saliency[box]
+        shape_mask = (
+            on_part if on_part.any() else shape_mask
+        )  # nothing hangs in the air beside a part
         material = Material(self._donors, self._textures, scale)
         fill = color_jitter(rng, FILLS[kind.fill](rng, (height, width), material))
         if is_grey(image):  # a camera without colours sees no coloured defect
