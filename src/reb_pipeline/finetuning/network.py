@@ -90,8 +90,8 @@ class ProxyNetwork(nn.Module):
 
 def is_folded(norm: _BatchNorm) -> bool:
     """Whether a batch norm only adds a bias, its statistics and scale folded into the convolution before it."""
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
+    if norm.running_mean is None or norm.running_var is None or not norm.affine:
+        return False
     scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
     return bool((norm.running_mean == 0).all() and torch.allclose(scale, torch.ones_like(scale)))
 
