@@ -3,7 +3,7 @@
     python benchmarks/four_arms.py OUT [--env magnetic_tile] [--seeds 0 1 2] [--params name=value,...]
 
 Every arm sees the same split; the seed decides the coreset, the head's first weights and the synthetic defects. A
-run that was cut off goes on: results are kept in OUT/<env>.json after every arm. Prints a Markdown table.
+run that was cut off goes on: results are kept in OUT/<env>.json after every seed. Prints a Markdown table.
 """
 
 import argparse

@@ -9,7 +9,8 @@ from typing import ClassVar
 
 from reb_pipeline.datasets.errors import InputDatasetError
 from reb_pipeline.datasets.image_collection import Sample
-from reb_pipeline.datasets.image_folders import IMAGE_SUFFIXES, ImageFolderBase
+from reb_pipeline.datasets.image_folders import ImageFolderBase
+from reb_pipeline.image_suffixes import IMAGE_SUFFIXES
 
 
 class MVTecADDataset(ImageFolderBase):

@@ -13,13 +13,12 @@ from kedro.io.core import get_protocol_and_path
 
 from reb_pipeline.datasets.errors import InputDatasetError
 from reb_pipeline.datasets.image_collection import SPLITS, ImageCollection, Sample
+from reb_pipeline.image_suffixes import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
     import os
 
     from kedro_datasets._typing import TablePreview
-
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 
 
 class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):

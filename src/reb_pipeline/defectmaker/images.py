@@ -11,8 +11,8 @@ import fsspec
 import numpy as np
 
 from reb_pipeline.errors import InputError
+from reb_pipeline.image_suffixes import IMAGE_SUFFIXES
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 REFERENCE_SIDE = 256  # px: the image side that the paper's pixel figures are meant for
 
 

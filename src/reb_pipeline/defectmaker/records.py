@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,12 +58,17 @@ class SaliencyMaps:
         Raises:
             InputError: If the image has none.
         """
-        if image_id not in self.image_ids:
+        if image_id not in self._rows:
             msg = (
                 f"Image {image_id!r} has no saliency map: run the pipeline defect_synthesis again."
             )
             raise InputError(msg)
-        return _resize(self.maps[self.image_ids.index(image_id)], side)
+        return _resize(self.maps[self._rows[image_id]], side)
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        """Row of each image: asked for once an image, so a search each time would cost its square."""
+        return {image_id: row for row, image_id in enumerate(self.image_ids)}
 
 
 @dataclass(frozen=True)
