@@ -145,9 +145,9 @@ def make_magnetic_tile(root: Path) -> Path:
     return root
 
 
-def make_elpv(root: Path) -> Path:
+def make_elpv(root: Path, good: int = UNSPLIT_GOOD) -> Path:
     """ELPV: grey cells of two categories, a good, a defective and two uncertain kinds of each."""
-    probabilities = [0.0] * UNSPLIT_GOOD + [1.0] * 3 + [1 / 3, 2 / 3]
+    probabilities = [0.0] * good + [1.0] * 3 + [1 / 3, 2 / 3]
     lines = []
     for category, first in (("mono", 1), ("poly", 101)):
         for number, probability in enumerate(probabilities, first):

@@ -9,6 +9,7 @@ import tomllib
 from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -48,8 +49,10 @@ README_COMMANDS = {
     "kedro run --env mvtec_ad": "test_all_categories",
     "kedro run --env mvtec_ad --namespaces screw": "test_readme_runs",
     "kedro run --env mvtec_ad --pipelines memory_bank": "test_all_categories",
-    "kedro run --params ldknn.n_neighbors=9": "test_readme_runs",
+    "kedro run --params scoring.alpha=auto": "test_readme_runs",
     "kedro run --params ssl_finetune.enabled=false": "test_fine_tuning_can_be_left_out",
+    "kedro run --pipelines studies_arms": "test_study",
+    "kedro run --pipelines selection": "test_selection",
 }
 
 
@@ -65,7 +68,7 @@ def images(tmp_path_factory):
     for category in categories:
         miniatures.make_mvtec_ad(root / "mvtec_ad", category=category)
     miniatures.make_plain_folder(root / "folder", category="part")
-    miniatures.make_elpv(root / "elpv")
+    miniatures.make_elpv(root / "elpv", good=50)  # five of them for calibration
     return root
 
 
@@ -88,7 +91,7 @@ def run_line(kedro, line, images, out):
     [
         "kedro run --env folder --params data_root=path/to/images",
         "kedro run --env mvtec_ad --namespaces screw",
-        "kedro run --params ldknn.n_neighbors=9",
+        "kedro run --params scoring.alpha=auto",
     ],
 )
 def test_readme_runs(kedro, images, tmp_path, line):
@@ -168,7 +171,7 @@ def test_registry_list(kedro):
     assert finished.returncode == 0
     names = (
         "ingestion", "defect_synthesis", "ssl_finetune", "memory_bank", "ldknn_density", "evaluation",
-        "full", "__default__",
+        "full", "__default__", "selection", "studies", "studies_arms",
     )  # fmt: skip
     for name in names:
         assert f"- {name}\n" in finished.stdout
@@ -182,6 +185,30 @@ def test_fine_tuning_can_be_left_out(kedro, images, tmp_path):
         history = read_json(tmp_path / "out/06_models" / category, "finetuning_history.json")
         assert history["updates"] == []
     assert not (tmp_path / "out/05_model_input/mono/finetuning_checkpoint.pt").exists()
+
+
+def test_study(kedro, images, tmp_path):
+    finished = run_line(kedro, "kedro run --pipelines studies_arms", images, tmp_path / "out")
+    assert finished.returncode == 0, finished.stderr[-2000:]
+    table = pd.read_parquet(newest(tmp_path / "out/08_reporting", "study_arms_table.parquet"))
+    measured = table[table["status"] == "measured"]
+    assert set(zip(measured["representation"], measured["detector"], strict=True)) == {
+        ("imagenet", "nearest"), ("imagenet", "ldknn"),
+        ("defectmaker", "nearest"), ("defectmaker", "ldknn"),
+    }  # fmt: skip
+    assert set(measured["category"]) == {"mono", "poly", "mean"}
+    figure = newest(tmp_path / "out/08_reporting", "study_arms_figure.json")
+    assert f"study_arms_figure: {figure}" in finished.stdout
+
+
+def test_selection(kedro, images, tmp_path):
+    finished = run_line(kedro, "kedro run --pipelines selection", images, tmp_path / "out")
+    assert finished.returncode == 0, finished.stderr[-2000:]
+    chosen = newest(tmp_path / "out/08_reporting", "selected_parameters.yml")
+    assert f"selected_parameters: {chosen}" in finished.stdout
+    scoring = yaml.safe_load(chosen.read_text())["scoring"]["per_category"]
+    assert set(scoring) == {"mono", "poly"}
+    assert not list((tmp_path / "out").rglob("scores.parquet"))
 
 
 def test_gallery_needs_no_more_than_good_images(kedro, images, tmp_path):

@@ -9,7 +9,7 @@ from kedro.config import OmegaConfigLoader
 from kedro.utils import find_kedro_project
 
 from reb_pipeline.errors import InputError, insist_known
-from reb_pipeline.parameters import expand_parameters
+from reb_pipeline.per_category_parameters import expand_parameters
 
 CONF_SOURCE = "conf"
 LOADER_ARGS: dict[str, Any] = {

@@ -1,6 +1,7 @@
 """What happens around a run: checks before it, a manifest and a summary after it."""
 
 import hashlib
+import logging
 import subprocess
 import sys
 from importlib.metadata import distributions
@@ -8,18 +9,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
-from kedro.io import AbstractVersionedDataset
+from kedro.io import AbstractVersionedDataset, MemoryDataset
 
 from reb_pipeline.errors import InputError
+from reb_pipeline.pipelines.per_category import TOLERATES_MISSING_DATA
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
     from kedro.io import CatalogProtocol
     from kedro.pipeline import Pipeline
 
+logger = logging.getLogger(__name__)
+
 MANIFEST = "run_manifest"
 PARAMETERS = ("params:", "parameters")
-FIGURES = (".defect_gallery", ".hardest_images", ".report")  # worth a path at the end of a run
+RAW_IMAGES = ".raw_images"  # after the name of a category
+# Worth a path at the end of a run.
+FIGURES = (".defect_gallery", ".hardest_images", ".report", "selected_parameters")
+STUDY, TABLE, FIGURE = "study_", "_table", "_figure"  # around the name of a study
 
 
 def _is_parameter(name: str) -> bool:
@@ -34,17 +41,37 @@ class PreflightHooks:
         """Check the inputs that no node of this run makes, and the backbones.
 
         Raises:
-            InputError: If an input is missing or a backbone cannot be used.
+            InputError: If an input is missing or a backbone cannot be used; studies need one category only.
         """
-        for name in sorted(filter(lambda n: not _is_parameter(n), pipeline.inputs())):
+        missing: dict[str, InputError] = {}
+        inputs = sorted(filter(lambda n: not _is_parameter(n), pipeline.inputs()))
+        for name in inputs:
             dataset = catalog[name]
             if hasattr(dataset, "check"):  # raw images tell what is wrong with their folder
-                dataset.check()
+                try:
+                    dataset.check()
+                except InputError as error:
+                    if not _is_tolerated(name, pipeline):
+                        raise
+                    missing[name] = error
             elif not dataset.exists():
                 msg = f"Dataset {name!r} is not there yet: run the pipeline that makes it first, or plain `kedro run`."
                 raise InputError(msg)
+        if missing and len(missing) == sum(name.endswith(RAW_IMAGES) for name in inputs):
+            raise next(iter(missing.values()))
+        self._stand_in(missing, catalog)
         self._check_backbones(pipeline, catalog)
         self._check_sources(pipeline, catalog)
+
+    @staticmethod
+    def _stand_in(missing: dict[str, InputError], catalog: "CatalogProtocol") -> None:
+        """Let studies go on without the categories that are not there."""
+        from reb_pipeline.datasets import UnavailableImages
+
+        for name, reason in missing.items():
+            category = name.removesuffix(RAW_IMAGES)
+            logger.warning("%s is not available: %s", category, reason)
+            catalog[name] = MemoryDataset(UnavailableImages(category, str(reason)))
 
     @staticmethod
     def _check_sources(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
@@ -79,6 +106,13 @@ class PreflightHooks:
                     PatchExtractor(**settings)
             finally:
                 torch.set_num_threads(threads)
+
+
+def _is_tolerated(name: str, pipeline: "Pipeline") -> bool:
+    """Whether all nodes that read a dataset can do without it."""
+    return all(
+        TOLERATES_MISSING_DATA in node.tags for node in pipeline.nodes if name in node.inputs
+    )
 
 
 class ManifestHooks:
@@ -147,7 +181,14 @@ class SummaryHooks:
             table = summary_table([catalog[name].load() for name in measured], textures)
             sys.stdout.write(f"\n{render_table(table)}\n\n")
         for name in outputs:
-            if name.endswith(FIGURES):
+            if name.startswith(STUDY) and name.endswith(TABLE):
+                from reb_pipeline.studies.views import render_study
+
+                sys.stdout.write(f"\n{name}\n{render_study(catalog[name].load())}\n\n")
+        for name in outputs:
+            if name.endswith(FIGURES) or (
+                name.startswith(STUDY) and name.endswith((TABLE, FIGURE))
+            ):
                 sys.stdout.write(f"{name}: {catalog[name]._get_load_path()}\n")
 
 

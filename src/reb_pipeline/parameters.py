@@ -1,23 +1,27 @@
 """Typed parameters: one model a section of ``conf/*/parameters.yml``.
 
 Every section of :data:`CATEGORY_SECTIONS` reaches the nodes as ``params:<section>.<category>``: its defaults with the
-category's own values, given under ``per_category``, on top.
+category's own values, given under ``per_category``, on top; see :mod:`reb_pipeline.per_category_parameters`.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from omegaconf import OmegaConf
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from reb_pipeline.errors import InputError, insist_known
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
 if TYPE_CHECKING:
     from reb_pipeline.defectmaker.fills import TextureFolder
     from reb_pipeline.defectmaker.maker import DefectKind
     from reb_pipeline.features.adapted import BackboneWeights
-
-PER_CATEGORY = "per_category"
+    from reb_pipeline.neighbors.image_scores import ImageScoreSettings
+    from reb_pipeline.studies.cells import Cell
 
 
 class Section(BaseModel):
@@ -64,8 +68,9 @@ class FeatureParams(Section):
 
 
 class MemoryBankParams(Section):
-    """How much of the good images' features the search compares with."""
+    """How much of the good images' features the search compares with, and by which distance."""
 
+    distance: Literal["euclidean", "cosine", "mahalanobis"]
     coreset_ratio: float = Field(gt=0, le=1)
     seed: int
 
@@ -146,22 +151,61 @@ class SSLFinetuneParams(Section):
         return self.model_dump(include=shared) | self.chosen.model_dump(exclude={"image_size"})
 
 
-class LDKNNParams(Section):
+class ScoringParams(Section):
     """How a patch is scored, and an image."""
 
+    scorer: Literal["ldknn", "nearest", "knn", "kth_nn", "lof", "lof_reference", "ldof"]
     max_neighbors: int = Field(ge=1)
     n_neighbors: int = Field(ge=1)
-    alpha: float = Field(ge=0)
+    alpha: Annotated[float, Field(ge=0)] | Literal["auto"]
     form: Literal["subtract_squared", "subtract", "ratio"]
-    image_score: Literal["max", "block_max"]
+    image_score: Literal[
+        "block_max", "max", "top_k_mean", "quantile", "average", "thresholded_area", "reweighted"
+    ]
+    top_patches: int = Field(ge=1)
+    quantile: float = Field(ge=0, le=1)
+    area_threshold: float | None
     smoothing_sigma: float = Field(ge=0)
 
+    @field_validator("alpha", mode="wrap")
+    @classmethod
+    def _number_or_auto(cls, value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return validate(value)
+        except ValidationError:  # one for each kind of value, where the user needs one sentence
+            msg = "Input should be a number of at least 0, or auto"
+            raise ValueError(msg) from None
+
     @model_validator(mode="after")
-    def _k_within_k_max(self) -> "LDKNNParams":
+    def _k_fits(self) -> "ScoringParams":
+        from reb_pipeline.neighbors.scorers import SCORERS
+
+        fewest = SCORERS[self.scorer].min_neighbors
+        if self.n_neighbors < fewest:
+            msg = f"scorer = {self.scorer} needs n_neighbors of at least {fewest}"
+            raise ValueError(msg)
         if self.n_neighbors > self.max_neighbors:
             msg = f"n_neighbors = {self.n_neighbors} is above max_neighbors = {self.max_neighbors}: raise max_neighbors"
             raise ValueError(msg)
         return self
+
+    @model_validator(mode="after")
+    def _image_score_can_be_made(self) -> "ScoringParams":
+        if self.image_score == "thresholded_area" and self.area_threshold is None:
+            msg = (
+                "image_score = thresholded_area needs area_threshold, the patch score to count from"
+            )
+            raise ValueError(msg)
+        if self.image_score == "reweighted" and (self.scorer != "nearest" or self.n_neighbors < 2):
+            msg = "image_score = reweighted needs scorer = nearest and n_neighbors of at least 2"
+            raise ValueError(msg)
+        return self
+
+    def image_score_settings(self) -> "ImageScoreSettings":
+        """What single image scores need."""
+        from reb_pipeline.neighbors.image_scores import ImageScoreSettings
+
+        return ImageScoreSettings(self.top_patches, self.quantile, self.area_threshold)
 
 
 class EvaluationParams(Section):
@@ -170,6 +214,61 @@ class EvaluationParams(Section):
     pro_fpr_limit: float = Field(gt=0, le=1)
     spro_fpr_limit: float = Field(gt=0, le=1)
     examples_per_kind: int = Field(ge=1)
+
+
+class StudyParams(Section):
+    """What a study compares."""
+
+    grids: list[dict[str, list[Any]]]
+    reference: dict[str, Any]
+    published_tables: list[Literal["2", "3", "4", "5", "6", "7"]]
+    max_neighbors: int = Field(ge=1)
+    pixel_metrics: bool
+    speed: bool
+
+    def cells(self, defaults: dict[str, Any]) -> "list[Cell]":
+        """Everything to measure; ``defaults`` as of :func:`reb_pipeline.studies.cells.expand`."""
+        from reb_pipeline.studies.cells import expand
+
+        return expand(self.grids, defaults)
+
+    @model_validator(mode="after")
+    def _grids_name_settings(self) -> "StudyParams":
+        from reb_pipeline.studies.cells import CELL_FIELDS
+
+        for name in {*self.reference, *(name for grid in self.grids for name in grid)}:
+            if name not in CELL_FIELDS:
+                msg = f"{name} is no setting of a study; known are {', '.join(CELL_FIELDS)}"
+                raise ValueError(msg)
+        return self
+
+
+class SelectionParams(Section):
+    """Which candidates are chosen from without labels."""
+
+    grids: list[dict[str, list[Any]]]
+    oracle_grids: list[dict[str, list[Any]]]
+    max_neighbors: int = Field(ge=1)
+
+    def cells(self, defaults: dict[str, Any]) -> "list[Cell]":
+        """The candidates; ``defaults`` as of :func:`reb_pipeline.studies.cells.expand`."""
+        from reb_pipeline.studies.cells import expand
+
+        return expand(self.grids, defaults)
+
+
+class StudiesParams(Section):
+    """Comparisons: the tables and figures of the paper, on any data set."""
+
+    benchmark: str
+    representation_defects: dict[str, dict[str, Any]]
+    arms: StudyParams
+    representations: StudyParams
+    detectors: StudyParams
+    few_shot: StudyParams
+    coreset: StudyParams
+    neighbors: StudyParams
+    alpha: StudyParams
 
 
 class SummaryParams(Section):
@@ -184,60 +283,11 @@ CATEGORY_SECTIONS: dict[str, type[Section]] = {
     "defect_synthesis": DefectSynthesisParams,
     "ssl_finetune": SSLFinetuneParams,
     "memory_bank": MemoryBankParams,
-    "ldknn": LDKNNParams,
+    "scoring": ScoringParams,
     "evaluation": EvaluationParams,
 }
-SHARED_SECTIONS: dict[str, type[Section]] = {"summary": SummaryParams}
-FREE_NAMES = ("seed", "data_root", "output_root")  # read by the YAML itself
-
-
-def expand_parameters(raw: dict[str, Any], categories: Iterable[str]) -> dict[str, Any]:
-    """Check all parameters and give each category its own copy of each section.
-
-    Args:
-        raw: The merged YAML and ``--params``.
-        categories: The categories of the environment.
-
-    Returns:
-        ``{section: {category: {name: value}}}`` for the sections of a category; the others as they are.
-
-    Raises:
-        InputError: In one sentence, for the first section, name, value or category that cannot be used.
-    """
-    categories = list(categories)
-    insist_known(raw, [*CATEGORY_SECTIONS, *SHARED_SECTIONS, *FREE_NAMES], "Parameter section")
-    expanded = dict(raw)
-    for section, model in SHARED_SECTIONS.items():
-        _validate(model, _mapping(raw.get(section), section), section)
-    for section, model in CATEGORY_SECTIONS.items():
-        defaults = _mapping(raw.get(section), section)
-        per_category = f"{section}.{PER_CATEGORY}"
-        overrides = _mapping(defaults.pop(PER_CATEGORY, None), per_category)
-        insist_known(overrides, categories, f"Category of {per_category}")
-        expanded[section] = {}
-        for category in categories:
-            own = _mapping(overrides.get(category), f"{per_category}.{category}")
-            values = cast("dict[str, Any]", OmegaConf.to_container(OmegaConf.merge(defaults, own)))
-            _validate(model, values, section)
-            expanded[section][category] = values
-    return expanded
-
-
-def _mapping(value: Any, name: str) -> dict[str, Any]:
-    if not isinstance(value, Mapping | None):
-        msg = f"Parameter {name} cannot be used: it must hold names and values (given: {value!r})."
-        raise InputError(msg)
-    return dict(value or {})
-
-
-def _validate(model: type[Section], values: dict[str, Any], section: str) -> None:
-    insist_known(values, [*model.model_fields, PER_CATEGORY], f"Parameter of section {section}")
-    try:
-        model.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join([section, *(str(part) for part in first["loc"])])
-        reason = first["msg"].removeprefix("Value error, ")
-        given = "" if isinstance(first["input"], dict) else f" (given: {first['input']!r})"
-        msg = f"Parameter {name} cannot be used: {reason}{given}."
-        raise InputError(msg) from None
+SHARED_SECTIONS: dict[str, type[Section]] = {
+    "summary": SummaryParams,
+    "studies": StudiesParams,
+    "selection": SelectionParams,
+}

@@ -83,7 +83,9 @@ def test_mean_of_squared_and_of_plain_distances():
 def test_k_beyond_what_was_searched():
     bank = make_bank([[0.0], [1.0], [3.0]])
     density = measure_local_density(bank, whole(bank), 1)
-    with pytest.raises(InputError, match=r"n_neighbors = 2 .* up to 1: raise ldknn.max_neighbors"):
+    with pytest.raises(
+        InputError, match=r"n_neighbors = 2 .* up to 1: raise scoring.max_neighbors"
+    ):
         density.mean_distance(2, squared=True)
 
 

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from reb_pipeline.errors import InputError
 from reb_pipeline.neighbors import search
-from reb_pipeline.neighbors.search import nearest_neighbors, search_images
+from reb_pipeline.neighbors.bank import Coreset, collect_patches, fingerprint
+from reb_pipeline.neighbors.search import nearest_neighbors, search_images, search_other_images
 
 
 def all_distances(queries, bank):
@@ -64,15 +65,65 @@ def test_k_must_fit_the_bank(k):
         nearest_neighbors(bank, bank, k)
 
 
-def test_images_keep_their_grids():
+@pytest.mark.parametrize("k", [1, 4])
+@pytest.mark.parametrize("patches_at_once", [1, 7, 4096])
+def test_images_keep_their_grids(monkeypatch, k, patches_at_once):
+    monkeypatch.setattr(search, "QUERIES_PER_BLOCK", patches_at_once)
     rng = np.random.default_rng(0)
-    grids = {name: rng.normal(size=(2, 3, 4)).astype(np.float32) for name in "ba"}
+    grids = {name: rng.normal(size=(2, 3, 4)).astype(np.float32) for name in "bac"}
     bank = rng.normal(size=(10, 4)).astype(np.float32)
-    found = search_images(grids.items(), bank)
-    assert found.image_ids == ["b", "a"]
-    expected = all_distances(grids["a"].reshape(6, 4), bank)
-    np.testing.assert_allclose(found.squared_distance[1], expected.min(1).reshape(2, 3), rtol=1e-5)
-    np.testing.assert_array_equal(found.rows[1], expected.argmin(1).reshape(2, 3))
+    found = search_images(grids.items(), bank, k)
+    assert found.image_ids == ["b", "a", "c"]
+    assert found.coreset == fingerprint(bank)
+    assert found.max_neighbors == k
+    assert (found.squared_distances.dtype, found.rows.dtype) == (np.float32, np.int32)
+    for image, grid in enumerate(grids.values()):
+        expected = all_distances(grid.reshape(6, 4), bank)
+        order = expected.argsort(axis=1)[:, :k]
+        np.testing.assert_array_equal(found.rows[image], order.reshape(2, 3, k))
+        nearest = np.take_along_axis(expected, order, axis=1).reshape(2, 3, k)
+        np.testing.assert_allclose(found.squared_distances[image], nearest, rtol=1e-5)
+        peak = grid.reshape(6, 4)[expected.min(axis=1).argmax()]
+        np.testing.assert_array_equal(found.peak_features[image], peak)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 5), st.integers(1, 3), st.data())
+def test_own_images_are_left_out(seed, n_images, k, data):
+    """Whatever rows the coreset has, in whatever order."""
+    rng = np.random.default_rng(seed)
+    grids = [(str(i), rng.normal(size=(2, 3, 4)).astype(np.float32)) for i in range(n_images)]
+    bank = collect_patches(grids, n_images, extractor={})
+    order = data.draw(st.sampled_from([np.sort, lambda rows: rows]))
+    rows = order(rng.permutation(6 * n_images)[: data.draw(st.integers(1, 6 * n_images))])
+    coreset, own = Coreset(rows, 6 * n_images), bank.image[rows]
+    images = data.draw(st.sampled_from([None, [n_images - 1, 0]]))
+    chosen = list(range(n_images) if images is None else images)
+    fewest = min((own != image).sum() for image in chosen)
+    if fewest < k:
+        with pytest.raises(InputError, match=r"the coreset has \d+ rows to compare with: lower"):
+            search_other_images(bank, coreset, k, images)
+        return
+    found = search_other_images(bank, coreset, k, images)
+    assert found.image_ids == [str(image) for image in chosen]
+    assert found.coreset == fingerprint(coreset.features(bank))
+    for position, image in enumerate(chosen):
+        expected = all_distances(grids[image][1].reshape(6, 4), coreset.features(bank))
+        expected[:, own == image] = np.inf
+        nearest = expected.argsort(axis=1)[:, :k]
+        np.testing.assert_array_equal(found.rows[position], nearest.reshape(2, 3, k))
+        squared = np.take_along_axis(expected, nearest, axis=1)
+        np.testing.assert_allclose(
+            found.squared_distances[position], squared.reshape(2, 3, k), rtol=1e-5
+        )
+        peak = grids[image][1].reshape(6, 4)[squared[:, 0].argmax()]
+        np.testing.assert_array_equal(found.peak_features[position], peak)
+
+
+def test_more_neighbours_than_coreset_rows():
+    patches = [("a", np.zeros((1, 1, 2), np.float32))]
+    with pytest.raises(InputError, match=r"4 neighbours .* the coreset has 3 rows .*: lower"):
+        search_images(patches, np.zeros((3, 2), np.float32), 4)
 
 
 def test_no_images_say_so():

@@ -28,9 +28,10 @@ def images(tmp_path):
         ({"features": {"backbone": "timm/nothing", "image_size": 64}}, "no model 'nothing'"),
         ({"features": {**SMALL["features"], "weights": "gone.pth"}}, "'gone.pth'.*does not exist"),
         ({"features": {**SMALL["features"], "imagesize": 64}}, "'imagesize'.*did you mean 'image_"),
-        ({"ldkn": {"alpha": 0}}, "'ldkn' is unknown: did you mean 'ldknn'"),
-        ({"ldknn": {"alpha": -1}}, r"ldknn.alpha cannot be used.*\(given: -1\)"),
-        ({"ldknn": {"per_category": {"scrw": {}}}}, "'scrw' is unknown: did you mean 'screw'"),
+        ({"ldknn": {"alpha": 0}}, "section 'ldknn' is unknown"),
+        ({"scoring": {"alpha": -1}}, r"scoring.alpha cannot be used.*\(given: -1\)"),
+        ({"scoring": {"alpha": "atuo"}}, r"scoring.alpha .* 0, or auto \(given: 'atuo'\)"),
+        ({"scoring": {"per_category": {"scrw": {}}}}, "'scrw' is unknown: did you mean 'screw'"),
         (
             {"ssl_finetune": {"per_category": {"scrw": {"enabled": False}}}},
             "Category of ssl_finetune.per_category 'scrw' is unknown: did you mean 'screw'",
@@ -146,12 +147,12 @@ def test_mask_of_another_size_is_left_out_and_listed(run_project, images):
 
 def test_k_beyond_the_bank(run_project, images, tmp_path):
     with pytest.raises(InputError, match=r"max_neighbors = 5000 but the memory bank has 512 rows"):
-        run_mvtec(run_project, images, ldknn={"max_neighbors": 5000})
+        run_mvtec(run_project, images, scoring={"max_neighbors": 5000})
     assert not (tmp_path / "out/07_model_output").exists()
 
 
 def test_step_without_its_input(run_project, images):
-    with pytest.raises(InputError, match=r"'screw.coreset' is not there yet"):
+    with pytest.raises(InputError, match=r"'screw.backbone' is not there yet"):
         run_project(
             "mvtec_ad",
             {"data_root": str(images), **SMALL},

@@ -8,6 +8,7 @@ import pytest
 
 import miniatures
 from conftest import SMALL, newest, read_json
+from reb_pipeline.errors import InputError
 
 IMAGE_METRICS = {"image_auroc", "image_ap", "image_f1_max"}
 PIXEL_METRICS = {"pixel_auroc", "pixel_ap", "pixel_f1_max", "au_pro"}
@@ -120,7 +121,7 @@ def test_another_alpha_needs_no_new_search(run_project, tmp_path):
     root = miniatures.make_mvtec_ad(tmp_path / "images")
     params = {"data_root": str(root), **SMALL}
     run_project("mvtec_ad", params, namespaces=["screw"])
-    plain = {**params, "ldknn": {"alpha": 0.0, "n_neighbors": 3}}
+    plain = {**params, "scoring": {"alpha": 0.0, "n_neighbors": 3}}
 
     out = run_project("mvtec_ad", plain, from_nodes=["screw.score_images"], namespaces=["screw"])
 
@@ -130,6 +131,29 @@ def test_another_alpha_needs_no_new_search(run_project, tmp_path):
     ]
     assert len(list((out / "07_model_output/screw/nearest_patches.npz").iterdir())) == 1
     assert (scores[1] > scores[0]).all()  # nothing is subtracted any more
+
+
+def test_scorers_share_a_search_that_is_deep_enough(run_project, tmp_path):
+    root = miniatures.make_mvtec_ad(tmp_path / "images")
+    bank = {"distance": "mahalanobis", "coreset_ratio": 0.2}
+    params = {"data_root": str(root), **SMALL, "memory_bank": bank}
+    run_project("mvtec_ad", params, namespaces=["screw"])
+
+    def score(scoring, **selection):
+        given = {**params, "scoring": {"n_neighbors": 4, **scoring}}
+        run_project("mvtec_ad", given, namespaces=["screw"], **selection)
+
+    again = {"from_nodes": ["screw.score_images"]}
+    with pytest.raises(InputError, match=r"scorer knn .* 1 were kept: run from search_memory_bank"):
+        score({"scorer": "knn"}, **again)
+    score({"scorer": "lof"}, pipeline_names=["evaluation"])
+    score({"scorer": "nearest", "image_score": "reweighted"}, **again)
+
+    out = tmp_path / "out/07_model_output/screw"
+    assert len(list((out / "nearest_patches.npz").iterdir())) == 2
+    scores = [pd.read_parquet(v / "scores.parquet") for v in (out / "scores.parquet").iterdir()]
+    assert len({tuple(one["image_score"]) for one in scores}) == 3
+    assert all(np.isfinite(one["image_score"]).all() for one in scores)
 
 
 def test_interrupted_run_resumes(run_project, tmp_path):

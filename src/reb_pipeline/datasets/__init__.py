@@ -9,6 +9,7 @@ _HOMES = {
     "BackboneDataset": "backbone",
     "Checkpoint": "checkpoint",
     "CheckpointDataset": "checkpoint",
+    "CacheDataset": "cache",
     "ELPVDataset": "split_folders",
     "ImageCollection": "image_collection",
     "MVTecADDataset": "benchmark_folders",
@@ -17,6 +18,7 @@ _HOMES = {
     "PlainFolderDataset": "split_folders",
     "Sample": "image_collection",
     "TableDataset": "table",
+    "UnavailableImages": "image_collection",
     "UnreadableImageError": "image_collection",
     "VisADataset": "benchmark_folders",
 }

@@ -45,6 +45,19 @@ class Sample:
     mask_paths: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class UnavailableImages:
+    """What a study gets in the place of a category that is not there.
+
+    Attributes:
+        category: the category's name.
+        reason: why it is not there, one sentence.
+    """
+
+    category: str
+    reason: str
+
+
 class ImageCollection:
     """The samples of one category; images are opened one at a time and never kept.
 
@@ -94,6 +107,17 @@ class ImageCollection:
         # Parquet stores lists, not tuples.
         columns["mask_paths"] = [list(paths) for paths in columns["mask_paths"]]
         return pd.DataFrame(columns)
+
+    def without(self, split: str) -> ImageCollection:
+        """The images of the other splits."""
+        return ImageCollection(
+            self._filesystem,
+            self._root,
+            self.category,
+            [sample for sample in self._samples if sample.split != split],
+            self.stray_masks,
+            self._region_kinds,
+        )
 
     @property
     def has_regions(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from reb_pipeline.errors import InputError
@@ -25,7 +26,7 @@ class BackboneWeights:
     state: Mapping[str, torch.Tensor]
     config: dict[str, Any]
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """What tells these weights from others: a hash of every tensor."""
         digest = hashlib.blake2b(digest_size=16)

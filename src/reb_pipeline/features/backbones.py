@@ -162,7 +162,9 @@ def load_backbone(
     return backbone
 
 
-def load_deepest(name: str, *, image_size: int, weights: str = "imagenet") -> Backbone:
+def load_deepest(
+    name: str, *, image_size: int, weights: str | Mapping[str, torch.Tensor] = "imagenet"
+) -> Backbone:
     """Build a backbone that ends at the deepest layer its weights reach.
 
     Args:
@@ -185,8 +187,9 @@ def load_deepest(name: str, *, image_size: int, weights: str = "imagenet") -> Ba
             continue
         if layer != spec.deepest[0]:
             logger.info(
-                "Weights %s end before %s: the head sits on %s.", weights, spec.deepest[0], layer
-            )
+                "Weights %s end before %s: the head sits on %s.",
+                weights if isinstance(weights, str) else ADAPTED, spec.deepest[0], layer,
+            )  # fmt: skip
         return backbone
     raise uncovered
 

@@ -1,8 +1,11 @@
-"""Figures of scores and anomaly maps, returned unsaved.
+"""Figures of scores, anomaly maps and studies, returned unsaved.
 
 * :mod:`reb_pipeline.figures.curves`: ROC curve and histogram of the image scores (plotly).
+* :mod:`reb_pipeline.figures.density`: patch distances over local density (plotly).
 * :mod:`reb_pipeline.figures.examples`: images beside their anomaly maps (matplotlib).
 * :mod:`reb_pipeline.figures.gallery`: every kind of synthetic defect on a part (matplotlib).
 * :mod:`reb_pipeline.figures.training`: loss and accuracy of a fine-tuning (plotly).
 * :mod:`reb_pipeline.figures.summary`: metrics by category (plotly).
+* :mod:`reb_pipeline.figures.studies`: sweeps, bars and frontiers of the studies (plotly).
+* :mod:`reb_pipeline.figures.page`: metrics and figures in one HTML page.
 """

@@ -57,7 +57,7 @@ def evaluate(
     *,
     pro_fpr_limit: float,
     spro_fpr_limit: float,
-    description: str,
+    description: str | None,
 ) -> dict[str, Any]:
     """Measure image and pixel metrics; a defect type is measured against all good images.
 
@@ -70,7 +70,7 @@ def evaluate(
         masks: What opens the masks.
         pro_fpr_limit: False positive rate that AU-PRO is integrated to.
         spro_fpr_limit: The same for AU-sPRO.
-        description: Label of the progress bar.
+        description: Label of the progress bar; no bar without it.
 
     Returns:
         A JSON-able dictionary; metrics in [0, 1], None where they cannot be measured.
@@ -118,7 +118,7 @@ class _PixelMetrics:
         masks: Masks,
         pro_fpr_limit: float,
         spro_fpr_limit: float,
-        description: str,
+        description: str | None,
     ) -> None:
         self._limits = pro_fpr_limit, spro_fpr_limit
         edges = score_bin_edges(anomaly_map for _, anomaly_map in maps)

@@ -46,14 +46,22 @@ def summary_table(reports: list[dict[str, Any]], textures: list[str]) -> pd.Data
 def _row(report: dict[str, Any]) -> dict[str, Any]:
     row = {name: report[name] for name in ("category", "good_images", "anomalous_images")}
     row |= {name: report[name] for name in METRICS if report.get(name) is not None}
-    for name, path in LOCO_METRICS.items():
-        if "structural_logical_mean" in report:
-            part = report
-            for key in path:
-                part = part[key]
-            row[name] = part["image_auroc"]
+    row |= loco_metrics(report)
     row["note"] = "" if report["has_masks"] else "no masks: image metrics only"
     return row
+
+
+def loco_metrics(report: dict[str, Any]) -> dict[str, float | None]:
+    """MVTec LOCO's image AUROCs of a report; nothing of other data sets."""
+    if "structural_logical_mean" not in report:
+        return {}
+    found = {}
+    for name, path in LOCO_METRICS.items():
+        part = report
+        for key in path:
+            part = part[key]
+        found[name] = part["image_auroc"]
+    return found
 
 
 def _mean_row(name: str, group: pd.DataFrame, metrics: list[str]) -> dict[str, Any]:

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 
 from reb_pipeline.errors import InputError
+from reb_pipeline.neighbors.distances import FeatureSpace, fit_space
+
+ROWS_PER_BLOCK = 8192
 
 
 @dataclass(frozen=True)
@@ -15,12 +18,15 @@ class MemoryBank:
     """Features of every patch of the good images.
 
     Attributes:
-        features: float32 [rows, channels].
+        features: float32 [rows, channels], in the space of the distance.
         image: Index into ``image_ids`` of each row, int32 [rows].
         y: Vertical position of each row on the feature grid, int16 [rows].
         x: Horizontal position, int16 [rows].
         image_ids: Ids of the images.
         extractor: What made the features, so that test images are never compared with another network's.
+        distance: A key of ``DISTANCES``.
+        mean: Of the space, see :class:`FeatureSpace`; float32 [channels] or empty.
+        whitening: Likewise, float32 [channels, channels] or empty.
     """
 
     features: np.ndarray
@@ -29,6 +35,14 @@ class MemoryBank:
     x: np.ndarray
     image_ids: list[str]
     extractor: dict[str, Any]
+    distance: str
+    mean: np.ndarray
+    whitening: np.ndarray
+
+    @property
+    def space(self) -> FeatureSpace:
+        """The space that test features must be brought to."""
+        return FeatureSpace(self.distance, self.mean, self.whitening)
 
     def insist_on(self, extractor: dict[str, Any]) -> None:
         """Check that test features would come from the extractor that made the bank.
@@ -79,20 +93,24 @@ def fingerprint(features: np.ndarray) -> str:
 
 
 def collect_patches(
-    patches: Iterable[tuple[str, np.ndarray]], n_images: int, extractor: dict[str, Any]
+    patches: Iterable[tuple[str, np.ndarray]],
+    n_images: int,
+    extractor: dict[str, Any],
+    distance: str = "euclidean",
 ) -> MemoryBank:
-    """Collect streamed patch features into one preallocated array.
+    """Collect streamed patch features into one preallocated array and bring them to the space of a distance.
 
     Args:
         patches: (image id, float32 [h, w, channels]) of each good image.
         n_images: Number of images that will come.
         extractor: What made the features, kept with them.
+        distance: A key of ``DISTANCES``.
 
     Returns:
         The memory bank.
 
     Raises:
-        InputError: If there are no images.
+        InputError: If there are no images, or the distance cannot be fitted on them.
     """
     features = np.empty((0, 0), np.float32)
     image_ids: list[str] = []
@@ -111,6 +129,10 @@ def collect_patches(
     if len(image_ids) != n_images:
         msg = f"{len(image_ids)} images came where {n_images} were announced."
         raise ValueError(msg)
+    space = fit_space(features, distance)
+    for start in range(0, len(features), ROWS_PER_BLOCK):  # in place: there is one bank in memory
+        rows = slice(start, start + ROWS_PER_BLOCK)
+        features[rows] = space.apply(features[rows])
     y, x = (axis.ravel().astype(np.int16) for axis in np.mgrid[:h, :w])
     return MemoryBank(
         features=features,
@@ -119,4 +141,7 @@ def collect_patches(
         x=np.tile(x, n_images),
         image_ids=image_ids,
         extractor=extractor,
+        distance=distance,
+        mean=space.mean,
+        whitening=space.whitening,
     )

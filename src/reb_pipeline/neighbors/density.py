@@ -6,7 +6,7 @@ import numpy as np
 
 from reb_pipeline.errors import InputError
 from reb_pipeline.neighbors.bank import Coreset, MemoryBank, fingerprint
-from reb_pipeline.neighbors.search import nearest_neighbors
+from reb_pipeline.neighbors.search import nearest_other_rows
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class LocalDensity:
         """
         if n_neighbors > self.max_neighbors:
             msg = (
-                f"ldknn.n_neighbors = {n_neighbors} but neighbours were searched up to {self.max_neighbors}: raise "
-                f"ldknn.max_neighbors and run the pipeline ldknn_density again."
+                f"scoring.n_neighbors = {n_neighbors} but neighbours were searched up to {self.max_neighbors}: raise "
+                f"scoring.max_neighbors and run the pipeline ldknn_density again."
             )
             raise InputError(msg)
         nearest = self.squared_distances[:, :n_neighbors]
@@ -83,14 +83,12 @@ def measure_local_density(
     """
     if max_neighbors >= len(bank.features):
         msg = (
-            f"ldknn.max_neighbors = {max_neighbors} but the memory bank has {len(bank.features)} rows: "
+            f"scoring.max_neighbors = {max_neighbors} but the memory bank has {len(bank.features)} rows: "
             f"set it below the number of rows, or give more training images."
         )
         raise InputError(msg)
     features = coreset.features(bank)
-    squared, rows = nearest_neighbors(features, bank.features, max_neighbors + 1, description)
-    itself = rows == coreset.rows[:, None]
-    # Among many exact duplicates a row may miss itself; then its farthest neighbour goes instead.
-    itself[~itself.any(axis=1), -1] = True
-    nearest_others = squared[~itself].reshape(len(squared), max_neighbors)
-    return LocalDensity(nearest_others, fingerprint(features))
+    squared, _ = nearest_other_rows(
+        features, coreset.rows, bank.features, max_neighbors, description
+    )
+    return LocalDensity(squared, fingerprint(features))

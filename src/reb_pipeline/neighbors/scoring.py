@@ -6,7 +6,21 @@ import numpy as np
 
 from reb_pipeline.neighbors.density import LocalDensity
 
-RELATIVE_FLOOR = 1e-6  # of the mean local density: duplicates in the bank must not divide by zero
+RELATIVE_FLOOR = 1e-6  # of the mean over all coreset rows
+
+
+def above_zero(local: np.ndarray) -> np.ndarray:
+    """What each coreset row is divided by, kept above zero, where duplicates in the bank would bring it.
+
+    Args:
+        local: Distances of coreset rows to their neighbours, float32 [coreset rows].
+    """
+    return np.maximum(local, floor_of(local))
+
+
+def floor_of(local: np.ndarray) -> float:
+    """The smallest number that is divided by: 10⁻⁶ of the mean; 1 where all rows are alike and there is no scale."""
+    return RELATIVE_FLOOR * float(local.mean()) or 1.0
 
 
 def subtract_squared(
@@ -41,8 +55,7 @@ def ratio(
 ) -> np.ndarray:
     """S = d / (mean of the K distances)^α: the paper's text read as a normalisation."""
     local = density.mean_distance(n_neighbors, squared=False)
-    floor = RELATIVE_FLOOR * float(local.mean()) or 1.0  # all rows alike: no scale to divide by
-    return np.sqrt(squared_distance) / np.maximum(local, floor)[rows] ** alpha
+    return np.sqrt(squared_distance) / above_zero(local)[rows] ** alpha
 
 
 SCORE_FORMS: dict[str, Callable[..., np.ndarray]] = {
@@ -78,41 +91,3 @@ def ldknn_scores(
     """
     scores = SCORE_FORMS[form](squared_distance, density, rows, n_neighbors, alpha)
     return scores.astype(np.float32, copy=False)
-
-
-def max_score(patch_scores: np.ndarray) -> np.ndarray:
-    """Highest patch score of each image (REB equation 5).
-
-    Args:
-        patch_scores: float32 [images, h, w].
-
-    Returns:
-        float32 [images].
-    """
-    return patch_scores.max(axis=(1, 2))
-
-
-def block_max_score(patch_scores: np.ndarray) -> np.ndarray:
-    """Highest mean of a 3x3 block of each image, blocks side by side, as the reference code.
-
-    Rows and columns left over at the end count for nothing; a grid smaller than a block is one block.
-
-    Args:
-        patch_scores: float32 [images, h, w].
-
-    Returns:
-        float32 [images].
-    """
-    n, h, w = patch_scores.shape
-    side_y, side_x = min(3, h), min(3, w)
-    rows, columns = h // side_y, w // side_x
-    blocks = patch_scores[:, : rows * side_y, : columns * side_x].reshape(
-        n, rows, side_y, columns, side_x
-    )
-    return blocks.mean(axis=(2, 4)).max(axis=(1, 2))
-
-
-IMAGE_SCORES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "max": max_score,
-    "block_max": block_max_score,
-}

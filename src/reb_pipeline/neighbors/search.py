@@ -1,12 +1,12 @@
 """Exact nearest neighbours in squared Euclidean distance."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from reb_pipeline.errors import InputError
-from reb_pipeline.neighbors.bank import fingerprint
+from reb_pipeline.neighbors.bank import Coreset, MemoryBank, fingerprint
 from reb_pipeline.progress import progress
 
 QUERIES_PER_BLOCK = 4096
@@ -15,19 +15,27 @@ SPARE = 8  # candidates beyond k, so that rounding cannot push near-duplicates o
 
 @dataclass(frozen=True)
 class NearestPatches:
-    """The nearest coreset row of every patch of some images; any K, alpha and score form follow from it.
+    """The nearest coreset rows of every patch of some images; every scorer of patches begins here.
 
     Attributes:
-        squared_distance: Squared Euclidean, float32 [images, h, w].
-        rows: Position of that row in the coreset, int32 [images, h, w].
+        squared_distances: Squared Euclidean, ascending, float32 [images, h, w, K].
+        rows: Positions of these rows in the coreset, int32 [images, h, w, K].
+        peak_features: Feature of the patch of each image that is farthest from its nearest row, float32
+            [images, channels].
         image_ids: Ids of the images.
         coreset: Fingerprint of the coreset's features.
     """
 
-    squared_distance: np.ndarray
+    squared_distances: np.ndarray
     rows: np.ndarray
+    peak_features: np.ndarray
     image_ids: list[str]
     coreset: str
+
+    @property
+    def max_neighbors(self) -> int:
+        """K, the number of rows that were searched for each patch."""
+        return self.rows.shape[-1]
 
 
 def nearest_neighbors(
@@ -72,43 +80,153 @@ def nearest_neighbors(
     return squared, rows
 
 
-def search_images(
-    patches: Iterable[tuple[str, np.ndarray]], coreset_features: np.ndarray
-) -> NearestPatches:
-    """Find the nearest coreset row of every patch, a few images at a time.
+def nearest_other_rows(
+    queries: np.ndarray,
+    own_rows: np.ndarray,
+    bank: np.ndarray,
+    k: int,
+    description: str | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the ``k`` nearest *other* rows of bank rows, each excluded from its own by its row number.
 
     Args:
-        patches: (image id, float32 [h, w, channels]) of each image.
-        coreset_features: float32 [coreset rows, channels].
+        queries: float32 [queries, channels], rows of the bank.
+        own_rows: Row number of each query, integers [queries].
+        bank: float32 [rows, channels].
+        k: Number of neighbours, below ``rows``.
+        description: Label of a progress bar; none is shown without it.
+
+    Returns:
+        As :func:`nearest_neighbors`.
 
     Raises:
-        InputError: If there are no images.
+        ValueError: If ``k`` is not in 0..rows - 1.
     """
-    squared_distance, rows, image_ids = [], [], []
-    waiting: list[np.ndarray] = []
+    squared, rows = nearest_neighbors(queries, bank, k + 1, description)
+    itself = rows == own_rows[:, None]
+    # Among many exact duplicates a row may miss itself; then its farthest neighbour goes instead.
+    itself[~itself.any(axis=1), -1] = True
+    return squared[~itself].reshape(-1, k), rows[~itself].reshape(-1, k)
 
-    def search_waiting() -> None:
-        queries = np.stack(waiting)
-        n, h, w, channels = queries.shape
-        squared, row = nearest_neighbors(queries.reshape(-1, channels), coreset_features, 1)
-        squared_distance.append(squared.reshape(n, h, w))
-        rows.append(row.reshape(n, h, w).astype(np.int32))
-        waiting.clear()
 
-    for image_id, grid in patches:
-        image_ids.append(image_id)
-        waiting.append(grid)
-        # Many queries at once is where the search is fast.
-        if len(waiting) * grid.shape[0] * grid.shape[1] >= QUERIES_PER_BLOCK:
-            search_waiting()
-    if waiting:
-        search_waiting()
+def search_images(
+    patches: Iterable[tuple[str, np.ndarray]], coreset_features: np.ndarray, n_neighbors: int = 1
+) -> NearestPatches:
+    """Find the nearest coreset rows of every patch, a few images at a time.
+
+    Args:
+        patches: (image id, float32 [h, w, channels]) of each image, in the space of the bank.
+        coreset_features: float32 [coreset rows, channels].
+        n_neighbors: Number of rows to find for each patch.
+
+    Raises:
+        InputError: If there are no images, or fewer coreset rows than ``n_neighbors``.
+    """
+    _insist_on_rows(len(coreset_features), n_neighbors)
+    image_ids: list[str] = []
+    found = []
+    for ids, grids in _batches(patches):
+        queries = grids.reshape(-1, grids.shape[-1])
+        found.append(_on_grids(grids, *nearest_neighbors(queries, coreset_features, n_neighbors)))
+        image_ids += ids
     if not image_ids:
         msg = "There is no test image to compare with the memory bank: check the test split."
         raise InputError(msg)
-    return NearestPatches(
-        np.concatenate(squared_distance),
-        np.concatenate(rows),
-        image_ids,
-        fingerprint(coreset_features),
+    return _gather(found, image_ids, fingerprint(coreset_features))
+
+
+def search_other_images(
+    bank: MemoryBank, coreset: Coreset, n_neighbors: int = 1, images: Sequence[int] | None = None
+) -> NearestPatches:
+    """Find the nearest coreset rows of every patch of the bank's own images, their own rows left out.
+
+    So good images are judged as if they had not been seen. Bank rows lie image by image: sorted, those of an image are
+    one piece of the coreset, and what lies before and behind it is searched, without a copy.
+
+    Args:
+        bank: The memory bank.
+        coreset: The rows to compare with.
+        n_neighbors: Number of rows to find for each patch.
+        images: Indices of the images into ``bank.image_ids``; all without it.
+
+    Raises:
+        InputError: If an image leaves fewer coreset rows of others than ``n_neighbors``.
+    """
+    features = coreset.features(bank)
+    key = fingerprint(features)
+    order = np.argsort(coreset.rows)
+    if (np.diff(order) < 0).any():
+        features = features[order]
+    owners = bank.image[coreset.rows[order]]
+    h, w = int(bank.y.max()) + 1, int(bank.x.max()) + 1
+    chosen = range(len(bank.image_ids)) if images is None else images
+    found = []
+    for image in chosen:
+        grids = bank.features[image * h * w : (image + 1) * h * w].reshape(1, h, w, -1)
+        begin, end = np.searchsorted(owners, [image, image + 1])
+        _insist_on_rows(len(features) - (end - begin), n_neighbors)
+        squared, rows = _search_around(
+            grids[0].reshape(h * w, -1), features, begin, end, n_neighbors
+        )
+        found.append(_on_grids(grids, squared, order[rows]))
+    return _gather(found, [bank.image_ids[image] for image in chosen], key)
+
+
+def _insist_on_rows(n_rows: int, n_neighbors: int) -> None:
+    if n_neighbors > n_rows:
+        msg = (
+            f"{n_neighbors} neighbours of every patch are to be searched (scoring.max_neighbors) but the coreset has "
+            f"{n_rows} rows to compare with: lower scoring.max_neighbors or raise memory_bank.coreset_ratio."
+        )
+        raise InputError(msg)
+
+
+def _batches(
+    patches: Iterable[tuple[str, np.ndarray]],
+) -> Iterator[tuple[list[str], np.ndarray]]:
+    """Ids and grids [n, h, w, channels] of some images at a time: many queries at once are searched fast."""
+    ids: list[str] = []
+    grids: list[np.ndarray] = []
+    for image_id, grid in patches:
+        ids.append(image_id)
+        grids.append(grid)
+        if len(grids) * grid.shape[0] * grid.shape[1] >= QUERIES_PER_BLOCK:
+            yield ids, np.stack(grids)
+            ids, grids = [], []
+    if grids:
+        yield ids, np.stack(grids)
+
+
+def _search_around(
+    queries: np.ndarray, features: np.ndarray, begin: int, end: int, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The ``k`` nearest of all rows but those from ``begin`` to before ``end``."""
+    parts = [
+        (first, nearest_neighbors(queries, part, min(k, len(part))))
+        for first, part in ((0, features[:begin]), (end, features[end:]))
+        if len(part)
+    ]
+    squared = np.concatenate([squared for _, (squared, _) in parts], axis=1)
+    rows = np.concatenate([first + rows for first, (_, rows) in parts], axis=1)
+    nearest = np.argsort(squared, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(squared, nearest, axis=1), np.take_along_axis(rows, nearest, axis=1)
+
+
+def _on_grids(
+    grids: np.ndarray, squared: np.ndarray, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What was found for the patches of [n, h, w, channels], back on their grids, and the peak features."""
+    n, h, w, channels = grids.shape
+    peaks = squared[:, 0].reshape(n, h * w).argmax(axis=1)
+    return (
+        squared.reshape(n, h, w, -1),
+        rows.astype(np.int32).reshape(n, h, w, -1),
+        grids.reshape(n, h * w, channels)[np.arange(n), peaks],
     )
+
+
+def _gather(
+    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]], image_ids: list[str], coreset: str
+) -> NearestPatches:
+    squared, rows, peaks = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return NearestPatches(squared, rows, peaks, image_ids, coreset)

@@ -6,24 +6,33 @@ from kedro.pipeline import Pipeline
 
 from reb_pipeline.config_loader import categories
 
+TOLERATES_MISSING_DATA = (
+    "tolerates_missing_data"  # tag of nodes that make something of UnavailableImages
+)
+
 
 def per_category(
-    template: Pipeline, sections: Iterable[str] = (), outputs: Iterable[str] = ()
+    template: Pipeline,
+    sections: Iterable[str] = (),
+    outputs: Iterable[str] = (),
+    shared: Iterable[str] = (),
 ) -> Pipeline:
     """Copy ``template`` into the namespace of each category.
 
     Args:
         template: Nodes that speak of ``samples``, ``memory_bank``, …; they become ``screw.samples``, ….
-        sections: Sections of the parameters that differ by category: ``params:ldknn`` becomes
-            ``params:ldknn.screw``.
+        sections: Sections of the parameters that differ by category: ``params:scoring`` becomes
+            ``params:scoring.screw``.
         outputs: Datasets that other categories are compared with: ``metrics`` becomes ``metrics_screw``.
+        shared: Parameters that are the same for all categories, such as ``params:studies``.
     """
     return Pipeline(
         [
             Pipeline(
                 template,
                 namespace=category,
-                parameters={f"params:{name}": f"params:{name}.{category}" for name in sections},
+                parameters={f"params:{name}": f"params:{name}.{category}" for name in sections}
+                | {name: name for name in shared},
                 outputs={name: f"{name}_{category}" for name in outputs},
             )
             for category in categories()

@@ -1,5 +1,6 @@
 """Nodes of the evaluation pipeline."""
 
+import logging
 from typing import Any
 
 import pandas as pd
@@ -10,7 +11,10 @@ from reb_pipeline.neighbors.bank import Coreset, MemoryBank
 from reb_pipeline.neighbors.density import LocalDensity
 from reb_pipeline.neighbors.maps import AnomalyMaps
 from reb_pipeline.neighbors.search import NearestPatches
-from reb_pipeline.parameters import EvaluationParams, FeatureParams, LDKNNParams, SummaryParams
+from reb_pipeline.parameters import EvaluationParams, FeatureParams, ScoringParams, SummaryParams
+from reb_pipeline.pipelines.image_search import search_samples
+
+logger = logging.getLogger(__name__)
 
 SCORE_COLUMNS = (
     "id", "path", "split", "label", "defect_type", "mask_paths", "width", "height"
@@ -24,53 +28,108 @@ def search_memory_bank(
     memory_bank: MemoryBank,
     coreset: Coreset,
     params: FeatureParams,
+    scoring: ScoringParams,
 ) -> NearestPatches:
-    """Find the nearest coreset row of every patch of the test images."""
-    from reb_pipeline.features.extractor import PatchExtractor, extract_patches
-    from reb_pipeline.neighbors.search import search_images
-    from reb_pipeline.progress import progress
+    """Find the nearest coreset rows of every patch of the test images, as many as the scorer needs."""
+    from reb_pipeline.neighbors.scorers import search_depth
 
-    memory_bank.insist_on(params.provenance(backbone))
     test = samples[samples["split"] == "test"]
-    rows = progress(
-        zip(test["id"], test["path"], strict=True),
-        f"{raw_images.category}: test images searched",
-        total=len(test),
+    depth = search_depth(scoring.scorer, scoring.max_neighbors)
+    return search_samples(
+        test, raw_images, backbone, memory_bank, coreset, params, depth, "test images searched"
     )
-    images = ((image_id, raw_images.open_image(path)) for image_id, path in rows)
-    extractor = PatchExtractor(**params.extractor_settings(backbone))
-    patches = extract_patches(extractor, images, params.batch_size)
-    return search_images(patches, coreset.features(memory_bank))
 
 
 def score_images(
     samples: pd.DataFrame,
+    raw_images: ImageCollection,
     nearest_patches: NearestPatches,
+    held_out_patches: NearestPatches,
     local_density: LocalDensity,
+    memory_bank: MemoryBank,
+    coreset: Coreset,
     features: FeatureParams,
-    ldknn: LDKNNParams,
+    scoring: ScoringParams,
 ) -> tuple[pd.DataFrame, AnomalyMaps]:
-    """Score patches by LDKNN; from these, one score and one anomaly map an image."""
+    """Score patches; from these, one score and one anomaly map an image."""
+    from reb_pipeline.neighbors.image_scores import image_scores
     from reb_pipeline.neighbors.maps import AnomalyMaps
-    from reb_pipeline.neighbors.scoring import IMAGE_SCORES, ldknn_scores
+    from reb_pipeline.neighbors.scorers import Neighborhoods, patch_scores
 
-    local_density.insist_on(nearest_patches.coreset)
-    patch_scores = ldknn_scores(
-        nearest_patches.squared_distance,
-        nearest_patches.rows,
-        local_density,
-        n_neighbors=ldknn.n_neighbors,
-        alpha=ldknn.alpha,
-        form=ldknn.form,
+    alpha = _alpha(scoring, held_out_patches, local_density)
+    if scoring.scorer == "ldknn" and scoring.alpha == "auto":
+        logger.info("%s: alpha = %.2f", raw_images.category, alpha)
+    found = Neighborhoods(nearest_patches, local_density, coreset.features(memory_bank))
+    of_patches = patch_scores(
+        found,
+        scoring.scorer,
+        n_neighbors=scoring.n_neighbors,
+        alpha=alpha,
+        form=scoring.form,
+    )
+    of_images = image_scores(
+        of_patches,
+        found,
+        scoring.image_score,
+        n_neighbors=scoring.n_neighbors,
+        settings=scoring.image_score_settings(),
     )
     test = samples.set_index("id").loc[nearest_patches.image_ids].reset_index()
-    scores = test[[*SCORE_COLUMNS]].assign(
-        image_score=IMAGE_SCORES[ldknn.image_score](patch_scores)
-    )
+    scores = test[[*SCORE_COLUMNS]].assign(image_score=of_images)
     maps = AnomalyMaps(
-        patch_scores, nearest_patches.image_ids, features.image_size, ldknn.smoothing_sigma
+        of_patches, nearest_patches.image_ids, features.image_size, scoring.smoothing_sigma
     )
     return scores, maps
+
+
+def _alpha(
+    scoring: ScoringParams, held_out_patches: NearestPatches, local_density: LocalDensity
+) -> float:
+    """Alpha as a number: fitted where that is asked for, 0 for scorers that know none."""
+    from reb_pipeline.neighbors.alpha import fit_alpha
+
+    if scoring.scorer != "ldknn":
+        return 0.0
+    if scoring.alpha != "auto":
+        return scoring.alpha
+    local_density.insist_on(held_out_patches.coreset)
+    return fit_alpha(
+        held_out_patches.squared_distances[..., 0],
+        held_out_patches.rows[..., 0],
+        local_density,
+        n_neighbors=scoring.n_neighbors,
+        form=scoring.form,
+    )
+
+
+def draw_density(
+    scores: pd.DataFrame,
+    raw_images: ImageCollection,
+    nearest_patches: NearestPatches,
+    held_out_patches: NearestPatches,
+    local_density: LocalDensity,
+    scoring: ScoringParams,
+) -> Any:
+    """Draw how far good patches and the farthest anomalous ones are from the bank, over its local density."""
+    from reb_pipeline.figures.density import density_figure, farthest_patches
+    from reb_pipeline.neighbors.alpha import MIN_PATCHES, density_and_distance, upper_line
+
+    density, distance = (
+        axis.ravel()
+        for axis in density_and_distance(held_out_patches, local_density, scoring.n_neighbors)
+    )
+    tested = density_and_distance(nearest_patches, local_density, scoring.n_neighbors)
+    labels = scores.set_index("id").loc[nearest_patches.image_ids, "label"].to_numpy()
+    anomalous = farthest_patches(*(axis[labels == 1] for axis in tested))
+    title = f"{raw_images.category}: distance of patches over local density"
+    if scoring.scorer == "ldknn":
+        title += f", alpha = {_alpha(scoring, held_out_patches, local_density):.2f}"
+    return density_figure(
+        [("held-out good images", density, distance, "good"),
+         ("farthest of anomalous images", *anomalous, "anomalous")],
+        upper_line(density, distance) if len(density) >= MIN_PATCHES else None,
+        title,
+    )  # fmt: skip
 
 
 def compute_metrics(

@@ -5,6 +5,7 @@ from kedro.pipeline import Node, Pipeline
 from reb_pipeline.config_loader import categories
 from reb_pipeline.pipelines.evaluation.nodes import (
     compute_metrics,
+    draw_density,
     draw_figures,
     score_images,
     search_memory_bank,
@@ -26,15 +27,39 @@ def create_pipeline() -> Pipeline:
                     "memory_bank",
                     "coreset",
                     "params:features",
+                    "params:scoring",
                 ],
                 "nearest_patches",
                 name="search_memory_bank",
             ),
             Node(
                 score_images,
-                ["samples", "nearest_patches", "local_density", "params:features", "params:ldknn"],
+                [
+                    "samples",
+                    "raw_images",
+                    "nearest_patches",
+                    "held_out_patches",
+                    "local_density",
+                    "memory_bank",
+                    "coreset",
+                    "params:features",
+                    "params:scoring",
+                ],
                 ["scores", "anomaly_maps"],
                 name="score_images",
+            ),
+            Node(
+                draw_density,
+                [
+                    "scores",
+                    "raw_images",
+                    "nearest_patches",
+                    "held_out_patches",
+                    "local_density",
+                    "params:scoring",
+                ],
+                "density_figure",
+                name="draw_density",
             ),
             Node(
                 compute_metrics,
@@ -50,7 +75,7 @@ def create_pipeline() -> Pipeline:
             ),
         ]
     )
-    sections = ["features", "ldknn", "evaluation"]
+    sections = ["features", "scoring", "evaluation"]
     comparison = Node(
         summarize,
         ["params:summary", *(f"metrics_{category}" for category in categories())],

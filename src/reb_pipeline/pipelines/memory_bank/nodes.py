@@ -13,6 +13,7 @@ def extract_patch_features(
     raw_images: ImageCollection,
     backbone: BackboneWeights,
     params: FeatureParams,
+    bank_params: MemoryBankParams,
 ) -> MemoryBank:
     """Stream the good training images through the backbone into a memory bank."""
     from reb_pipeline.features.extractor import PatchExtractor, extract_patches
@@ -29,7 +30,7 @@ def extract_patch_features(
     images = ((image_id, raw_images.open_image(path)) for image_id, path in rows)
     extractor = PatchExtractor(**params.extractor_settings(backbone))
     patches = extract_patches(extractor, images, params.batch_size)
-    return collect_patches(patches, len(good), params.provenance(backbone))
+    return collect_patches(patches, len(good), params.provenance(backbone), bank_params.distance)
 
 
 def select_coreset(memory_bank: MemoryBank, params: MemoryBankParams) -> Coreset:

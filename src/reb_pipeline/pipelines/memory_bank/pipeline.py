@@ -12,7 +12,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 extract_patch_features,
-                ["samples", "raw_images", "backbone", "params:features"],
+                ["samples", "raw_images", "backbone", "params:features", "params:memory_bank"],
                 "memory_bank",
                 name="extract_patch_features",
             ),

@@ -1,0 +1,144 @@
+"""Good features as Gaussians: one of whole images (GDE), one a position (PaDiM)."""
+
+from collections.abc import Iterator
+from functools import reduce
+from itertools import islice
+from operator import iadd
+
+import numpy as np
+
+from reb_pipeline.detectors.interface import (
+    Detection,
+    FeatureSource,
+    insist_on_images,
+    patch_detection,
+)
+
+IMAGES_PER_BATCH = 16
+POSITIONS_PER_BLOCK = 64
+RIDGE = 0.01  # added to the diagonal of every covariance, PaDiM equation 1
+
+
+class GdeDetector:
+    """GDE: Mahalanobis distance of an image's feature from those of good images; no patch scores.
+
+    The feature is the deepest layer averaged over all positions, at unit length; the covariance is Ledoit and Wolf's,
+    so that fewer images than channels will do. Rippel et al. 2021; reference code ``ADModels/ad_head.py``,
+    ``GdeAdHead``.
+    """
+
+    def fit(self, good: FeatureSource) -> None:
+        """Learn mean and covariance.
+
+        Raises:
+            InputError: If there are fewer than two images.
+        """
+        from sklearn.covariance import LedoitWolf
+
+        insist_on_images(good, 2, "a covariance needs more than one")
+        self._gaussian = LedoitWolf().fit(_unit_length(good.pooled()))
+
+    def detect(self, images: FeatureSource) -> Detection:
+        """Judge images by their distance from the mean, in standard deviations."""
+        squared = self._gaussian.mahalanobis(_unit_length(images.pooled()))
+        return Detection(images.image_ids, np.sqrt(squared).astype(np.float32), None)
+
+
+def _unit_length(features: np.ndarray) -> np.ndarray:
+    """Rows at unit Euclidean length, float64; rows of zeros stay."""
+    from sklearn.preprocessing import normalize
+
+    return normalize(features.astype(np.float64))
+
+
+class PadimDetector:
+    """PaDiM (Defard et al. 2020): one Gaussian a position of the grid, over a random subset of the channels.
+
+    Good images are streamed twice. Memory is that of the covariances, 8 bytes x positions x channels², twice while
+    they are learned: 82 MB each for 32 x 32 positions and 100 channels.
+
+    Args:
+        channels: Size of the subset; all channels where there are no more.
+        seed: Draws the subset.
+        image_score: A key of :data:`reb_pipeline.neighbors.image_scores.IMAGE_SCORES`.
+    """
+
+    def __init__(self, *, channels: int = 100, seed: int = 0, image_score: str = "max") -> None:
+        self._n_channels = channels
+        self._seed = seed
+        self._image_score = image_score
+
+    def fit(self, good: FeatureSource) -> None:
+        """Learn mean and covariance of every position.
+
+        Raises:
+            InputError: If there is no image.
+        """
+        insist_on_images(good, 1, "there is nothing to learn from")
+        n_images = len(good.image_ids)
+        self._mean = reduce(iadd, self._vectors(good)) / n_images
+        products = reduce(iadd, (_products(b - self._mean) for b in _batches(self._vectors(good))))
+        # A single image leaves no spread but the ridge.
+        self._whitening = _whitening(products, max(1, n_images - 1))
+
+    def detect(self, images: FeatureSource) -> Detection:
+        """Judge patches by their distance from their position's mean, in standard deviations."""
+        scores = []
+        for _, grid in images.patches():
+            h, w, _ = grid.shape
+            centred = (self._subset(grid) - self._mean).astype(np.float32)
+            whitened = self._whitening @ centred[:, :, None]
+            scores.append(np.linalg.norm(whitened, axis=(1, 2)).reshape(h, w))
+        return patch_detection(images.image_ids, scores, self._image_score)
+
+    def _subset(self, grid: np.ndarray) -> np.ndarray:
+        """The chosen channels of one image, float64 [positions, chosen channels]."""
+        n_channels = grid.shape[2]
+        chosen = np.random.default_rng(self._seed).permutation(n_channels)[: self._n_channels]
+        return grid.reshape(-1, n_channels)[:, chosen].astype(np.float64)
+
+    def _vectors(self, source: FeatureSource) -> Iterator[np.ndarray]:
+        return (self._subset(grid) for _, grid in source.patches())
+
+
+def _batches(vectors: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """Several images at a time, [images, positions, channels]."""
+    while batch := list(islice(vectors, IMAGES_PER_BATCH)):
+        yield np.stack(batch)
+
+
+def _products(centred: np.ndarray) -> np.ndarray:
+    """Sum over images of the outer product of every position, [positions, channels, channels]."""
+    return centred.transpose(1, 2, 0) @ centred.transpose(1, 0, 2)
+
+
+def _whitening(products: np.ndarray, degrees_of_freedom: int) -> np.ndarray:
+    """Inverse Cholesky factors of the covariances: they turn vectors into uncorrelated standard deviations.
+
+    Args:
+        products: Sums of outer products, float64 [positions, channels, channels].
+        degrees_of_freedom: What they are divided by.
+
+    Returns:
+        float32 of the same shape.
+    """
+    whitening = np.empty(products.shape, np.float32)
+    ridge = RIDGE * np.eye(products.shape[1])
+    for start in range(0, len(products), POSITIONS_PER_BLOCK):
+        block = slice(start, start + POSITIONS_PER_BLOCK)
+        covariances = products[block] / degrees_of_freedom + ridge
+        whitening[block] = _inverse(np.linalg.cholesky(covariances))
+    return whitening
+
+
+def _inverse(factors: np.ndarray) -> np.ndarray:
+    """Inverse of lower triangular matrices [matrices, n, n] by forward substitution, all matrices at once.
+
+    One after the other they are so small that LAPACK's threads cost more than they save.
+    """
+    inverse = np.zeros_like(factors)
+    for i in range(factors.shape[1]):
+        inverse[:, i, i] = 1
+        inverse[:, i] -= np.einsum("mk,mkj->mj", factors[:, i, :i], inverse[:, :i])
+        inverse[:, i] /= factors[:, i, i, None]
+    return inverse

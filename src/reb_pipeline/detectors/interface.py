@@ -1,0 +1,100 @@
+"""What every detector takes and gives, so that any of them can stand in for another in a comparison."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from reb_pipeline.errors import InputError, insist_known
+from reb_pipeline.neighbors.image_scores import IMAGE_SCORES, ImageScoreSettings
+
+
+class FeatureSource(Protocol):
+    """Features of some images, made elsewhere; every call streams them anew, in the order of ``image_ids``."""
+
+    image_ids: list[str]
+
+    @property
+    def layers(self) -> list[str | int]:
+        """The tapped layers, finest first."""
+
+    def patches(
+        self, layers: Sequence[str | int] | None = None
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        """Stream patch features.
+
+        Args:
+            layers: The layers to fuse to one feature a patch; the tapped ones if None.
+
+        Yields:
+            (image id, float32 [h, w, channels]); h and w are those of the finest layer asked for.
+        """
+
+    def pooled(self) -> np.ndarray:
+        """The network's deepest layer averaged over all positions, float32 [images, channels]."""
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What a detector says of some images.
+
+    Attributes:
+        image_ids: Ids of the images.
+        image_scores: float32 [images], higher = more anomalous.
+        patch_scores: float32 [images, h, w], likewise; None where only whole images are judged.
+    """
+
+    image_ids: list[str]
+    image_scores: np.ndarray
+    patch_scores: np.ndarray | None
+
+
+class Detector(Protocol):
+    """Learns what good images look like, then judges others."""
+
+    def fit(self, good: FeatureSource) -> None:
+        """Learn from good images; what was learned before is forgotten.
+
+        Raises:
+            InputError: If there are too few images.
+        """
+
+    def detect(self, images: FeatureSource) -> Detection:
+        """Judge images; changes nothing of what was learned."""
+
+
+def insist_on_images(good: FeatureSource, smallest: int, reason: str) -> None:
+    """Check that there are enough good images.
+
+    Args:
+        good: Their features.
+        smallest: How many are needed.
+        reason: Why, a part of the sentence.
+
+    Raises:
+        InputError: If there are fewer.
+    """
+    n_images = len(good.image_ids)
+    if n_images < smallest:
+        msg = f"The number of good images, {n_images}, is too small, as {reason}: give at least {smallest}."
+        raise InputError(msg)
+
+
+def patch_detection(
+    image_ids: list[str], patch_scores: Sequence[np.ndarray] | np.ndarray, image_score: str
+) -> Detection:
+    """Judge images by the scores of their patches.
+
+    Args:
+        image_ids: Ids of the images.
+        patch_scores: Scores of each image's patches, [h, w].
+        image_score: A key of :data:`IMAGE_SCORES`.
+
+    Raises:
+        InputError: If the image score is unknown, or needs a setting beyond the usual ones.
+    """
+    insist_known([image_score], list(IMAGE_SCORES), "Image score")
+    scores = np.asarray(patch_scores, np.float32)
+    of_images = IMAGE_SCORES[image_score](scores, ImageScoreSettings())
+    return Detection(image_ids, of_images.astype(np.float32, copy=False), scores)

@@ -1,0 +1,106 @@
+"""The patch scorers over one search of a memory bank: PatchCore, LDKNN and their kin."""
+
+from reb_pipeline.detectors.interface import Detection, FeatureSource
+from reb_pipeline.errors import insist_known
+from reb_pipeline.neighbors.bank import collect_patches
+from reb_pipeline.neighbors.coreset import select_coreset
+from reb_pipeline.neighbors.density import measure_local_density
+from reb_pipeline.neighbors.distances import DISTANCES
+from reb_pipeline.neighbors.image_scores import ImageScoreSettings, image_scores
+from reb_pipeline.neighbors.scorers import SCORERS, Neighborhoods, patch_scores, search_depth
+from reb_pipeline.neighbors.search import search_images
+
+
+class MemoryBankDetector:
+    """Compares patches with those of good images (REB sections 3.3 and 3.4; PatchCore).
+
+    Args:
+        scorer: A key of :data:`reb_pipeline.neighbors.scorers.SCORERS`.
+        distance: A key of :data:`reb_pipeline.neighbors.distances.DISTANCES`.
+        coreset_ratio: Share of the bank's rows that are compared with, in (0, 1].
+        n_neighbors: K of the scorer.
+        max_neighbors: K_max, up to which :meth:`search` keeps neighbours; ``n_neighbors`` without it.
+        alpha: Weight of the local density, of ``ldknn`` alone.
+        form: A key of :data:`reb_pipeline.neighbors.scoring.SCORE_FORMS`, likewise.
+        image_score: A key of :data:`reb_pipeline.neighbors.image_scores.IMAGE_SCORES`, or ``reweighted``.
+        image_score_settings: For the image scores that need some.
+        seed: Of the coreset selection.
+
+    Raises:
+        InputError: If the scorer or the distance is unknown.
+    """
+
+    def __init__(
+        self,
+        scorer: str,
+        *,
+        distance: str = "euclidean",
+        coreset_ratio: float = 1,
+        n_neighbors: int = 5,
+        max_neighbors: int | None = None,
+        alpha: float = 1,
+        form: str = "subtract_squared",
+        image_score: str = "block_max",
+        image_score_settings: ImageScoreSettings | None = None,
+        seed: int = 0,
+    ) -> None:
+        insist_known([scorer], list(SCORERS), "Scorer")
+        insist_known([distance], list(DISTANCES), "Distance")
+        self._scorer = scorer
+        self._distance = distance
+        self._coreset_ratio = coreset_ratio
+        self._n_neighbors = n_neighbors
+        self._max_neighbors = max_neighbors or n_neighbors
+        self._alpha = alpha
+        self._form = form
+        self._image_score = image_score
+        self._image_score_settings = image_score_settings or ImageScoreSettings()
+        self._seed = seed
+
+    def fit(self, good: FeatureSource) -> None:
+        """Fill the memory bank, select the coreset, measure its local density.
+
+        Raises:
+            InputError: If there are too few patches for K_max, or the distance cannot be fitted on them.
+        """
+        bank = collect_patches(good.patches(), len(good.image_ids), {}, self._distance)
+        coreset = select_coreset(bank, self._coreset_ratio, self._seed)
+        self._space = bank.space
+        self._features = coreset.features(bank)
+        self._density = measure_local_density(bank, coreset, self._max_neighbors)
+
+    def search(self, images: FeatureSource) -> Neighborhoods:
+        """Find the neighbours of every patch; any K up to K_max, alpha and form can be scored from them.
+
+        The search of a scorer that reads K rows of a patch, such as ``knn``, serves every other scorer too.
+
+        Raises:
+            InputError: If there are no images, or fewer coreset rows than neighbours to find.
+        """
+        depth = search_depth(self._scorer, self._max_neighbors)
+        patches = ((image_id, self._space.apply(grid)) for image_id, grid in images.patches())
+        nearest = search_images(patches, self._features, depth)
+        return Neighborhoods(nearest, self._density, self._features)
+
+    def detect(self, images: FeatureSource) -> Detection:
+        """Search, then score patches and images.
+
+        Raises:
+            InputError: As :meth:`search`, or if K is too small for the scorer.
+        """
+        found = self.search(images)
+        of_patches = patch_scores(
+            found,
+            self._scorer,
+            n_neighbors=self._n_neighbors,
+            alpha=self._alpha,
+            form=self._form,
+        )
+        of_images = image_scores(
+            of_patches,
+            found,
+            self._image_score,
+            n_neighbors=self._n_neighbors,
+            settings=self._image_score_settings,
+        )
+        return Detection(images.image_ids, of_images, of_patches)

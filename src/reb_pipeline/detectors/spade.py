@@ -1,0 +1,49 @@
+"""SPADE: the most similar good images, then the most similar patches within them (Cohen & Hoshen 2020)."""
+
+import numpy as np
+
+from reb_pipeline.detectors.interface import Detection, FeatureSource
+from reb_pipeline.neighbors.bank import collect_patches
+from reb_pipeline.neighbors.search import nearest_neighbors
+
+
+class SpadeDetector:
+    """SPADE: an image is compared with the good images most like it, its patches with patches of those.
+
+    The good images' patch features are kept in memory once; detection copies those of ``n_images`` of them.
+
+    Args:
+        n_images: K, the good images an image is compared with (50 in the paper); all where there are fewer.
+        n_patches: κ, the nearest patches a patch is compared with (1 in the paper).
+    """
+
+    def __init__(self, *, n_images: int = 50, n_patches: int = 1) -> None:
+        self._n_images = n_images
+        self._n_patches = n_patches
+
+    def fit(self, good: FeatureSource) -> None:
+        """Keep the features of good images.
+
+        Raises:
+            InputError: If there is no image.
+        """
+        bank = collect_patches(good.patches(), len(good.image_ids), {})
+        self._patches = bank.features.reshape(len(bank.image_ids), -1, bank.features.shape[1])
+        self._pooled = good.pooled()
+
+    def detect(self, images: FeatureSource) -> Detection:
+        """Judge images by the mean distance of their pooled feature, patches by their mean distance."""
+        n_images = min(self._n_images, len(self._pooled))
+        squared, galleries = nearest_neighbors(images.pooled(), self._pooled, n_images)
+        scores = [
+            self._patch_scores(grid, gallery)
+            for (_, grid), gallery in zip(images.patches(), galleries, strict=True)
+        ]
+        return Detection(images.image_ids, np.sqrt(squared).mean(axis=1), np.stack(scores))
+
+    def _patch_scores(self, grid: np.ndarray, gallery: np.ndarray) -> np.ndarray:
+        """Mean distance of every patch to its nearest in some good images, wherever they lie there."""
+        h, w, channels = grid.shape
+        bank = self._patches[gallery].reshape(-1, channels)
+        squared, _ = nearest_neighbors(grid.reshape(-1, channels), bank, self._n_patches)
+        return np.sqrt(squared).mean(axis=1).reshape(h, w)

@@ -1,0 +1,247 @@
+"""Plotly figures of studies: sweeps of a setting, methods side by side, speed against accuracy."""
+
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.colors import hex_to_rgb
+from plotly.subplots import make_subplots
+
+from reb_pipeline.figures.curves import GOOD_COLOUR
+
+# Okabe and Ito's without black and yellow: all show on white and on Kedro-Viz's dark page.
+_COLOURS = (GOOD_COLOUR, "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_NEUTRAL = "#999999"
+_PANELS_A_ROW = 5
+_GROUP = 0.84  # share of the room between two ticks that the bars of one take
+
+
+def sweep_figure(
+    table: pd.DataFrame,
+    x: str,
+    y: str,
+    series: str,
+    title: str,
+    x_title: str,
+    y_title: str,
+    *,
+    panels: str | None = None,
+    log_x: bool = False,
+    band: tuple[str, str] | None = None,
+) -> go.Figure:
+    """Lines of y over x, one a series, on the same axes in every panel.
+
+    Args:
+        table: One row a point.
+        x: Column of the swept setting, numbers.
+        y: Column of the metric.
+        series: Column of the lines' names, in the order of the legend.
+        title: Shown above the panels.
+        x_title: Below all panels.
+        y_title: Left of all panels.
+        panels: Column of the panels' names, such as the category; one panel without.
+        log_x: Whether x is drawn by its logarithm.
+        band: Columns of the lower and upper end of y's interval, drawn as a band; NaN leaves a row out of it.
+    """
+    if table.empty:
+        return _nothing_measured(title)
+    names = list(table[panels].unique()) if panels else [None]
+    rows = -(-len(names) // _PANELS_A_ROW)
+    figure = make_subplots(
+        rows=rows,
+        cols=min(len(names), _PANELS_A_ROW),
+        shared_xaxes="all",
+        shared_yaxes="all",
+        subplot_titles=[str(name) for name in names] if panels else None,
+        x_title=x_title,
+        y_title=y_title,
+        horizontal_spacing=0.02,
+    )
+    colours = _colours(table[series])
+    for index, name in enumerate(names):
+        row, column = divmod(index, _PANELS_A_ROW)
+        part = table[table[panels] == name] if panels else table
+        for line, colour in colours.items():
+            points = part[part[series] == line].sort_values(x)
+            if points.empty:
+                continue
+            place = {"legendgroup": line, "row": row + 1, "col": column + 1}
+            if band:
+                known = points.dropna(subset=list(band))
+                _add_band(figure, known[x], known[band[0]], known[band[1]], colour, place)
+            figure.add_scatter(
+                x=points[x],
+                y=points[y],
+                mode="lines+markers",
+                name=line,
+                showlegend=False,
+                line={"color": colour, "width": 2},
+                marker={"size": 6},
+                **place,
+            )
+    _add_legend(figure, colours)
+    # Plotly labels the lowest row only, which may not reach below every panel.
+    figure.update_xaxes(showticklabels=True, **(_log_axis(table[x]) if log_x else {}))
+    figure.update_layout(title=title, template="plotly_white", height=max(450, 100 + 260 * rows))
+    return figure
+
+
+def bars_figure(
+    table: pd.DataFrame,
+    x: str,
+    y: str,
+    series: str,
+    title: str,
+    *,
+    low: str | None = None,
+    high: str | None = None,
+    reference: str | None = None,
+) -> go.Figure:
+    """Grouped bars, with published values as hollow diamonds beside them.
+
+    The axis starts a little below the lowest value, not at 0: compare where bars end, not how long they are.
+
+    Args:
+        table: One row a bar.
+        x: Column of the groups, such as the category, in the order shown.
+        y: Column of the metric, also the axis' title.
+        series: Column of the methods, one colour each.
+        title: Shown above the bars.
+        low: Column of the lower end of y's interval; together with high.
+        high: Column of its upper end.
+        reference: Column of the published value, in y's unit; NaN where there is none.
+    """
+    if table.empty:
+        return _nothing_measured(title)
+    figure = go.Figure()
+    groups = {name: place for place, name in enumerate(table[x].unique())}
+    colours = _colours(table[series])
+    room = _GROUP / len(colours)
+    width = room * (0.65 if reference else 0.9)  # of the bar: the diamond stands to its right
+    for index, (name, colour) in enumerate(colours.items()):
+        rows = table[table[series] == name]
+        left = rows[x].map(groups).to_numpy() - _GROUP / 2 + index * room
+        hover: dict[str, Any] = {"customdata": rows[x], "hovertemplate": "%{customdata}: %{y:.4g}"}
+        marker = {"color": _faint(colour), "line": {"color": colour, "width": 1}}
+        figure.add_bar(
+            x=left + width / 2, y=rows[y], width=width, name=name, marker=marker, **hover
+        )
+        if low and high:
+            above, below = rows[high] - rows[y], rows[y] - rows[low]
+            figure.data[-1].error_y = {"array": above, "arrayminus": below, "color": colour}
+        if reference:
+            diamonds = (left + (width + room) / 2, rows[reference])
+            _add_diamonds(figure, *diamonds, colour, name=f"{name}, published", **hover)
+    if reference:
+        _add_diamonds(figure, [None], [None], _NEUTRAL, name="published", showlegend=True)
+    drawn = table[[column for column in (y, low, high, reference) if column]].to_numpy(float)
+    least, most = np.nanmin(drawn), np.nanmax(drawn)
+    margin = 0.1 * (most - least) or 0.05 * abs(most)
+    figure.update_layout(title=title, template="plotly_white")
+    figure.update_xaxes(tickvals=list(groups.values()), ticktext=list(groups), showgrid=False)
+    figure.update_yaxes(title=y.replace("_", " "), range=[least - margin, most + margin])
+    return figure
+
+
+def frontier_figure(
+    table: pd.DataFrame,
+    x: str,
+    y: str,
+    label: str,
+    series: str,
+    title: str,
+    x_title: str,
+    y_title: str,
+) -> go.Figure:
+    """Speed against accuracy: the points of a series are joined from the smallest coreset to the largest.
+
+    Args:
+        table: One row a point.
+        x: Column of the speed, such as images per second, drawn by its logarithm.
+        y: Column of the metric.
+        label: Column of the coreset's share of the bank in (0, 1], written beside its point in percent.
+        series: Column of the lines' names, in the order of the legend.
+        title: Shown above the points.
+        x_title: Below the axis.
+        y_title: Left of the axis.
+    """
+    if table.empty:
+        return _nothing_measured(title)
+    figure = go.Figure(layout={"title": title, "template": "plotly_white"})
+    for name, colour in _colours(table[series]).items():
+        points = table[table[series] == name].sort_values(label)
+        figure.add_scatter(
+            x=points[x],
+            y=points[y],
+            text=[f"{100 * share:g} %" for share in points[label]],
+            textposition="top right",
+            mode="lines+markers+text",
+            name=name,
+            line={"color": colour, "width": 1.5},
+            marker={"size": 9},
+            cliponaxis=False,
+        )
+    figure.update_xaxes(title=x_title, **_log_axis(table[x]))
+    figure.update_yaxes(title=y_title)
+    return figure
+
+
+def _nothing_measured(title: str) -> go.Figure:
+    """What stands for a figure without points."""
+    figure = go.Figure(layout={"title": title, "template": "plotly_white"})
+    figure.add_annotation(text="nothing was measured", showarrow=False, font_size=16)
+    figure.update_xaxes(visible=False)
+    figure.update_yaxes(visible=False)
+    return figure
+
+
+def _colours(names: pd.Series) -> dict[str, str]:
+    """A colour for each name, in the order of appearance."""
+    return dict(zip(names.unique(), cycle(_COLOURS), strict=False))
+
+
+def _faint(colour: str) -> str:
+    red, green, blue = hex_to_rgb(colour)
+    return f"rgba({red}, {green}, {blue}, 0.25)"
+
+
+def _log_axis(values: pd.Series) -> dict[str, Any]:
+    """A logarithmic axis, labelled at 1, 2 and 5 of each decade; Plotly itself writes 2 for 20."""
+    decades = range(int(np.floor(np.log10(values.min()))), int(np.ceil(np.log10(values.max()))) + 1)
+    ticks = [digit * 10.0**decade for decade in decades for digit in (1, 2, 5)]
+    return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
+
+
+def _add_diamonds(
+    figure: go.Figure, x: Any, y: Any, colour: str, *, showlegend: bool = False, **about: Any
+) -> None:
+    marker = {"symbol": "diamond-open", "color": colour, "size": 9, "line_width": 2}
+    figure.add_scatter(x=x, y=y, mode="markers", marker=marker, showlegend=showlegend, **about)
+
+
+def _add_legend(figure: go.Figure, colours: dict[str, str]) -> None:
+    """An entry for each series, also for one that the first panel lacks; a click hides it in all panels."""
+    for name, colour in colours.items():
+        line = {"color": colour, "width": 2}
+        figure.add_scatter(
+            x=[None], y=[None], mode="lines+markers", name=name, legendgroup=name, line=line
+        )
+
+
+def _add_band(
+    figure: go.Figure, x: pd.Series, low: pd.Series, high: pd.Series, colour: str, place: dict
+) -> None:
+    """The area between two lines, as a closed outline: there along the upper, back along the lower."""
+    figure.add_scatter(
+        x=[*x, *x[::-1]],
+        y=[*high, *low[::-1]],
+        mode="lines",
+        line_width=0,
+        fill="toself",
+        fillcolor=_faint(colour),
+        hoverinfo="skip",
+        showlegend=False,
+        **place,
+    )

@@ -1,0 +1,40 @@
+"""Good images of the bank, judged as if they were not in it."""
+
+from collections.abc import Collection
+
+import numpy as np
+
+from reb_pipeline.neighbors.bank import Coreset, MemoryBank, fingerprint
+from reb_pipeline.neighbors.search import NearestPatches, search_other_images
+
+
+def search_own_images(
+    bank: MemoryBank, coreset: Coreset, image_ids: Collection[str]
+) -> NearestPatches:
+    """Find the nearest coreset row of every patch of some images of the bank, each image's own rows left out.
+
+    Args:
+        bank: The memory bank.
+        coreset: The rows to compare with.
+        image_ids: Ids of the images; unknown ones are left out.
+
+    Returns:
+        One row a patch. An image that owns the whole coreset has nothing to be compared with and is left out, so that
+        a bank of one image gives a record of none.
+    """
+    owners = np.unique(bank.image[coreset.rows])
+    images = [
+        index
+        for index, image_id in enumerate(bank.image_ids)
+        if image_id in image_ids and (owners != index).any()
+    ]
+    if images:
+        return search_other_images(bank, coreset, images=images)
+    grid = (0, int(bank.y.max()) + 1, int(bank.x.max()) + 1, 1)
+    return NearestPatches(
+        squared_distances=np.empty(grid, np.float32),
+        rows=np.empty(grid, np.int32),
+        peak_features=np.empty((0, bank.features.shape[1]), np.float32),
+        image_ids=[],
+        coreset=fingerprint(coreset.features(bank)),
+    )

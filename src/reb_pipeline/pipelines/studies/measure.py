@@ -1,0 +1,129 @@
+"""From a cell to what was found."""
+
+import logging
+from typing import Any
+
+import numpy as np
+
+from reb_pipeline.datasets import ImageCollection
+from reb_pipeline.errors import InputError
+from reb_pipeline.inventory import take_inventory, usable_samples
+from reb_pipeline.metrics.report import evaluate
+from reb_pipeline.metrics.significance import bootstrap_interval
+from reb_pipeline.neighbors.maps import AnomalyMaps
+from reb_pipeline.neighbors.scorers import SCORERS
+from reb_pipeline.parameters import EvaluationParams
+from reb_pipeline.pipelines.studies.representations import TEST
+from reb_pipeline.pipelines.studies.sections import Sections
+from reb_pipeline.pipelines.studies.workbench import Workbench
+from reb_pipeline.studies.cache import Cache, entry, remember_json
+from reb_pipeline.studies.cells import Cell
+
+logger = logging.getLogger(__name__)
+
+LDKNN = "ldknn"  # the one that has an alpha
+
+
+def open_workbench(
+    images: ImageCollection,
+    sections: Sections,
+    representations: dict[str, dict[str, Any]],
+    max_neighbors: int,
+    cache: Cache,
+) -> Workbench:
+    """Open every image once, then set the workbench up."""
+    inventory = take_inventory(images, f"{images.category}: images inspected")
+    samples = usable_samples(inventory, sections.ingestion.max_unreadable_share)
+    return Workbench(
+        images=images,
+        samples=samples,
+        sections=sections,
+        representations=representations,
+        max_neighbors=max_neighbors,
+        cache=cache,
+    )
+
+
+class CellMeter:
+    """Measures cells on the test images of a category.
+
+    Args:
+        bench: The category.
+        params: How verdicts are compared with the truth.
+        pixel_metrics: Whether to measure these too, where there are masks.
+        speed: Whether to take the time.
+    """
+
+    def __init__(
+        self, bench: Workbench, params: EvaluationParams, pixel_metrics: bool, speed: bool
+    ) -> None:
+        self._bench = bench
+        self._params = params
+        self._pixel_metrics = pixel_metrics
+        self._speed = speed
+
+    def report(self, cell: Cell) -> dict[str, Any] | str:
+        """What was found, see :func:`reb_pipeline.metrics.report.evaluate`, or in a sentence why nothing was.
+
+        Added are ``labels`` and ``image_scores`` of the test images, the interval ``image_auroc_low`` to
+        ``image_auroc_high``, ``fitted_alpha`` and ``images_per_second``.
+        """
+        try:
+            bench = self._bench
+            name = entry(
+                "reports",
+                cell=cell.settings(),
+                bank=bench.features(cell, "good").content(),
+                test=bench.features(cell, TEST).content(),
+                samples=bench.rows(cell, TEST)[["label", "defect_type"]].values.tolist(),
+                alpha=bench.alpha(cell) if cell.detector == LDKNN else None,
+                params=self._params.model_dump(),
+                scoring=bench.sections.scoring.model_dump(),
+                pixel_metrics=self._pixel_metrics,
+                speed=self._speed,
+            )
+            found: dict[str, Any] = remember_json(bench.cache, name, lambda: self._measure(cell))
+        except InputError as error:
+            return f"error: {error}"
+        except Exception as error:  # one cell must not cost the others
+            logger.exception("%s: a cell of the study failed: %s", bench.images.category, cell)
+            return f"error: {type(error).__name__}: {error}"
+        return found
+
+    def _measure(self, cell: Cell) -> dict[str, Any]:
+        bench, params = self._bench, self._params
+        detection = bench.detect(cell, TEST)
+        rows = bench.rows(cell, TEST).set_index("id").loc[detection.image_ids].reset_index()
+        scores = rows.assign(image_score=detection.image_scores)
+        of_patches = detection.patch_scores
+        if of_patches is None or not self._pixel_metrics:
+            of_patches = np.zeros((len(scores), 1, 1), np.float32)
+            scores["mask_paths"] = [[] for _ in range(len(scores))]
+        report = evaluate(
+            scores,
+            AnomalyMaps(
+                of_patches,
+                detection.image_ids,
+                cell.image_size,
+                bench.sections.scoring.smoothing_sigma,
+            ),
+            bench.images,
+            pro_fpr_limit=params.pro_fpr_limit,
+            spro_fpr_limit=params.spro_fpr_limit,
+            description=f"{bench.images.category}: pixel metrics" if self._pixel_metrics else None,
+        )
+        low, high = None, None
+        if report["image_auroc"] is not None:
+            low, high = bootstrap_interval(scores["label"], scores["image_score"])
+        is_searched = cell.detector in SCORERS
+        return {
+            **report,
+            "labels": scores["label"].tolist(),
+            "image_scores": scores["image_score"].astype(float).tolist(),
+            "image_auroc_low": low,
+            "image_auroc_high": high,
+            "fitted_alpha": bench.alpha(cell) if cell.detector == LDKNN else None,
+            "images_per_second": bench.images_per_second(cell)
+            if self._speed and is_searched
+            else None,
+        }

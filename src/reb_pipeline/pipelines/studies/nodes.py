@@ -1,0 +1,61 @@
+"""Nodes that all studies share."""
+
+from collections.abc import MutableMapping
+from typing import Any
+
+import pandas as pd
+
+from reb_pipeline.datasets import ImageCollection, UnavailableImages
+from reb_pipeline.parameters import (
+    DefectSynthesisParams,
+    EvaluationParams,
+    FeatureParams,
+    IngestionParams,
+    MemoryBankParams,
+    ScoringParams,
+    SSLFinetuneParams,
+    StudyParams,
+)
+
+
+def measure_cells(
+    raw_images: ImageCollection | UnavailableImages,
+    study_cache: MutableMapping[str, bytes],
+    ingestion: IngestionParams,
+    features: FeatureParams,
+    defects: DefectSynthesisParams,
+    finetuning: SSLFinetuneParams,
+    memory_bank: MemoryBankParams,
+    scoring: ScoringParams,
+    evaluation: EvaluationParams,
+    representations: dict[str, dict[str, Any]],
+    study: StudyParams,
+) -> pd.DataFrame:
+    """Measure all cells of a study on one category; what was measured before is read, not measured again."""
+    from reb_pipeline.pipelines.studies.measure import CellMeter, open_workbench
+    from reb_pipeline.pipelines.studies.sections import Sections
+    from reb_pipeline.progress import progress
+    from reb_pipeline.studies.rows import failed_row, study_rows
+
+    sections = Sections(ingestion, features, defects, finetuning, memory_bank, scoring)
+    cells = study.cells(sections.defaults())
+    category = raw_images.category
+    if isinstance(raw_images, UnavailableImages):
+        reason = f"not available: {raw_images.reason}"
+        return pd.DataFrame([failed_row(category, cell.settings(), reason) for cell in cells])
+    bench = open_workbench(raw_images, sections, representations, study.max_neighbors, study_cache)
+    meter = CellMeter(bench, evaluation, study.pixel_metrics, study.speed)
+    reports = [meter.report(cell) for cell in progress(cells, f"{category}: cells of the study")]
+    return study_rows(category, [cell.settings() for cell in cells], reports, study.reference)
+
+
+def gather_table(benchmark: str, study: StudyParams, *rows: pd.DataFrame) -> pd.DataFrame:
+    """One table over categories, with means and the paper's numbers."""
+    from reb_pipeline.studies.published import published
+    from reb_pipeline.studies.rows import beside_published, with_means
+
+    table = with_means(pd.concat(rows, ignore_index=True), study.reference)
+    if not study.published_tables:
+        return table
+    numbers = [published(number) for number in study.published_tables]
+    return beside_published(table, pd.concat(numbers, ignore_index=True), benchmark)

@@ -1,0 +1,110 @@
+"""What a choice of settings costs against the best there is."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from reb_pipeline.metrics.significance import wilcoxon_over_categories
+from reb_pipeline.studies.cells import CELL_FIELDS, Cell
+from reb_pipeline.studies.rows import MEAN, MEASURED, compare_reports
+
+PAPER, AUTO_ALPHA, CHOICE = "paper's default", "alpha = auto", "chosen without labels"
+ORACLE = "oracle of the candidates (test labels)"
+WIDE_ORACLE = "oracle of all (test labels)"
+CHOICES = (PAPER, AUTO_ALPHA, CHOICE, ORACLE, WIDE_ORACLE)
+NUMBERS = [
+    "image_auroc", "image_auroc_low", "image_auroc_high",
+    "regret", "wide_regret", "difference", "p_value",
+]  # fmt: skip
+COLUMNS = ["category", "choice", "status", *NUMBERS, *CELL_FIELDS, "fitted_alpha"]
+
+
+def choice_rows(
+    category: str,
+    reports: Mapping[Cell, Mapping[str, Any] | str],
+    candidates: Sequence[Cell],
+    *,
+    paper: Cell,
+    auto: Cell,
+    chosen: Cell,
+) -> pd.DataFrame:
+    """One row a choice.
+
+    Args:
+        category: Name of the category.
+        reports: What was found of every cell, or why nothing was.
+        candidates: The cells that could be chosen.
+        paper: The paper's default.
+        auto: The same with alpha = auto.
+        chosen: The candidate chosen without labels.
+
+    Returns:
+        ``regret`` is what the image AUROC lacks to the best candidate, ``wide_regret`` what it lacks to the best of all
+        cells, both found on the test labels; ``difference`` that to the paper's default with ``p_value`` by DeLong's
+        test.
+    """
+    measured = {cell: report for cell, report in reports.items() if not isinstance(report, str)}
+    for cell in (paper, auto, chosen):
+        if cell not in measured:
+            return unavailable_choices(category, str(reports[cell]))
+    aurocs = {cell: report["image_auroc"] for cell, report in measured.items()}
+    if None in aurocs.values():
+        return unavailable_choices(category, "not available: the test has one class only")
+    best = max((cell for cell in candidates if cell in aurocs), key=aurocs.__getitem__)
+    best_of_all = max(aurocs, key=aurocs.__getitem__)
+    rows = []
+    for choice, cell in zip(CHOICES, (paper, auto, chosen, best, best_of_all), strict=True):
+        report = measured[cell]
+        compared = compare_reports(report, measured[paper])
+        rows.append(
+            {
+                **report,
+                **cell.settings(),
+                "alpha": str(cell.alpha),
+                "category": category,
+                "choice": choice,
+                "status": MEASURED,
+                "regret": aurocs[best] - aurocs[cell],
+                "wide_regret": aurocs[best_of_all] - aurocs[cell],
+                "difference": compared["difference"],
+                "p_value": compared.get("p_value") if cell != paper else None,
+            }
+        )
+    return _table(rows)
+
+
+def unavailable_choices(category: str, reason: str) -> pd.DataFrame:
+    """The rows of a category that could not be measured."""
+    return _table(
+        [{"category": category, "choice": choice, "status": reason} for choice in CHOICES]
+    )
+
+
+def with_mean_choices(rows: pd.DataFrame) -> pd.DataFrame:
+    """Append the means over several categories, tested against the paper's default by Wilcoxon's signed ranks."""
+    measured = rows[rows["status"] == MEASURED]
+    if measured["category"].nunique() < 2:
+        return rows
+    by_choice = measured.pivot_table(index="category", columns="choice", values="image_auroc")
+    means = [
+        {
+            "category": MEAN,
+            "choice": choice,
+            "status": MEASURED,
+            **measured.loc[
+                measured["choice"] == choice, ["image_auroc", "regret", "wide_regret", "difference"]
+            ].mean(),
+            "p_value": wilcoxon_over_categories(by_choice[choice], by_choice[PAPER]),
+        }
+        for choice in CHOICES
+    ]
+    return pd.concat([rows, _table(means)], ignore_index=True)
+
+
+def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    return (
+        pd.DataFrame(rows)
+        .reindex(columns=COLUMNS)
+        .astype(dict.fromkeys([*NUMBERS, "fitted_alpha"], float))
+    )

@@ -1,0 +1,235 @@
+"""From what was measured of each cell to the table of a study."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reb_pipeline.metrics.significance import delong_test, wilcoxon_over_categories
+from reb_pipeline.metrics.summary import LOCO_METRICS, loco_metrics
+from reb_pipeline.studies.cells import CELL_FIELDS
+
+MEASURED = "measured"
+ALL_DEFECTS, MEAN = "all", "mean"
+METRICS = [
+    "image_auroc", "image_ap", "image_f1_max", "pixel_auroc", "pixel_ap", "au_pro",
+    *LOCO_METRICS,
+]  # fmt: skip
+ADDED = ["image_auroc_low", "image_auroc_high", "fitted_alpha", "images_per_second"]
+COLUMNS = [
+    "category", "defect_type", *CELL_FIELDS, "status", *METRICS, *ADDED, "difference", "p_value"
+]  # fmt: skip
+PUBLISHED = "published_"  # before the name of a metric
+
+
+def study_rows(
+    category: str,
+    cells: Sequence[Mapping[str, Any]],
+    reports: Sequence[dict[str, Any] | str],
+    reference: Mapping[str, Any],
+) -> pd.DataFrame:
+    """The rows of one category: each cell over all defects, then per defect type.
+
+    Args:
+        category: Name of the category.
+        cells: The cells, see :meth:`reb_pipeline.studies.cells.Cell.settings`.
+        reports: What :func:`reb_pipeline.metrics.report.evaluate` found of each, with ``labels``, ``image_scores`` and
+            :data:`ADDED`; or why nothing was.
+        reference: Values of the cell that the others are tested against, see :func:`reference_of`.
+    """
+    rows = []
+    for settings, report in zip(cells, reports, strict=True):
+        if isinstance(report, str):
+            rows.append(failed_row(category, settings, report))
+            continue
+        head = {"category": category, **_storable(settings), "status": MEASURED}
+        overall = {name: report.get(name) for name in (*METRICS, *ADDED)} | loco_metrics(report)
+        overall |= _against_reference(settings, cells, reports, reference)
+        rows.append({**head, "defect_type": ALL_DEFECTS, **overall})
+        kinds = report["per_defect_type"]
+        if len(kinds) > 1:  # one type is all defects there are
+            rows += [
+                {**head, "defect_type": kind, **{name: found.get(name) for name in METRICS}}
+                for kind, found in kinds.items()
+            ]
+    table = pd.DataFrame(rows).reindex(columns=COLUMNS)
+    return table.astype(dict.fromkeys([*METRICS, *ADDED, "difference", "p_value"], float))
+
+
+def failed_row(category: str, settings: Mapping[str, Any], reason: str) -> dict[str, Any]:
+    """The row of a cell that could not be measured."""
+    head = {"category": category, **_storable(settings)}
+    return {**head, "status": reason, "defect_type": ALL_DEFECTS}
+
+
+def _storable(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Parquet has one type a column, and alpha may be a word."""
+    return {name: str(value) if name == "alpha" else value for name, value in settings.items()}
+
+
+def reference_of(
+    settings: Mapping[str, Any],
+    all_settings: Iterable[Mapping[str, Any]],
+    reference: Mapping[str, Any],
+) -> Mapping[str, Any] | None:
+    """What a cell is compared with: of the cells that ``reference`` describes the one most like it.
+
+    Args:
+        settings: The cell.
+        all_settings: All cells of the study.
+        reference: Values that the cell compared with has.
+
+    Returns:
+        The settings of that cell; None if no cell is so described.
+    """
+    if not reference:
+        return None
+    described = [
+        other
+        for other in all_settings
+        if all(other[name] == value for name, value in reference.items())
+    ]
+    return max(
+        described,
+        key=lambda other: sum(other[name] == settings[name] for name in CELL_FIELDS),
+        default=None,
+    )
+
+
+def _against_reference(
+    settings: Mapping[str, Any],
+    cells: Sequence[Mapping[str, Any]],
+    reports: Sequence[dict[str, Any] | str],
+    reference: Mapping[str, Any],
+) -> dict[str, float]:
+    """Difference to the image AUROC of the reference, and its p-value on the same images (DeLong et al., 1988)."""
+    other = reference_of(settings, cells, reference)
+    if other is None or other == settings:
+        return {}
+    own, base = reports[list(cells).index(settings)], reports[list(cells).index(other)]
+    if isinstance(base, str) or isinstance(own, str) or own["image_auroc"] is None:
+        return {}
+    return compare_reports(own, base)
+
+
+def compare_reports(own: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, float]:
+    """Difference of two image AUROCs on the same images, with ``p_value`` by DeLong's test (1988).
+
+    There is no p-value where a class has one image: it shows no variance.
+    """
+    if np.bincount(own["labels"]).min() < 2:
+        return {"difference": own["image_auroc"] - base["image_auroc"]}
+    test = delong_test(own["labels"], own["image_scores"], base["image_scores"])
+    return {"difference": test.difference, "p_value": test.p_value}
+
+
+def with_means(rows: pd.DataFrame, reference: Mapping[str, Any]) -> pd.DataFrame:
+    """Append the mean over categories of each cell that was measured on all of several.
+
+    Args:
+        rows: Rows of all categories, see :func:`cell_rows`.
+        reference: See :func:`reference_of`; the means are tested against its by Wilcoxon's signed ranks.
+
+    Returns:
+        The rows and the means.
+    """
+    measured = rows[(rows["status"] == MEASURED) & (rows["defect_type"] == ALL_DEFECTS)]
+    categories = rows["category"].unique()
+    if len(categories) < 2:
+        return rows
+    numbers = [*METRICS, "difference", "images_per_second"]
+    groups = {
+        key: group.set_index("category")
+        for key, group in measured.groupby(CELL_FIELDS, dropna=False, sort=False)
+        if len(group) == len(categories)
+    }
+    settings: list[Mapping[str, Any]] = [
+        dict(zip(CELL_FIELDS, map(_given, key), strict=True)) for key in groups
+    ]
+    means = []
+    for own, group in zip(settings, groups.values(), strict=True):
+        mean = {**own, "category": MEAN, "status": MEASURED, "defect_type": ALL_DEFECTS}
+        mean.update(group[numbers].astype(float).mean())
+        other = reference_of(own, settings, _storable(reference))
+        if other is not None and other != own:
+            base = list(groups.values())[settings.index(other)]
+            mean["p_value"] = wilcoxon_over_categories(
+                group["image_auroc"], base["image_auroc"].loc[group.index]
+            )
+        means.append(mean)
+    if not means:
+        return rows
+    return pd.concat([rows, pd.DataFrame(means)], ignore_index=True).astype({"shots": float})
+
+
+def _given(value: Any) -> Any:
+    """None where pandas has NaN, which equals nothing."""
+    return None if pd.isna(value) else value
+
+
+def beside_published(rows: pd.DataFrame, numbers: pd.DataFrame, benchmark: str) -> pd.DataFrame:
+    """Set the paper's numbers beside measured ones.
+
+    Args:
+        rows: The table of a study.
+        numbers: See :func:`reb_pipeline.studies.published.published`.
+        benchmark: Name of the data set that was measured.
+
+    Returns:
+        The rows with ``published_<metric>`` in [0, 1] where the paper has a number of the same backbone,
+        representation, detector, K and category. The paper's means that no row matches follow, with a status that says
+        so. A K that the paper does not state matches every K, and its ``knn`` also ``nearest``.
+    """
+    table = rows.assign(benchmark=benchmark)
+    matched = set()
+    ours = numbers[numbers["representation"] != ""]
+    number: Any
+    for number in ours[ours["benchmark"] == benchmark].itertuples():
+        fits = (
+            (table["defect_type"] == ALL_DEFECTS)
+            & (table["category"] == number.category)
+            & (table["backbone"] == number.backbone)
+            & (table["representation"] == number.representation)
+            & (table["detector"].replace({"nearest": "knn"}) == number.detector)
+            & (
+                (number.n_neighbors == "")
+                | (table["n_neighbors"].astype(str) == number.n_neighbors)
+            )
+            & _same_shots(table["shots"], number.shots)
+        )
+        if fits.any():
+            table.loc[fits, PUBLISHED + number.metric] = number.value / 100
+            matched.add(number.Index)
+    left = ours[~ours.index.isin(matched) & (ours["category"] == MEAN)]
+    keys = [
+        "benchmark",
+        "category",
+        "backbone",
+        "representation",
+        "detector",
+        "n_neighbors",
+        "shots",
+    ]
+    others = (
+        left.assign(value=left["value"] / 100, metric=PUBLISHED + left["metric"])
+        .pivot_table(values="value", index=keys, columns="metric", dropna=False, observed=True)
+        .dropna(how="all")
+        .reset_index()
+        if len(left)
+        else pd.DataFrame(columns=keys)
+    )
+    others["n_neighbors"] = pd.to_numeric(others["n_neighbors"], errors="coerce")
+    others["shots"] = others["shots"].astype(float)
+    others["defect_type"] = ALL_DEFECTS
+    others["status"] = [
+        "published, not measured"
+        if name == benchmark
+        else f"not available: {name} is another data set"
+        for name in others["benchmark"]
+    ]
+    return pd.concat([table, others], ignore_index=True)
+
+
+def _same_shots(shots: pd.Series, number: Any) -> pd.Series:
+    return shots.isna() if pd.isna(number) else shots == number

@@ -1,0 +1,115 @@
+"""Choosing between ways of scoring without a label: by held-out good images and synthetic defects on them.
+
+Three questions are asked of every candidate, since none of them alone foretells real defects well:
+
+- how many synthetic defects lie above all but 5 % of the good images: image scores are used at low false positive
+  rates, which the AUROC averages away;
+- how far good images and synthetic defects lie apart, in their common standard deviation;
+- the AUROC of the same defects made faint, so that candidates differ also where every plain defect is found.
+
+Candidates are ranked by each, and the one of the highest mean rank is chosen; among equals the first.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from reb_pipeline.metrics.significance import auroc
+from reb_pipeline.per_category_parameters import PER_CATEGORY
+from reb_pipeline.studies.cells import AUTO, IMAGENET
+
+FALSE_POSITIVE_RATE = 0.05
+FAINT_OPACITY = 0.12
+CRITERIA = ("detection_rate", "separation", "faint_auroc")
+
+
+def make_faint(defective: np.ndarray, good: np.ndarray) -> np.ndarray:
+    """A defect at 12 % opacity.
+
+    Args:
+        defective: uint8 [height, width, 3].
+        good: The image it was made from, uint8 of the same shape.
+
+    Returns:
+        uint8 of the same shape.
+    """
+    blended = good + FAINT_OPACITY * (defective.astype(np.float32) - good)
+    return np.rint(blended).astype(np.uint8)
+
+
+def criteria(good: np.ndarray, plain: np.ndarray, faint: np.ndarray) -> dict[str, float]:
+    """What is asked of a candidate.
+
+    Args:
+        good: Image scores of held-out good images, float32 [n].
+        plain: Image scores of synthetic defects on them, float32 [m].
+        faint: The same for faint defects, float32 [m].
+
+    Returns:
+        ``detection_rate`` in [0, 1], ``separation`` in standard deviations, ``faint_auroc`` in [0, 1].
+    """
+    threshold = np.quantile(good, 1 - FALSE_POSITIVE_RATE)
+    spread = np.sqrt((good.var() + plain.var()) / 2)
+    gap = float(plain.mean() - good.mean())
+    labels = np.repeat([0, 1], [len(good), len(faint)])
+    return {
+        "detection_rate": float((plain > threshold).mean()),
+        "separation": gap / float(spread) if spread > 0 else 0.0,
+        "faint_auroc": float(auroc(labels, np.concatenate([good, faint]))),
+    }
+
+
+def mean_ranks(found: Sequence[dict[str, float]]) -> np.ndarray:
+    """Mean rank of each candidate over the criteria.
+
+    Args:
+        found: :func:`criteria` of each.
+
+    Returns:
+        float64 [candidates] from 0, last in all, to 1, first in all; ties share their rank.
+    """
+    ranks = [rankdata([each[name] for each in found]) for name in CRITERIA]
+    return (np.mean(ranks, axis=0) - 1) / max(1, len(found) - 1)
+
+
+# Where a setting of a cell stands in the parameters; the representation needs more than a name.
+_PARAMETERS = {
+    "detector": ("scoring", "scorer"),
+    "n_neighbors": ("scoring", "n_neighbors"),
+    "max_neighbors": ("scoring", "max_neighbors"),
+    "alpha": ("scoring", "alpha"),
+    "form": ("scoring", "form"),
+    "image_score": ("scoring", "image_score"),
+    "coreset_ratio": ("memory_bank", "coreset_ratio"),
+    "distance": ("memory_bank", "distance"),
+    "image_size": ("features", "image_size"),
+}
+
+
+def as_parameters(candidates: pd.DataFrame) -> dict[str, Any]:
+    """The chosen candidate of every category in the form of ``parameters.yml``.
+
+    Args:
+        candidates: One row a category and candidate: ``category``, ``chosen``, the settings of a cell.
+
+    Returns:
+        ``{section: {per_category: {category: {name: value}}}}``.
+    """
+    parameters: dict[str, Any] = {}
+    for row in candidates[candidates["chosen"]].to_dict("records"):
+        chosen: dict[str, dict[str, Any]] = {
+            "ssl_finetune": {"enabled": row["representation"] != IMAGENET}
+        }
+        for name, (section, parameter) in _PARAMETERS.items():
+            # K may be above the max_neighbors that there was.
+            value = row["n_neighbors" if name == "max_neighbors" else name]
+            if name == "alpha" and value != AUTO:
+                value = float(value)
+            chosen.setdefault(section, {})[parameter] = value
+        for section, values in chosen.items():
+            of_section = parameters.setdefault(section, {PER_CATEGORY: {}})
+            of_section[PER_CATEGORY][row["category"]] = values
+    return parameters

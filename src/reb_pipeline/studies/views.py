@@ -1,0 +1,82 @@
+"""The table of a study as figures and people read it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reb_pipeline.studies.cells import CELL_FIELDS
+from reb_pipeline.studies.rows import ADDED, ALL_DEFECTS, MEASURED, PUBLISHED
+
+
+def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
+    """Measured cells over all defects; those that differ in the seed alone become one.
+
+    Args:
+        table: The table of a study.
+
+    Returns:
+        One row a category and cell with the mean image AUROC; ``image_auroc_low`` and ``_high`` are the range over
+        seeds, or where there is one seed the interval that was there.
+    """
+    measured = table[(table["status"] == MEASURED) & (table["defect_type"] == ALL_DEFECTS)]
+    keys = ["category", *(name for name in CELL_FIELDS if name != "seed")]
+    groups = measured.groupby(keys, dropna=False, sort=False)
+    rows = groups.first().reset_index()
+    auroc = groups["image_auroc"]
+    rows["image_auroc"] = auroc.mean().to_numpy()
+    several = auroc.count().to_numpy() > 1
+    for name, ends in (("image_auroc_low", auroc.min()), ("image_auroc_high", auroc.max())):
+        rows[name] = np.where(several, ends, rows[name].astype(float))
+    return rows
+
+
+def distinct_labels(table: pd.DataFrame, *, first: str, but: Sequence[str] = ()) -> list[str]:
+    """A label for each row: the value of ``first``, then every other setting that differs from the most frequent one.
+
+    Args:
+        table: Rows of cells.
+        first: The setting that every label begins with.
+        but: Settings that no label tells.
+    """
+    if table.empty:
+        return []
+    usual = {name: table[name].mode(dropna=False).iloc[0] for name in CELL_FIELDS}
+    told = [name for name in CELL_FIELDS if name not in (first, "seed", *but)]
+
+    def label(row: pd.Series) -> str:
+        differs = [name for name in told if row[name] != usual[name] and not pd.isna(row[name])]
+        return ", ".join([str(row[first]), *(f"{name} {_plain(row[name])}" for name in differs)])
+
+    return [label(row) for _, row in table.iterrows()]
+
+
+def render_study(table: pd.DataFrame) -> str:
+    """The table of a study as text: what differs between its rows, metrics in percent.
+
+    Args:
+        table: The table of a study, of the choice without labels too.
+    """
+    rows = table[table["status"] == MEASURED]
+    if "defect_type" in rows:
+        rows = rows[rows["defect_type"] == ALL_DEFECTS]
+    settings = [name for name in ("choice", *CELL_FIELDS) if name in rows]
+    told = ["category", *(name for name in settings if len(rows[name].dropna().unique()) > 1)]
+    percent = [
+        name
+        for name in ("image_auroc", *ADDED[:2], "pixel_auroc", "au_pro", PUBLISHED + "image_auroc",
+                     "regret", "wide_regret", "difference")
+        if name in rows and rows[name].notna().any()
+    ]  # fmt: skip
+    shown = rows[told].map(_plain).join(100 * rows[percent].astype(float))
+    others = [name for name in ("p_value", "images_per_second", "fitted_alpha") if name in rows]
+    shown = shown.join(rows[[name for name in others if rows[name].notna().any()]])
+    text = shown.to_string(index=False, float_format="{:.2f}".format, na_rep="–")
+    left_out = table.loc[table["status"] != MEASURED, "status"].value_counts()
+    return "\n".join([text, *(f"{count} rows: {status}" for status, count in left_out.items())])
+
+
+def _plain(value: Any) -> str:
+    """A setting in a column of several types, in which pandas makes numbers floats."""
+    return "–" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value)

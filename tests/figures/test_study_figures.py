@@ -1,0 +1,166 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from reb_pipeline.figures.studies import (
+    bars_figure,
+    frontier_figure,
+    sweep_figure,
+)
+
+# Rows out of order; the second category lacks the first method.
+SWEEP = pd.DataFrame([
+    {"category": "bolt", "method": "knn", "k": 9, "auroc": 0.8, "low": 0.7, "high": 0.85},
+    {"category": "bolt", "method": "knn", "k": 1, "auroc": 0.9, "low": 0.85, "high": 0.95},
+    {"category": "bolt", "method": "ldknn", "k": 1, "auroc": 0.91, "low": np.nan, "high": np.nan},
+    {"category": "bolt", "method": "ldknn", "k": 9, "auroc": 0.97, "low": 0.96, "high": 0.99},
+    {"category": "nut", "method": "ldknn", "k": 1, "auroc": 0.6, "low": 0.5, "high": 0.7},
+])  # fmt: skip
+BARS = pd.DataFrame(
+    {
+        "category": ["bolt", "bolt", "nut", "nut"],
+        "method": ["knn", "ldknn", "knn", "ldknn"],
+        "image_auroc": [0.9, 0.95, 0.8, 0.85],
+        "low": [0.85, 0.9, 0.7, 0.8],
+        "high": [0.92, 0.97, 0.9, 0.86],
+        "paper": [0.91, np.nan, 0.99, 0.84],
+    }
+)
+
+
+def draw_sweep(**options):
+    texts = ("Neighbours", "K", "image AUROC")
+    return sweep_figure(SWEEP, "k", "auroc", "method", *texts, **options)
+
+
+def lines_of(figure):
+    """(x axis, name): points of every drawn line."""
+    return {
+        (trace.xaxis, trace.name): list(zip(trace.x, trace.y, strict=True))
+        for trace in figure.data
+        if trace.fill is None and not trace.showlegend and trace.x[0] is not None
+    }
+
+
+def test_sweep_has_a_panel_a_category_and_a_line_a_method():
+    figure = draw_sweep(panels="category")
+    assert lines_of(figure) == {
+        ("x", "knn"): [(1, 0.9), (9, 0.8)],
+        ("x", "ldknn"): [(1, 0.91), (9, 0.97)],
+        ("x2", "ldknn"): [(1, 0.6)],
+    }
+    texts = [note.text for note in figure.layout.annotations]
+    assert texts == ["bolt", "nut", "K", "image AUROC"]
+    assert figure.layout.title.text == "Neighbours"
+    assert figure.layout.yaxis2.matches == "y"  # the same axes in both
+
+
+def test_sweep_keeps_a_methods_colour_and_names_it_once():
+    figure = draw_sweep(panels="category", band=("low", "high"))
+    legend = [trace for trace in figure.data if trace.showlegend is not False]
+    assert [trace.name for trace in legend] == ["knn", "ldknn"]
+    assert all(trace.x == (None,) for trace in legend)
+    for entry in legend:
+        drawn = [t for t in figure.data if t.legendgroup == entry.name and t.line.color]
+        assert {trace.line.color for trace in drawn} == {entry.line.color}
+    assert legend[0].line.color != legend[1].line.color
+
+
+def test_sweep_draws_intervals_as_bands():
+    figure = draw_sweep(panels="category", band=("low", "high"))
+    bands = {(t.xaxis, t.legendgroup): t for t in figure.data if t.fill == "toself"}
+    assert set(bands) == {("x", "knn"), ("x", "ldknn"), ("x2", "ldknn")}
+    assert list(bands["x", "knn"].x) == [1, 9, 9, 1]
+    assert list(bands["x", "knn"].y) == [0.95, 0.85, 0.7, 0.85]
+    assert list(bands["x", "ldknn"].x) == [9, 9]  # no interval at K = 1
+
+
+def test_sweep_in_one_panel_and_by_the_logarithm():
+    bolt = SWEEP[SWEEP["category"] == "bolt"]
+    figure = sweep_figure(bolt, "k", "auroc", "method", "", "K", "AUROC", log_x=True)
+    assert set(lines_of(figure)) == {("x", "knn"), ("x", "ldknn")}
+    axis = figure.layout.xaxis
+    assert axis.type == "log"
+    assert axis.ticktext == ("1", "2", "5", "10", "20", "50")
+    assert axis.tickvals == (1, 2, 5, 10, 20, 50)
+    assert draw_sweep().layout.xaxis.type is None
+
+
+def test_sweep_wraps_many_panels():
+    table = pd.DataFrame({"category": list("abcdefg"), "k": 1, "auroc": 0.9, "method": "knn"})
+    figure = sweep_figure(table, "k", "auroc", "method", "", "K", "AUROC", panels="category")
+    assert {axis for axis, _ in lines_of(figure)} == {"x", *(f"x{i}" for i in range(2, 8))}
+    assert figure.layout.yaxis.domain[0] > figure.layout.yaxis6.domain[1]
+    assert figure.layout.xaxis5.showticklabels  # nothing is below it
+    assert figure.layout.height > draw_sweep().layout.height
+
+
+def spans(figure):
+    """(left, right) of the bars of each method, one row a method."""
+    bars = [trace for trace in figure.data if trace.type == "bar"]
+    return np.array([[trace.x - trace.width / 2, trace.x + trace.width / 2] for trace in bars])
+
+
+def test_bars_stand_side_by_side_around_their_category():
+    figure = bars_figure(BARS, "category", "image_auroc", "method", "Methods")
+    knn, ldknn = figure.data
+    assert (knn.name, ldknn.name) == ("knn", "ldknn")
+    assert list(knn.y) == [0.9, 0.8]
+    assert list(ldknn.customdata) == ["bolt", "nut"]
+    edges = spans(figure)
+    assert (edges[0, 1] < edges[1, 0]).all()  # knn ends before ldknn begins
+    assert edges[1, 1, 0] < edges[0, 0, 1]  # bolt ends before nut begins
+    assert (edges[0, 0] < [0, 1]).all()  # around the categories' ticks
+    assert (edges[1, 1] > [0, 1]).all()
+    assert figure.layout.xaxis.ticktext == ("bolt", "nut")
+    assert figure.layout.xaxis.tickvals == (0, 1)
+    assert figure.layout.yaxis.title.text == "image auroc"
+    assert knn.error_y.array is None
+
+
+def test_bars_have_their_intervals_and_the_axis_reaches_them():
+    figure = bars_figure(
+        BARS, "category", "image_auroc", "method", "", low="low", high="high", reference="paper"
+    )
+    knn = figure.data[0]
+    assert list(knn.error_y.array) == pytest.approx([0.02, 0.1])
+    assert list(knn.error_y.arrayminus) == pytest.approx([0.05, 0.1])
+    least, most = figure.layout.yaxis.range
+    assert least < 0.7
+    assert most > 0.99
+    assert least > 0.6
+
+
+def test_published_values_are_diamonds_beside_the_bars():
+    figure = bars_figure(BARS, "category", "image_auroc", "method", "", reference="paper")
+    diamonds = [t for t in figure.data if t.type == "scatter"]
+    assert {trace.marker.symbol for trace in diamonds} == {"diamond-open"}
+    assert [trace.name for trace in diamonds if trace.showlegend] == ["published"]
+    edges = spans(figure)
+    for index, values in enumerate([[0.91, 0.99], [np.nan, 0.84]]):
+        assert np.asarray(diamonds[index].y) == pytest.approx(values, nan_ok=True)
+        assert (diamonds[index].x > edges[index, 1]).all()
+    assert (diamonds[0].x < edges[1, 0]).all()  # before the next bar
+
+
+def test_bars_of_one_value_have_an_axis():
+    table = BARS[:1]
+    least, most = bars_figure(table, "category", "image_auroc", "method", "").layout.yaxis.range
+    assert least < 0.9 < most
+
+
+def test_frontier_joins_points_by_their_share():
+    table = pd.DataFrame({
+        "method": ["reb", "reb", "reb", "knn"], "share": [0.1, 1.0, 0.001, 0.5],
+        "fps": [20.0, 5.0, 30.0, 12.0], "auroc": [0.98, 0.99, 0.95, 0.9],
+    })  # fmt: skip
+    titles = ("Speed", "images per second", "image AUROC")
+    figure = frontier_figure(table, "fps", "auroc", "share", "method", *titles)
+    reb, knn = figure.data
+    assert list(reb.x) == [30, 20, 5]
+    assert list(reb.y) == [0.95, 0.98, 0.99]
+    assert list(reb.text) == ["0.1 %", "10 %", "100 %"]
+    assert (knn.name, knn.text) == ("knn", ("50 %",))
+    assert figure.layout.xaxis.type == "log"
+    assert figure.layout.xaxis.title.text == "images per second"
+    assert {5, 20} <= set(figure.layout.xaxis.tickvals)

@@ -1,0 +1,114 @@
+"""`scoring.alpha: auto`: fitted to held-out good images, said in the log and above the density figure."""
+
+import json
+import logging
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import miniatures
+from conftest import SMALL, newest, read_json
+from reb_pipeline.errors import InputError
+from reb_pipeline.neighbors.alpha import fit_alpha
+from reb_pipeline.neighbors.density import LocalDensity
+from reb_pipeline.neighbors.search import NearestPatches
+from reb_pipeline.parameters import ScoringParams
+from reb_pipeline.pipelines.evaluation.nodes import draw_density, score_images
+
+K = 3
+PARAMS = {
+    **SMALL,
+    "features": {**SMALL["features"], "image_size": 128},  # 256 patches: those of one image suffice
+    "ssl_finetune": {"enabled": False},
+    "memory_bank": {"coreset_ratio": 0.2},
+}
+
+
+def arrays(folder, name):
+    """An archive's arrays, and its other values."""
+    archive = np.load(newest(folder, name))
+    return archive, json.loads(archive["metadata"].item())
+
+
+@pytest.mark.parametrize(
+    ("env", "make", "category", "split"),
+    [
+        ("elpv", miniatures.make_elpv, "mono", "calibration"),
+        ("mvtec_ad", miniatures.make_mvtec_ad, "screw", "train"),
+    ],
+)
+def test_alpha_is_fitted_to_held_out_images(
+    run_project, tmp_path, caplog, env, make, category, split
+):
+    scoring = {"n_neighbors": K, "per_category": {category: {"alpha": "auto"}}}
+    params = {"data_root": str(make(tmp_path / "images")), **PARAMS, "scoring": scoring}
+
+    with caplog.at_level(logging.INFO):
+        out = run_project(env, params, namespaces=[category])
+
+    models, results = out / "06_models" / category, out / "07_model_output" / category
+    good, about = arrays(models, "held_out_patches.npz")
+    samples = pd.read_parquet(newest(out / "03_primary" / category, "samples.parquet"))
+    held_out = samples.set_index("id").loc[about["image_ids"]]
+    assert held_out[["split", "label"]].drop_duplicates().to_numpy().tolist() == [[split, 0]]
+    assert good["squared_distances"].min() > 0  # no patch is compared with itself
+    local = LocalDensity(arrays(models, "local_density.npz")[0]["squared_distances"], "")
+    alpha = fit_alpha(good["squared_distances"][..., 0], good["rows"][..., 0], local, n_neighbors=K)
+    assert alpha > 0
+    assert f"{category}: alpha = {alpha:.2f}" in caplog.messages
+    tested, _ = arrays(results, "nearest_patches.npz")
+    usual = local.mean_distance(K, squared=True)[tested["rows"][..., 0]]
+    np.testing.assert_allclose(
+        arrays(results, "anomaly_maps.npz")[0]["patch_scores"],
+        tested["squared_distances"][..., 0] - alpha * usual,
+        rtol=1e-4,
+        atol=1e-4,
+    )
+    figure = read_json(out / "08_reporting" / category, "density_figure.json")
+    assert figure["layout"]["title"]["text"].endswith(f"alpha = {alpha:.2f}")
+    assert [trace["name"] for trace in figure["data"]] == [
+        "held-out good images", "farthest of anomalous images", "α = 1",
+        f"α = {alpha:.2f}, fitted to good patches",
+    ]  # fmt: skip
+
+
+def test_one_good_image_runs_but_not_with_auto(run_project, tmp_path):
+    root = miniatures.make_mvtec_ad(tmp_path / "images")
+    for other in sorted((root / "screw/train/good").glob("0*.png"))[1:]:
+        other.unlink()
+    params = {"data_root": str(root), **PARAMS}
+
+    out = run_project("mvtec_ad", params, namespaces=["screw"])
+
+    figure = read_json(out / "08_reporting/screw", "density_figure.json")
+    assert [trace["name"] for trace in figure["data"]][2:] == ["α = 1"]
+    again = {"from_nodes": ["screw.score_images"], "namespaces": ["screw"]}
+    auto = {**params, "scoring": {"alpha": "auto"}}
+    with pytest.raises(InputError, match=r"alpha = auto needs at least 200 .* there are 0: give"):
+        run_project("mvtec_ad", auto, **again)
+    auto["scoring"]["scorer"] = "nearest"  # which has no alpha to fit
+    run_project("mvtec_ad", auto, **again)
+
+
+def test_held_out_patches_of_another_coreset_are_refused():
+    def found(coreset):
+        patches = (1, 16, 16, 1)
+        squared = np.ones(patches, np.float32)
+        peak = np.ones((1, 2), np.float32)
+        return NearestPatches(squared, np.zeros(patches, np.int32), peak, ["a"], coreset)
+
+    scoring = ScoringParams(
+        scorer="ldknn", max_neighbors=2, n_neighbors=1, alpha="auto", form="subtract_squared",
+        image_score="max", top_patches=1, quantile=0.9, area_threshold=None, smoothing_sigma=0,
+    )  # fmt: skip
+    images = SimpleNamespace(category="screw")
+    local = LocalDensity(np.ones((1, 2), np.float32), "a coreset")
+    scores = pd.DataFrame({"id": ["a"], "label": [1]})
+    patches = images, found("a coreset"), found("another"), local
+    refusal = r"is that of another coreset .*: run the pipeline ldknn_density again\.$"
+    with pytest.raises(InputError, match=refusal):
+        score_images(scores, *patches, None, None, None, scoring)
+    with pytest.raises(InputError, match=refusal):
+        draw_density(scores, *patches, scoring)

@@ -1,0 +1,113 @@
+"""A choice between candidates without labels, and what it is worth."""
+
+import pandas as pd
+import pytest
+import yaml
+from omegaconf import OmegaConf
+
+import miniatures
+from conftest import SMALL, newest, read_json
+from reb_pipeline.datasets import ImageCollection, PlainFolderDataset
+from reb_pipeline.pipelines.studies import candidates
+from reb_pipeline.studies.regret import CHOICE, CHOICES, ORACLE, WIDE_ORACLE
+
+GRIDS = [{"detector": ["ldknn"], "n_neighbors": [2, 20]}, {"detector": ["nearest"]}]
+ORACLE_GRIDS = [{"detector": ["ldknn"], "n_neighbors": [1], "image_score": ["max"]}]
+
+
+@pytest.fixture
+def params(tmp_path, monkeypatch):
+    """Parameters of a miniature with enough good images to hold out."""
+    monkeypatch.setattr(miniatures, "UNSPLIT_GOOD", 60)
+    monkeypatch.setattr(candidates, "MIN_HELD_OUT", 5)
+    root = miniatures.make_plain_folder(tmp_path / "images", category="part")
+    return {
+        "data_root": str(root),
+        **SMALL,
+        "ssl_finetune": {**SMALL["ssl_finetune"], "enabled": False},
+        "selection": {"grids": GRIDS, "oracle_grids": ORACLE_GRIDS, "max_neighbors": 20},
+    }
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """Paths of all files that are read."""
+    paths, read = set(), ImageCollection.read
+
+    def recorded(self, path):
+        paths.add(path)
+        return read(self, path)
+
+    monkeypatch.setattr(ImageCollection, "read", recorded)
+    return paths
+
+
+def test_a_run_takes_over_what_was_chosen(run_project, params, opened):
+    out = run_project("folder", params, pipeline_names=["selection"])
+
+    split = {"train": 0.6, "calibration": 0.1, "seed": 0}
+    images = PlainFolderDataset(path=params["data_root"], category="part", split=split).load()
+    assert opened == {sample.path for sample in images.samples if sample.split != "test"}
+    folder = out / "07_model_output/part"
+    judged = pd.read_parquet(newest(folder, "selection_candidates.parquet"))
+    assert judged["n_neighbors"].tolist() == [2, 20, 5]
+    assert judged["chosen"].sum() == 1
+    chosen = judged[judged["chosen"]].iloc[0]
+    assert chosen["mean_rank"] == judged["mean_rank"].max()
+    figure = read_json(out / "08_reporting", "selection_figure.json")
+    assert [trace["name"] for trace in figure["data"]] == ["part"]
+    labels = figure["layout"]["xaxis"]["ticktext"]
+    assert [label.split(",")[0] for label in labels] == ["ldknn", "ldknn", "nearest"]
+    selected = yaml.safe_load(newest(out / "08_reporting", "selected_parameters.yml").read_text())
+    assert selected["scoring"]["per_category"]["part"]["scorer"] == chosen["detector"]
+
+    # As if the choice had been another one, with more neighbours than the environment searches.
+    selected["scoring"]["per_category"]["part"] |= {
+        "scorer": "ldknn", "n_neighbors": 20, "max_neighbors": 20
+    }  # fmt: skip
+    merged = OmegaConf.to_container(OmegaConf.merge(params, selected))
+    run_project("folder", merged, to_outputs=["part.scores"])
+    used = read_json(out / "08_reporting", "run_manifest.json")["parameters"]
+    for section, values in selected.items():
+        assert values["per_category"]["part"].items() <= used[section]["part"].items()
+    scores = pd.read_parquet(newest(folder, "scores.parquet"))
+    assert scores["label"].nunique() == 2
+
+
+def test_the_worth_of_the_choice(run_project, params):
+    out = run_project("folder", params, pipeline_names=["studies_selection"])
+
+    rows = pd.read_parquet(newest(out / "08_reporting", "study_selection_table.parquet"))
+    assert rows["choice"].tolist() == list(CHOICES)
+    assert (rows["status"] == "measured").all()
+    rows = rows.set_index("choice")
+    assert rows.loc[ORACLE, "regret"] == 0
+    assert rows.loc[WIDE_ORACLE, "wide_regret"] == 0
+    assert (rows["wide_regret"] >= 0).all()
+    assert (rows["wide_regret"] - rows["regret"]).to_numpy() == pytest.approx(
+        rows.loc[WIDE_ORACLE, "image_auroc"] - rows.loc[ORACLE, "image_auroc"]
+    )
+    assert rows.loc["paper's default", ["n_neighbors", "alpha"]].tolist() == [5, "1.0"]
+    assert rows.loc["alpha = auto", "fitted_alpha"] >= 0
+    figure = read_json(out / "08_reporting", "study_selection_figure.json")
+    assert [trace["name"] for trace in figure["data"]] == list(CHOICES)
+
+
+def test_too_few_held_out_images_keep_the_first_candidate(run_project, params, monkeypatch, caplog):
+    monkeypatch.setattr(candidates, "MIN_HELD_OUT", 7)
+    pipelines = ["selection", "studies_selection"]
+
+    out = run_project("folder", params, pipeline_names=pipelines)
+
+    sentence = "part has 6 good images to choose by, fewer than 7: the first candidate is kept."
+    assert len([text for text in caplog.messages if text.startswith(sentence)]) == 2
+    reports = out / "08_reporting"
+    judged = pd.read_parquet(newest(out / "07_model_output/part", "selection_candidates.parquet"))
+    assert judged["chosen"].tolist() == [True, False, False]
+    assert judged["mean_rank"].isna().all()
+    figure = read_json(reports, "selection_figure.json")
+    assert figure["layout"]["annotations"][0]["text"] == "nothing was measured"
+    selected = yaml.safe_load(newest(reports, "selected_parameters.yml").read_text())
+    assert selected["scoring"]["per_category"]["part"]["n_neighbors"] == 2
+    rows = pd.read_parquet(newest(reports, "study_selection_table.parquet")).set_index("choice")
+    assert rows.loc[CHOICE, ["detector", "n_neighbors"]].tolist() == ["ldknn", 2]

@@ -1,0 +1,159 @@
+"""Studies on miniatures, each with a few cells."""
+
+from importlib import import_module
+
+import pandas as pd
+import pytest
+
+import miniatures
+from conftest import SMALL, newest, read_json
+from reb_pipeline.errors import InputError
+from reb_pipeline.pipelines.studies.measure import CellMeter
+from reb_pipeline.studies.cells import CELL_FIELDS
+from reb_pipeline.studies.rows import COLUMNS
+
+# Grid of each study, number of its cells, name of a trace in its figure.
+STUDIES = {
+    "arms": ({"representation": ["imagenet", "defectmaker"], "detector": ["nearest"]}, 2, "DefectMaker + KNN"),
+    "representations": ({"detector": ["gde"]}, 1, "imagenet"),
+    "detectors": ({"detector": ["nearest", "padim"], "image_score": ["max"]}, 2, "part"),
+    "few_shot": ({"detector": ["nearest"], "shots": [1, 2]}, 2, "nearest"),
+    "coreset": ({"detector": ["nearest"], "coreset_ratio": [0.1, 1.0]}, 2, "part: nearest"),
+    "neighbors": ({"detector": ["knn"], "n_neighbors": [1, 3]}, 2, "knn"),
+    "alpha": ({"alpha": [0.0, 1.0, "auto"], "image_size": [128]}, 3, "coreset 10.0%, auto"),
+}  # fmt: skip
+COMMON = {**SMALL, "ssl_finetune": {**SMALL["ssl_finetune"], "enabled": False}}
+
+
+def draw_of(study):
+    return getattr(import_module(f"reb_pipeline.pipelines.studies_{study}.nodes"), f"draw_{study}")
+
+
+@pytest.fixture
+def part(tmp_path):
+    return miniatures.make_plain_folder(tmp_path / "images", category="part")
+
+
+@pytest.fixture
+def run_study(run_project):
+    """Run one study of some grids; returns the folder of reports."""
+
+    def run(name, root, *grids, env="folder", **section):
+        studies = {name: {"grids": list(grids), "max_neighbors": 9, **section}}
+        params = {"data_root": str(root), **COMMON, "studies": studies}
+        out = run_project(env, params, pipeline_names=[f"studies_{name}"])
+        return out / "08_reporting"
+
+    return run
+
+
+def table_of(folder, study):
+    return pd.read_parquet(newest(folder, f"study_{study}_table.parquet"))
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_study_ends_in_a_table_and_a_figure(run_study, part, capsys, study):
+    grid, n_cells, trace = STUDIES[study]
+
+    folder = run_study(study, part, grid)
+
+    table = table_of(folder, study)
+    assert set(COLUMNS) <= {*table}
+    measured = table[table["status"] == "measured"]
+    assert measured["defect_type"].tolist() == ["all", "bright_spot", "dark_spot"] * n_cells
+    overall = measured[measured["defect_type"] == "all"]
+    assert overall["image_auroc"].between(0, 1).all()
+    for name, values in grid.items():
+        assert set(overall[name]) == set(map(str, values) if name == "alpha" else values)
+    assert overall["images_per_second"].notna().all() == (study == "coreset")
+    assert overall["pixel_auroc"].notna().all() == (study == "arms")
+    if "alpha" in grid:
+        assert (overall["fitted_alpha"] >= 0).all()
+    left = table[table["status"] != "measured"]
+    assert left["status"].str.endswith("is another data set").all()
+    figure = read_json(folder, f"study_{study}_figure.json")
+    assert trace in [one.get("name") for one in figure["data"]]
+    printed = capsys.readouterr().out
+    assert f"study_{study}_table.parquet" in printed
+    assert f"study_{study}_figure.json" in printed
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_figures_of_tables_without_a_measured_row(study):
+    settings = dict.fromkeys(CELL_FIELDS, "x") | {"shots": 5.0}
+    row = {**dict.fromkeys(COLUMNS), **settings, "status": "error: x", "category": "part"}
+    figure = draw_of(study)(pd.DataFrame([row]))
+    assert figure.layout.annotations[0].text == "nothing was measured"
+
+
+def test_categories_that_are_not_there(run_study, tmp_path, caplog):
+    root = miniatures.make_mvtec_ad(tmp_path / "images")
+
+    folder = run_study("arms", root, {"detector": ["nearest"]}, env="mvtec_ad")
+
+    table = table_of(folder, "arms")
+    rows = table[table["defect_type"] == "all"]
+    status = rows[rows["category"] != "mean"].set_index("category")["status"]
+    assert status.pop("screw") == "measured"
+    assert len(status) == 14
+    assert status.str.match("not available: Category '.*' is not in").all()
+    means = rows[rows["category"] == "mean"].groupby("benchmark")["status"].unique()
+    assert means["mvtec_ad"].tolist() == [
+        "published, not measured"
+    ]  # ours would be of one category
+    assert means["btad"].tolist() == ["not available: btad is another data set"]
+    assert len([text for text in caplog.messages if "is not available: Category" in text]) == 14
+
+
+def test_no_category_is_there(run_study, tmp_path):
+    root = miniatures.make_mvtec_ad(tmp_path / "images", category="another")
+    with pytest.raises(InputError, match=r"Category 'bottle' is not in .*another"):
+        run_study("arms", root, {"detector": ["nearest"]}, env="mvtec_ad")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_cell_that_fails_costs_no_other(run_study, part, monkeypatch):
+    measure = CellMeter._measure
+
+    def measure_most(self, cell):
+        if cell.detector == "gde":
+            raise RuntimeError("out of memory")
+        return measure(self, cell)
+
+    monkeypatch.setattr(CellMeter, "_measure", measure_most)
+    grid = {"representation": ["draem", "imagenet"], "detector": ["gde", "nearest", "nobody"]}
+    table = table_of(run_study("representations", part, grid), "representations")
+    rows = table[(table["defect_type"] == "all") & (table["category"] == "part")]
+    status = rows.set_index(["representation", "detector"])["status"]
+    assert status["imagenet", "nearest"] == "measured"
+    sentence = "error: Representation 'draem' cannot be made: the fill texture needs texture_folder"
+    assert status["draem", "nearest"].startswith(sentence)
+    assert status["imagenet", "gde"] == "error: RuntimeError: out of memory"
+    assert status["imagenet", "nobody"].startswith("error: Detector of a study 'nobody' is unknown")
+
+
+def test_an_interrupted_study_goes_on(run_study, part, monkeypatch):
+    measure, measured = CellMeter._measure, []
+
+    def measure_until(stop):
+        def counted(self, cell):
+            if cell.n_neighbors == stop:
+                raise KeyboardInterrupt
+            measured.append(cell.n_neighbors)
+            return measure(self, cell)
+
+        monkeypatch.setattr(CellMeter, "_measure", counted)
+
+    grid = {"detector": ["knn"], "n_neighbors": [1, 2, 3, 4]}
+    measure_until(3)
+    with pytest.raises(KeyboardInterrupt):
+        run_study("neighbors", part, grid)
+    assert measured == [1, 2]
+
+    measure_until(None)
+    table = table_of(run_study("neighbors", part, grid), "neighbors")
+
+    assert measured == [1, 2, 3, 4]
+    rows = table[table["defect_type"] == "all"]
+    assert rows["n_neighbors"].tolist() == [1, 2, 3, 4]
+    assert (rows["status"] == "measured").all()
