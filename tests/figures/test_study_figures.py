@@ -4,6 +4,7 @@ import pytest
 
 from reb_pipeline.figures.studies import (
     bars_figure,
+    dots_figure,
     frontier_figure,
     sweep_figure,
 )
@@ -164,3 +165,31 @@ def test_frontier_joins_points_by_their_share():
     assert figure.layout.xaxis.type == "log"
     assert figure.layout.xaxis.title.text == "images per second"
     assert {5, 20} <= set(figure.layout.xaxis.tickvals)
+
+
+def test_dots_stand_by_their_method_from_the_top():
+    figure = dots_figure(BARS, "image_auroc", "method", "category", "", low="low", high="high")
+    bolt, nut = figure.data
+    assert (bolt.name, list(bolt.y), list(bolt.x)) == ("bolt", ["knn", "ldknn"], [0.9, 0.95])
+    np.testing.assert_allclose(nut.error_x.arrayminus, [0.1, 0.05])
+    np.testing.assert_allclose(nut.error_x.array, [0.1, 0.01])
+    assert list(figure.layout.yaxis.categoryarray) == ["ldknn", "knn"]
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda table: bars_figure(table, "category", "image_auroc", "method", "t"),
+        lambda table: dots_figure(table, "image_auroc", "method", "category", "t", low="low", high="high"),
+        lambda table: frontier_figure(table, "low", "high", "image_auroc", "method", "t", "", ""),
+        lambda table: sweep_figure(table, "low", "high", "method", "t", "", ""),
+    ],
+)  # fmt: skip
+def test_nothing_measured_is_said(draw):
+    assert "nothing was measured" in draw(BARS.iloc[:0]).layout.annotations[0].text
+
+
+def test_bars_without_any_published_value_name_none():
+    table = BARS.assign(paper=np.nan)
+    figure = bars_figure(table, "category", "image_auroc", "method", "", reference="paper")
+    assert [trace.name for trace in figure.data] == ["knn", "ldknn"]

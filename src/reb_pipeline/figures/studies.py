@@ -115,6 +115,8 @@ def bars_figure(
     """
     if table.empty:
         return _nothing_measured(title)
+    if reference and table[reference].isna().all():
+        reference = None
     figure = go.Figure()
     groups = {name: place for place, name in enumerate(table[x].unique())}
     colours = _colours(table[series])
@@ -142,6 +144,41 @@ def bars_figure(
     figure.update_layout(title=title, template="plotly_white")
     figure.update_xaxes(tickvals=list(groups.values()), ticktext=list(groups), showgrid=False)
     figure.update_yaxes(title=y.replace("_", " "), range=[least - margin, most + margin])
+    return figure
+
+
+def dots_figure(
+    table: pd.DataFrame, x: str, y: str, series: str, title: str, *, low: str, high: str
+) -> go.Figure:
+    """Dots with intervals, one line of the page a method: for names too long to stand below bars.
+
+    Args:
+        table: One row a dot.
+        x: Column of the metric, also the axis' title.
+        y: Column of the methods, from the top in the order of the table.
+        series: Column such as the category, one colour each.
+        title: Shown above the dots.
+        low: Column of the lower end of x's interval; NaN where there is none.
+        high: Column of its upper end.
+    """
+    if table.empty:
+        return _nothing_measured(title)
+    names = table[y].unique()
+    figure = go.Figure(layout={"title": title, "template": "plotly_white"})
+    for name, colour in _colours(table[series]).items():
+        rows = table[table[series] == name]
+        interval = {"array": rows[high] - rows[x], "arrayminus": rows[x] - rows[low], "width": 3}
+        figure.add_scatter(
+            x=rows[x],
+            y=rows[y],
+            mode="markers",
+            name=name,
+            marker={"color": colour, "size": 8},
+            error_x={**interval, "color": _faint(colour)},
+        )
+    figure.update_layout(height=max(450, 140 + 22 * len(names)))
+    figure.update_xaxes(title=x.replace("_", " "))
+    figure.update_yaxes(categoryorder="array", categoryarray=names[::-1], automargin=True)
     return figure
 
 

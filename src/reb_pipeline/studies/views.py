@@ -9,6 +9,14 @@ import pandas as pd
 from reb_pipeline.studies.cells import CELL_FIELDS
 from reb_pipeline.studies.rows import ADDED, ALL_DEFECTS, MEASURED, PUBLISHED
 
+WORDS = (
+    "backbone",
+    "representation",
+    "distance",
+    "form",
+    "image_score",
+)  # settings with telling values
+
 
 def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     """Measured cells over all defects; those that differ in the seed alone become one.
@@ -33,23 +41,29 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def distinct_labels(table: pd.DataFrame, *, first: str, but: Sequence[str] = ()) -> list[str]:
-    """A label for each row: the value of ``first``, then every other setting that differs from the most frequent one.
+    """A label for each row: the value of ``first``, then every other setting that is not the first row's.
 
     Args:
         table: Rows of cells.
         first: The setting that every label begins with.
         but: Settings that no label tells.
     """
-    if table.empty:
-        return []
-    usual = {name: table[name].mode(dropna=False).iloc[0] for name in CELL_FIELDS}
     told = [name for name in CELL_FIELDS if name not in (first, "seed", *but)]
 
     def label(row: pd.Series) -> str:
-        differs = [name for name in told if row[name] != usual[name] and not pd.isna(row[name])]
-        return ", ".join([str(row[first]), *(f"{name} {_plain(row[name])}" for name in differs)])
+        differing = [
+            name
+            for name in told
+            if not pd.isna(row[name]) and _plain(row[name]) != _plain(table[name].iloc[0])
+        ]
+        return ", ".join([str(row[first]), *(_told(name, _plain(row[name])) for name in differing)])
 
     return [label(row) for _, row in table.iterrows()]
+
+
+def _told(name: str, value: str) -> str:
+    """A setting in a label; words speak for themselves."""
+    return value if name in WORDS else f"{name} {value}"
 
 
 def render_study(table: pd.DataFrame) -> str:
