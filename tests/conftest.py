@@ -60,6 +60,19 @@ def kedro():
     return run
 
 
+@pytest.fixture
+def messages_of(monkeypatch):
+    """Collect what a logger says; not by caplog, because the first session of a process sets logging up anew."""
+
+    def watch(logger):
+        messages = []
+        for level in ("info", "warning"):
+            monkeypatch.setattr(logger, level, lambda text, *values: messages.append(text % values))
+        return messages
+
+    return watch
+
+
 def newest(folder: Path, name: str) -> Path:
     """The newest version of a versioned file."""
     return max((folder / name).iterdir()) / name

@@ -1,7 +1,6 @@
 """`scoring.alpha: auto`: fitted to held-out good images, said in the log and above the density figure."""
 
 import json
-import logging
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +14,7 @@ from reb_pipeline.neighbors.alpha import fit_alpha
 from reb_pipeline.neighbors.density import LocalDensity
 from reb_pipeline.neighbors.search import NearestPatches
 from reb_pipeline.parameters import ScoringParams
+from reb_pipeline.pipelines.evaluation import nodes
 from reb_pipeline.pipelines.evaluation.nodes import draw_density, score_images
 
 K = 3
@@ -40,13 +40,13 @@ def arrays(folder, name):
     ],
 )
 def test_alpha_is_fitted_to_held_out_images(
-    run_project, tmp_path, caplog, env, make, category, split
+    run_project, tmp_path, messages_of, env, make, category, split
 ):
     scoring = {"n_neighbors": K, "per_category": {category: {"alpha": "auto"}}}
     params = {"data_root": str(make(tmp_path / "images")), **PARAMS, "scoring": scoring}
 
-    with caplog.at_level(logging.INFO):
-        out = run_project(env, params, namespaces=[category])
+    messages = messages_of(nodes.logger)
+    out = run_project(env, params, namespaces=[category])
 
     models, results = out / "06_models" / category, out / "07_model_output" / category
     good, about = arrays(models, "held_out_patches.npz")
@@ -57,7 +57,7 @@ def test_alpha_is_fitted_to_held_out_images(
     local = LocalDensity(arrays(models, "local_density.npz")[0]["squared_distances"], "")
     alpha = fit_alpha(good["squared_distances"][..., 0], good["rows"][..., 0], local, n_neighbors=K)
     assert alpha > 0
-    assert f"{category}: alpha = {alpha:.2f}" in caplog.messages
+    assert f"{category}: alpha = {alpha:.2f}" in messages
     tested, _ = arrays(results, "nearest_patches.npz")
     usual = local.mean_distance(K, squared=True)[tested["rows"][..., 0]]
     np.testing.assert_allclose(

@@ -93,14 +93,17 @@ def test_the_worth_of_the_choice(run_project, params):
     assert [trace["name"] for trace in figure["data"]] == list(CHOICES)
 
 
-def test_too_few_held_out_images_keep_the_first_candidate(run_project, params, monkeypatch, caplog):
+def test_too_few_held_out_images_keep_the_first_candidate(
+    run_project, params, monkeypatch, messages_of
+):
+    messages = messages_of(candidates.logger)
     monkeypatch.setattr(candidates, "MIN_HELD_OUT", 7)
     pipelines = ["selection", "studies_selection"]
 
     out = run_project("folder", params, pipeline_names=pipelines)
 
     sentence = "part has 6 good images to choose by, fewer than 7: the first candidate is kept."
-    assert len([text for text in caplog.messages if text.startswith(sentence)]) == 2
+    assert len([text for text in messages if text.startswith(sentence)]) == 2
     reports = out / "08_reporting"
     judged = pd.read_parquet(newest(out / "07_model_output/part", "selection_candidates.parquet"))
     assert judged["chosen"].tolist() == [True, False, False]

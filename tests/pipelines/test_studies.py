@@ -7,6 +7,7 @@ import pytest
 
 import miniatures
 from conftest import SMALL, newest, read_json
+from reb_pipeline import hooks
 from reb_pipeline.errors import InputError
 from reb_pipeline.pipelines.studies.measure import CellMeter
 from reb_pipeline.studies.cells import CELL_FIELDS
@@ -86,7 +87,8 @@ def test_figures_of_tables_without_a_measured_row(study):
     assert figure.layout.annotations[0].text == "nothing was measured"
 
 
-def test_categories_that_are_not_there(run_study, tmp_path, caplog):
+def test_categories_that_are_not_there(run_study, tmp_path, messages_of):
+    messages = messages_of(hooks.logger)
     root = miniatures.make_mvtec_ad(tmp_path / "images")
 
     folder = run_study("arms", root, {"detector": ["nearest"]}, env="mvtec_ad")
@@ -102,7 +104,7 @@ def test_categories_that_are_not_there(run_study, tmp_path, caplog):
         "published, not measured"
     ]  # ours would be of one category
     assert means["btad"].tolist() == ["not available: btad is another data set"]
-    assert len([text for text in caplog.messages if "is not available: Category" in text]) == 14
+    assert len([text for text in messages if "is not available: Category" in text]) == 14
 
 
 def test_no_category_is_there(run_study, tmp_path):
@@ -110,6 +112,18 @@ def test_no_category_is_there(run_study, tmp_path):
     with pytest.raises(InputError, match=r"Category 'bottle' is not in .*another"):
         run_study("arms", root, {"detector": ["nearest"]}, env="mvtec_ad")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_category_of_broken_images_costs_no_other(run_study, tmp_path):
+    root = miniatures.make_elpv(tmp_path / "images")
+    for image in sorted((root / "images").iterdir())[:5]:  # of mono
+        image.write_bytes(b"broken")
+
+    table = table_of(run_study("arms", root, {"detector": ["nearest"]}, env="base"), "arms")
+
+    rows = table[table["defect_type"] == "all"].drop_duplicates("category").set_index("category")
+    assert rows["status"]["mono"].startswith("error: 5 of ")
+    assert rows["status"]["poly"] == "measured"
 
 
 def test_a_cell_that_fails_costs_no_other(run_study, part, monkeypatch):

@@ -8,7 +8,7 @@ from plain_cell import cell
 
 from reb_pipeline.metrics.significance import delong_test, wilcoxon_over_categories
 from reb_pipeline.studies.cells import CELL_FIELDS
-from reb_pipeline.studies.rows import failed_row, reference_of, with_means
+from reb_pipeline.studies.rows import failed_rows, reference_of, with_means
 from reb_pipeline.studies.views import distinct_labels, over_seeds, render_study
 
 # --- rows of one category
@@ -128,9 +128,7 @@ def test_seeds_become_one_row_with_their_range():
     cells = [cell(shots=5, seed=seed) for seed in range(3)] + [cell(shots=2, seed=1)]
     values = [0.5, 0.9, 0.7, 0.6]
     table = table_of(cells, [report(image_auroc=value) for value in values])
-    shown = over_seeds(
-        pd.concat([table, pd.DataFrame([failed_row("screw", cells[0].settings(), "x")])])
-    )
+    shown = over_seeds(pd.concat([table, failed_rows("screw", [cells[0].settings()], "x")]))
     assert shown["shots"].tolist() == [5, 2]
     assert shown["image_auroc"].tolist() == pytest.approx([0.7, 0.6])
     assert shown["image_auroc_low"].tolist() == [0.5, 0.1]  # one seed keeps its own interval
@@ -147,7 +145,7 @@ def test_labels_tell_what_differs():
 
 
 def test_tables_without_a_measured_row():
-    rows = pd.DataFrame([failed_row("screw", cell().settings(), "error: x")])
+    rows = failed_rows("screw", [cell().settings()], "error: x")
     table = all_defects(table_of([cell(), cell(seed=1)], ["error: x", "error: y"]))
     for one in (rows.reindex(columns=table.columns), table):
         shown = over_seeds(one)

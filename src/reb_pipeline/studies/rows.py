@@ -41,7 +41,7 @@ def study_rows(
     rows = []
     for settings, report in zip(cells, reports, strict=True):
         if isinstance(report, str):
-            rows.append(failed_row(category, settings, report))
+            rows.append(_failed_row(category, settings, report))
             continue
         head = {"category": category, **_storable(settings), "status": MEASURED}
         overall = {name: report.get(name) for name in (*METRICS, *ADDED)} | loco_metrics(report)
@@ -57,7 +57,18 @@ def study_rows(
     return table.astype(dict.fromkeys([*METRICS, *ADDED, "difference", "p_value"], float))
 
 
-def failed_row(category: str, settings: Mapping[str, Any], reason: str) -> dict[str, Any]:
+def failed_rows(category: str, cells: Sequence[Mapping[str, Any]], reason: str) -> pd.DataFrame:
+    """The rows of a category of which no cell could be measured.
+
+    Args:
+        category: Name of the category.
+        cells: The cells.
+        reason: Why, beginning with ``error:`` or ``not available:``.
+    """
+    return study_rows(category, cells, [reason] * len(cells), {})
+
+
+def _failed_row(category: str, settings: Mapping[str, Any], reason: str) -> dict[str, Any]:
     """The row of a cell that could not be measured."""
     head = {"category": category, **_storable(settings)}
     return {**head, "status": reason, "defect_type": ALL_DEFECTS}

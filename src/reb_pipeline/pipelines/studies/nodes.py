@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from reb_pipeline.datasets import ImageCollection, UnavailableImages
+from reb_pipeline.errors import InputError
 from reb_pipeline.parameters import (
     DefectSynthesisParams,
     EvaluationParams,
@@ -35,18 +36,23 @@ def measure_cells(
     from reb_pipeline.pipelines.studies.measure import CellMeter, open_workbench
     from reb_pipeline.pipelines.studies.sections import Sections
     from reb_pipeline.progress import progress
-    from reb_pipeline.studies.rows import failed_row, study_rows
+    from reb_pipeline.studies.rows import failed_rows, study_rows
 
     sections = Sections(ingestion, features, defects, finetuning, memory_bank, scoring)
     cells = study.cells(sections.defaults())
+    settings = [cell.settings() for cell in cells]
     category = raw_images.category
     if isinstance(raw_images, UnavailableImages):
-        reason = f"not available: {raw_images.reason}"
-        return pd.DataFrame([failed_row(category, cell.settings(), reason) for cell in cells])
-    bench = open_workbench(raw_images, sections, representations, study.max_neighbors, study_cache)
+        return failed_rows(category, settings, f"not available: {raw_images.reason}")
+    try:
+        bench = open_workbench(
+            raw_images, sections, representations, study.max_neighbors, study_cache
+        )
+    except InputError as error:  # one category must not cost the others
+        return failed_rows(category, settings, f"error: {error}")
     meter = CellMeter(bench, evaluation, study.pixel_metrics, study.speed)
     reports = [meter.report(cell) for cell in progress(cells, f"{category}: cells of the study")]
-    return study_rows(category, [cell.settings() for cell in cells], reports, study.reference)
+    return study_rows(category, settings, reports, study.reference)
 
 
 def gather_table(benchmark: str, study: StudyParams, *rows: pd.DataFrame) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from reb_pipeline.datasets import ImageCollection, UnavailableImages
+from reb_pipeline.errors import InputError
 from reb_pipeline.parameters import (
     DefectSynthesisParams,
     EvaluationParams,
@@ -40,9 +41,12 @@ def measure_choices(
     if isinstance(raw_images, UnavailableImages):
         return unavailable_choices(raw_images.category, f"not available: {raw_images.reason}")
     sections = Sections(ingestion, features, defects, finetuning, memory_bank, scoring)
-    bench = open_workbench(
-        raw_images, sections, representations, selection.max_neighbors, study_cache
-    )
+    try:
+        bench = open_workbench(
+            raw_images, sections, representations, selection.max_neighbors, study_cache
+        )
+    except InputError as error:  # one category must not cost the others
+        return unavailable_choices(raw_images.category, f"error: {error}")
     meter = CellMeter(bench, evaluation, pixel_metrics=False, speed=False)
     return compare_choices(bench, meter, selection)
 
