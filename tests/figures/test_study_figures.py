@@ -87,6 +87,12 @@ def test_sweep_in_one_panel_and_by_the_logarithm():
     assert draw_sweep().layout.xaxis.type is None
 
 
+def test_sweep_leaves_points_of_some_series_unjoined():
+    figure = draw_sweep(unjoined=["knn"])
+    modes = {(trace.name, trace.mode) for trace in figure.data}
+    assert modes == {("knn", "markers"), ("ldknn", "lines+markers")}
+
+
 def test_sweep_wraps_many_panels():
     table = pd.DataFrame({"category": list("abcdefg"), "k": 1, "auroc": 0.9, "method": "knn"})
     figure = sweep_figure(table, "k", "auroc", "method", "", "K", "AUROC", panels="category")

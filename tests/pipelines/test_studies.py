@@ -21,7 +21,7 @@ STUDIES = {
     "few_shot": ({"detector": ["nearest"], "shots": [1, 2]}, 2, "nearest"),
     "coreset": ({"detector": ["nearest"], "coreset_ratio": [0.1, 1.0]}, 2, "part: nearest"),
     "neighbors": ({"detector": ["knn"], "n_neighbors": [1, 3]}, 2, "knn"),
-    "alpha": ({"alpha": [0.0, 1.0, "auto"], "image_size": [128]}, 3, "coreset 10.0%, auto"),
+    "alpha": ({"alpha": [0.0, 1.0, "auto"], "image_size": [128]}, 3, "auto"),
 }  # fmt: skip
 COMMON = {**SMALL, "ssl_finetune": {**SMALL["ssl_finetune"], "enabled": False}}
 

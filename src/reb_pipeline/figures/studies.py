@@ -1,5 +1,6 @@
 """Plotly figures of studies: sweeps of a setting, methods side by side, speed against accuracy."""
 
+from collections.abc import Sequence
 from itertools import cycle
 from typing import Any
 
@@ -30,6 +31,7 @@ def sweep_figure(
     panels: str | None = None,
     log_x: bool = False,
     band: tuple[str, str] | None = None,
+    unjoined: Sequence[str] = (),
 ) -> go.Figure:
     """Lines of y over x, one a series, on the same axes in every panel.
 
@@ -44,6 +46,7 @@ def sweep_figure(
         panels: Column of the panels' names, such as the category; one panel without.
         log_x: Whether x is drawn by its logarithm.
         band: Columns of the lower and upper end of y's interval, drawn as a band; NaN leaves a row out of it.
+        unjoined: Series whose points are on no line, drawn as diamonds.
     """
     if table.empty:
         return _nothing_measured(title)
@@ -74,14 +77,13 @@ def sweep_figure(
             figure.add_scatter(
                 x=points[x],
                 y=points[y],
-                mode="lines+markers",
                 name=line,
                 showlegend=False,
                 line={"color": colour, "width": 2},
-                marker={"size": 6},
+                **_style(line in unjoined),
                 **place,
             )
-    _add_legend(figure, colours)
+    _add_legend(figure, colours, unjoined)
     # Plotly labels the lowest row only, which may not reach below every panel.
     figure.update_xaxes(showticklabels=True, **(_log_axis(table[x]) if log_x else {}))
     figure.update_layout(title=title, template="plotly_white", height=max(450, 100 + 260 * rows))
@@ -258,13 +260,17 @@ def _add_diamonds(
     figure.add_scatter(x=x, y=y, mode="markers", marker=marker, showlegend=showlegend, **about)
 
 
-def _add_legend(figure: go.Figure, colours: dict[str, str]) -> None:
+def _add_legend(figure: go.Figure, colours: dict[str, str], unjoined: Sequence[str]) -> None:
     """An entry for each series, also for one that the first panel lacks; a click hides it in all panels."""
     for name, colour in colours.items():
-        line = {"color": colour, "width": 2}
-        figure.add_scatter(
-            x=[None], y=[None], mode="lines+markers", name=name, legendgroup=name, line=line
-        )
+        style = {**_style(name in unjoined), "line": {"color": colour, "width": 2}}
+        figure.add_scatter(x=[None], y=[None], name=name, legendgroup=name, **style)
+
+
+def _style(is_unjoined: bool) -> dict[str, Any]:
+    if is_unjoined:
+        return {"mode": "markers", "marker": {"size": 10, "symbol": "diamond-open"}}
+    return {"mode": "lines+markers", "marker": {"size": 6}}
 
 
 def _add_band(

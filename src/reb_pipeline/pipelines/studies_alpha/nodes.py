@@ -6,19 +6,18 @@ import pandas as pd
 
 
 def draw_alpha(table: pd.DataFrame) -> Any:
-    """Lines over alpha, a panel a category; a cell of alpha = auto stands at the alpha that was fitted."""
+    """Lines over alpha, a panel a category; alpha = auto stands as a diamond at the alpha that was fitted."""
     from reb_pipeline.figures.studies import sweep_figure
+    from reb_pipeline.studies.cells import AUTO
     from reb_pipeline.studies.rows import MEAN
     from reb_pipeline.studies.views import over_seeds
 
     shown = over_seeds(table)
-    shown = shown[shown["category"] != MEAN]
-    share = [f"coreset {ratio:.1%}" for ratio in shown["coreset_ratio"]]
-    method = [
-        f"{s}, auto" if a == "auto" else s for s, a in zip(share, shown["alpha"], strict=True)
-    ]
+    shown = shown[shown["category"] != MEAN].sort_values("alpha", kind="stable")  # "auto" last
+    fitted = shown["alpha"] == AUTO
+    share = shown["coreset_ratio"].map("coreset {:.1%}".format)
     return sweep_figure(
-        shown.assign(method=method),
+        shown.assign(method=share.where(~fitted, AUTO)),
         "fitted_alpha", "image_auroc", "method", "Weight of the local density", "alpha", "image AUROC",
-        panels="category",
+        panels="category", unjoined=[AUTO],
     )  # fmt: skip
