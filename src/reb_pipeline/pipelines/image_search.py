@@ -1,8 +1,11 @@
-"""Images of the samples compared with the memory bank."""
+"""Images of the samples as patch features, and compared with the memory bank."""
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
     import pandas as pd
 
     from reb_pipeline.datasets import ImageCollection
@@ -10,6 +13,27 @@ if TYPE_CHECKING:
     from reb_pipeline.neighbors.bank import Coreset, MemoryBank
     from reb_pipeline.neighbors.search import NearestPatches
     from reb_pipeline.parameters import FeatureParams
+
+
+def stream_patches(
+    samples: "pd.DataFrame",
+    raw_images: "ImageCollection",
+    backbone: "BackboneWeights",
+    params: "FeatureParams",
+    description: str,
+) -> "Iterator[tuple[str, np.ndarray]]":
+    """Stream the images of ``samples`` through the backbone behind a progress bar: (id, float32 [h, w, channels])."""
+    from reb_pipeline.features.extractor import PatchExtractor, extract_patches
+    from reb_pipeline.progress import progress
+
+    rows = progress(
+        zip(samples["id"], samples["path"], strict=True),
+        f"{raw_images.category}: {description}",
+        total=len(samples),
+    )
+    images = ((image_id, raw_images.open_image(path)) for image_id, path in rows)
+    extractor = PatchExtractor(**params.extractor_settings(backbone))
+    return extract_patches(extractor, images, params.batch_size)
 
 
 def search_samples(
@@ -22,23 +46,14 @@ def search_samples(
     n_neighbors: int,
     description: str,
 ) -> "NearestPatches":
-    """Stream the images of ``samples`` through the backbone and find the nearest coreset rows of every patch.
+    """Find the nearest coreset rows of every patch of the images of ``samples``.
 
     Raises:
         InputError: If the bank was made by another extractor, or there are no images.
     """
-    from reb_pipeline.features.extractor import PatchExtractor, extract_patches
     from reb_pipeline.neighbors.search import search_images
-    from reb_pipeline.progress import progress
 
     memory_bank.insist_on(params.provenance(backbone))
-    rows = progress(
-        zip(samples["id"], samples["path"], strict=True),
-        f"{raw_images.category}: {description}",
-        total=len(samples),
-    )
-    images = ((image_id, raw_images.open_image(path)) for image_id, path in rows)
-    extractor = PatchExtractor(**params.extractor_settings(backbone))
-    patches = extract_patches(extractor, images, params.batch_size)
+    patches = stream_patches(samples, raw_images, backbone, params, description)
     in_space = ((image_id, memory_bank.space.apply(grid)) for image_id, grid in patches)
     return search_images(in_space, coreset.features(memory_bank), n_neighbors)
