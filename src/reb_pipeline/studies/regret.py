@@ -7,7 +7,7 @@ import pandas as pd
 
 from reb_pipeline.metrics.significance import wilcoxon_over_categories
 from reb_pipeline.studies.cells import CELL_FIELDS, Cell
-from reb_pipeline.studies.rows import MEAN, MEASURED, compare_reports
+from reb_pipeline.studies.rows import MEAN, MEASURED, compare_reports, storable
 
 PAPER, AUTO_ALPHA, CHOICE = "paper's default", "alpha = auto", "chosen without labels"
 ORACLE = "oracle of the candidates (test labels)"
@@ -60,8 +60,7 @@ def choice_rows(
         rows.append(
             {
                 **report,
-                **cell.settings(),
-                "alpha": str(cell.alpha),
+                **storable(cell.settings()),
                 "category": category,
                 "choice": choice,
                 "status": MEASURED,

@@ -43,7 +43,7 @@ def study_rows(
         if isinstance(report, str):
             rows.append(_failed_row(category, settings, report))
             continue
-        head = {"category": category, **_storable(settings), "status": MEASURED}
+        head = {"category": category, **storable(settings), "status": MEASURED}
         overall = {name: report.get(name) for name in (*METRICS, *ADDED)} | loco_metrics(report)
         overall |= _against_reference(settings, cells, reports, reference)
         rows.append({**head, "defect_type": ALL_DEFECTS, **overall})
@@ -70,12 +70,12 @@ def failed_rows(category: str, cells: Sequence[Mapping[str, Any]], reason: str) 
 
 def _failed_row(category: str, settings: Mapping[str, Any], reason: str) -> dict[str, Any]:
     """The row of a cell that could not be measured."""
-    head = {"category": category, **_storable(settings)}
+    head = {"category": category, **storable(settings)}
     return {**head, "status": reason, "defect_type": ALL_DEFECTS}
 
 
-def _storable(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Parquet has one type a column, and alpha may be a word."""
+def storable(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a cell as a table has them: Parquet has one type a column, and alpha may be a word."""
     return {name: str(value) if name == "alpha" else value for name, value in settings.items()}
 
 
@@ -139,7 +139,7 @@ def with_means(rows: pd.DataFrame, reference: Mapping[str, Any]) -> pd.DataFrame
     """Append the mean over categories of each cell that was measured on all of several.
 
     Args:
-        rows: Rows of all categories, see :func:`cell_rows`.
+        rows: Rows of all categories, see :func:`study_rows`.
         reference: See :func:`reference_of`; the means are tested against its by Wilcoxon's signed ranks.
 
     Returns:
@@ -162,7 +162,7 @@ def with_means(rows: pd.DataFrame, reference: Mapping[str, Any]) -> pd.DataFrame
     for own, group in zip(settings, groups.values(), strict=True):
         mean = {**own, "category": MEAN, "status": MEASURED, "defect_type": ALL_DEFECTS}
         mean.update(group[numbers].astype(float).mean())
-        other = reference_of(own, settings, _storable(reference))
+        other = reference_of(own, settings, storable(reference))
         if other is not None and other != own:
             base = list(groups.values())[settings.index(other)]
             mean["p_value"] = wilcoxon_over_categories(

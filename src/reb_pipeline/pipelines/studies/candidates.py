@@ -12,6 +12,7 @@ from reb_pipeline.pipelines.studies.representations import FAINT, HELD_OUT, SYNT
 from reb_pipeline.pipelines.studies.workbench import Workbench
 from reb_pipeline.progress import progress
 from reb_pipeline.studies.cells import Cell
+from reb_pipeline.studies.rows import storable
 from reb_pipeline.studies.selection import CRITERIA, FALSE_POSITIVE_RATE, criteria, mean_ranks
 
 logger = logging.getLogger(__name__)
@@ -34,8 +35,7 @@ def judge_candidates(bench: Workbench, cells: Sequence[Cell]) -> pd.DataFrame:
         InputError: If a candidate cannot be measured.
     """
     category = bench.images.category
-    table = pd.DataFrame([cell.settings() for cell in cells])
-    table = table.assign(category=category, alpha=table["alpha"].astype(str))
+    table = pd.DataFrame([{"category": category, **storable(cell.settings())} for cell in cells])
     held_out = len(bench.rows(cells[0], HELD_OUT))
     if held_out < MIN_HELD_OUT:
         logger.warning(

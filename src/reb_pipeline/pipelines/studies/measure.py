@@ -13,7 +13,7 @@ from reb_pipeline.metrics.significance import bootstrap_interval
 from reb_pipeline.neighbors.maps import AnomalyMaps
 from reb_pipeline.neighbors.scorers import SCORERS
 from reb_pipeline.parameters import EvaluationParams
-from reb_pipeline.pipelines.studies.representations import TEST
+from reb_pipeline.pipelines.studies.representations import GOOD, TEST
 from reb_pipeline.pipelines.studies.sections import Sections
 from reb_pipeline.pipelines.studies.workbench import Workbench
 from reb_pipeline.studies.cache import Cache, entry, remember_json
@@ -73,7 +73,7 @@ class CellMeter:
             name = entry(
                 "reports",
                 cell=cell.settings(),
-                bank=bench.features(cell, "good").content(),
+                bank=bench.features(cell, GOOD).content(),
                 test=bench.features(cell, TEST).content(),
                 samples=bench.rows(cell, TEST)[["label", "defect_type"]].values.tolist(),
                 alpha=bench.alpha(cell) if cell.detector == LDKNN else None,
