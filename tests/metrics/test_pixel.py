@@ -7,48 +7,64 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
-from reb_pipeline.metrics.pixel import (
-    PixelHistogram,
-    SaturatedHistogram,
-    saturation_area,
-    score_bin_edges,
-)
+from reb_pipeline.metrics.pixel import PixelHistogram, SaturatedHistogram, saturation_area
+from reb_pipeline.metrics.score_bins import choose_bins
 
 TOLERANCE = 1e-4
 
 
-def make_images(kind, count=8, size=128, seed=0):
+def warp(scores, kind):
+    """Scores with the same order (but for ties) and a distribution that is hard to bin."""
+    warps = {
+        "plain": lambda s: s,
+        "negative": lambda s: s - 20,
+        "both signs": lambda s: s - np.median(s),
+        "heavy-tailed": lambda s: np.exp(3 * s),
+        "narrow": lambda s: 1 + 1e-3 / (1 + np.exp(-s)),
+        "narrow and negative": lambda s: -3 + 1e-2 / (1 + np.exp(-s)),
+        "tied": lambda s: np.round(2 * s),
+        "constant": np.zeros_like,
+        "subnormal": lambda s: s * 1e-41,
+        "one huge score": lambda s: np.where(s == s.max(), 1e30, s),
+    }
+    return warps[kind](scores).astype(np.float32)
+
+
+def make_images(kind, count=8, size=128, seed=0, side=None, lift=1.5):
     """Correlated noise with raised squares in every second image."""
     rng = np.random.default_rng(seed)
-    maps, masks = [], []
-    for index in range(count):
-        mask = np.zeros((size, size), dtype=bool)
-        for _ in range(index % 2 * 2):
-            side = 1 if kind == "tiny" else rng.integers(2, size // 5)
-            row, column = rng.integers(0, size - side, 2)
-            mask[row : row + side, column : column + side] = True
-        scores = ndimage.gaussian_filter(rng.normal(size=mask.shape), 2) * 7 + 1.5 * mask
-        if kind == "heavy-tailed":
-            scores = np.exp(3 * scores)
-        elif kind == "tied":
-            scores = np.round(2 * scores)
-        elif kind == "negative":
-            scores = scores - 20
-        elif kind == "one huge image" and index == 0:
-            scores = scores * 1e12
-        maps.append(scores.astype(np.float32))
-        masks.append(mask)
-    return maps, masks
+    masks = np.zeros((count, size, size), dtype=bool)
+    for mask in masks[1::2]:
+        for _ in range(2):
+            width = side or rng.integers(2, size // 5)
+            row, column = rng.integers(0, size - width, 2)
+            mask[row : row + width, column : column + width] = True
+    noise = ndimage.gaussian_filter(rng.normal(size=masks.shape), (0, 2, 2)) * 7
+    return list(warp(noise + lift * masks, kind)), list(masks)
 
 
-KINDS = ["plain", "heavy-tailed", "tied", "negative", "tiny", "one huge image"]
+KINDS = [
+    "plain", "negative", "both signs", "heavy-tailed", "narrow", "narrow and negative", "tied",
+    "constant", "subnormal", "one huge score",
+]  # fmt: skip
 
 
-def fill(edges, maps, masks):
-    histogram = PixelHistogram(edges)
+def fill(bins, maps, masks):
+    histogram = PixelHistogram(bins)
     for anomaly_map, mask in zip(maps, masks, strict=True):
         histogram.update(anomaly_map, mask)
     return histogram
+
+
+def exact_metrics(maps, masks):
+    labels = np.concatenate([mask.ravel() for mask in masks])
+    scores = np.concatenate([m.ravel() for m in maps])
+    precision, recall, _ = precision_recall_curve(labels, scores)
+    return {
+        "pixel_auroc": roc_auc_score(labels, scores),
+        "pixel_ap": average_precision_score(labels, scores),
+        "pixel_f1_max": (2 * precision * recall / np.maximum(precision + recall, 1e-12)).max(),
+    }
 
 
 def sweep(maps, good, overlap_at, limit):
@@ -79,6 +95,24 @@ def swept_au_pro(maps, masks, limit):
     return sweep(maps, [~mask for mask in masks], overlap, limit)
 
 
+def exact_au_pro(maps, masks, limit):
+    """As the sweep, from all sorted scores at once."""
+    weights = np.zeros((len(maps), *maps[0].shape))
+    count = 0
+    for weight, mask in zip(weights, masks, strict=True):
+        labelled, n = ndimage.label(mask, np.ones((3, 3)))
+        weight[mask] = 1 / np.bincount(labelled[mask])[labelled[mask]]
+        count += n
+    scores, good = np.ravel(maps), ~np.ravel(masks)
+    order = np.argsort(-scores, kind="stable")
+    last_of_ties = np.append(np.diff(scores[order]) != 0, True)
+    fpr = np.append(0, np.cumsum(good[order])[last_of_ties] / good.sum())
+    overlap = np.append(0, np.cumsum(weights.ravel()[order])[last_of_ties] / count)
+    below = fpr <= limit
+    end = np.interp(limit, fpr, overlap)
+    return np.trapezoid(np.append(overlap[below], end), np.append(fpr[below], limit)) / limit
+
+
 def swept_au_spro(maps, regions, limit):
     good = [~np.any([np.zeros(m.shape, bool), *[r for r, _ in rs]], 0)
             for m, rs in zip(maps, regions, strict=True)]  # fmt: skip
@@ -94,32 +128,46 @@ def swept_au_spro(maps, regions, limit):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_pixel_metrics_agree_with_scikit_learn(kind):
-    # 48 maps hold more pixels than the edges' tail and body together, so bins do merge scores.
-    maps, masks = make_images(kind, count=48)
-    metrics = fill(score_bin_edges(maps), maps, masks).metrics()
-    labels = np.concatenate([mask.ravel() for mask in masks])
-    scores = np.concatenate([m.ravel() for m in maps])
-    precision, recall, _ = precision_recall_curve(labels, scores)
-    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
-    assert metrics["pixel_auroc"] == pytest.approx(roc_auc_score(labels, scores), abs=TOLERANCE)
-    assert metrics["pixel_ap"] == pytest.approx(
-        average_precision_score(labels, scores), abs=TOLERANCE
-    )
-    assert metrics["pixel_f1_max"] == pytest.approx(f1.max(), abs=TOLERANCE)
+@pytest.mark.parametrize(("side", "lift"), [(None, 1.5), (1, 6)])
+def test_pixel_metrics_agree_with_scikit_learn(kind, side, lift):
+    # So many maps that bins do merge scores; single pixels are decided by the very highest ones.
+    maps, masks = make_images(kind, count=16, side=side, lift=lift)
+    metrics = fill(choose_bins(maps), maps, masks).metrics()
+    metrics.pop("au_pro")
+    assert metrics == pytest.approx(exact_metrics(maps, masks), abs=TOLERANCE)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.floats(0.05, 5),
+    st.floats(0, 4),
+    st.sampled_from([1e-30, 1e-3, 1.0, 1e30]),
+    st.sampled_from([0.0, -1.0, 1.0, 1e3]),
+)
+def test_any_distribution_gives_the_metrics_of_its_exact_order(seed, tail, lift, scale, offset):
+    rng = np.random.default_rng(seed)
+    masks = rng.random((6, 96, 96)) < rng.choice([1e-4, 1e-2, 0.3])
+    masks[0, 0, 0] = True
+    scores = rng.normal(size=masks.shape) + lift * masks
+    maps = (scale * (np.sign(scores) * np.abs(scores) ** tail + offset)).clip(-1e38, 1e38)
+    maps = maps.astype(np.float32)
+    metrics = fill(choose_bins(maps), maps, masks).metrics()
+    metrics.pop("au_pro")
+    assert metrics == pytest.approx(exact_metrics(maps, masks), abs=TOLERANCE)
+
+
+@pytest.mark.parametrize("kind", ["plain", "tied"])
 @pytest.mark.parametrize("limit", [0.05, 0.3])
 def test_au_pro_agrees_with_a_threshold_sweep(kind, limit):
     maps, masks = make_images(kind, count=4, size=32)
-    histogram = fill(score_bin_edges(maps), maps, masks)
-    assert histogram.metrics(limit)["au_pro"] == pytest.approx(
-        swept_au_pro(maps, masks, limit), abs=TOLERANCE
-    )
+    histogram = fill(choose_bins(maps), maps, masks)
+    swept = swept_au_pro(maps, masks, limit)
+    assert exact_au_pro(maps, masks, limit) == pytest.approx(swept)
+    assert histogram.metrics(limit)["au_pro"] == pytest.approx(swept, abs=TOLERANCE)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["plain", "tied", "both signs", "heavy-tailed"])
 def test_au_spro_agrees_with_a_threshold_sweep(kind):
     maps, masks = make_images(kind, count=4, size=32)
     regions = []
@@ -128,7 +176,7 @@ def test_au_spro_agrees_with_a_threshold_sweep(kind):
         # Two overlapping annotations with a fractional and a full saturation area.
         fractions = [(whole, 0.37), (half, 1.0)]
         regions.append([(r, f * r.sum()) for r, f in fractions if r.any()])
-    histogram = SaturatedHistogram(score_bin_edges(maps))
+    histogram = SaturatedHistogram(choose_bins(maps))
     for anomaly_map, annotated in zip(maps, regions, strict=True):
         histogram.update(anomaly_map, annotated)
     assert histogram.region_count == sum(map(len, regions))
@@ -137,44 +185,43 @@ def test_au_spro_agrees_with_a_threshold_sweep(kind):
     )
 
 
-def test_merged_bins_keep_au_pro():
-    """With so many pixels that the sample of the edges is thinned, the overlap stays exact."""
-    maps, masks = make_images("heavy-tailed", count=70)
-    exact = np.unique(np.concatenate([m.ravel() for m in maps])).astype(np.float64)
-    edges = score_bin_edges(maps)
-    assert len(edges) < len(exact) / 4
+@pytest.mark.parametrize("kind", KINDS)
+def test_merged_bins_keep_au_pro(kind):
+    maps, masks = make_images(kind, count=10)
+    histogram = fill(choose_bins(maps), maps, masks)
     for limit in (0.05, 0.3):
-        assert fill(edges, maps, masks).metrics(limit)["au_pro"] == pytest.approx(
-            fill(exact, maps, masks).metrics(limit)["au_pro"], abs=TOLERANCE
+        assert histogram.metrics(limit)["au_pro"] == pytest.approx(
+            exact_au_pro(maps, masks, limit), abs=TOLERANCE
         )
 
 
 def test_saturated_overlap_by_hand():
     scores = np.array([[9, 8, 7, 6, 5, 4, 3, 2, 1, 0]], dtype=np.float32)
     region = scores >= 6
-    histogram = SaturatedHistogram(score_bin_edges([scores]))
+    histogram = SaturatedHistogram(choose_bins([scores]))
     histogram.update(scores, [(region, 2.0)])
     # Weight sits on the two highest pixels; the other two of the region add nothing.
-    assert histogram.overlap[::-1][:4] == pytest.approx([0.5, 0.5, 0, 0])
+    assert histogram.overlap[histogram.bins(scores)[0, :4]] == pytest.approx([0.5, 0.5, 0, 0])
     assert histogram.metrics() == {"au_spro": pytest.approx(1.0)}
 
 
 def test_full_saturation_of_connected_regions_is_plain_au_pro():
     maps, masks = make_images("plain", count=4, size=32)
-    edges = score_bin_edges(maps)
-    saturated = SaturatedHistogram(edges)
+    bins = choose_bins(maps)
+    saturated = SaturatedHistogram(bins)
     for anomaly_map, mask in zip(maps, masks, strict=True):
         labelled, count = ndimage.label(mask, np.ones((3, 3)))
         parts = [labelled == number for number in range(1, count + 1)]
         saturated.update(anomaly_map, [(part, float(part.sum())) for part in parts])
-    plain = fill(edges, maps, masks)
+    plain = fill(bins, maps, masks)
     assert saturated.region_count == plain.region_count
     assert saturated.metrics(0.3)["au_spro"] == pytest.approx(plain.metrics(0.3)["au_pro"])
 
 
 def test_diagonal_neighbours_are_one_region():
     mask = np.eye(5, dtype=bool)
-    histogram = fill(np.array([0.0]), [np.zeros((5, 5), np.float32)], [mask])
+    maps = [np.zeros((5, 5), np.float32)]
+    histogram = fill(choose_bins(maps), maps, [mask])
     assert histogram.region_count == 1
 
 
@@ -182,9 +229,9 @@ def test_diagonal_neighbours_are_one_region():
 @given(st.integers(0, 2**32 - 1), st.integers(0, 4))
 def test_adding_up_and_order_change_nothing(seed, split):
     maps, masks = make_images("plain", count=4, size=24, seed=seed)
-    edges = score_bin_edges(maps)
-    whole = fill(edges, maps, masks)
-    added = fill(edges, maps[split:], masks[split:]) + fill(edges, maps[:split], masks[:split])
+    bins = choose_bins(maps)
+    whole = fill(bins, maps, masks)
+    added = fill(bins, maps[split:], masks[split:]) + fill(bins, maps[:split], masks[:split])
     assert np.array_equal(added.good, whole.good)
     assert np.array_equal(added.anomalous, whole.anomalous)
     assert added.region_count == whole.region_count
@@ -196,14 +243,14 @@ def test_adding_up_and_order_change_nothing(seed, split):
 def test_metrics_depend_on_the_order_of_scores_only(seed):
     maps, masks = make_images("tied", count=4, size=24, seed=seed)
     warped = [np.exp(m) for m in maps]
-    expected = fill(score_bin_edges(maps), maps, masks).metrics()
-    assert fill(score_bin_edges(warped), warped, masks).metrics() == pytest.approx(expected)
+    expected = fill(choose_bins(maps), maps, masks).metrics()
+    assert fill(choose_bins(warped), warped, masks).metrics() == pytest.approx(expected)
 
 
 def test_saturated_histograms_add_up():
     maps, masks = make_images("plain", count=4, size=32)
-    edges = score_bin_edges(maps)
-    parts = [SaturatedHistogram(edges) for _ in range(3)]
+    bins = choose_bins(maps)
+    parts = [SaturatedHistogram(bins) for _ in range(3)]
     for index in (1, 3):
         region = [(masks[index], 5.0)]
         parts[0].update(maps[index], region)
@@ -211,28 +258,12 @@ def test_saturated_histograms_add_up():
     assert (parts[1] + parts[2]).metrics() == pytest.approx(parts[0].metrics())
 
 
-def test_edges_are_sorted_unique_and_bounded():
-    rng = np.random.default_rng(0)
-    edges = score_bin_edges(rng.lognormal(0, 3, (256, 256)).astype(np.float32) for _ in range(20))
-    assert edges.dtype == np.float64
-    assert (np.diff(edges) > 0).all()
-    assert 2**15 < len(edges) <= 2**17
-
-
-def test_scores_outside_the_edges_are_counted():
-    histogram = fill(
-        np.array([0.0, 1.0]), [np.array([[-5, 7]], np.float32)], [np.eye(2, dtype=bool)[1:]]
-    )
-    assert histogram.good.tolist() == [1, 0, 0]
-    assert histogram.anomalous.tolist() == [0, 0, 1]
-
-
 @pytest.mark.parametrize("anomalous", [False, True])
 def test_one_class_gives_none(anomalous):
     maps, masks = [np.ones((4, 4), np.float32)], [np.full((4, 4), anomalous)]
-    edges = score_bin_edges(maps)
-    assert set(fill(edges, maps, masks).metrics().values()) == {None}
-    saturated = SaturatedHistogram(edges)
+    bins = choose_bins(maps)
+    assert set(fill(bins, maps, masks).metrics().values()) == {None}
+    saturated = SaturatedHistogram(bins)
     saturated.update(maps[0], [(masks[0], 2.0)] if anomalous else [])
     assert saturated.metrics() == {"au_spro": None}
 
@@ -246,20 +277,17 @@ def test_saturation_area(threshold, relative, expected):
 
 def test_refusals():
     scores, mask = np.zeros((4, 4), np.float32), np.ones((4, 4), dtype=bool)
-    histogram, saturated = PixelHistogram(np.array([0.0])), SaturatedHistogram(np.array([0.0]))
+    bins = choose_bins([scores])
+    histogram, saturated = PixelHistogram(bins), SaturatedHistogram(bins)
     with pytest.raises(ValueError, match=r"\(2, 4\) and the anomaly map \(4, 4\)"):
         histogram.update(scores, mask[:2])
     with pytest.raises(ValueError, match="dtype uint8"):
         histogram.update(scores, mask.astype(np.uint8))
     with pytest.raises(ValueError, match="16 of 16 scores"):
         histogram.update(scores + np.nan, mask)
-    with pytest.raises(ValueError, match="1 of 2 scores"):
-        score_bin_edges([np.array([[0, np.inf]], np.float32)])
-    with pytest.raises(ValueError, match="no anomaly maps"):
-        score_bin_edges([])
     with pytest.raises(ValueError, match="saturation area 17"):
         saturated.update(scores, [(mask, 17)])
     with pytest.raises(ValueError, match="saturation area 0"):
         saturated.update(scores, [(mask, 0)])
-    with pytest.raises(ValueError, match="1 and 2 edges"):
-        histogram + PixelHistogram(np.array([0.0, 1.0]))
+    with pytest.raises(ValueError, match="share one choose_bins"):
+        histogram + PixelHistogram(choose_bins([scores + 1]))

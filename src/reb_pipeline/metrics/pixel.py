@@ -1,58 +1,17 @@
 """Pixel-level metrics of raw anomaly maps in two streamed passes and bounded memory.
 
 The metrics depend on the scores only through their order, so counts per score bin suffice. The
-first pass (:func:`score_bin_edges`) chooses the bins, the second fills a histogram that can be kept
-per defect type and added up. Each curve is then read off the counts, from the highest bin down.
+first pass (:func:`reb_pipeline.metrics.score_bins.choose_bins`) chooses the bins, the second fills a
+histogram that can be kept per defect type and added up. Each curve is then read off the counts, from
+the highest bin down.
 """
 
-from collections.abc import Iterable
 from typing import Self
 
+import cv2
 import numpy as np
-from scipy import ndimage
 
-_TAIL = 2**15  # highest scores that get a bin each: average precision is decided there
-_BODY = 2**16  # bins for the rest: their counts bound the error in false positive rate
-_SAMPLE = 2**20  # pixels kept to place the body bins
-_THINNING = 3  # odd, so that thinned pixels do not line up in columns of power-of-two wide maps
-
-
-def score_bin_edges(maps: Iterable[np.ndarray]) -> np.ndarray:
-    """Bin edges that keep the order of scores whatever their distribution.
-
-    The largest 2**15 scores are edges themselves; the others are quantiles of a strided sample of
-    at most 2**20 pixels. Equal-width bins would lose a heavy-tailed score's body.
-
-    Args:
-        maps: anomaly maps, each [H, W] float32; read once, never held together.
-
-    Returns:
-        [B] float64, sorted, unique, B <= 2**17. Bin b holds edges[b - 1] <= score < edges[b]; the
-        first and the last are open, so that any later map can be counted.
-
-    Raises:
-        ValueError: if there are no maps, or a score is not finite.
-    """
-    tail = np.empty(0, dtype=np.float32)
-    sample = np.empty(0, dtype=np.float32)
-    stride = 1
-    for anomaly_map in maps:
-        scores = _finite(anomaly_map).ravel()
-        sample = np.concatenate([sample, scores[::stride]])
-        while len(sample) > _SAMPLE:
-            sample = sample[::_THINNING]
-            stride *= _THINNING
-        if len(tail) == _TAIL:
-            scores = scores[scores > tail.min()]
-        tail = np.concatenate([tail, scores])
-        if len(tail) > _TAIL:
-            tail = np.partition(tail, -_TAIL)[-_TAIL:]
-    if not len(sample):
-        raise ValueError("There are no anomaly maps to choose bins from: check the test images.")
-    # Squaring the ranks makes bins finer towards the high scores, where precision changes fastest.
-    ranks = (len(sample) - 1) * np.linspace(0, 1, _BODY) ** 2
-    body = np.sort(sample)[::-1][ranks.astype(np.int64)]
-    return np.unique(np.concatenate([body, tail]).astype(np.float64))
+from reb_pipeline.metrics.score_bins import ScoreBins
 
 
 def saturation_area(
@@ -74,62 +33,55 @@ def saturation_area(
 class _RegionHistogram:
     """Good pixels and regions' overlap per score bin: what a (saturated) PRO curve is read off.
 
-    ``edges`` [B] float64 come from :func:`score_bin_edges`, ``region_count`` regions are in it.
+    ``bins`` come from ``choose_bins``, ``region_count`` regions are in it.
     """
 
-    def __init__(self, edges: np.ndarray) -> None:
-        self.edges = edges
-        self.good = np.zeros(len(edges) + 1, dtype=np.int64)
-        self.overlap = np.zeros(len(edges) + 1)
+    def __init__(self, bins: ScoreBins) -> None:
+        self.bins = bins
+        self.good = np.zeros(bins.count, dtype=np.int64)
+        self.overlap = np.zeros(bins.count)
         self.region_count = 0
 
     def __add__(self, other: Self) -> Self:
-        """The histogram of both sets of images; ValueError if the edges differ."""
-        if not np.array_equal(self.edges, other.edges):
-            sizes = f"{len(self.edges)} and {len(other.edges)} edges"
-            raise ValueError(f"The histograms' bins differ ({sizes}): share one score_bin_edges.")
-        total = type(self)(self.edges)
+        """The histogram of both sets of images; ValueError if the bins differ."""
+        if self.bins != other.bins:
+            counts = f"{self.bins.count} and {other.bins.count} of them"
+            raise ValueError(f"The histograms' bins differ ({counts}): share one choose_bins.")
+        total = type(self)(self.bins)
         total.good = self.good + other.good
         total.overlap = self.overlap + other.overlap
         total.region_count = self.region_count + other.region_count
         return total
 
-    def _bins(self, scores: np.ndarray) -> np.ndarray:
-        return np.searchsorted(self.edges, scores, side="right")
-
-    def _add_good(self, scores: np.ndarray) -> None:
-        # Sorted keys stay in cache: four times faster than searching in image order.
-        self.good += np.bincount(self._bins(np.sort(scores)), minlength=len(self.good))
-
-    def _add_region(self, scores: np.ndarray, saturation: float) -> None:
-        """Spread weight 1 over the region's highest-scored ``saturation`` pixels.
-
-        As the threshold falls, pixels join in order of score, so the weight above it is
-        min(overlap / saturation, 1). With saturation = area it is the plain overlap.
-        """
-        bins = self._bins(np.sort(scores)[::-1])
-        weights = np.clip(saturation - np.arange(len(scores)), 0, 1) / saturation
-        np.add.at(self.overlap, bins, weights)
-        self.region_count += 1
+    def _add_good(self, bins: np.ndarray, anomalous: np.ndarray) -> None:
+        # Counting all and taking a few back is quicker than picking the good ones.
+        np.add.at(self.good, bins.ravel(), 1)
+        np.subtract.at(self.good, bins[anomalous], 1)
 
     def _area_under_overlap(self, fpr_limit: float) -> float | None:
         """Mean overlap over the false positive rates in [0, fpr_limit]."""
         if not self.region_count or not self.good.any():
             return None
-        fpr = _from_highest(self.good) / self.good.sum()
-        overlap = _from_highest(self.overlap) / self.region_count
-        below = fpr <= fpr_limit
-        x = np.append(fpr[below], fpr_limit)
-        y = np.append(overlap[below], np.interp(fpr_limit, fpr, overlap))
+        hit = np.flatnonzero(self.overlap)[::-1]
+        false = _at_or_above(self.good)
+        # The overlap rises within these bins alone: from (fpr before, overlap before) on a straight line.
+        fpr = np.column_stack([false[hit] - self.good[hit], false[hit]]).ravel() / false[0]
+        rise = self.overlap[hit] / self.region_count
+        after = np.cumsum(rise)
+        overlap = np.column_stack([after - rise, after]).ravel()
+        end = np.interp(fpr_limit, fpr, overlap)
+        below = np.searchsorted(fpr, fpr_limit, side="right")
+        x = np.concatenate([fpr[:below], [fpr_limit]])
+        y = np.concatenate([overlap[:below], [end]])
         return float(np.trapezoid(y, x) / fpr_limit)
 
 
 class PixelHistogram(_RegionHistogram):
     """Good and anomalous pixels per score bin, and the overlap of 8-connected regions."""
 
-    def __init__(self, edges: np.ndarray) -> None:
-        super().__init__(edges)
-        self.anomalous = np.zeros(len(edges) + 1, dtype=np.int64)
+    def __init__(self, bins: ScoreBins) -> None:
+        super().__init__(bins)
+        self.anomalous = np.zeros(bins.count, dtype=np.int64)
 
     def __add__(self, other: Self) -> Self:
         total = super().__add__(other)
@@ -146,14 +98,15 @@ class PixelHistogram(_RegionHistogram):
         Raises:
             ValueError: if the shapes differ, the mask is not bool or a score is not finite.
         """
-        scores = _finite(anomaly_map)
-        _check_mask(mask, scores)
-        self._add_good(scores[~mask])
-        np.add.at(self.anomalous, self._bins(np.sort(scores[mask])), 1)
-        components, _ = ndimage.label(mask, structure=np.ones((3, 3)))  # 8-connected
-        for number, box in enumerate(ndimage.find_objects(components), start=1):
-            region = scores[box][components[box] == number]
-            self._add_region(region, saturation=len(region))
+        _check_mask(mask, anomaly_map)
+        bins = self.bins(anomaly_map)
+        self._add_good(bins, mask)
+        hit = bins[mask]
+        np.add.at(self.anomalous, hit, 1)
+        count, components = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+        region = components[mask]
+        np.add.at(self.overlap, hit, 1 / np.bincount(region)[region])
+        self.region_count += count - 1  # the background is one of them
 
     def metrics(self, fpr_limit: float = 0.3) -> dict[str, float | None]:
         """Metrics over all pixels counted.
@@ -169,13 +122,15 @@ class PixelHistogram(_RegionHistogram):
         """
         if not self.anomalous.any() or not self.good.any():
             return dict.fromkeys(("pixel_auroc", "pixel_ap", "pixel_f1_max", "au_pro"))
-        true, false = _from_highest(self.anomalous), _from_highest(self.good)
-        recall, fpr = true / true[-1], false / false[-1]
-        precision = true[1:] / np.maximum(true[1:] + false[1:], 1)
+        hit = np.flatnonzero(self.anomalous)[::-1]  # elsewhere recall stands still
+        positive, beside = self.anomalous[hit], self.good[hit]
+        true, false = np.cumsum(positive), _at_or_above(self.good)
+        positives, negatives, false = true[-1], false[0], false[hit]
+        below = negatives - false + beside / 2  # good pixels that each is above, ties half
         return {
-            "pixel_auroc": float(np.trapezoid(recall, fpr)),
-            "pixel_ap": float(np.diff(recall) @ precision),
-            "pixel_f1_max": float((2 * true / (true + false + true[-1])).max()),
+            "pixel_auroc": float(np.sum(positive / positives * (below / negatives))),
+            "pixel_ap": float(np.sum(positive / positives * (true / (true + false)))),
+            "pixel_f1_max": float((2 * true / (true + false + positives)).max()),
             "au_pro": self._area_under_overlap(fpr_limit),
         }
 
@@ -195,10 +150,10 @@ class SaturatedHistogram(_RegionHistogram):
             ValueError: if shapes differ, a mask is not bool, a score is not finite, or a saturation
                 area is not positive or exceeds its region.
         """
-        scores = _finite(anomaly_map)
-        anomalous = np.zeros(scores.shape, dtype=bool)
+        bins = self.bins(anomaly_map)
+        anomalous = np.zeros(bins.shape, dtype=bool)
         for mask, saturation in regions:
-            _check_mask(mask, scores)
+            _check_mask(mask, bins)
             area = np.count_nonzero(mask)
             if not 0 < saturation <= area:
                 raise ValueError(
@@ -206,9 +161,19 @@ class SaturatedHistogram(_RegionHistogram):
                     f"{area} pixels: scale it to the map's resolution."
                 )
             anomalous |= mask
-        self._add_good(scores[~anomalous])
+        self._add_good(bins, anomalous)
         for mask, saturation in regions:
-            self._add_region(scores[mask], saturation)
+            self._add_region(bins[mask], saturation)
+
+    def _add_region(self, bins: np.ndarray, saturation: float) -> None:
+        """Spread weight 1 over the region's highest-scored ``saturation`` pixels.
+
+        As the threshold falls, pixels join in order of score, so the weight above it is
+        min(overlap / saturation, 1).
+        """
+        weights = np.clip(saturation - np.arange(len(bins)), 0, 1) / saturation
+        np.add.at(self.overlap, np.sort(bins)[::-1], weights)
+        self.region_count += 1
 
     def metrics(self, fpr_limit: float = 0.05) -> dict[str, float | None]:
         """Saturated metric over all regions counted.
@@ -225,19 +190,9 @@ class SaturatedHistogram(_RegionHistogram):
         return {"au_spro": self._area_under_overlap(fpr_limit)}
 
 
-def _from_highest(counts: np.ndarray) -> np.ndarray:
-    """[B + 1] float64: the counts at or above each bin, from none down to all."""
-    return np.concatenate([[0.0], np.cumsum(counts[::-1])])
-
-
-def _finite(anomaly_map: np.ndarray) -> np.ndarray:
-    finite = np.isfinite(anomaly_map)
-    if not finite.all():
-        raise ValueError(
-            f"{np.count_nonzero(~finite)} of {finite.size} scores of an anomaly map are not "
-            "finite: check the features and the memory bank they came from."
-        )
-    return anomaly_map
+def _at_or_above(counts: np.ndarray) -> np.ndarray:
+    """The sum of the counts from each bin on."""
+    return np.cumsum(counts[::-1])[::-1]
 
 
 def _check_mask(mask: np.ndarray, anomaly_map: np.ndarray) -> None:

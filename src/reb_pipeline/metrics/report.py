@@ -7,12 +7,8 @@ import numpy as np
 from PIL import Image
 
 from reb_pipeline.metrics.image import image_metrics
-from reb_pipeline.metrics.pixel import (
-    PixelHistogram,
-    SaturatedHistogram,
-    saturation_area,
-    score_bin_edges,
-)
+from reb_pipeline.metrics.pixel import PixelHistogram, SaturatedHistogram, saturation_area
+from reb_pipeline.metrics.score_bins import choose_bins
 from reb_pipeline.progress import progress
 
 if TYPE_CHECKING:
@@ -121,11 +117,11 @@ class _PixelMetrics:
         description: str | None,
     ) -> None:
         self._limits = pro_fpr_limit, spro_fpr_limit
-        edges = score_bin_edges(anomaly_map for _, anomaly_map in maps)
+        bins = choose_bins(anomaly_map for _, anomaly_map in maps)
         kinds = ["", *scores.loc[scores["label"] == 1, "defect_type"].unique()]
-        self._by_kind = {kind: PixelHistogram(edges) for kind in kinds}
+        self._by_kind = {kind: PixelHistogram(bins) for kind in kinds}
         self._regions = (
-            {kind: SaturatedHistogram(edges) for kind in kinds} if masks.has_regions else None
+            {kind: SaturatedHistogram(bins) for kind in kinds} if masks.has_regions else None
         )
         row: Any
         for row in progress(scores.itertuples(), description, total=len(scores)):
