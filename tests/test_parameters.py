@@ -6,12 +6,14 @@ import pytest
 
 from reb_pipeline.config_loader import LOADER_ARGS, ProjectConfigLoader
 from reb_pipeline.errors import InputError
+from reb_pipeline.features.engines import ENGINES
 from reb_pipeline.neighbors.distances import DISTANCES
 from reb_pipeline.neighbors.image_scores import IMAGE_SCORES, REWEIGHTED
 from reb_pipeline.neighbors.scorers import SCORERS
 from reb_pipeline.neighbors.scoring import SCORE_FORMS
 from reb_pipeline.parameters import (
     CATEGORY_SECTIONS,
+    FeatureParams,
     MemoryBankParams,
     ScoringParams,
     StudiesParams,
@@ -34,11 +36,13 @@ STUDIES = (
     "arms", "representations", "detectors", "few_shot", "coreset", "neighbors", "alpha"
 )  # fmt: skip
 RAW: dict[str, Any] = {
+    "compute": {"device": "auto", "memory_gib": 4.0},
     "seed": 0,
     "ingestion": {"max_unreadable_share": 0.02},
     "features": {
         "backbone": "resnet18", "weights": "imagenet", "layers": None, "image_size": 256,
-        "neck": "paper", "width": None, "batch_size": 16,
+        "neck": "paper", "width": None, "engine": "torch", "tile_size": None, "tile_overlap": 64,
+        "batch_size": 16,
     },
     "defect_synthesis": {
         "saliency": "whole_image", "saliency_source": None, "shapes": ["bezier", "rect"],
@@ -196,10 +200,22 @@ def test_names_are_those_of_the_libraries() -> None:
     def names(model: type, field: str) -> set[str]:
         return set(get_args(model.model_fields[field].annotation))
 
+    assert names(FeatureParams, "engine") == set(ENGINES)
     assert names(ScoringParams, "scorer") == set(SCORERS)
     assert names(ScoringParams, "form") == set(SCORE_FORMS)
     assert names(ScoringParams, "image_score") == {*IMAGE_SCORES, REWEIGHTED}
     assert names(MemoryBankParams, "distance") == set(DISTANCES)
+
+
+def test_engine_and_tiles_decide_the_features() -> None:
+    whole = FeatureParams(**RAW["features"])
+    assert whole.network_size == 256
+    tiled = FeatureParams(**RAW["features"] | {"image_size": 512, "tile_size": 128})
+    assert tiled.network_size == 128
+    settings = tiled.extractor_settings()
+    assert settings["engine"] == "torch"
+    assert (settings["tile_size"], settings["tile_overlap"]) == (128, 64)
+    assert "batch_size" not in settings
 
 
 @pytest.mark.parametrize(("given", "meant"), [("auto", "auto"), (0, 0.0), ("0.5", 0.5)])

@@ -12,7 +12,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import AbstractVersionedDataset, MemoryDataset
 
 from reb_pipeline.errors import InputError
-from reb_pipeline.pipelines.per_category import TOLERATES_MISSING_DATA
+from reb_pipeline.pipelines.per_category import COMPUTE, TOLERATES_MISSING_DATA
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
@@ -60,6 +60,7 @@ class PreflightHooks:
         if missing and len(missing) == sum(name.endswith(RAW_IMAGES) for name in inputs):
             raise next(iter(missing.values()))
         self._stand_in(missing, catalog)
+        self._check_device(pipeline, catalog)
         self._check_backbones(pipeline, catalog)
         self._check_sources(pipeline, catalog)
 
@@ -72,6 +73,15 @@ class PreflightHooks:
             category = name.removesuffix(RAW_IMAGES)
             logger.warning("%s is not available: %s", category, reason)
             catalog[name] = MemoryDataset(UnavailableImages(category, str(reason)))
+
+    @staticmethod
+    def _check_device(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
+        if COMPUTE in pipeline.inputs() and (device := catalog[COMPUTE].load().device).startswith(
+            "cuda"
+        ):
+            from reb_pipeline.device import torch_device
+
+            torch_device(device)
 
     @staticmethod
     def _check_sources(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:

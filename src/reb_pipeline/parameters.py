@@ -45,7 +45,15 @@ class FeatureParams(Section):
     image_size: int = Field(ge=32)
     neck: Literal["reference", "paper"]
     width: int | None = Field(ge=1)
+    engine: Literal["torch", "openvino", "openvino_bf16"]
+    tile_size: int | None = Field(ge=32)
+    tile_overlap: int = Field(ge=0)
     batch_size: int = Field(ge=1)
+
+    @property
+    def network_size(self) -> int:
+        """Side in pixels of what the network sees: the image, or a tile of it."""
+        return min(self.tile_size or self.image_size, self.image_size)
 
     def extractor_settings(self, backbone: "BackboneWeights | None" = None) -> dict[str, Any]:
         """Everything that decides the features: the arguments of ``PatchExtractor``.
@@ -277,6 +285,19 @@ class SummaryParams(Section):
     textures: list[str]
 
 
+class ComputeParams(Section):
+    """What the work is done with."""
+
+    device: str = Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    memory_gib: float = Field(gt=0)
+
+    def processor(self) -> str:
+        """The device that ``auto`` stands for; see :func:`reb_pipeline.device.torch_device`."""
+        from reb_pipeline.device import torch_device
+
+        return str(torch_device(self.device))
+
+
 CATEGORY_SECTIONS: dict[str, type[Section]] = {
     "ingestion": IngestionParams,
     "features": FeatureParams,
@@ -287,6 +308,7 @@ CATEGORY_SECTIONS: dict[str, type[Section]] = {
     "evaluation": EvaluationParams,
 }
 SHARED_SECTIONS: dict[str, type[Section]] = {
+    "compute": ComputeParams,
     "summary": SummaryParams,
     "studies": StudiesParams,
     "selection": SelectionParams,

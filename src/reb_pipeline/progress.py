@@ -1,7 +1,7 @@
 """The one progress bar of the project."""
 
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -22,12 +22,13 @@ def progress(
     Returns:
         The same items, in the same order.
     """
+    quiet: dict[str, Any] = {} if description else {"disable": True}  # without it TQDM_DISABLE decides
     return tqdm(
         items,
         desc=description,
         total=total,
         initial=initial,
-        disable=description is None,
         mininterval=1.0,
         dynamic_ncols=True,
+        **quiet,
     )

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import tracemalloc
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from kedro.io import DataCatalog, DatasetError, Version
 
-from reb_pipeline.datasets import ArraysDataset
+from reb_pipeline.datasets import ArraysDataset, arrays
 from reb_pipeline.datasets.atomic import register
 from reb_pipeline.errors import InputError
 
@@ -144,12 +145,12 @@ def test_a_failed_write_leaves_nothing(
     version = Version(None, "1") if versioned else None
     dataset = ArraysDataset(filepath=filepath, record=RECORD, version=version)
 
-    def savez(file: Any, **members: Any) -> None:
+    def write_array(file: Any, *_: Any, **__: Any) -> None:
         file.write(b"some bytes")
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(np, "savez", savez)
+        patch.setattr(np.lib.format, "write_array", write_array)
         with pytest.raises(DatasetError, match="No space left"):
             dataset.save(bank)
     assert contents(filepath) == []
@@ -176,3 +177,80 @@ def test_a_record_of_another_class(tmp_path: Path, bank: Bank) -> None:
     ArraysDataset(filepath=path, record=RECORD).save(bank)
     with pytest.raises(InputError, match=r"has the fields \['features', 'names'.*OtherBank has"):
         ArraysDataset(filepath=path, record=f"{__name__}.OtherBank").load()
+
+
+@pytest.fixture
+def _maps_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Map arrays of any size."""
+    monkeypatch.setattr(arrays, "MAPPED_BYTES", 0)
+
+
+@pytest.mark.usefixtures("_maps_all")
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16, np.uint8])
+def test_large_arrays_of_local_files_are_mapped(
+    filepath: str, bank: Bank, dtype: type, order: Any
+) -> None:
+    features = np.asarray(bank.features * 99, dtype, order=order)
+    # Names of odd lengths move what comes after them.
+    for names in (bank.names, np.array(["b" * 7]), np.arange(3, dtype=np.uint8)):
+        dataset = ArraysDataset(filepath=filepath, record=RECORD)
+        saved = Bank(features, names, None, bank.recipe)
+        dataset.save(saved)
+        loaded = dataset.load()
+        assert_same(loaded, saved)
+        for array in (loaded.features, loaded.names):
+            assert isinstance(array, np.memmap) == (not filepath.startswith("memory"))
+            assert array.flags.aligned
+        assert np.isfortran(loaded.features) == (order == "F")
+        if not filepath.startswith("memory"):
+            assert not loaded.features.flags.writeable
+
+
+def test_small_arrays_are_read(filepath: str, bank: Bank) -> None:
+    dataset = ArraysDataset(filepath=filepath, record=RECORD)
+    dataset.save(bank)
+    assert type(dataset.load().features) is np.ndarray
+
+
+def test_how_large_a_mapped_array_is(tmp_path: Path, bank: Bank) -> None:
+    features = np.zeros(arrays.MAPPED_BYTES, np.uint8)
+    dataset = ArraysDataset(filepath=str(tmp_path / "bank.npz"), record=RECORD)
+    dataset.save(Bank(features, bank.names, None, {}))
+    tracemalloc.start()
+    loaded = dataset.load()
+    dataset.save(loaded)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert isinstance(loaded.features, np.memmap)
+    assert type(loaded.names) is np.ndarray
+    assert peak < features.nbytes * 0.8  # a map is saved piece by piece
+
+
+@pytest.mark.usefixtures("_maps_all")
+@pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
+def test_files_of_numpy_itself(tmp_path: Path, bank: Bank, write: Any) -> None:
+    path = tmp_path / "bank.npz"
+    members = {"features": bank.features, "names": bank.names}
+    write(path, **members, metadata=json.dumps({"threshold": None, "recipe": bank.recipe}))
+    loaded = ArraysDataset(filepath=str(path), record=RECORD).load()
+    assert_same(loaded, bank)
+    assert loaded.features.flags.aligned
+
+
+@pytest.mark.usefixtures("_maps_all")
+def test_a_map_stays_what_it_was(tmp_path: Path, bank: Bank) -> None:
+    dataset = ArraysDataset(filepath=str(tmp_path / "bank.npz"), record=RECORD)
+    dataset.save(bank)
+    loaded = dataset.load()
+    dataset.save(Bank(bank.features + 1, bank.names, None, {}))
+    assert_same(loaded, bank)
+    assert np.array_equal(dataset.load().features, bank.features + 1)
+
+
+def test_numpy_opens_it(tmp_path: Path, bank: Bank) -> None:
+    path = tmp_path / "bank.npz"
+    ArraysDataset(filepath=str(path), record=RECORD).save(bank)
+    with np.load(path, allow_pickle=False) as archive:
+        assert np.array_equal(archive["features"], bank.features)
+        assert np.array_equal(archive["names"], bank.names)

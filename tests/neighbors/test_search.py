@@ -48,16 +48,6 @@ def test_near_duplicates_keep_their_digits(k):
     np.testing.assert_allclose(np.take_along_axis(expected, rows, axis=1), nearest, rtol=1e-5)
 
 
-def test_blocks_of_queries_change_nothing(monkeypatch):
-    queries, bank = (
-        np.random.default_rng(n).normal(size=(n, 4)).astype(np.float32) for n in (23, 9)
-    )
-    whole = nearest_neighbors(queries, bank, 2)
-    monkeypatch.setattr(search, "QUERIES_PER_BLOCK", 5)
-    for one, other in zip(nearest_neighbors(queries, bank, 2), whole, strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
 @pytest.mark.parametrize("k", [0, 4])
 def test_k_must_fit_the_bank(k):
     bank = np.zeros((3, 2), np.float32)

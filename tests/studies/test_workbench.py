@@ -17,7 +17,7 @@ from reb_pipeline.features.backbones import load_deepest
 from reb_pipeline.features.extractor import PatchExtractor
 from reb_pipeline.features.resize import resize_image
 from reb_pipeline.finetuning import adapt
-from reb_pipeline.parameters import CATEGORY_SECTIONS
+from reb_pipeline.parameters import CATEGORY_SECTIONS, ComputeParams
 from reb_pipeline.pipelines.studies import workbench
 from reb_pipeline.pipelines.studies.measure import CellMeter, open_workbench
 from reb_pipeline.pipelines.studies.sections import Sections
@@ -54,7 +54,8 @@ def parameters():
 def open_bench(root, parameters):
     """Open a workbench on a cache."""
     names = ("ingestion", "features", "defect_synthesis", "ssl_finetune", "memory_bank", "scoring")
-    sections = Sections(*(parameters[name] for name in names))
+    compute = ComputeParams(device="cpu", memory_gib=4.0)
+    sections = Sections(*(parameters[name] for name in names), compute)
 
     def open_bench(cache, images=None):
         images = images or MVTecADDataset(path=str(root), category="screw").load()

@@ -3,5 +3,7 @@
 - ``backbones``: pre-trained networks, their weights and the layers tapped;
 - ``neck``: local pooling and fusion of the tapped layers into one feature a patch;
 - ``weights``, ``adapted``: where weights are read from; those of a category's backbone;
-- ``extractor``: both together, over images in batches.
+- ``network``: both together as one network, from pixels to patch features;
+- ``engines``: what computes it, PyTorch or OpenVINO; ``tiles``: large images piece by piece;
+- ``extractor``: all of it, over images in batches.
 """

@@ -1,4 +1,4 @@
-"""Patch features of images: resize, normalise, backbone, neck."""
+"""Patch features of images: resize, then the network, whole or in tiles."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -7,27 +7,12 @@ import numpy as np
 import torch
 
 from reb_pipeline.errors import InputError
-from reb_pipeline.features.backbones import Backbone, backbone_spec, load_backbone, load_deepest
+from reb_pipeline.features.backbones import backbone_spec, load_backbone, load_deepest
+from reb_pipeline.features.engines import TorchEngine, build_engine
 from reb_pipeline.features.neck import NECKS
+from reb_pipeline.features.network import PixelNetwork, patch_head, pooled_head
 from reb_pipeline.features.resize import resize_image
-
-
-class _NormalizedImages:
-    """A backbone that takes images as they are: resized and normalised as its network expects, on the best device."""
-
-    def __init__(self, backbone: Backbone, image_size: int) -> None:
-        self._image_size = image_size
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._backbone = backbone.to(self._device)
-        self._backbone.to(memory_format=torch.channels_last)
-        self._mean = torch.tensor(backbone.mean, device=self._device).view(1, 3, 1, 1)
-        self._std = torch.tensor(backbone.std, device=self._device).view(1, 3, 1, 1)
-
-    def maps(self, images: Sequence[np.ndarray]) -> list[torch.Tensor]:
-        resized = np.stack([resize_image(image, self._image_size) for image in images])
-        batch = torch.from_numpy(resized).to(self._device).permute(0, 3, 1, 2).float().div_(255)
-        tapped: list[torch.Tensor] = self._backbone((batch - self._mean) / self._std)
-        return tapped
+from reb_pipeline.features.tiles import Tiles, coarsest_stride
 
 
 class PatchExtractor:
@@ -40,9 +25,13 @@ class PatchExtractor:
         weights: ``"imagenet"``, the path of a state dict, or a state dict.
         neck: A key of :data:`reb_pipeline.features.neck.NECKS`.
         width: Feature width of the reference neck; the backbone's usual one if None.
+        engine: One of :data:`reb_pipeline.features.engines.ENGINES`.
+        tile_size: Side in pixels of the pieces that the network sees of a larger image; None shows it whole.
+        tile_overlap: Pixels that neighbouring pieces share.
+        device: Of the engine ``torch``, see :func:`reb_pipeline.device.torch_device`.
 
     Raises:
-        InputError: If backbone, layers, weights or neck cannot be used.
+        InputError: If backbone, layers, weights, neck, engine, tiles or device cannot be used.
     """
 
     def __init__(
@@ -54,16 +43,23 @@ class PatchExtractor:
         weights: str | Mapping[str, torch.Tensor] = "imagenet",
         neck: str = "reference",
         width: int | None = None,
+        engine: str = "torch",
+        tile_size: int | None = None,
+        tile_overlap: int = 64,
+        device: str = "auto",
     ) -> None:
         if neck not in NECKS:
             msg = f"Neck {neck!r} is unknown: set features.neck to one of {', '.join(NECKS)}."
             raise InputError(msg)
-        self._neck = NECKS[neck]
-        self._width = width or backbone_spec(backbone).width
-        self._images = _NormalizedImages(
-            load_backbone(backbone, image_size=image_size, layers=layers, weights=weights),
-            image_size,
-        )
+        seen = min(tile_size or image_size, image_size)
+        loaded = load_backbone(backbone, image_size=seen, layers=layers, weights=weights)
+        self._image_size = image_size
+        self._tiles: Tiles | None = None
+        if tile_size and seen < image_size:
+            stride = coarsest_stride(loaded, seen)
+            self._tiles = Tiles(image_size, tile_size, tile_overlap, stride)
+        head = patch_head(neck, width or backbone_spec(backbone).width)
+        self._engine = build_engine(engine, PixelNetwork(loaded, head), seen, device)
 
     def __call__(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """Extract one batch.
@@ -74,9 +70,8 @@ class PatchExtractor:
         Returns:
             float32 [len(images), h, w, channels]; h and w are those of the finest tapped layer.
         """
-        with torch.inference_mode():
-            features = self._neck(self._images.maps(images), self._width)
-        return features.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+        pixels = _resized(images, self._image_size)
+        return self._tiles.features(self._engine, pixels) if self._tiles else self._engine(pixels)
 
 
 def extract_patches(
@@ -112,14 +107,20 @@ class PooledExtractor:
         backbone: As for :class:`PatchExtractor`.
         image_size: As there.
         weights: As there.
+        device: As there.
     """
 
     def __init__(
-        self, backbone: str, *, image_size: int, weights: str | Mapping[str, torch.Tensor]
+        self,
+        backbone: str,
+        *,
+        image_size: int,
+        weights: str | Mapping[str, torch.Tensor],
+        device: str = "auto",
     ) -> None:
-        self._images = _NormalizedImages(
-            load_deepest(backbone, image_size=image_size, weights=weights), image_size
-        )
+        loaded = load_deepest(backbone, image_size=image_size, weights=weights)
+        self._image_size = image_size
+        self._engine = TorchEngine(PixelNetwork(loaded, pooled_head), device)
 
     def __call__(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """Extract one batch.
@@ -130,6 +131,8 @@ class PooledExtractor:
         Returns:
             float32 [len(images), channels].
         """
-        with torch.inference_mode():
-            (deepest,) = self._images.maps(images)
-            return deepest.mean(dim=(2, 3)).cpu().numpy()
+        return self._engine(_resized(images, self._image_size))
+
+
+def _resized(images: Sequence[np.ndarray], side: int) -> np.ndarray:
+    return np.stack([resize_image(image, side) for image in images])

@@ -5,6 +5,7 @@ PatchCore's neck (ADModels/ad_neck.py). Both are linear in the feature maps.
 """
 
 from collections.abc import Callable, Sequence
+from math import gcd
 
 import torch
 from torch.nn import functional
@@ -31,7 +32,7 @@ def reference_neck(maps: Sequence[torch.Tensor], width: int) -> torch.Tensor:
     """Flatten 3x3 neighbourhoods and pool them to ``width``; concatenate the layers and pool to ``width`` again.
 
     The reference upsamples the flattened neighbourhoods and pools afterwards; both steps are linear along
-    different axes, so pooling first gives the same features with far less work.
+    different axes, so pooling first gives the same features with far less work, all of it as one convolution.
 
     Args:
         maps: float32 [batch, channels_l, h_l, w_l], finest first.
@@ -41,17 +42,25 @@ def reference_neck(maps: Sequence[torch.Tensor], width: int) -> torch.Tensor:
         float32 [batch, width, h_0, w_0].
     """
     size = maps[0].shape[-2:]
-    levels = []
-    for m in maps:
-        batch, _, h, w = m.shape
-        neighbourhoods = functional.unfold(
-            m, PATCH, padding=PATCH // 2
-        )  # [batch, channels * 9, h * w]
-        level = functional.adaptive_avg_pool1d(neighbourhoods.transpose(1, 2), width)
-        levels.append(_upsample(level.transpose(1, 2).reshape(batch, width, h, w), size))
-    stacked = torch.cat(levels, dim=1).flatten(2).transpose(1, 2)  # [batch, h * w, layers * width]
-    fused = functional.adaptive_avg_pool1d(stacked, width)
-    return fused.transpose(1, 2).reshape(fused.shape[0], width, *size)
+    levels = [_upsample(_pooled_neighbourhoods(m, width), size) for m in maps]
+    return torch.cat(levels, dim=1).unflatten(1, (width, len(maps))).mean(dim=2)
+
+
+def _pooled_neighbourhoods(m: torch.Tensor, width: int) -> torch.Tensor:
+    """Flatten 3x3 neighbourhoods and pool them to ``width``, as one convolution.
+
+    The borders of the pooling's bins fall on borders of channels at every common divisor of the channels and
+    ``width``: these are the groups of the convolution.
+    """
+    groups = gcd(m.shape[1], width)
+    channels, outputs = m.shape[1] // groups, width // groups
+    entries = torch.arange(channels * PATCH**2, device=m.device)
+    unit = (entries[:, None] == entries).float()  # OpenVINO cannot convert torch.eye
+    weight = functional.adaptive_avg_pool1d(unit, outputs).T.reshape(
+        outputs, channels, PATCH, PATCH
+    )
+    weight = weight.repeat(groups, 1, 1, 1)
+    return functional.conv2d(m, weight, padding=PATCH // 2, groups=groups)
 
 
 def _upsample(m: torch.Tensor, size: Sequence[int]) -> torch.Tensor:

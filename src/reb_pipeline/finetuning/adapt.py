@@ -54,6 +54,7 @@ def adapt_backbone(
     side: int,
     settings: FinetuneSettings,
     checkpoint: Checkpoint,
+    device: str = "auto",
     description: str | None = None,
 ) -> tuple[BackboneWeights, dict[str, Any]]:
     """Fine-tune a backbone to tell good images and synthetic defects apart (REB paper section 3.1).
@@ -69,6 +70,7 @@ def adapt_backbone(
         side: Side of the training images in pixels.
         settings: How long, how fast, at which loss.
         checkpoint: Where to go on from, and to write to.
+        device: See :func:`reb_pipeline.device.torch_device`.
         description: Label of the progress bar; no bar without it.
 
     Returns:
@@ -114,6 +116,7 @@ def adapt_backbone(
             settings,
             checkpoint,
             origin=digest.hexdigest(),
+            device=device,
             description=description,
         )
     state = network.cpu().backbone.network.state_dict()

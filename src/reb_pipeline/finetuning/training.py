@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from reb_pipeline.device import torch_device
 from reb_pipeline.finetuning.network import ProxyNetwork
 from reb_pipeline.finetuning.settings import FinetuneSettings
 from reb_pipeline.finetuning.task import SyntheticTask
@@ -84,6 +85,7 @@ def finetune(
     checkpoint: Checkpoint,
     *,
     origin: str,
+    device: str = "auto",
     description: str | None = None,
 ) -> History:
     """Train the network on the task, in place.
@@ -99,20 +101,21 @@ def finetune(
         checkpoint: Where to go on from, and to write to.
         origin: What tells the data and initial weights from others; a checkpoint of another origin or of other
             settings is not used.
+        device: See :func:`reb_pipeline.device.torch_device`.
         description: Label of the progress bar; no bar without it.
 
     Returns:
         Loss and accuracy of every update.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network.to(device).to(memory_format=torch.channels_last)
+    processor = torch_device(device)
+    network.to(processor).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(
         [{"params": network.head.parameters()}, {"params": network.backbone.parameters()}],
         momentum=settings.momentum,
         weight_decay=settings.weight_decay,
     )
     highest_rates = (settings.learning_rate, settings.backbone_learning_rate)
-    precision = Precision(device)
+    precision = Precision(processor)
     stateful: dict[str, Any] = {
         "network": network,
         "optimizer": optimizer,

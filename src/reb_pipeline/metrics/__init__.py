@@ -2,6 +2,7 @@
 
 * :mod:`reb_pipeline.metrics.image`: one score an image.
 * :mod:`reb_pipeline.metrics.pixel`: one score a pixel, streamed; plain and saturated regions.
+* :mod:`reb_pipeline.metrics.score_bins`: the bins that pixel scores are counted in.
 * :mod:`reb_pipeline.metrics.report`: all metrics of one category.
 * :mod:`reb_pipeline.metrics.summary`: those of all categories, with means.
 * :mod:`reb_pipeline.metrics.significance`: tests of differences of AUROC, and intervals.

@@ -1,6 +1,9 @@
 """The memory bank: patch features of good images, and where each row came from."""
 
 import hashlib
+import logging
+import shutil
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +14,10 @@ from reb_pipeline.errors import InputError
 from reb_pipeline.neighbors.distances import FeatureSpace, fit_space
 
 ROWS_PER_BLOCK = 8192
+GIB = 2**30
+MEMORY_GIB = 4.0
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -97,20 +104,25 @@ def collect_patches(
     n_images: int,
     extractor: dict[str, Any],
     distance: str = "euclidean",
+    memory_gib: float = MEMORY_GIB,
 ) -> MemoryBank:
     """Collect streamed patch features into one preallocated array and bring them to the space of a distance.
+
+    Features of more than half of ``memory_gib`` are collected in a temporary file that is memory-mapped, so that they
+    take no memory but what the system can spare.
 
     Args:
         patches: (image id, float32 [h, w, channels]) of each good image.
         n_images: Number of images that will come.
         extractor: What made the features, kept with them.
         distance: A key of ``DISTANCES``.
+        memory_gib: The memory that the pipeline may plan with, in GiB.
 
     Returns:
         The memory bank.
 
     Raises:
-        InputError: If there are no images, or the distance cannot be fitted on them.
+        InputError: If there are no images, the distance cannot be fitted on them, or the temporary file has no room.
     """
     features = np.empty((0, 0), np.float32)
     image_ids: list[str] = []
@@ -118,7 +130,7 @@ def collect_patches(
     for index, (image_id, patch_grid) in enumerate(patches):
         if not image_ids:
             h, w, channels = patch_grid.shape
-            features = np.empty((n_images * h * w, channels), np.float32)
+            features = _empty(n_images * h * w, channels, memory_gib)
         features[index * h * w : (index + 1) * h * w] = patch_grid.reshape(h * w, -1)
         image_ids.append(image_id)
     if not image_ids:
@@ -131,8 +143,10 @@ def collect_patches(
         raise ValueError(msg)
     space = fit_space(features, distance)
     for start in range(0, len(features), ROWS_PER_BLOCK):  # in place: there is one bank in memory
-        rows = slice(start, start + ROWS_PER_BLOCK)
-        features[rows] = space.apply(features[rows])
+        block = features[start : start + ROWS_PER_BLOCK]
+        in_space = space.apply(block)
+        if in_space is not block:  # else a file would be written twice
+            block[:] = in_space
     y, x = (axis.ravel().astype(np.int16) for axis in np.mgrid[:h, :w])
     return MemoryBank(
         features=features,
@@ -145,3 +159,27 @@ def collect_patches(
         mean=space.mean,
         whitening=space.whitening,
     )
+
+
+def _empty(n_rows: int, channels: int, memory_gib: float) -> np.ndarray:
+    """An array for features, float32 [n_rows, channels], in memory or in a file that nobody else sees."""
+    gib = n_rows * channels * np.dtype(np.float32).itemsize / GIB
+    if gib <= memory_gib / 2:
+        return np.empty((n_rows, channels), np.float32)
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free / GIB
+    if gib > free:
+        msg = (
+            f"The memory bank takes {gib:.3g} GiB of temporary disk space, but {folder} has {free:.3g} GiB left: make "
+            f"room, let TMPDIR name a folder of a larger disk, or raise compute.memory_gib = {memory_gib:g}."
+        )
+        raise InputError(msg)
+    logger.info(
+        "The memory bank takes %.3g GiB, more than half of compute.memory_gib = %g: it is collected in a temporary "
+        "file in %s.",
+        gib,
+        memory_gib,
+        folder,
+    )
+    with tempfile.TemporaryFile(dir=folder) as file:  # has no name; the map keeps it alive
+        return np.memmap(file, np.float32, "w+", shape=(n_rows, channels))

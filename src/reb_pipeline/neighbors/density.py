@@ -66,7 +66,11 @@ class LocalDensity:
 
 
 def measure_local_density(
-    bank: MemoryBank, coreset: Coreset, max_neighbors: int, description: str | None = None
+    bank: MemoryBank,
+    coreset: Coreset,
+    max_neighbors: int,
+    description: str | None = None,
+    device: str = "cpu",
 ) -> LocalDensity:
     """Measure every coreset row against the full bank, itself excluded by its row number.
 
@@ -77,6 +81,7 @@ def measure_local_density(
         coreset: The rows to measure.
         max_neighbors: K_max.
         description: Label of a progress bar.
+        device: See :class:`reb_pipeline.neighbors.index.NeighborIndex`.
 
     Raises:
         InputError: If the bank has no more than K_max rows.
@@ -89,6 +94,6 @@ def measure_local_density(
         raise InputError(msg)
     features = coreset.features(bank)
     squared, _ = nearest_other_rows(
-        features, coreset.rows, bank.features, max_neighbors, description
+        features, coreset.rows, bank.features, max_neighbors, description, device
     )
     return LocalDensity(squared, fingerprint(features))

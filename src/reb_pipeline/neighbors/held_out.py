@@ -9,7 +9,7 @@ from reb_pipeline.neighbors.search import NearestPatches, search_other_images
 
 
 def search_own_images(
-    bank: MemoryBank, coreset: Coreset, image_ids: Collection[str]
+    bank: MemoryBank, coreset: Coreset, image_ids: Collection[str], device: str = "cpu"
 ) -> NearestPatches:
     """Find the nearest coreset row of every patch of some images of the bank, each image's own rows left out.
 
@@ -17,6 +17,7 @@ def search_own_images(
         bank: The memory bank.
         coreset: The rows to compare with.
         image_ids: Ids of the images; unknown ones are left out.
+        device: See :class:`reb_pipeline.neighbors.index.NeighborIndex`.
 
     Returns:
         One row a patch. An image that owns the whole coreset has nothing to be compared with and is left out, so that
@@ -29,7 +30,7 @@ def search_own_images(
         if image_id in image_ids and (owners != index).any()
     ]
     if images:
-        return search_other_images(bank, coreset, images=images)
+        return search_other_images(bank, coreset, images=images, device=device)
     grid = (0, int(bank.y.max()) + 1, int(bank.x.max()) + 1, 1)
     return NearestPatches(
         squared_distances=np.empty(grid, np.float32),

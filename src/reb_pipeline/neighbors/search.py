@@ -7,10 +7,9 @@ import numpy as np
 
 from reb_pipeline.errors import InputError
 from reb_pipeline.neighbors.bank import Coreset, MemoryBank, fingerprint
-from reb_pipeline.progress import progress
+from reb_pipeline.neighbors.index import NeighborIndex
 
 QUERIES_PER_BLOCK = 4096
-SPARE = 8  # candidates beyond k, so that rounding cannot push near-duplicates out
 
 
 @dataclass(frozen=True)
@@ -39,18 +38,20 @@ class NearestPatches:
 
 
 def nearest_neighbors(
-    queries: np.ndarray, bank: np.ndarray, k: int, description: str | None = None
+    queries: np.ndarray,
+    bank: np.ndarray,
+    k: int,
+    description: str | None = None,
+    device: str = "cpu",
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the ``k`` bank rows nearest to each query.
-
-    FAISS finds them without a copy of the bank. Its distances come from |q|² + |b|² − 2qb, which loses digits where
-    neighbours are close, so those of a few candidates more than k are computed again as sums of squared differences.
+    """Find the ``k`` bank rows nearest to each query, where the bank is searched only once.
 
     Args:
-        queries: float32 [queries, channels], C-contiguous.
-        bank: float32 [rows, channels], C-contiguous.
+        queries: float32 [queries, channels].
+        bank: float32 [rows, channels].
         k: Number of neighbours, at most ``rows``.
         description: Label of a progress bar; none is shown without it.
+        device: See :class:`reb_pipeline.neighbors.index.NeighborIndex`.
 
     Returns:
         Squared Euclidean distances, float32 [queries, k], ascending, and the bank rows, int64 [queries, k].
@@ -58,26 +59,7 @@ def nearest_neighbors(
     Raises:
         ValueError: If ``k`` is not in 1..rows.
     """
-    import faiss  # half a second to import
-
-    if not 1 <= k <= len(bank):
-        msg = (
-            f"k = {k} neighbours asked of a bank of {len(bank)} rows: k must be in 1..{len(bank)}."
-        )
-        raise ValueError(msg)
-    squared = np.empty((len(queries), k), np.float32)
-    rows = np.empty((len(queries), k), np.int64)
-    starts = range(0, len(queries), QUERIES_PER_BLOCK)
-    for start in progress(starts, description):
-        block = slice(start, start + QUERIES_PER_BLOCK)
-        _, found = faiss.knn(queries[block], bank, min(k + SPARE, len(bank)))
-        exact = np.stack(
-            [((queries[block] - bank[column]) ** 2).sum(axis=1) for column in found.T], axis=1
-        )
-        order = np.argsort(exact, axis=1, kind="stable")[:, :k]
-        squared[block] = np.take_along_axis(exact, order, axis=1)
-        rows[block] = np.take_along_axis(found, order, axis=1)
-    return squared, rows
+    return NeighborIndex(bank, len(queries), device).search(queries, k, description)
 
 
 def nearest_other_rows(
@@ -86,6 +68,7 @@ def nearest_other_rows(
     bank: np.ndarray,
     k: int,
     description: str | None = None,
+    device: str = "cpu",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find the ``k`` nearest *other* rows of bank rows, each excluded from its own by its row number.
 
@@ -95,6 +78,7 @@ def nearest_other_rows(
         bank: float32 [rows, channels].
         k: Number of neighbours, below ``rows``.
         description: Label of a progress bar; none is shown without it.
+        device: See :class:`reb_pipeline.neighbors.index.NeighborIndex`.
 
     Returns:
         As :func:`nearest_neighbors`.
@@ -102,7 +86,7 @@ def nearest_other_rows(
     Raises:
         ValueError: If ``k`` is not in 0..rows - 1.
     """
-    squared, rows = nearest_neighbors(queries, bank, k + 1, description)
+    squared, rows = nearest_neighbors(queries, bank, k + 1, description, device)
     itself = rows == own_rows[:, None]
     # Among many exact duplicates a row may miss itself; then its farthest neighbour goes instead.
     itself[~itself.any(axis=1), -1] = True
@@ -110,7 +94,10 @@ def nearest_other_rows(
 
 
 def search_images(
-    patches: Iterable[tuple[str, np.ndarray]], coreset_features: np.ndarray, n_neighbors: int = 1
+    patches: Iterable[tuple[str, np.ndarray]],
+    coreset_features: np.ndarray,
+    n_neighbors: int = 1,
+    device: str = "cpu",
 ) -> NearestPatches:
     """Find the nearest coreset rows of every patch, a few images at a time.
 
@@ -118,16 +105,18 @@ def search_images(
         patches: (image id, float32 [h, w, channels]) of each image, in the space of the bank.
         coreset_features: float32 [coreset rows, channels].
         n_neighbors: Number of rows to find for each patch.
+        device: See :class:`reb_pipeline.neighbors.index.NeighborIndex`.
 
     Raises:
         InputError: If there are no images, or fewer coreset rows than ``n_neighbors``.
     """
     _insist_on_rows(len(coreset_features), n_neighbors)
+    index = NeighborIndex(coreset_features, device=device)
     image_ids: list[str] = []
     found = []
     for ids, grids in _batches(patches):
         queries = grids.reshape(-1, grids.shape[-1])
-        found.append(_on_grids(grids, *nearest_neighbors(queries, coreset_features, n_neighbors)))
+        found.append(_on_grids(grids, *index.search(queries, n_neighbors)))
         image_ids += ids
     if not image_ids:
         msg = "There is no test image to compare with the memory bank: check the test split."
@@ -136,7 +125,11 @@ def search_images(
 
 
 def search_other_images(
-    bank: MemoryBank, coreset: Coreset, n_neighbors: int = 1, images: Sequence[int] | None = None
+    bank: MemoryBank,
+    coreset: Coreset,
+    n_neighbors: int = 1,
+    images: Sequence[int] | None = None,
+    device: str = "cpu",
 ) -> NearestPatches:
     """Find the nearest coreset rows of every patch of the bank's own images, their own rows left out.
 
@@ -148,6 +141,7 @@ def search_other_images(
         coreset: The rows to compare with.
         n_neighbors: Number of rows to find for each patch.
         images: Indices of the images into ``bank.image_ids``; all without it.
+        device: See :class:`reb_pipeline.neighbors.index.NeighborIndex`.
 
     Raises:
         InputError: If an image leaves fewer coreset rows of others than ``n_neighbors``.
@@ -160,13 +154,14 @@ def search_other_images(
     owners = bank.image[coreset.rows[order]]
     h, w = int(bank.y.max()) + 1, int(bank.x.max()) + 1
     chosen = range(len(bank.image_ids)) if images is None else images
+    index = NeighborIndex(features, len(chosen) * h * w, device)
     found = []
     for image in chosen:
         grids = bank.features[image * h * w : (image + 1) * h * w].reshape(1, h, w, -1)
         begin, end = np.searchsorted(owners, [image, image + 1])
         _insist_on_rows(len(features) - (end - begin), n_neighbors)
-        squared, rows = _search_around(
-            grids[0].reshape(h * w, -1), features, begin, end, n_neighbors
+        squared, rows = index.search(
+            grids[0].reshape(h * w, -1), n_neighbors, without=slice(begin, end)
         )
         found.append(_on_grids(grids, squared, order[rows]))
     return _gather(found, [bank.image_ids[image] for image in chosen], key)
@@ -195,21 +190,6 @@ def _batches(
             ids, grids = [], []
     if grids:
         yield ids, np.stack(grids)
-
-
-def _search_around(
-    queries: np.ndarray, features: np.ndarray, begin: int, end: int, k: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The ``k`` nearest of all rows but those from ``begin`` to before ``end``."""
-    parts = [
-        (first, nearest_neighbors(queries, part, min(k, len(part))))
-        for first, part in ((0, features[:begin]), (end, features[end:]))
-        if len(part)
-    ]
-    squared = np.concatenate([squared for _, (squared, _) in parts], axis=1)
-    rows = np.concatenate([first + rows for first, (_, rows) in parts], axis=1)
-    nearest = np.argsort(squared, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(squared, nearest, axis=1), np.take_along_axis(rows, nearest, axis=1)
 
 
 def _on_grids(

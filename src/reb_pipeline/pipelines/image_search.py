@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from reb_pipeline.features.adapted import BackboneWeights
     from reb_pipeline.neighbors.bank import Coreset, MemoryBank
     from reb_pipeline.neighbors.search import NearestPatches
-    from reb_pipeline.parameters import FeatureParams
+    from reb_pipeline.parameters import ComputeParams, FeatureParams
 
 
 def stream_patches(
@@ -20,6 +20,7 @@ def stream_patches(
     raw_images: "ImageCollection",
     backbone: "BackboneWeights",
     params: "FeatureParams",
+    compute: "ComputeParams",
     description: str,
 ) -> "Iterator[tuple[str, np.ndarray]]":
     """Stream the images of ``samples`` through the backbone behind a progress bar: (id, float32 [h, w, channels])."""
@@ -32,7 +33,7 @@ def stream_patches(
         total=len(samples),
     )
     images = ((image_id, raw_images.open_image(path)) for image_id, path in rows)
-    extractor = PatchExtractor(**params.extractor_settings(backbone))
+    extractor = PatchExtractor(**params.extractor_settings(backbone), device=compute.device)
     return extract_patches(extractor, images, params.batch_size)
 
 
@@ -43,6 +44,7 @@ def search_samples(
     memory_bank: "MemoryBank",
     coreset: "Coreset",
     params: "FeatureParams",
+    compute: "ComputeParams",
     n_neighbors: int,
     description: str,
 ) -> "NearestPatches":
@@ -54,6 +56,6 @@ def search_samples(
     from reb_pipeline.neighbors.search import search_images
 
     memory_bank.insist_on(params.provenance(backbone))
-    patches = stream_patches(samples, raw_images, backbone, params, description)
+    patches = stream_patches(samples, raw_images, backbone, params, compute, description)
     in_space = ((image_id, memory_bank.space.apply(grid)) for image_id, grid in patches)
-    return search_images(in_space, coreset.features(memory_bank), n_neighbors)
+    return search_images(in_space, coreset.features(memory_bank), n_neighbors, compute.processor())

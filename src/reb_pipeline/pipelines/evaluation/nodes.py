@@ -11,7 +11,13 @@ from reb_pipeline.neighbors.bank import Coreset, MemoryBank
 from reb_pipeline.neighbors.density import LocalDensity
 from reb_pipeline.neighbors.maps import AnomalyMaps
 from reb_pipeline.neighbors.search import NearestPatches
-from reb_pipeline.parameters import EvaluationParams, FeatureParams, ScoringParams, SummaryParams
+from reb_pipeline.parameters import (
+    ComputeParams,
+    EvaluationParams,
+    FeatureParams,
+    ScoringParams,
+    SummaryParams,
+)
 from reb_pipeline.pipelines.image_search import search_samples
 
 logger = logging.getLogger(__name__)
@@ -29,14 +35,16 @@ def search_memory_bank(
     coreset: Coreset,
     params: FeatureParams,
     scoring: ScoringParams,
+    compute: ComputeParams,
 ) -> NearestPatches:
     """Find the nearest coreset rows of every patch of the test images, as many as the scorer needs."""
     from reb_pipeline.neighbors.scorers import search_depth
 
     test = samples[samples["split"] == "test"]
     depth = search_depth(scoring.scorer, scoring.max_neighbors)
+    description = "test images searched"
     return search_samples(
-        test, raw_images, backbone, memory_bank, coreset, params, depth, "test images searched"
+        test, raw_images, backbone, memory_bank, coreset, params, compute, depth, description
     )
 
 

@@ -11,7 +11,7 @@ from reb_pipeline.pipelines.evaluation.nodes import (
     search_memory_bank,
     summarize,
 )
-from reb_pipeline.pipelines.per_category import per_category
+from reb_pipeline.pipelines.per_category import COMPUTE, GPU, per_category
 
 
 def create_pipeline() -> Pipeline:
@@ -28,9 +28,11 @@ def create_pipeline() -> Pipeline:
                     "coreset",
                     "params:features",
                     "params:scoring",
+                    COMPUTE,
                 ],
                 "nearest_patches",
                 name="search_memory_bank",
+                tags=GPU,
             ),
             Node(
                 score_images,
@@ -82,4 +84,6 @@ def create_pipeline() -> Pipeline:
         ["summary", "summary_figure"],
         name="summarize",
     )
-    return Pipeline([per_category(template, sections, outputs=["metrics"]), comparison])
+    return Pipeline(
+        [per_category(template, sections, outputs=["metrics"], shared=[COMPUTE]), comparison]
+    )

@@ -7,18 +7,22 @@ from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.neighbors.bank import Coreset, MemoryBank
 from reb_pipeline.neighbors.density import LocalDensity
 from reb_pipeline.neighbors.search import NearestPatches
-from reb_pipeline.parameters import FeatureParams, ScoringParams
+from reb_pipeline.parameters import ComputeParams, FeatureParams, ScoringParams
 from reb_pipeline.pipelines.image_search import search_samples
 
 
 def measure_local_density(
-    memory_bank: MemoryBank, coreset: Coreset, params: ScoringParams
+    memory_bank: MemoryBank, coreset: Coreset, params: ScoringParams, compute: ComputeParams
 ) -> LocalDensity:
     """Find the ``max_neighbors`` nearest other bank rows of every coreset row."""
     from reb_pipeline.neighbors import density
 
     return density.measure_local_density(
-        memory_bank, coreset, params.max_neighbors, "local density of the memory bank"
+        memory_bank,
+        coreset,
+        params.max_neighbors,
+        "local density of the memory bank",
+        compute.processor(),
     )
 
 
@@ -29,6 +33,7 @@ def search_held_out_images(
     memory_bank: MemoryBank,
     coreset: Coreset,
     params: FeatureParams,
+    compute: ComputeParams,
 ) -> NearestPatches:
     """Find the nearest coreset row of every patch of held-out good images, never one of the same image."""
     from reb_pipeline.inventory import held_out_good
@@ -37,8 +42,8 @@ def search_held_out_images(
     held_out = held_out_good(samples)
     unseen = held_out[~held_out["id"].isin(memory_bank.image_ids)]
     if unseen.empty:
-        return search_own_images(memory_bank, coreset, set(held_out["id"]))
+        return search_own_images(memory_bank, coreset, set(held_out["id"]), compute.processor())
     description = "held-out good images searched"
     return search_samples(
-        unseen, raw_images, backbone, memory_bank, coreset, params, 1, description
+        unseen, raw_images, backbone, memory_bank, coreset, params, compute, 1, description
     )

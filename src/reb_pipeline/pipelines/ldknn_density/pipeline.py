@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from reb_pipeline.pipelines.ldknn_density.nodes import measure_local_density, search_held_out_images
-from reb_pipeline.pipelines.per_category import per_category
+from reb_pipeline.pipelines.per_category import COMPUTE, GPU, per_category
 
 
 def create_pipeline() -> Pipeline:
@@ -12,16 +12,26 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 measure_local_density,
-                ["memory_bank", "coreset", "params:scoring"],
+                ["memory_bank", "coreset", "params:scoring", COMPUTE],
                 "local_density",
                 name="measure_local_density",
+                tags=GPU,
             ),
             Node(
                 search_held_out_images,
-                ["samples", "raw_images", "backbone", "memory_bank", "coreset", "params:features"],
+                [
+                    "samples",
+                    "raw_images",
+                    "backbone",
+                    "memory_bank",
+                    "coreset",
+                    "params:features",
+                    COMPUTE,
+                ],
                 "held_out_patches",
                 name="search_held_out_images",
+                tags=GPU,
             ),
         ]
     )
-    return per_category(template, sections=["features", "scoring"])
+    return per_category(template, sections=["features", "scoring"], shared=[COMPUTE])

@@ -5,7 +5,7 @@ import pandas as pd
 from reb_pipeline.datasets import ImageCollection
 from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.neighbors.bank import Coreset, MemoryBank
-from reb_pipeline.parameters import FeatureParams, MemoryBankParams
+from reb_pipeline.parameters import ComputeParams, FeatureParams, MemoryBankParams
 from reb_pipeline.pipelines.image_search import stream_patches
 
 
@@ -15,6 +15,7 @@ def extract_patch_features(
     backbone: BackboneWeights,
     params: FeatureParams,
     bank_params: MemoryBankParams,
+    compute: ComputeParams,
 ) -> MemoryBank:
     """Stream the good training images through the backbone into a memory bank."""
     from reb_pipeline.inventory import good_training
@@ -22,12 +23,27 @@ def extract_patch_features(
 
     good = good_training(samples)
     description = "good images to patch features"
-    patches = stream_patches(good, raw_images, backbone, params, description)
-    return collect_patches(patches, len(good), params.provenance(backbone), bank_params.distance)
+    patches = stream_patches(good, raw_images, backbone, params, compute, description)
+    return collect_patches(
+        patches,
+        len(good),
+        params.provenance(backbone),
+        bank_params.distance,
+        memory_gib=compute.memory_gib,
+    )
 
 
-def select_coreset(memory_bank: MemoryBank, params: MemoryBankParams) -> Coreset:
+def select_coreset(
+    memory_bank: MemoryBank, params: MemoryBankParams, compute: ComputeParams
+) -> Coreset:
     """Select the rows of the bank that test patches are compared with."""
     from reb_pipeline.neighbors.coreset import select_coreset
 
-    return select_coreset(memory_bank, params.coreset_ratio, params.seed, "coreset selection")
+    return select_coreset(
+        memory_bank,
+        params.coreset_ratio,
+        params.seed,
+        "coreset selection",
+        memory_gib=compute.memory_gib,
+        device=compute.processor(),
+    )

@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from reb_pipeline.pipelines.memory_bank.nodes import extract_patch_features, select_coreset
-from reb_pipeline.pipelines.per_category import per_category
+from reb_pipeline.pipelines.per_category import COMPUTE, GPU, per_category
 
 
 def create_pipeline() -> Pipeline:
@@ -12,16 +12,25 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 extract_patch_features,
-                ["samples", "raw_images", "backbone", "params:features", "params:memory_bank"],
+                [
+                    "samples",
+                    "raw_images",
+                    "backbone",
+                    "params:features",
+                    "params:memory_bank",
+                    COMPUTE,
+                ],
                 "memory_bank",
                 name="extract_patch_features",
+                tags=GPU,
             ),
             Node(
                 select_coreset,
-                ["memory_bank", "params:memory_bank"],
+                ["memory_bank", "params:memory_bank", COMPUTE],
                 "coreset",
                 name="select_coreset",
+                tags=GPU,
             ),
         ]
     )
-    return per_category(template, sections=["features", "memory_bank"])
+    return per_category(template, sections=["features", "memory_bank"], shared=[COMPUTE])

@@ -7,6 +7,7 @@ import pandas as pd
 
 from reb_pipeline.datasets import ImageCollection
 from reb_pipeline.parameters import (
+    ComputeParams,
     DefectSynthesisParams,
     FeatureParams,
     IngestionParams,
@@ -26,6 +27,7 @@ def judge_candidates(
     finetuning: SSLFinetuneParams,
     memory_bank: MemoryBankParams,
     scoring: ScoringParams,
+    compute: ComputeParams,
     representations: dict[str, dict[str, Any]],
     selection: SelectionParams,
 ) -> pd.DataFrame:
@@ -34,7 +36,7 @@ def judge_candidates(
     from reb_pipeline.pipelines.studies.measure import open_workbench
     from reb_pipeline.pipelines.studies.sections import Sections
 
-    sections = Sections(ingestion, features, defects, finetuning, memory_bank, scoring)
+    sections = Sections(ingestion, features, defects, finetuning, memory_bank, scoring, compute)
     bench = open_workbench(
         raw_images.without("test"),
         sections,

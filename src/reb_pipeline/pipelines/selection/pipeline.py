@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from reb_pipeline.config_loader import categories
-from reb_pipeline.pipelines.per_category import per_category
+from reb_pipeline.pipelines.per_category import COMPUTE, per_category
 from reb_pipeline.pipelines.selection.nodes import (
     draw_selection,
     judge_candidates,
@@ -13,7 +13,7 @@ from reb_pipeline.pipelines.selection.nodes import (
 SECTIONS = [
     "ingestion", "features", "defect_synthesis", "ssl_finetune", "memory_bank", "scoring"
 ]  # fmt: skip
-SHARED = ["params:studies.representation_defects", "params:selection"]
+SHARED = [COMPUTE, "params:studies.representation_defects", "params:selection"]
 
 
 def create_pipeline() -> Pipeline:

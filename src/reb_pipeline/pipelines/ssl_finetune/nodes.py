@@ -7,7 +7,12 @@ import pandas as pd
 from reb_pipeline.datasets import Checkpoint, ImageCollection
 from reb_pipeline.defectmaker.records import SaliencyMaps, SyntheticDefects
 from reb_pipeline.features.adapted import BackboneWeights
-from reb_pipeline.parameters import DefectSynthesisParams, FeatureParams, SSLFinetuneParams
+from reb_pipeline.parameters import (
+    ComputeParams,
+    DefectSynthesisParams,
+    FeatureParams,
+    SSLFinetuneParams,
+)
 
 
 def finetune_backbone(
@@ -19,6 +24,7 @@ def finetune_backbone(
     features: FeatureParams,
     defects: DefectSynthesisParams,
     params: SSLFinetuneParams,
+    compute: ComputeParams,
 ) -> tuple[BackboneWeights, dict[str, Any]]:
     """Adapt the backbone to the category, or leave it as it is where fine-tuning is off."""
     from reb_pipeline.finetuning.adapt import adapt_backbone, keep_backbone
@@ -27,7 +33,7 @@ def finetune_backbone(
 
     if not params.enabled:
         return keep_backbone(
-            features.backbone, features.weights, features.layers, features.image_size
+            features.backbone, features.weights, features.layers, features.network_size
         )
     side = params.chosen.image_size
     train, held_out = train_and_held_out(samples, raw_images, saliency, side)
@@ -42,6 +48,7 @@ def finetune_backbone(
         side=side,
         settings=FinetuneSettings(**params.settings()),
         checkpoint=finetuning_checkpoint,
+        device=compute.processor(),
         description=f"{raw_images.category}: fine-tuning of the backbone",
     )
 

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from reb_pipeline.pipelines.per_category import per_category
+from reb_pipeline.pipelines.per_category import COMPUTE, GPU, per_category
 from reb_pipeline.pipelines.ssl_finetune.nodes import draw_training_curve, finetune_backbone
 
 
@@ -21,9 +21,11 @@ def create_pipeline() -> Pipeline:
                     "params:features",
                     "params:defect_synthesis",
                     "params:ssl_finetune",
+                    COMPUTE,
                 ],
                 ["backbone", "finetuning_history"],
                 name="finetune_backbone",
+                tags=GPU,
             ),
             Node(
                 draw_training_curve,
@@ -33,4 +35,6 @@ def create_pipeline() -> Pipeline:
             ),
         ]
     )
-    return per_category(template, sections=["features", "defect_synthesis", "ssl_finetune"])
+    return per_category(
+        template, sections=["features", "defect_synthesis", "ssl_finetune"], shared=[COMPUTE]
+    )

@@ -8,6 +8,7 @@ import pandas as pd
 from reb_pipeline.datasets import ImageCollection, UnavailableImages
 from reb_pipeline.errors import InputError
 from reb_pipeline.parameters import (
+    ComputeParams,
     DefectSynthesisParams,
     EvaluationParams,
     FeatureParams,
@@ -29,6 +30,7 @@ def measure_cells(
     memory_bank: MemoryBankParams,
     scoring: ScoringParams,
     evaluation: EvaluationParams,
+    compute: ComputeParams,
     representations: dict[str, dict[str, Any]],
     study: StudyParams,
 ) -> pd.DataFrame:
@@ -38,7 +40,7 @@ def measure_cells(
     from reb_pipeline.progress import progress
     from reb_pipeline.studies.rows import failed_rows, study_rows
 
-    sections = Sections(ingestion, features, defects, finetuning, memory_bank, scoring)
+    sections = Sections(ingestion, features, defects, finetuning, memory_bank, scoring, compute)
     cells = study.cells(sections.defaults())
     settings = [cell.settings() for cell in cells]
     category = raw_images.category

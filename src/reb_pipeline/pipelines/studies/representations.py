@@ -74,7 +74,12 @@ class CategoryFeatures:
             pictures = self._pictures(self.rows(cell, group))
         description = f"{self.images.category}: patch features, {cell.backbone}, {group}"
         return CachedFeatures(
-            pictures, self._params_of(cell), self._backbone(cell), self.cache, description
+            pictures,
+            self._params_of(cell),
+            self._backbone(cell),
+            self.cache,
+            self.sections.compute.device,
+            description,
         )
 
     def _unseen(self, cell: Cell) -> pd.DataFrame:
@@ -128,7 +133,7 @@ class CategoryFeatures:
         from reb_pipeline.features.backbones import load_deepest
 
         network = load_deepest(
-            params.backbone, image_size=params.image_size, weights=params.weights
+            params.backbone, image_size=params.network_size, weights=params.weights
         ).network
         config = {"backbone": params.backbone, "weights": params.weights, "finetuned": False}
         return BackboneWeights(network.state_dict(), config)
@@ -154,7 +159,7 @@ class CategoryFeatures:
             saliency, synthetic = self._synthesis(samples, params, defects)
             backbone, _ = finetune_backbone(
                 samples, self.images, saliency, synthetic,
-                CachedCheckpoint(self.cache, name), params, defects, finetuning,
+                CachedCheckpoint(self.cache, name), params, defects, finetuning, self.sections.compute,
             )  # fmt: skip
             return {key: tensor.numpy() for key, tensor in backbone.state.items()}
 

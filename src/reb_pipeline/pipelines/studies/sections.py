@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reb_pipeline.parameters import (
+    ComputeParams,
     DefectSynthesisParams,
     FeatureParams,
     IngestionParams,
@@ -24,6 +25,7 @@ class Sections:
     finetuning: SSLFinetuneParams
     memory_bank: MemoryBankParams
     scoring: ScoringParams
+    compute: ComputeParams
 
     def defaults(self) -> dict[str, Any]:
         """The cell that they describe."""

@@ -52,6 +52,7 @@ class CachedFeatures:
         params: Settings of the extractor.
         backbone: Its weights.
         cache: Where features are kept.
+        device: See :func:`reb_pipeline.device.torch_device`.
         description: Label of the progress bar.
     """
 
@@ -61,6 +62,7 @@ class CachedFeatures:
         params: FeatureParams,
         backbone: BackboneWeights,
         cache: Cache,
+        device: str,
         description: str,
     ) -> None:
         self.image_ids = [picture.id for picture in pictures]
@@ -68,6 +70,7 @@ class CachedFeatures:
         self.params = params
         self._backbone = backbone
         self._cache = cache
+        self._device = device
         self._description = description
 
     @property
@@ -107,13 +110,18 @@ class CachedFeatures:
         """The network itself."""
         from reb_pipeline.features.extractor import PatchExtractor
 
-        return PatchExtractor(**(params or self.params).extractor_settings(self._backbone))
+        return PatchExtractor(
+            **(params or self.params).extractor_settings(self._backbone), device=self._device
+        )
 
     def _deepest(self) -> "PooledExtractor":
         from reb_pipeline.features.extractor import PooledExtractor
 
         return PooledExtractor(
-            self.params.backbone, image_size=self.params.image_size, weights=self._backbone.state
+            self.params.backbone,
+            image_size=self.params.image_size,
+            weights=self._backbone.state,
+            device=self._device,
         )
 
     def _stream(

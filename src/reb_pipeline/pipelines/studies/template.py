@@ -6,7 +6,7 @@ from typing import Any
 from kedro.pipeline import Node, Pipeline
 
 from reb_pipeline.config_loader import categories
-from reb_pipeline.pipelines.per_category import TOLERATES_MISSING_DATA, per_category
+from reb_pipeline.pipelines.per_category import COMPUTE, TOLERATES_MISSING_DATA, per_category
 from reb_pipeline.pipelines.studies.nodes import gather_table, measure_cells
 
 SECTIONS = [
@@ -22,7 +22,7 @@ def study_pipeline(name: str, draw: Callable[..., Any]) -> Pipeline:
         draw: The table to a figure.
     """
     cells, table, figure = f"study_{name}_cells", f"study_{name}_table", f"study_{name}_figure"
-    params = ["params:studies.representation_defects", f"params:studies.{name}"]
+    params = [COMPUTE, "params:studies.representation_defects", f"params:studies.{name}"]
     template = Pipeline(
         [
             Node(

@@ -53,6 +53,7 @@ class Workbench(CategoryFeatures):
     def __init__(self, *, max_neighbors: int, **category: Any) -> None:
         super().__init__(**category)
         self._max_neighbors = max_neighbors
+        self._device = self.sections.compute.processor()
         self._banks: dict[str, tuple[str, SearchedBank]] = {}  # the latest of each group
         self._latest: dict[str, tuple[str, Neighborhoods]] = {}
 
@@ -124,7 +125,7 @@ class Workbench(CategoryFeatures):
 
         def search() -> dict[str, np.ndarray]:
             patches = ((key, bank.space.apply(grid)) for key, grid in images.patches())
-            found = search_images(patches, bank.features, depth)
+            found = search_images(patches, bank.features, depth, self._device)
             return {
                 "squared_distances": found.squared_distances,
                 "rows": found.rows,
@@ -152,14 +153,19 @@ class Workbench(CategoryFeatures):
         )
 
         def fill() -> dict[str, np.ndarray]:
-            bank = collect_patches(good.patches(), len(good.image_ids), {}, cell.distance)
+            memory = self.sections.compute.memory_gib
+            n_images = len(good.image_ids)
+            bank = collect_patches(good.patches(), n_images, {}, cell.distance, memory)
             label = f"{self.images.category}: coreset of {cell.coreset_ratio:.1%}"
-            coreset = select_coreset(bank, cell.coreset_ratio, cell.seed, label)
+            coreset = select_coreset(
+                bank, cell.coreset_ratio, cell.seed, label, memory, self._device
+            )
             k = min(self._max_neighbors, len(bank.features) - 1)
             label = f"{self.images.category}: local density"
+            density = measure_local_density(bank, coreset, k, label, self._device)
             return {
                 "features": coreset.features(bank),
-                "density": measure_local_density(bank, coreset, k, label).squared_distances,
+                "density": density.squared_distances,
                 "mean": bank.mean,
                 "whitening": bank.whitening,
             }
@@ -187,9 +193,8 @@ class Workbench(CategoryFeatures):
         def judge() -> None:
             grids = bank.space.apply(extractor(opened))
             depth = cell.n_neighbors if SCORERS[cell.detector].searches_all else 1
-            found = search_images(
-                ((str(i), grid) for i, grid in enumerate(grids)), bank.features, depth
-            )
+            patches = ((str(i), grid) for i, grid in enumerate(grids))
+            found = search_images(patches, bank.features, depth, self._device)
             self._score(
                 replace(cell, alpha=alpha), Neighborhoods(found, bank.density, bank.features)
             )

@@ -8,6 +8,7 @@ import pandas as pd
 from reb_pipeline.datasets import ImageCollection, UnavailableImages
 from reb_pipeline.errors import InputError
 from reb_pipeline.parameters import (
+    ComputeParams,
     DefectSynthesisParams,
     EvaluationParams,
     FeatureParams,
@@ -29,6 +30,7 @@ def measure_choices(
     memory_bank: MemoryBankParams,
     scoring: ScoringParams,
     evaluation: EvaluationParams,
+    compute: ComputeParams,
     representations: dict[str, dict[str, Any]],
     selection: SelectionParams,
 ) -> pd.DataFrame:
@@ -40,7 +42,7 @@ def measure_choices(
 
     if isinstance(raw_images, UnavailableImages):
         return unavailable_choices(raw_images.category, f"not available: {raw_images.reason}")
-    sections = Sections(ingestion, features, defects, finetuning, memory_bank, scoring)
+    sections = Sections(ingestion, features, defects, finetuning, memory_bank, scoring, compute)
     try:
         bench = open_workbench(
             raw_images, sections, representations, selection.max_neighbors, study_cache

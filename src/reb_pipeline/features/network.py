@@ -1,0 +1,61 @@
+"""A backbone that takes images as they are, and what is made of its feature maps: one network, pixels to features."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import nn
+
+from reb_pipeline.features.backbones import Backbone
+from reb_pipeline.features.neck import NECKS
+
+Head = Callable[[Sequence[torch.Tensor]], torch.Tensor]
+
+
+class PixelNetwork(nn.Module):
+    """Normalises pixels as its backbone expects, taps the backbone and applies a head.
+
+    Args:
+        backbone: The backbone.
+        head: What is made of the tapped maps.
+    """
+
+    scale: torch.Tensor
+    shift: torch.Tensor
+
+    def __init__(self, backbone: Backbone, head: Head) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self._head = head
+        mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (backbone.mean, backbone.std))
+        self.register_buffer("scale", 1 / (255 * std))
+        self.register_buffer("shift", mean / std)
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Run the network.
+
+        Args:
+            pixels: uint8 [batch, height, width, 3] RGB.
+
+        Returns:
+            float32 [batch, …], what the head makes.
+        """
+        # Channels stay last in memory, as convolutions are fastest.
+        return self._head(
+            self.backbone(pixels.permute(0, 3, 1, 2).float() * self.scale - self.shift)
+        )
+
+
+def patch_head(neck: str, width: int) -> Head:
+    """The head that makes patch features, float32 [batch, h, w, channels].
+
+    Args:
+        neck: A key of :data:`reb_pipeline.features.neck.NECKS`.
+        width: Width of the reference neck.
+    """
+    return lambda maps: NECKS[neck](maps, width).permute(0, 2, 3, 1)
+
+
+def pooled_head(maps: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The mean of the only map over all positions, float32 [batch, channels]."""
+    (deepest,) = maps
+    return deepest.mean(dim=(2, 3))

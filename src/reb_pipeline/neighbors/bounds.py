@@ -1,0 +1,91 @@
+"""A short space in which distances are never longer than the real ones."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+VARIANCE_SHARE = (
+    0.95  # of the bank's in the directions kept, if a quarter of the channels, or 64, will do
+)
+LOWEST_SHARE = 0.7  # below it too few rows are ruled out
+SAMPLE_ROWS = 4096  # show the directions well enough: any orthonormal ones give valid bounds
+ROWS_PER_BLOCK = 4096
+# Rounding of projections and products stays below 1e-5 of |q|² + |b|²; the bounds give away ten times as much.
+SLACK = 1e-4
+
+
+@dataclass(frozen=True)
+class ShortSpace:
+    """The leading principal directions of a bank, and one coordinate for the length of all that they leave out.
+
+    Let s(x) be x along the directions and r(x) the rest of it. As | |r(q)| − |r(b)| | ≤ |r(q) − r(b)|, the Euclidean
+    distance of (s(q), |r(q)|) and (s(b), |r(b)|) is at most that of q and b, whatever the directions.
+
+    Attributes:
+        mean: The origin, float32 [channels]: the nearer the features lie to it, the less rounding there is.
+        directions: Orthonormal, float32 [channels, directions].
+    """
+
+    mean: np.ndarray
+    directions: np.ndarray
+
+    def queries(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Bring queries to the form in which their products with :meth:`rows` give bounds.
+
+        Args:
+            features: float32 [queries, channels].
+
+        Returns:
+            float32 [queries, directions + 2] and [queries]: the product with the rows plus the second is a lower
+            bound of the squared distances, below zero where it says nothing.
+        """
+        short = self._shorten(features)
+        return np.column_stack([short, np.ones(len(short), np.float32)]), _lowered_norms(short)
+
+    def rows(self, bank: np.ndarray) -> np.ndarray:
+        """Bring bank rows to the form in which products of queries with them give bounds.
+
+        Args:
+            bank: float32 [rows, channels].
+
+        Returns:
+            float32 [directions + 2, rows].
+        """
+        short = np.empty((self.directions.shape[1] + 2, len(bank)), np.float32)
+        for start in range(0, len(bank), ROWS_PER_BLOCK):
+            block = self._shorten(bank[start : start + ROWS_PER_BLOCK])
+            columns = slice(start, start + len(block))
+            short[:-1, columns] = -2 * block.T
+            short[-1, columns] = _lowered_norms(block)
+        return short
+
+    def _shorten(self, features: np.ndarray) -> np.ndarray:
+        centred = features - self.mean
+        along = centred @ self.directions
+        centred -= along @ self.directions.T  # |x|² − |s|² would lose the digits of a short rest
+        return np.column_stack([along, np.sqrt(np.einsum("ij,ij->i", centred, centred))])
+
+
+def fit_short_space(bank: np.ndarray) -> ShortSpace | None:
+    """Find the directions that hold most of a bank's variance.
+
+    Args:
+        bank: float32 [rows, channels].
+
+    Returns:
+        The short space; None where the variance is spread over too many channels for it to pay.
+    """
+    sample = bank[:: -(-len(bank) // SAMPLE_ROWS)]
+    mean = sample.mean(axis=0)
+    centred = sample - mean
+    variances, directions = np.linalg.eigh((centred.T @ centred).astype(np.float64))
+    share = np.cumsum(variances[::-1]) / max(variances.sum(), np.finfo(float).tiny)
+    limit = max(64, bank.shape[1] // 4)
+    n_directions = min(1 + int(np.searchsorted(share, VARIANCE_SHARE)), limit)
+    if 2 * n_directions > bank.shape[1] or share[n_directions - 1] < LOWEST_SHARE:
+        return None
+    return ShortSpace(mean, directions[:, : -n_directions - 1 : -1].astype(np.float32))
+
+
+def _lowered_norms(short: np.ndarray) -> np.ndarray:
+    return np.float32(1 - SLACK) * np.einsum("ij,ij->i", short, short)
