@@ -1,4 +1,4 @@
-"""Local files that appear under their name only once they are whole, whatever dataset writes them.
+"""Files that appear under their name only once they are whole, whatever dataset writes them.
 
 Kedro takes the newest version that is there, so a file cut off by a full disk, an error or a kill
 must never bear the name of a finished one.
@@ -13,6 +13,9 @@ from typing import Any
 
 import fsspec
 from fsspec.implementations.local import LocalFileOpener, LocalFileSystem
+
+_LOCAL, _S3 = ("file", "local"), ("s3", "s3a")
+ATOMIC_PROTOCOLS = _LOCAL + _S3
 
 
 class _AtomicFile(LocalFileOpener):
@@ -59,10 +62,10 @@ class _AtomicFile(LocalFileOpener):
             self.abandon()
 
 
-class _AtomicText(io.TextIOWrapper):
-    """Text over an :class:`_AtomicFile`; the plain wrapper closes it cleanly after any error."""
+class AtomicText(io.TextIOWrapper):
+    """Text over a file that can be abandoned; the plain wrapper closes it cleanly after any error."""
 
-    buffer: _AtomicFile
+    buffer: Any
 
     def close(self) -> None:
         """Close the file, or leave nothing if the last characters fail."""
@@ -101,7 +104,7 @@ class AtomicLocalFileSystem(LocalFileSystem):
             name: kwargs.pop(name) for name in ("encoding", "errors", "newline") if name in kwargs
         }
         file = super().open(path, "wb", **kwargs)
-        wrapper = _AtomicText if isinstance(file, _AtomicFile) else io.TextIOWrapper
+        wrapper = AtomicText if isinstance(file, _AtomicFile) else io.TextIOWrapper
         return wrapper(file, **text_args)
 
     def _open(
@@ -122,6 +125,13 @@ class AtomicLocalFileSystem(LocalFileSystem):
 
 
 def register() -> None:
-    """Make it the file system of every dataset created from now on that writes to local files."""
-    for protocol in ("file", "local"):
+    """Make local files and objects on S3 atomic for every dataset created from now on."""
+    for protocol in _LOCAL:
         fsspec.register_implementation(protocol, AtomicLocalFileSystem, clobber=True)
+    for protocol in _S3:  # by name, because its library is slow to import
+        fsspec.register_implementation(
+            protocol,
+            "reb_pipeline.datasets.atomic_s3.AtomicS3FileSystem",
+            clobber=True,
+            errtxt="S3 needs the package s3fs, which is not installed: run `pip install -e '.[s3]'`.",
+        )

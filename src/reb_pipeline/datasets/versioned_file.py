@@ -12,6 +12,7 @@ import fsspec
 from kedro.io import AbstractVersionedDataset, DatasetError, Version
 from kedro.io.core import get_filepath_str, get_protocol_and_path
 
+from reb_pipeline.datasets.atomic import ATOMIC_PROTOCOLS
 from reb_pipeline.datasets.errors import InputDatasetError
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ class VersionedFile(AbstractVersionedDataset[Any, Any]):
             with self._fs.open(path, "wb") as file:
                 yield file
         except BaseException:
-            # Local files appear only when they are whole (atomic.py); other stores keep a part.
-            if self._protocol != "file" and self._fs.exists(path):
+            # Local files and S3's objects appear only when they are whole (atomic.py); other stores keep a part.
+            if self._protocol not in ATOMIC_PROTOCOLS and self._fs.exists(path):
                 self._fs.rm(path)
             raise
         self._invalidate_cache()
