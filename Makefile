@@ -1,13 +1,14 @@
 # make run    the whole project on real images, less than five minutes on two CPU cores
 # make test   lint, type checks and tests
 # make viz    the lineage in the browser
+# make benchmark    speed and memory beside anomalib; OPTIONS="--weights resnet18.pth --phase coreset"
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 REQUIREMENTS := pyproject.toml constraints.txt
 
-.PHONY: run test viz clean
+.PHONY: run test viz benchmark clean
 
 run: $(VENV)/.demo
 	$(BIN)/kedro run
@@ -20,6 +21,9 @@ test: $(VENV)/.test
 
 viz: $(VENV)/.demo
 	$(BIN)/kedro viz run
+
+benchmark: $(VENV)/.benchmark
+	$(BIN)/python -m benchmarks.peers --out benchmarks/peers.md --figure benchmarks/peers.png $(OPTIONS)
 
 clean:
 	rm -rf $(VENV)

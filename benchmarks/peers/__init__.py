@@ -1,0 +1,1 @@
+"""This project beside anomalib: see :mod:`benchmarks.peers.__main__`."""

@@ -1,0 +1,38 @@
+"""The benchmarks run from end to end, at sizes that say nothing about speed."""
+
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(*command: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+
+
+def test_what_can_be_measured_is_and_what_cannot_is_told(tmp_path):
+    table, figure = tmp_path / "peers.md", tmp_path / "peers.png"
+    out = run(
+        "benchmarks.peers", "--quick", "--phase", "pixels", "density",
+        "--out", str(table), "--figure", str(figure),
+    )  # fmt: skip
+    (row,) = [line for line in out.splitlines() if line.startswith("| density")]
+    assert "K = 9" in row
+    assert "failed" not in row
+    missing = "- pixels maps was not measured: anomalib is not installed" in out
+    assert missing == (find_spec("anomalib") is None)
+    assert table.read_text() == out
+    assert figure.stat().st_size > 1000
+
+
+def test_growth_is_measured_and_drawn(tmp_path):
+    out = run("benchmarks.growth", "--quick", "--curves", "search", "--out", str(tmp_path))
+    assert "| 500 |" in out
+    assert "| 1,000 |" in out
+    assert {file.name for file in tmp_path.iterdir()} == {
+        "growth.md", "growth_time.png", "growth_memory.png",
+    }  # fmt: skip
