@@ -26,8 +26,9 @@ def coreset(settings: Settings, n: int, channels: int, n_select: int) -> Case:
     features = manifold(n, channels)
 
     def compare(ours: np.ndarray, _: object) -> str:
-        same = np.count_nonzero(ours == plain_greedy(features, n_select, int(ours[0])))
-        return f"{same} of {n_select} centres as plain greedy, in its order"
+        plain = plain_greedy(features, n_select, int(ours[0]))
+        same, in_place = len(np.intersect1d(ours, plain)), np.count_nonzero(ours == plain)
+        return f"{same} of {n_select} centres are plain greedy's, {in_place} in its order"
 
     return Case(
         f"{n:,} x {channels}, {n_select:,} centres",

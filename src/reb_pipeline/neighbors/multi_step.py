@@ -4,12 +4,12 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from math import ceil
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from reb_pipeline.neighbors.bounds import ShortSpace
 from reb_pipeline.neighbors.flat import (
@@ -50,12 +50,16 @@ class MultiStepBank:
 
     def search(self, queries: np.ndarray, k: int, description: str | None, without: slice) -> Found:
         """See :meth:`reb_pipeline.neighbors.index.NeighborIndex.search`."""
+        import faiss  # half a second to import
+
         found = _nothing(len(queries), k)
         crowded = np.zeros(len(queries), bool)
-        starts = range(0, len(queries), QUERIES_PER_BLOCK)
-        blocks = [slice(start, start + QUERIES_PER_BLOCK) for start in starts]
+        n_threads = faiss.omp_get_max_threads()
+        # As many blocks for each thread, so that none waits for the last one of another.
+        n_blocks = n_threads * ceil(len(queries) / QUERIES_PER_BLOCK / n_threads)
+        blocks = _pieces(0, len(queries), n_blocks)
         segments = _segments(len(self._bank), without)
-        with _workers() as workers:
+        with _workers(n_threads) as workers:
             steps = (
                 step
                 for segment in segments
@@ -145,18 +149,21 @@ def _segments(n_rows: int, without: slice) -> list[slice]:
     """Pieces of about equal length of the rows before and behind those left out."""
     segments = []
     for first, last in ((0, without.start), (without.stop, n_rows)):
-        n_pieces = ceil((last - first) / ROWS_PER_SEGMENT)
-        edges = np.linspace(first, last, n_pieces + 1).astype(int).tolist()
-        segments += [slice(start, stop) for start, stop in pairwise(edges)]
+        segments += _pieces(first, last, ceil((last - first) / ROWS_PER_SEGMENT))
     return segments
 
 
+def _pieces(first: int, last: int, n: int) -> list[slice]:
+    """``n`` pieces of about equal length, without those that are empty."""
+    edges = np.linspace(first, last, n + 1).astype(int).tolist()
+    return [slice(start, stop) for start, stop in pairwise(edges) if start < stop]
+
+
 @contextmanager
-def _workers() -> Iterator[Executor]:
-    """A thread for each core. To hand over between the pools of BLAS, FAISS and this one would cost far more."""
+def _workers(n: int) -> Iterator[Executor]:
+    """Threads of one core each. To hand over between the pools of BLAS, FAISS and this one would cost far more."""
     import faiss  # half a second to import
 
-    n = faiss.omp_get_max_threads()
     with (
         blas_on_one_thread(),
         ThreadPoolExecutor(n, initializer=faiss.omp_set_num_threads, initargs=(1,)) as workers,
@@ -164,8 +171,14 @@ def _workers() -> Iterator[Executor]:
         yield workers
 
 
+@cache
+def _pools() -> ThreadpoolController:
+    """The thread pools of all libraries: to find them takes longer than a small search."""
+    return ThreadpoolController()
+
+
 @contextmanager
 def blas_on_one_thread() -> Iterator[None]:
     """Keep matrix products on the thread that calls, one caller at a time: BLAS is limited for the whole process."""
-    with _one_at_a_time, threadpool_limits(1, user_api="blas"):
+    with _one_at_a_time, _pools().limit(limits=1, user_api="blas"):
         yield
