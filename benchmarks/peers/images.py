@@ -156,7 +156,7 @@ def fit(settings: Settings, engine: str) -> Case:
         ours=ours,
         peer=peer,
         compare=lambda *_: "anomalib has no density",
-        target=5,
+        target=4,
         flop=n * flop_of(settings) + 4.0 * n_rows * channels * n_select,
         warm_up=False,
     )

@@ -98,7 +98,7 @@ def figure(rows: list[Row], file: Path) -> None:
         )
         axes.annotate(
             f"{row.ratio:.1f}x",
-            (max(row.ratios), position),
+            (max(*row.ratios, row.time["target"]), position),
             xytext=(6, 0),
             textcoords="offset points",
             va="center",
