@@ -22,7 +22,9 @@ def progress(
     Returns:
         The same items, in the same order.
     """
-    quiet: dict[str, Any] = {} if description else {"disable": True}  # without it TQDM_DISABLE decides
+    quiet: dict[str, Any] = (
+        {} if description else {"disable": True}
+    )  # without it TQDM_DISABLE decides
     return tqdm(
         items,
         desc=description,
