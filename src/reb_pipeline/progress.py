@@ -22,9 +22,8 @@ def progress(
     Returns:
         The same items, in the same order.
     """
-    quiet: dict[str, Any] = (
-        {} if description else {"disable": True}
-    )  # without it TQDM_DISABLE decides
+    # Unless it is told, tqdm asks the environment (TQDM_DISABLE).
+    quiet: dict[str, Any] = {} if description else {"disable": True}
     return tqdm(
         items,
         desc=description,
