@@ -185,11 +185,11 @@ def test_density_of_another_coreset_is_refused(run_project, images):
 
 
 def test_full_disk_leaves_nothing_half_written(run_project, images, tmp_path, monkeypatch):
-    def full_disk(file, **arrays):
+    def full_disk(file, array, **options):
         file.write(b"the first bytes")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "savez", full_disk)
+    monkeypatch.setattr(np.lib.format, "write_array", full_disk)
     with pytest.raises(Exception, match="No space left on device"):
         run_mvtec(run_project, images)
     assert not [file for file in (tmp_path / "out").rglob("*npz*") if file.is_file()]
