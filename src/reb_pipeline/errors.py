@@ -33,13 +33,19 @@ def insist_known(names: Iterable[str], known: Sequence[str], kind: str) -> None:
             raise InputError(msg)
 
 
+def input_error_behind(error: BaseException) -> InputError | None:
+    """The :class:`InputError` that an exception is or comes from; None where it comes from none."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, InputError):
+        cause = cause.__cause__
+    return cause
+
+
 def print_input_error(
     kind: type[BaseException], error: BaseException, traceback: TracebackType | None
 ) -> None:
     """A ``sys.excepthook`` that prints an :class:`InputError` as its sentence, anything else as ever."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, InputError):
-        cause = cause.__cause__
+    cause = input_error_behind(error)
     if cause is None:
         sys.__excepthook__(kind, error, traceback)
     else:

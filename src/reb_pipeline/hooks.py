@@ -76,12 +76,12 @@ class PreflightHooks:
 
     @staticmethod
     def _check_device(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
-        if COMPUTE in pipeline.inputs() and (device := catalog[COMPUTE].load().device).startswith(
-            "cuda"
-        ):
-            from reb_pipeline.device import torch_device
-
-            torch_device(device)
+        if COMPUTE in pipeline.inputs():
+            compute = catalog[COMPUTE].load()
+            if compute.device.startswith(
+                "cuda"
+            ):  # the others cannot fail, and PyTorch is slow to import
+                compute.processor()
 
     @staticmethod
     def _check_sources(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:

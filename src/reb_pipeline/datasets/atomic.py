@@ -7,6 +7,7 @@ must never bear the name of a finished one.
 import io
 import os
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
@@ -18,7 +19,25 @@ _LOCAL, _S3 = ("file", "local"), ("s3", "s3a")
 ATOMIC_PROTOCOLS = _LOCAL + _S3
 
 
-class _AtomicFile(LocalFileOpener):
+class Abandonable:
+    """A file that its ``with`` block closes, or abandons after an error."""
+
+    close: Callable[[], None]
+    abandon: Callable[[], None]
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if exc_type is None:
+            self.close()
+        else:
+            self.abandon()
+
+
+class _AtomicFile(Abandonable, LocalFileOpener):
     """A file written beside its target and moved over it by a clean close."""
 
     def _open(self) -> None:
@@ -50,19 +69,8 @@ class _AtomicFile(LocalFileOpener):
         with suppress(FileNotFoundError):
             super().discard()
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if exc_type is None:
-            self.close()
-        else:
-            self.abandon()
 
-
-class AtomicText(io.TextIOWrapper):
+class AtomicText(Abandonable, io.TextIOWrapper):
     """Text over a file that can be abandoned; the plain wrapper closes it cleanly after any error."""
 
     buffer: Any
@@ -77,16 +85,9 @@ class AtomicText(io.TextIOWrapper):
             raise
         super().close()
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if exc_type is None:
-            self.close()
-        else:
-            self.buffer.abandon()
+    def abandon(self) -> None:
+        """Leave nothing of what was written."""
+        self.buffer.abandon()
 
 
 class AtomicLocalFileSystem(LocalFileSystem):

@@ -1,16 +1,15 @@
 """Files on S3 that appear only once they are whole; closing a file after an error would upload what there is of it."""
 
-from types import TracebackType
 from typing import Any
 
 from fsspec.asyn import sync
 from s3fs import S3FileSystem
 from s3fs.core import S3File
 
-from reb_pipeline.datasets.atomic import AtomicText
+from reb_pipeline.datasets.atomic import Abandonable, AtomicText
 
 
-class _AtomicS3File(S3File):
+class _AtomicS3File(Abandonable, S3File):
     """An upload that an error in its ``with`` block aborts."""
 
     closed: bool
@@ -20,17 +19,6 @@ class _AtomicS3File(S3File):
         if not self.closed:
             self.discard()
             self.closed = True
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if exc_type is None or self.mode == "rb":
-            self.close()
-        else:
-            self.abandon()
 
 
 class AtomicS3FileSystem(S3FileSystem):
@@ -57,5 +45,6 @@ class AtomicS3FileSystem(S3FileSystem):
 
     def _open(self, path: str, mode: str = "rb", **kwargs: Any) -> S3File:
         file = super()._open(path, mode, **kwargs)
-        file.__class__ = _AtomicS3File  # s3fs names its class itself
+        if mode != "rb":
+            file.__class__ = _AtomicS3File  # s3fs names its class itself
         return file

@@ -5,7 +5,7 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reb_pipeline.errors import InputError
+from reb_pipeline.errors import InputError, input_error_behind
 
 if TYPE_CHECKING:
     from kedro.io import AbstractDataset
@@ -76,9 +76,7 @@ def configure(package_name: str | None) -> None:
 
 def failure(worker: str, error: BaseException) -> NodeReport:
     """The report of an exception."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, InputError):
-        cause = cause.__cause__
+    cause = input_error_behind(error)
     if cause is not None:
         return NodeReport(worker, str(cause))
     text = " ".join(f"{type(error).__name__}: {error}".split())
