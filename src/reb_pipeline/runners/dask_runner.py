@@ -28,10 +28,11 @@ class NodeFailedError(InputError):
 class DaskRunner(AbstractRunner):
     """Runs nodes on the workers of a Dask cluster as soon as the nodes they depend on have finished.
 
-    Data pass through the catalog only. A node is handed to Dask when everything it loads is saved, so a worker that is
-    lost costs the nodes it was running and nothing that had finished; Dask repeats these on another worker, three times
-    at most. When a node fails, those that do not depend on it still run. Nodes with the tag ``gpu`` go to workers that
-    offer the resource ``GPU``, where there are any.
+    Data pass through the catalog only. A node is handed to Dask when everything it loads is saved, so a worker that
+    is lost costs the nodes it was running and nothing that had finished; Dask repeats these on another worker,
+    three times at most, and what still has not finished then runs again with nothing beside it. When a node fails,
+    those that do not depend on it still run. Nodes with the tag ``gpu`` go to workers that offer the resource
+    ``GPU``, where there are any.
 
     Args:
         address: See :class:`reb_pipeline.runners.dask_cluster.DaskSettings`; None for what ``dask.yml`` says.
@@ -94,29 +95,39 @@ class DaskRunner(AbstractRunner):
         offers_gpu = self._offers_gpu(client, pipeline)
         running, nodes = as_completed(), {}
         failures: dict[str, NodeReport] = {}
+        suspects, alone = [], set()
+
+        def submit(node: "Node") -> None:
+            future = self._submit(client, node, catalog, run_id, offers_gpu)
+            nodes[future.key] = node
+            running.add(future)
 
         def submit_ready() -> None:
             for node in [node for node, missing in waiting.items() if not missing]:
                 del waiting[node]
-                future = self._submit(client, node, catalog, run_id, offers_gpu)
-                nodes[future.key] = node
-                running.add(future)
+                submit(node)
 
         submit_ready()
         for future in running:
             node, report = nodes.pop(future.key), _report(future)
-            if report.error:
+            if report.lost_worker and node not in alone:
+                suspects.append(node)
+            elif report.error:
                 failures[node.name] = report
                 self._logger.error(
                     "Node %s failed on %s: %s\n%s",
                     node.name, report.worker, report.error, report.traceback,
                 )  # fmt: skip
-                continue
-            done += 1
-            self._logger.info("Completed %d of %d: %s", done, total, node.name)
-            for missing in waiting.values():
-                missing.discard(node)
-            submit_ready()
+            else:
+                done += 1
+                self._logger.info("Completed %d of %d: %s", done, total, node.name)
+                for missing in waiting.values():
+                    missing.discard(node)
+                submit_ready()
+            if suspects and running.is_empty():
+                # Dask blames all nodes of a lost worker: only one that runs alone shows that it is the cause.
+                alone.add(suspect := suspects.pop(0))
+                submit(suspect)
         return failures
 
     def _submit(
@@ -189,7 +200,7 @@ def _report(future: "Future") -> NodeReport:
         return future.result()
     if isinstance(error, KilledWorker):
         lost = f"its worker was lost {error.allowed_failures + 1} times, most likely for want of memory"
-        return NodeReport(error.last_worker.address, lost)
+        return NodeReport(error.last_worker.address, lost, lost_worker=True)
     return failure("unknown", error)
 
 

@@ -20,11 +20,13 @@ class NodeReport:
         worker: Address of the worker.
         error: One line; empty if the node finished.
         traceback: Of an error that is not the user's.
+        lost_worker: Whether there is no report but Dask's, that the worker was lost each time.
     """
 
     worker: str
     error: str = ""
     traceback: str = ""
+    lost_worker: bool = False
 
 
 def run_node(
