@@ -4,7 +4,8 @@
     python benchmarks/dask_categories.py --kill
 
 The categories are cells of ELPV, two folders of each kind. Whole commands are timed, start of Python and of the cluster
-included; both ways take turns. With ``--kill`` a worker is killed in the middle of a run, and the results are compared
+included; the ways take turns. In sequence all cores of the machine are at work too, so a third way has one core only, as
+each of the workers has. With ``--kill`` a worker is killed in the middle of a run, and the results are compared
 with those of a run in sequence. Everything lies in a temporary folder.
 """
 
@@ -76,11 +77,14 @@ class Bench:
         if process.wait():
             sys.exit((self.folder / f"{name}.log").read_text()[-3000:])
 
-    def seconds(self, name: str, options: list[str]) -> float:
-        """Time a run into an empty folder."""
+    def seconds(self, name: str, options: list[str], n_cores: int | None = None) -> float:
+        """Time a run into an empty folder, on all cores or on some."""
         shutil.rmtree(self.folder / name, ignore_errors=True)
         start = time.perf_counter()
-        self.finish(name, self.start(name, options))
+        process = self.start(name, options)
+        if n_cores:
+            psutil.Process(process.pid).cpu_affinity(list(range(n_cores)))
+        self.finish(name, process)
         return time.perf_counter() - start
 
     def outputs(self, name: str) -> dict[str, Any]:
@@ -103,14 +107,17 @@ def contents(file: Path) -> Any:
 
 
 def measure(bench: Bench, dask: list[str], repeats: int) -> str:
-    """Medians of both ways as a Markdown table."""
-    ways: dict[str, list[str]] = {"SequentialRunner": [], "DaskRunner": dask}
+    """Medians of all ways as a Markdown table."""
+    one_core = "in sequence, one core"
+    ways: dict[str, tuple[list[str], int | None]] = {
+        one_core: ([], 1), "in sequence, all cores": ([], None), "DaskRunner": (dask, None)
+    }  # fmt: skip
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(repeats):
-        for name, options in ways.items():
-            seconds[name].append(bench.seconds(name, options))
-    base = statistics.median(seconds["SequentialRunner"])
-    lines = ["| runner | seconds, median | range | times as fast |", "|---|---|---|---|"]
+        for name, (options, n_cores) in ways.items():
+            seconds[name].append(bench.seconds("run", options, n_cores))
+    base = statistics.median(seconds[one_core])
+    lines = ["| way | seconds, median | range | times as fast |", "|---|---|---|---|"]
     for name, values in seconds.items():
         median = statistics.median(values)
         spread = f"{min(values):.1f}–{max(values):.1f}"

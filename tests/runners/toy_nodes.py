@@ -69,4 +69,8 @@ def join(left: dict, right: dict, other: dict) -> dict:
 def where(folder: str, data: dict) -> dict:
     from distributed import get_worker
 
-    return {"worker": get_worker().name, "threads": os.environ.get("OMP_NUM_THREADS")}
+    return {
+        "worker": get_worker().name,
+        "threads": os.environ.get("OMP_NUM_THREADS"),
+        "malloc_trims": "MALLOC_TRIM_THRESHOLD_" in os.environ,
+    }

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 30
 # Libraries read these when they are loaded, so they have to be there before a worker is.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# Of Dask: workers hand memory back at each free, and large arrays then cost more in page faults than in arithmetic.
+MALLOC_TRIMS = "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_"
 
 
 class DaskSettings(BaseModel):
@@ -84,12 +86,14 @@ def connect(settings: DaskSettings) -> "Iterator[Client]":
     Raises:
         InputError: If the scheduler does not answer, or no worker joins it.
     """
+    import dask
     from distributed import Client, LocalCluster
 
     # What happens to nodes is told by the runner.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     if settings.address is None:
         with (
+            dask.config.set({MALLOC_TRIMS: None}),
             LocalCluster(
                 n_workers=settings.n_workers,
                 threads_per_worker=settings.threads_per_worker,
