@@ -4,7 +4,7 @@
     python benchmarks/dask_categories.py --kill
 
 The categories are cells of ELPV, two folders of each kind. Whole commands are timed, start of Python and of the cluster
-included; the ways take turns. In sequence all cores of the machine are at work too, so a third way has one core only, as
+included; the ways take turns. In sequence all cores of the machine are at work too, so a third way has one core, as
 each of the workers has. With ``--kill`` a worker is killed in the middle of a run, and the results are compared
 with those of a run in sequence. Everything lies in a temporary folder.
 """

@@ -36,3 +36,9 @@ def test_growth_is_measured_and_drawn(tmp_path):
     assert {file.name for file in tmp_path.iterdir()} == {
         "growth.md", "growth_time.png", "growth_memory.png",
     }  # fmt: skip
+
+
+def test_updates_are_measured_beside_rebuilds(tmp_path):
+    out = run("benchmarks.bank_update", "--quick", "--repeats", "1", "--out", str(tmp_path))
+    assert "| 6 | +1 −1 |" in out
+    assert (tmp_path / "bank_update.md").read_text() == out

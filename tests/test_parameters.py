@@ -59,6 +59,10 @@ RAW: dict[str, Any] = {
         "image_score": "max", "top_patches": 10, "quantile": 0.99, "area_threshold": None,
         "smoothing_sigma": 4.0,
     },
+    "calibration": {"false_alarm_rate": 0.05, "folder": None},
+    "inspection": {"input": None, "engine": "onnxruntime"},
+    "bank_update": {"add": None, "forget": []},
+    "drift": {"last": 500, "window": 50},
     "evaluation": {"pro_fpr_limit": 0.3, "spro_fpr_limit": 0.05, "examples_per_kind": 3},
     "summary": {"textures": ["wood"]},
     "studies": {

@@ -25,7 +25,9 @@ MANIFEST = "run_manifest"
 PARAMETERS = ("params:", "parameters")
 RAW_IMAGES = ".raw_images"  # after the name of a category
 # Worth a path at the end of a run.
-FIGURES = (".defect_gallery", ".hardest_images", ".report", "selected_parameters")
+OUTCOMES = (
+    ".defect_gallery", ".hardest_images", ".report", ".packaged_model", ".inspection_report", "selected_parameters"
+)  # fmt: skip
 STUDY, TABLE, FIGURE = "study_", "_table", "_figure"  # around the name of a study
 
 
@@ -43,6 +45,8 @@ class PreflightHooks:
         Raises:
             InputError: If an input is missing or a backbone cannot be used; studies need one category only.
         """
+        self._check_inspection(pipeline, catalog)
+        self._check_bank_update(pipeline, catalog)
         missing: dict[str, InputError] = {}
         inputs = sorted(filter(lambda n: not _is_parameter(n), pipeline.inputs()))
         for name in inputs:
@@ -63,6 +67,7 @@ class PreflightHooks:
         self._check_device(pipeline, catalog)
         self._check_backbones(pipeline, catalog)
         self._check_sources(pipeline, catalog)
+        self._check_packaging(pipeline)
 
     @staticmethod
     def _stand_in(missing: dict[str, InputError], catalog: "CatalogProtocol") -> None:
@@ -75,6 +80,31 @@ class PreflightHooks:
             catalog[name] = MemoryDataset(UnavailableImages(category, str(reason)))
 
     @staticmethod
+    def _check_inspection(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
+        """Insist on new images for every category, and on one category for each folder of them."""
+        section = "params:inspection."
+        inspected_as: dict[str, str] = {}
+        for name in sorted(pipeline.inputs()):
+            if name.startswith(section):
+                category = name.removeprefix(section)
+                folder = catalog[name].load().folder(category)
+                other = inspected_as.setdefault(folder, category)
+                if other != category:
+                    msg = (
+                        f"The images in '{folder}' would be inspected as {other} and {category}: add "
+                        f"--namespaces={other}, or give each category its own folder under inspection.per_category."
+                    )
+                    raise InputError(msg)
+
+    @staticmethod
+    def _check_packaging(pipeline: "Pipeline") -> None:
+        """Look for what the export of the network needs, before the training that it comes after."""
+        if any(name.endswith(".packaged_model") for name in pipeline.all_outputs()):
+            from reb_pipeline.features.onnx_export import insist_on_packages
+
+            insist_on_packages()
+
+    @staticmethod
     def _check_device(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
         if COMPUTE in pipeline.inputs():
             compute = catalog[COMPUTE].load()
@@ -85,7 +115,7 @@ class PreflightHooks:
 
     @staticmethod
     def _check_sources(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
-        """Open what saliency and textures come from."""
+        """Open what saliency and textures come from, and list the folders of good images."""
         for name in pipeline.inputs():
             if name.startswith("params:defect_synthesis."):
                 from reb_pipeline.defectmaker.saliency import saliency_estimator
@@ -93,6 +123,28 @@ class PreflightHooks:
                 params = catalog[name].load()
                 saliency_estimator(params.saliency, params.saliency_source)
                 params.textures()
+            if name.startswith("params:calibration."):
+                folder = catalog[name].load().folder
+                if folder is not None:
+                    from reb_pipeline.loose_images import list_images
+
+                    list_images(folder)
+
+    @staticmethod
+    def _check_bank_update(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
+        """Insist on one category for each folder of good images."""
+        section = "params:bank_update."
+        added_to: dict[str, str] = {}
+        for name in sorted(pipeline.inputs()):
+            if name.startswith(section) and (folder := catalog[name].load().add) is not None:
+                category = name.removeprefix(section)
+                other = added_to.setdefault(folder, category)
+                if other != category:
+                    msg = (
+                        f"The images in '{folder}' would be added to {other} and {category}: add "
+                        f"--namespaces={other}, or give each category its own folder under bank_update.per_category."
+                    )
+                    raise InputError(msg)
 
     @staticmethod
     def _check_backbones(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
@@ -196,7 +248,7 @@ class SummaryHooks:
 
                 sys.stdout.write(f"\n{name}\n{render_study(catalog[name].load())}\n\n")
         for name in outputs:
-            if name.endswith(FIGURES) or (
+            if name.endswith(OUTCOMES) or (
                 name.startswith(STUDY) and name.endswith((TABLE, FIGURE))
             ):
                 sys.stdout.write(f"{name}: {catalog[name]._get_load_path()}\n")

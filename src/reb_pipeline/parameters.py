@@ -16,6 +16,8 @@ from pydantic import (
     model_validator,
 )
 
+from reb_pipeline.errors import InputError
+
 if TYPE_CHECKING:
     from reb_pipeline.defectmaker.fills import TextureFolder
     from reb_pipeline.defectmaker.maker import DefectKind
@@ -216,12 +218,38 @@ class ScoringParams(Section):
         return ImageScoreSettings(self.top_patches, self.quantile, self.area_threshold)
 
 
+class CalibrationParams(Section):
+    """From which good images, and for which false-alarm rate, thresholds are taken."""
+
+    false_alarm_rate: float = Field(gt=0, lt=1)  # share of good parts that may be flagged
+    folder: str | None  # of good images that the bank has not seen; null takes the held-out ones
+
+
 class EvaluationParams(Section):
     """How verdicts are compared with the truth."""
 
     pro_fpr_limit: float = Field(gt=0, le=1)
     spro_fpr_limit: float = Field(gt=0, le=1)
     examples_per_kind: int = Field(ge=1)
+
+
+class BankUpdateParams(Section):
+    """Which good images a memory bank gains and loses."""
+
+    add: str | None  # folder of good images
+    forget: list[str]  # ids of good training images, or patterns of them
+
+    @field_validator("forget", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+
+class DriftParams(Section):
+    """Which parts are compared with the calibration."""
+
+    last: int = Field(ge=1)  # parts
+    window: int = Field(ge=1)  # parts of each piece that the figure describes
 
 
 class StudyParams(Section):
@@ -279,6 +307,28 @@ class StudiesParams(Section):
     alpha: StudyParams
 
 
+class InspectionParams(Section):
+    """Which new images are inspected, and with what."""
+
+    input: str | None
+    engine: Literal["onnxruntime", "openvino"]
+
+    def folder(self, category: str) -> str:
+        """The folder of images.
+
+        Raises:
+            InputError: If none is given.
+        """
+        if self.input is None:
+            msg = (
+                f"inspection.input names no images to inspect as {category}: run with --params "
+                f"inspection.input=FOLDER, the path or URL of new images, and with --namespaces={category} if only "
+                f"{category} is meant."
+            )
+            raise InputError(msg)
+        return self.input
+
+
 class SummaryParams(Section):
     """How categories are averaged."""
 
@@ -305,7 +355,11 @@ CATEGORY_SECTIONS: dict[str, type[Section]] = {
     "ssl_finetune": SSLFinetuneParams,
     "memory_bank": MemoryBankParams,
     "scoring": ScoringParams,
+    "calibration": CalibrationParams,
     "evaluation": EvaluationParams,
+    "bank_update": BankUpdateParams,
+    "drift": DriftParams,
+    "inspection": InspectionParams,
 }
 SHARED_SECTIONS: dict[str, type[Section]] = {
     "compute": ComputeParams,

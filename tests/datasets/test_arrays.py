@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from kedro.io import DataCatalog, DatasetError, Version
 
-from reb_pipeline.datasets import ArraysDataset, arrays
+from reb_pipeline import arrays_file
+from reb_pipeline.datasets import ArraysDataset
 from reb_pipeline.datasets.atomic import register
 from reb_pipeline.errors import InputError
 
@@ -182,7 +183,7 @@ def test_a_record_of_another_class(tmp_path: Path, bank: Bank) -> None:
 @pytest.fixture
 def _maps_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """Map arrays of any size."""
-    monkeypatch.setattr(arrays, "MAPPED_BYTES", 0)
+    monkeypatch.setattr(arrays_file, "MAPPED_BYTES", 0)
 
 
 @pytest.mark.usefixtures("_maps_all")
@@ -214,7 +215,7 @@ def test_small_arrays_are_read(filepath: str, bank: Bank) -> None:
 
 
 def test_how_large_a_mapped_array_is(tmp_path: Path, bank: Bank) -> None:
-    features = np.zeros(arrays.MAPPED_BYTES, np.uint8)
+    features = np.zeros(arrays_file.MAPPED_BYTES, np.uint8)
     dataset = ArraysDataset(filepath=str(tmp_path / "bank.npz"), record=RECORD)
     dataset.save(Bank(features, bank.names, None, {}))
     tracemalloc.start()

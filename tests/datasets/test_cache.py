@@ -20,7 +20,7 @@ def _registered() -> None:
 @pytest.fixture(params=["file", "memory"])
 def path(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     folder = tmp_path if request.param == "file" else f"memory://{tmp_path}"
-    return f"{folder}/category/study_cache"
+    return f"{folder}/run [2]/study_cache"  # as a pattern it would find no file
 
 
 def files(path: str) -> list[str]:

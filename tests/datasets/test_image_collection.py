@@ -38,6 +38,19 @@ def test_other_modes_become_rgb(collection: ImageCollection, tmp_path: Path, mod
     assert collection.open_image(path).tolist() == [[[255, 255, 255]] * 3] * 2
 
 
+def test_an_address_is_opened_by_any_collection(
+    collection: ImageCollection, tmp_path: Path
+) -> None:
+    elsewhere = miniatures.copy_to_memory(tmp_path / "bolt/good", "elsewhere")
+    pixels = collection.open_image("bolt/good/000.png")
+    for url in (collection.address("bolt/good/000.png"), f"{elsewhere}/000.png"):
+        assert "://" in url
+        np.testing.assert_array_equal(collection.open_image(url), pixels)
+    for gone in ("memory:///elsewhere/gone.png", "nothing://elsewhere/000.png"):
+        with pytest.raises(UnreadableImageError, match="cannot be read"):
+            collection.open_image(gone)
+
+
 def test_exif_orientation_is_honoured(collection: ImageCollection, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6

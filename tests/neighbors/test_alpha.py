@@ -113,7 +113,8 @@ def test_density_and_distance_are_those_of_the_nearest_row():
     local = LocalDensity(rng.uniform(1, 2, (6, 4)).astype(np.float32), "a coreset")
     rows = rng.integers(0, 6, (2, 3, 5, 2)).astype(np.int32)
     squared = rng.uniform(0, 9, rows.shape).astype(np.float32)
-    found = NearestPatches(squared, rows, np.empty((2, 8), np.float32), ["a", "b"], "a coreset")
+    none = np.empty((2, 8), np.float32)
+    found = NearestPatches(squared, rows, none, none, ["a", "b"], "a coreset")
     density, distance = density_and_distance(found, local, 3)
     for image, y, x in np.ndindex(2, 3, 5):
         expected = local.squared_distances[rows[image, y, x, 0], :3].mean()

@@ -75,6 +75,9 @@ def test_images_keep_their_grids(monkeypatch, k, patches_at_once):
         np.testing.assert_allclose(found.squared_distances[image], nearest, rtol=1e-5)
         peak = grid.reshape(6, 4)[expected.min(axis=1).argmax()]
         np.testing.assert_array_equal(found.peak_features[image], peak)
+        np.testing.assert_allclose(
+            found.mean_features[image], grid.mean(axis=(0, 1)), rtol=1e-5, atol=1e-6
+        )
 
 
 @settings(max_examples=25, deadline=None)
@@ -108,6 +111,8 @@ def test_own_images_are_left_out(seed, n_images, k, data):
         )
         peak = grids[image][1].reshape(6, 4)[squared[:, 0].argmax()]
         np.testing.assert_array_equal(found.peak_features[position], peak)
+        mean = grids[image][1].mean(axis=(0, 1))
+        np.testing.assert_allclose(found.mean_features[position], mean, rtol=1e-5, atol=1e-6)
 
 
 def test_more_neighbours_than_coreset_rows():

@@ -96,8 +96,9 @@ def test_held_out_patches_of_another_coreset_are_refused():
     def found(coreset):
         patches = (1, 16, 16, 1)
         squared = np.ones(patches, np.float32)
-        peak = np.ones((1, 2), np.float32)
-        return NearestPatches(squared, np.zeros(patches, np.int32), peak, ["a"], coreset)
+        feature = np.ones((1, 2), np.float32)
+        rows = np.zeros(patches, np.int32)
+        return NearestPatches(squared, rows, feature, feature, ["a"], coreset)
 
     scoring = ScoringParams(
         scorer="ldknn", max_neighbors=2, n_neighbors=1, alpha="auto", form="subtract_squared",

@@ -15,6 +15,7 @@ _HOMES = {
     "MVTecADDataset": "benchmark_folders",
     "MVTecLOCODataset": "benchmark_folders",
     "MagneticTileDataset": "split_folders",
+    "PackagedModelDataset": "packaged_model",
     "PlainFolderDataset": "split_folders",
     "Sample": "image_collection",
     "TableDataset": "table",

@@ -9,6 +9,8 @@ import fsspec
 from kedro.io import AbstractDataset, DatasetError
 from kedro.io.core import get_protocol_and_path
 
+from reb_pipeline.folder_files import FolderFiles
+
 
 class CacheDataset(AbstractDataset[Any, MutableMapping[str, bytes]]):
     """A folder on any fsspec file system that a node reads and writes while it runs, as a mapping of names to bytes.
@@ -36,7 +38,7 @@ class CacheDataset(AbstractDataset[Any, MutableMapping[str, bytes]]):
 
     def load(self) -> MutableMapping[str, bytes]:
         """Hand out the folder, whether it is there yet or not."""
-        return fsspec.FSMap(self._path, self._fs, create=True)
+        return FolderFiles(self._path, self._fs, create=True)
 
     def save(self, data: Any) -> None:
         """Refused: a cache is written through what `load` gives.

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import fsspec
 import numpy as np
 
-from reb_pipeline.errors import InputError
+from reb_pipeline.images import UnreadableImageError, decode_image, to_rgb
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,17 +20,13 @@ if TYPE_CHECKING:
 SPLITS = ("train", "calibration", "test")
 
 
-class UnreadableImageError(InputError):
-    """An image or mask file is missing, broken or of a kind that cannot be used."""
-
-
 @dataclass(frozen=True)
 class Sample:
     """One image of a category.
 
     Attributes:
         id: path below the category's folder without extension, unique within the category.
-        path: path relative to the data root, parts separated by "/".
+        path: path relative to the data root, parts separated by "/"; a URL where the file lies elsewhere.
         split: one of :data:`SPLITS`.
         label: 0 good, 1 anomalous.
         defect_type: "good" for good parts, else the layout's name of the defect.
@@ -128,19 +124,28 @@ class ImageCollection:
         """Read a file as it is.
 
         Args:
-            path: path relative to the data root.
+            path: path relative to the data root, or the URL of a file anywhere.
 
         Raises:
             UnreadableImageError: the file is missing or cannot be read.
         """
         try:
-            with self._filesystem.open(PurePosixPath(self._root, path).as_posix(), "rb") as file:
+            with self._open(path) as file:
                 return file.read()
-        except OSError as error:
+        except (OSError, ValueError, ImportError) as error:  # the file, its protocol, its package
             raise UnreadableImageError(
                 f"'{path}' in '{self._root}' cannot be read ({error}): put the file back, or take "
                 "it out of the data."
             ) from error
+
+    def address(self, path: str) -> str:
+        """The URL of a file, by which another collection can open it.
+
+        Args:
+            path: path relative to the data root.
+        """
+        absolute = PurePosixPath(self._root, path).as_posix()
+        return str(self._filesystem.unstrip_protocol(absolute))
 
     def open_image(self, path: str) -> np.ndarray:
         """Decode an image, upright as its EXIF orientation says.
@@ -154,17 +159,7 @@ class ImageCollection:
         Raises:
             UnreadableImageError: the file is missing, broken, or has 32-bit pixels.
         """
-        image = self.decode(path, self.read(path))
-        if image.mode.startswith("I;16"):
-            # Pillow would clip at 255 instead of scaling 0..65535 to 0..255.
-            grey = np.rint(np.asarray(image) / 257).astype(np.uint8)
-            return np.repeat(grey[:, :, None], 3, axis=2)
-        if image.mode in ("I", "F"):
-            raise UnreadableImageError(
-                f"Image '{path}' in '{self._root}' has 32-bit pixels whose range is unknown: "
-                "convert it to 8 or 16 bits."
-            )
-        return np.array(image.convert("RGB"))
+        return to_rgb(self.decode(path, self.read(path)), self._name(path))
 
     def open_mask(self, mask_paths: Sequence[str]) -> np.ndarray:
         """Unite the masks of one image.
@@ -222,16 +217,15 @@ class ImageCollection:
         Raises:
             UnreadableImageError: the bytes are broken or no image.
         """
-        from PIL import Image, ImageOps  # slow to import
+        return decode_image(data, self._name(path))
 
-        try:
-            with Image.open(io.BytesIO(data)) as image:
-                return ImageOps.exif_transpose(image)
-        except Exception as error:  # each of Pillow's decoders has exceptions of its own
-            raise UnreadableImageError(
-                f"Image '{path}' in '{self._root}' cannot be decoded ({error}): replace the file, "
-                "or take it out of the data."
-            ) from error
+    def _open(self, path: str) -> Any:
+        if "://" in path:  # an image that was added from elsewhere
+            return fsspec.open(path, "rb")
+        return self._filesystem.open(PurePosixPath(self._root, path).as_posix(), "rb")
+
+    def _name(self, path: str) -> str:
+        return f"'{path}' in '{self._root}'"
 
     def _decode_mask(self, path: str) -> np.ndarray:
         """Decode a mask to [H, W], its brightest channel; grey values stay as they are."""

@@ -1,7 +1,7 @@
 """What a network is computed with: PyTorch, or OpenVINO on a CPU."""
 
 import logging
-from functools import cache, cached_property
+from functools import cached_property
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ from torch import nn
 
 from reb_pipeline.device import torch_device
 from reb_pipeline.errors import InputError, insist_known
+from reb_pipeline.features.openvino_core import openvino_core
 from reb_pipeline.features.resize import resize_image
 
 logger = logging.getLogger(__name__)
@@ -114,7 +115,7 @@ class OpenVinoEngine:
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             "ENABLE_CPU_PINNING": False,  # processes side by side would all take the same cores
         }
-        compiled = _core().compile_model(self._model, "CPU", settings)
+        compiled = openvino_core().compile_model(self._model, "CPU", settings)
         queue = self._openvino.AsyncInferQueue(compiled)
         self._insist_on_parity(queue)
         return queue
@@ -143,14 +144,6 @@ def _import_openvino(name: str) -> ModuleType:
         msg = f"features.engine = {name} needs OpenVINO: pip install 'reb-pipeline[openvino]'"
         raise InputError(msg) from None
     return openvino
-
-
-@cache
-def _core() -> Any:
-    """OpenVINO's core, never freed: on another thread that would leave this one a signal stack that is gone."""
-    import openvino
-
-    return openvino.Core()
 
 
 def _infer(queue: Any, pixels: np.ndarray) -> np.ndarray:

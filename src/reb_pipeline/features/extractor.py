@@ -30,6 +30,11 @@ class PatchExtractor:
         tile_overlap: Pixels that neighbouring pieces share.
         device: Of the engine ``torch``, see :func:`reb_pipeline.device.torch_device`.
 
+    Attributes:
+        network: From uint8 [batch, side, side, 3] to patch features.
+        network_size: That side in pixels, of the image or of a tile.
+        tiles: How an image is cut into tiles; None where the network sees it whole.
+
     Raises:
         InputError: If backbone, layers, weights, neck, engine, tiles or device cannot be used.
     """
@@ -51,15 +56,16 @@ class PatchExtractor:
         if neck not in NECKS:
             msg = f"Neck {neck!r} is unknown: set features.neck to one of {', '.join(NECKS)}."
             raise InputError(msg)
-        seen = min(tile_size or image_size, image_size)
+        seen = self.network_size = min(tile_size or image_size, image_size)
         loaded = load_backbone(backbone, image_size=seen, layers=layers, weights=weights)
         self._image_size = image_size
-        self._tiles: Tiles | None = None
+        self.tiles: Tiles | None = None
         if tile_size and seen < image_size:
             stride = coarsest_stride(loaded, seen)
-            self._tiles = Tiles(image_size, tile_size, tile_overlap, stride)
+            self.tiles = Tiles(image_size, tile_size, tile_overlap, stride)
         head = patch_head(neck, width or backbone_spec(backbone).width)
-        self._engine = build_engine(engine, PixelNetwork(loaded, head), seen, device)
+        self.network = PixelNetwork(loaded, head)
+        self._engine = build_engine(engine, self.network, seen, device)
 
     def __call__(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """Extract one batch.
@@ -71,7 +77,7 @@ class PatchExtractor:
             float32 [len(images), h, w, channels]; h and w are those of the finest tapped layer.
         """
         pixels = _resized(images, self._image_size)
-        return self._tiles.features(self._engine, pixels) if self._tiles else self._engine(pixels)
+        return self.tiles.features(self._engine, pixels) if self.tiles else self._engine(pixels)
 
 
 def extract_patches(

@@ -1,14 +1,18 @@
-"""Large images in tiles: the network sees pieces, what comes after them sees one grid of patches."""
+"""Large images in tiles: the network sees pieces, what comes after them one grid of patches; light to import."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from reb_pipeline.errors import InputError
-from reb_pipeline.features.backbones import Backbone
-from reb_pipeline.features.engines import Engine
+
+if TYPE_CHECKING:
+    from reb_pipeline.features.backbones import Backbone
+    from reb_pipeline.features.engines import Engine
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,7 @@ def coarsest_stride(backbone: Backbone, side: int) -> int:
         backbone: On the CPU.
         side: What it was built for, in pixels.
     """
+    import torch  # seconds to import
 
     def cells(side: int) -> int:
         return min(m.shape[-1] for m in backbone(torch.zeros(1, 3, side, side)))

@@ -2,6 +2,8 @@
 
 * :mod:`reb_pipeline.figures.curves`: ROC curve and histogram of the image scores (plotly).
 * :mod:`reb_pipeline.figures.density`: patch distances over local density (plotly).
+* :mod:`reb_pipeline.figures.calibration`: scores of good images and their thresholds (plotly).
+* :mod:`reb_pipeline.figures.drift`: scores and features of inspected parts over time (plotly).
 * :mod:`reb_pipeline.figures.examples`: images beside their anomaly maps (matplotlib).
 * :mod:`reb_pipeline.figures.gallery`: every kind of synthetic defect on a part (matplotlib).
 * :mod:`reb_pipeline.figures.training`: loss and accuracy of a fine-tuning (plotly).

@@ -9,33 +9,40 @@ from reb_pipeline.neighbors.search import NearestPatches, search_other_images
 
 
 def search_own_images(
-    bank: MemoryBank, coreset: Coreset, image_ids: Collection[str], device: str = "cpu"
+    bank: MemoryBank,
+    coreset: Coreset,
+    image_ids: Collection[str],
+    n_neighbors: int = 1,
+    device: str = "cpu",
 ) -> NearestPatches:
-    """Find the nearest coreset row of every patch of some images of the bank, each image's own rows left out.
+    """Find the nearest coreset rows of every patch of some images of the bank, each image's own rows left out.
 
     Args:
         bank: The memory bank.
         coreset: The rows to compare with.
         image_ids: Ids of the images; unknown ones are left out.
+        n_neighbors: Number of rows to find for each patch.
         device: See :class:`reb_pipeline.neighbors.index.NeighborIndex`.
 
     Returns:
-        One row a patch. An image that owns the whole coreset has nothing to be compared with and is left out, so that
-        a bank of one image gives a record of none.
+        What was found. An image that leaves fewer rows of others than ``n_neighbors`` has too little to be compared
+        with and is left out, so that a bank of one image gives a record of none.
     """
-    owners = np.unique(bank.image[coreset.rows])
+    owned = np.bincount(bank.image[coreset.rows], minlength=len(bank.image_ids))
     images = [
         index
         for index, image_id in enumerate(bank.image_ids)
-        if image_id in image_ids and (owners != index).any()
+        if image_id in image_ids and len(coreset.rows) - owned[index] >= n_neighbors
     ]
     if images:
-        return search_other_images(bank, coreset, images=images, device=device)
-    grid = (0, int(bank.y.max()) + 1, int(bank.x.max()) + 1, 1)
+        return search_other_images(bank, coreset, n_neighbors, images, device)
+    grid = (0, int(bank.y.max()) + 1, int(bank.x.max()) + 1, n_neighbors)
+    none = np.empty((0, bank.features.shape[1]), np.float32)
     return NearestPatches(
         squared_distances=np.empty(grid, np.float32),
         rows=np.empty(grid, np.int32),
-        peak_features=np.empty((0, bank.features.shape[1]), np.float32),
+        peak_features=none,
+        mean_features=none,
         image_ids=[],
         coreset=fingerprint(coreset.features(bank)),
     )

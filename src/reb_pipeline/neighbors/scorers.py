@@ -217,7 +217,8 @@ def patch_scores(
     if chosen.searches_all and n_neighbors > searched:
         msg = (
             f"The scorer {scorer} with scoring.n_neighbors = {n_neighbors} needs as many neighbours of every patch but "
-            f"{searched} were kept: run from search_memory_bank on with this scorer and scoring.max_neighbors."
+            f"{searched} were kept: run from search_memory_bank on, for a calibration from the pipeline ldknn_density "
+            f"on, with this scorer and scoring.max_neighbors."
         )
         raise InputError(msg)
     scores = chosen.score(neighborhoods, n_neighbors, alpha, form)

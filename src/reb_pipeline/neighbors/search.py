@@ -21,6 +21,7 @@ class NearestPatches:
         rows: Positions of these rows in the coreset, int32 [images, h, w, K].
         peak_features: Feature of the patch of each image that is farthest from its nearest row, float32
             [images, channels].
+        mean_features: Mean feature of the patches of each image, float32 [images, channels].
         image_ids: Ids of the images.
         coreset: Fingerprint of the coreset's features.
     """
@@ -28,6 +29,7 @@ class NearestPatches:
     squared_distances: np.ndarray
     rows: np.ndarray
     peak_features: np.ndarray
+    mean_features: np.ndarray
     image_ids: list[str]
     coreset: str
 
@@ -192,21 +194,21 @@ def _batches(
         yield ids, np.stack(grids)
 
 
-def _on_grids(
-    grids: np.ndarray, squared: np.ndarray, rows: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What was found for the patches of [n, h, w, channels], back on their grids, and the peak features."""
+def _on_grids(grids: np.ndarray, squared: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, ...]:
+    """What was found for the patches of [n, h, w, channels], back on their grids, and their peak and mean features."""
     n, h, w, channels = grids.shape
+    patches = grids.reshape(n, h * w, channels)
     peaks = squared[:, 0].reshape(n, h * w).argmax(axis=1)
     return (
         squared.reshape(n, h, w, -1),
         rows.astype(np.int32).reshape(n, h, w, -1),
-        grids.reshape(n, h * w, channels)[np.arange(n), peaks],
+        patches[np.arange(n), peaks],
+        patches.mean(axis=1),
     )
 
 
 def _gather(
-    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]], image_ids: list[str], coreset: str
+    found: list[tuple[np.ndarray, ...]], image_ids: list[str], coreset: str
 ) -> NearestPatches:
-    squared, rows, peaks = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return NearestPatches(squared, rows, peaks, image_ids, coreset)
+    squared, rows, peaks, means = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return NearestPatches(squared, rows, peaks, means, image_ids, coreset)

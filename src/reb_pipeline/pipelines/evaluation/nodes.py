@@ -19,6 +19,7 @@ from reb_pipeline.parameters import (
     SummaryParams,
 )
 from reb_pipeline.pipelines.image_search import search_samples
+from reb_pipeline.pipelines.patch_scoring import resolve_alpha, score_patches
 
 logger = logging.getLogger(__name__)
 
@@ -60,54 +61,13 @@ def score_images(
     scoring: ScoringParams,
 ) -> tuple[pd.DataFrame, AnomalyMaps]:
     """Score patches; from these, one score and one anomaly map an image."""
-    from reb_pipeline.neighbors.image_scores import image_scores
-    from reb_pipeline.neighbors.maps import AnomalyMaps
-    from reb_pipeline.neighbors.scorers import Neighborhoods, patch_scores
-
-    alpha = _alpha(scoring, held_out_patches, local_density)
+    alpha, image_scores, maps = score_patches(
+        nearest_patches, held_out_patches, local_density, memory_bank, coreset, features, scoring
+    )
     if scoring.scorer == "ldknn" and scoring.alpha == "auto":
         logger.info("%s: alpha = %.2f", raw_images.category, alpha)
-    found = Neighborhoods(nearest_patches, local_density, coreset.features(memory_bank))
-    of_patches = patch_scores(
-        found,
-        scoring.scorer,
-        n_neighbors=scoring.n_neighbors,
-        alpha=alpha,
-        form=scoring.form,
-    )
-    of_images = image_scores(
-        of_patches,
-        found,
-        scoring.image_score,
-        n_neighbors=scoring.n_neighbors,
-        settings=scoring.image_score_settings(),
-    )
     test = samples.set_index("id").loc[nearest_patches.image_ids].reset_index()
-    scores = test[[*SCORE_COLUMNS]].assign(image_score=of_images)
-    maps = AnomalyMaps(
-        of_patches, nearest_patches.image_ids, features.image_size, scoring.smoothing_sigma
-    )
-    return scores, maps
-
-
-def _alpha(
-    scoring: ScoringParams, held_out_patches: NearestPatches, local_density: LocalDensity
-) -> float:
-    """Alpha as a number: fitted where that is asked for, 0 for scorers that know none."""
-    from reb_pipeline.neighbors.alpha import fit_alpha
-
-    if scoring.scorer != "ldknn":
-        return 0.0
-    if scoring.alpha != "auto":
-        return scoring.alpha
-    local_density.insist_on(held_out_patches.coreset)
-    return fit_alpha(
-        held_out_patches.squared_distances[..., 0],
-        held_out_patches.rows[..., 0],
-        local_density,
-        n_neighbors=scoring.n_neighbors,
-        form=scoring.form,
-    )
+    return test[[*SCORE_COLUMNS]].assign(image_score=image_scores), maps
 
 
 def draw_density(
@@ -131,7 +91,7 @@ def draw_density(
     anomalous = farthest_patches(*(axis[labels == 1] for axis in tested))
     title = f"{raw_images.category}: distance of patches over local density"
     if scoring.scorer == "ldknn":
-        title += f", alpha = {_alpha(scoring, held_out_patches, local_density):.2f}"
+        title += f", alpha = {resolve_alpha(scoring, held_out_patches, local_density):.2f}"
     return density_figure(
         [("held-out good images", density, distance, "good"),
          ("farthest of anomalous images", *anomalous, "anomalous")],

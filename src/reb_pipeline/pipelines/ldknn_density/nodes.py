@@ -33,17 +33,21 @@ def search_held_out_images(
     memory_bank: MemoryBank,
     coreset: Coreset,
     params: FeatureParams,
+    scoring: ScoringParams,
     compute: ComputeParams,
 ) -> NearestPatches:
-    """Find the nearest coreset row of every patch of held-out good images, never one of the same image."""
+    """Find the nearest coreset rows of every patch of held-out good images, never one of the same image."""
     from reb_pipeline.inventory import held_out_good
     from reb_pipeline.neighbors.held_out import search_own_images
+    from reb_pipeline.neighbors.scorers import search_depth
 
+    depth = search_depth(scoring.scorer, scoring.max_neighbors)
     held_out = held_out_good(samples)
     unseen = held_out[~held_out["id"].isin(memory_bank.image_ids)]
     if unseen.empty:
-        return search_own_images(memory_bank, coreset, set(held_out["id"]), compute.processor())
+        ids = set(held_out["id"])
+        return search_own_images(memory_bank, coreset, ids, depth, compute.processor())
     description = "held-out good images searched"
     return search_samples(
-        unseen, raw_images, backbone, memory_bank, coreset, params, compute, 1, description
+        unseen, raw_images, backbone, memory_bank, coreset, params, compute, depth, description
     )

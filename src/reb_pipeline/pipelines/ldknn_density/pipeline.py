@@ -26,6 +26,7 @@ def create_pipeline() -> Pipeline:
                     "memory_bank",
                     "coreset",
                     "params:features",
+                    "params:scoring",
                     COMPUTE,
                 ],
                 "held_out_patches",

@@ -30,6 +30,7 @@ from reb_pipeline.studies.cache import entry, remember_arrays
 from reb_pipeline.studies.cells import AUTO, Cell
 
 SPEED_IMAGES, SPEED_REPEATS = 16, 3
+KEPT = "squared_distances", "rows", "peak_features", "mean_features"  # of a search
 
 
 @dataclass(frozen=True)
@@ -121,16 +122,12 @@ class Workbench(CategoryFeatures):
         bank = self._bank(cell, _bank_of(group))
         images = self.features(cell, group)
         depth = min(search_depth(cell.detector, self._max_neighbors), len(bank.features))
-        name = entry("searches", bank=bank.name, images=images.content(), depth=depth)
+        name = entry("searches", bank=bank.name, images=images.content(), depth=depth, kept=KEPT)
 
         def search() -> dict[str, np.ndarray]:
             patches = ((key, bank.space.apply(grid)) for key, grid in images.patches())
             found = search_images(patches, bank.features, depth, self._device)
-            return {
-                "squared_distances": found.squared_distances,
-                "rows": found.rows,
-                "peak_features": found.peak_features,
-            }
+            return {field: getattr(found, field) for field in KEPT}
 
         # Cells that differ in K or alpha follow one another.
         if self._latest.get(group, ("",))[0] != name:

@@ -1,0 +1,66 @@
+"""Plotly figure of a calibration: the scores of good images and the thresholds taken from them."""
+
+import math
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from reb_pipeline.calibration.record import Calibration
+from reb_pipeline.figures.curves import GOOD_COLOUR
+
+_THRESHOLD_COLOUR = "#D55E00"  # shows on white and on Kedro-Viz's dark page
+_BINS = 30
+
+
+def calibration_figure(calibration: Calibration, title: str) -> go.Figure:
+    """Histograms of the image scores and of the highest values of the anomaly maps, each with its threshold.
+
+    Args:
+        calibration: Scores and thresholds; a threshold of infinity has no line, and the legend says so.
+        title: Shown above the histograms.
+    """
+    figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.1)
+    rate = f"{100 * calibration.false_alarm_rate:.3g} %"
+    panels = (
+        ("image score", calibration.image_scores, calibration.image_threshold),
+        ("highest value of the anomaly map", calibration.peak_scores, calibration.pixel_threshold),
+    )
+    for column, (name, scores, threshold) in enumerate(panels, 1):
+        place = {"row": 1, "col": column}
+        heights, edges = np.histogram(scores, _BINS)
+        figure.add_bar(
+            x=(edges[:-1] + edges[1:]) / 2,
+            y=heights,
+            width=np.diff(edges),
+            name="good images",
+            marker_color=GOOD_COLOUR,
+            legendgroup="good images",
+            showlegend=column == 1,
+            **place,
+        )
+        known = math.isfinite(threshold)
+        said = f"{threshold:.4g}, for {rate}" if known else f"none: {rate} needs more images"
+        figure.add_scatter(
+            x=[threshold] * 2 if known else [None],
+            y=[0, heights.max()] if known else [None],
+            mode="lines",
+            name=f"threshold of the {'map' if column == 2 else name}: {said}",
+            line={
+                "color": _THRESHOLD_COLOUR,
+                "width": 3,
+                "dash": "dot" if column == 2 else "solid",
+            },
+            **place,
+        )
+        figure.update_xaxes(title=name, **place)
+    figure.update_yaxes(title="good images", col=1)
+    figure.update_layout(
+        title=title,
+        template="plotly_white",
+        bargap=0,
+        width=960,
+        height=480,
+        legend={"orientation": "h", "y": -0.2},
+    )
+    return figure

@@ -1,0 +1,111 @@
+"""Which good images the table of samples loses and gains."""
+
+import logging
+from collections.abc import Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from reb_pipeline.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ADDED = "added"  # ids of added images begin with it, so that they never meet those of the data set
+
+logger = logging.getLogger(__name__)
+
+
+def without(samples: "pd.DataFrame", names: Sequence[str]) -> "pd.DataFrame":
+    """Leave out good training images.
+
+    Args:
+        samples: The table of samples.
+        names: Ids, or patterns of ids with ``*``, ``?`` and ``[]``.
+
+    Raises:
+        InputError: If a name fits no good training image, or all are to go.
+    """
+    from reb_pipeline.inventory import good_training
+
+    known = good_training(samples)["id"].tolist()
+    gone: set[str] = set()
+    for name in names:
+        fitting = {name} if name in known else {i for i in known if fnmatchcase(i, name)}
+        if not fitting:
+            close = get_close_matches(name, known, n=1) or known[:1]
+            msg = (
+                f"bank_update.forget names {name!r}, but none of the {len(known)} good training images is called so: "
+                f"did you mean {close[0]!r}?"
+            )
+            raise InputError(msg)
+        gone |= fitting
+    if len(gone) == len(known):
+        msg = (
+            f"bank_update.forget = {list(names)} fits all {len(known)} good training images and nothing would be left "
+            f"to compare with: name fewer, or start from other images with plain kedro run."
+        )
+        raise InputError(msg)
+    return samples[~samples["id"].isin(gone)].reset_index(drop=True)
+
+
+def images_to_add(folder: str, max_unreadable_share: float) -> "pd.DataFrame":
+    """Open every image of a folder once.
+
+    Args:
+        folder: Path or URL (any fsspec file system) of a folder of good images; those below it count too.
+        max_unreadable_share: Largest share of unreadable images to go on with.
+
+    Returns:
+        Rows of the table of samples. The id is ``added``, the folder's name and the path below it; the path is a URL,
+        because the image does not lie in the data root.
+
+    Raises:
+        InputError: If there is no image, or too many cannot be read.
+    """
+    from reb_pipeline.datasets.loose_images import loose_images
+    from reb_pipeline.inventory import take_inventory, usable_samples
+
+    images = loose_images(folder)
+    inventory = take_inventory(images, f"{images.category}: images to add")
+    inventory["split"] = "train"
+    found = usable_samples(inventory, max_unreadable_share)
+    for sentence in inventory.loc[inventory["error"] != "", "error"]:
+        logger.warning("Not added: %s", sentence)
+    found["id"] = [f"{ADDED}/{images.category}/{image_id}" for image_id in found["id"]]
+    found["path"] = [images.address(path) for path in found["path"]]
+    return found
+
+
+def with_added(
+    samples: "pd.DataFrame", found: "pd.DataFrame", former_ids: Sequence[str]
+) -> "pd.DataFrame":
+    """Append images that are not there yet; the others are named in a warning.
+
+    Args:
+        samples: The table of samples.
+        found: See :func:`images_to_add`.
+        former_ids: Ids before anything was left out.
+
+    Raises:
+        InputError: If another image has the id of one of them.
+    """
+    import pandas as pd
+
+    is_there = found["sha256"].isin(samples["sha256"]) | found["sha256"].duplicated()
+    if is_there.any():
+        logger.warning(
+            "%d of %d images to add have the content of one that is there already and are skipped, first %s.",
+            is_there.sum(),
+            len(found),
+            found.loc[is_there, "id"].iloc[0],
+        )
+    fresh = found[~is_there]
+    taken = fresh.loc[fresh["id"].isin(former_ids), "id"]
+    if len(taken):
+        msg = (
+            f"Another image is called {taken.iloc[0]!r} already: rename the folder of bank_update.add, or forget that "
+            f"image first, in a run of its own."
+        )
+        raise InputError(msg)
+    return pd.concat([samples, fresh[samples.columns]], ignore_index=True)

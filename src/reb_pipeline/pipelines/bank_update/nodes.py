@@ -1,0 +1,96 @@
+"""Nodes of the bank update pipeline."""
+
+import logging
+
+import pandas as pd
+
+from reb_pipeline.datasets import ImageCollection
+from reb_pipeline.errors import InputError
+from reb_pipeline.features.adapted import BackboneWeights
+from reb_pipeline.neighbors.bank import Coreset, MemoryBank
+from reb_pipeline.neighbors.density import LocalDensity
+from reb_pipeline.parameters import (
+    BankUpdateParams,
+    ComputeParams,
+    FeatureParams,
+    IngestionParams,
+    MemoryBankParams,
+    ScoringParams,
+)
+from reb_pipeline.pipelines.image_search import stream_patches
+
+logger = logging.getLogger(__name__)
+
+
+def change_samples(
+    samples_before: pd.DataFrame, params: BankUpdateParams, ingestion: IngestionParams
+) -> pd.DataFrame:
+    """Leave out the samples to forget, append those to add."""
+    from reb_pipeline.pipelines.bank_update.changes import images_to_add, with_added, without
+
+    if params.add is None and not params.forget:
+        msg = (
+            "There is nothing to add and nothing to forget: give a folder of good images "
+            "(--params bank_update.add=FOLDER), or ids or patterns (--params bank_update.forget=ID)."
+        )
+        raise InputError(msg)
+    samples = without(samples_before, params.forget)
+    if params.add is None:
+        return samples
+    found = images_to_add(params.add, ingestion.max_unreadable_share)
+    return with_added(samples, found, samples_before["id"].tolist())
+
+
+def update_memory_bank(
+    samples: pd.DataFrame,
+    raw_images: ImageCollection,
+    backbone: BackboneWeights,
+    memory_bank_before: MemoryBank,
+    coreset_before: Coreset,
+    local_density_before: LocalDensity,
+    features: FeatureParams,
+    params: MemoryBankParams,
+    scoring: ScoringParams,
+    compute: ComputeParams,
+) -> tuple[MemoryBank, Coreset, LocalDensity]:
+    """Bring bank, coreset and density in line with the good training samples; only new images see the backbone."""
+    from reb_pipeline.inventory import good_training
+    from reb_pipeline.neighbors import update
+
+    before, category, device = memory_bank_before, raw_images.category, compute.processor()
+    before.insist_on(features.provenance(backbone))
+    good = good_training(samples)
+    forgotten = sorted(set(before.image_ids) - set(good["id"]))
+    added = good[~good["id"].isin(before.image_ids)]
+    logger.info(
+        "%s: %d good images, %d to forget, %d to add.",
+        category, len(before.image_ids), len(forgotten), len(added),
+    )  # fmt: skip
+    description = "added images to patch features"
+    patches = (
+        stream_patches(added, raw_images, backbone, features, compute, description)
+        if len(added)
+        else ()
+    )
+    bank = update.update_bank(before, forgotten, patches, len(added), compute.memory_gib)
+    coreset = update.update_coreset(
+        before,
+        coreset_before,
+        bank,
+        params.coreset_ratio,
+        params.seed,
+        f"{category}: coreset",
+        compute.memory_gib,
+        device,
+    )
+    density = update.update_density(
+        before,
+        coreset_before,
+        local_density_before,
+        bank,
+        coreset,
+        scoring.max_neighbors,
+        f"{category}: local density",
+        device,
+    )
+    return bank, coreset, density

@@ -1,0 +1,53 @@
+"""DAG of the bank update pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from reb_pipeline.config_loader import categories
+from reb_pipeline.pipelines import calibration, ldknn_density
+from reb_pipeline.pipelines.bank_update.nodes import change_samples, update_memory_bank
+from reb_pipeline.pipelines.per_category import COMPUTE, GPU, per_category
+
+
+def create_pipeline() -> Pipeline:
+    """The state before and params:bank_update -> samples, memory_bank, coreset, local_density -> calibration.
+
+    What is read and what is written are two entries of the catalog for the same files, because a node cannot write
+    what it reads; one node reads and writes all that belongs together, so that no part is read in its new version.
+    """
+    template = Pipeline(
+        [
+            Node(
+                change_samples,
+                ["samples_before", "params:bank_update", "params:ingestion"],
+                "samples",
+                name="change_samples",
+            ),
+            Node(
+                update_memory_bank,
+                [
+                    "samples",
+                    "raw_images",
+                    "backbone",
+                    "memory_bank_before",
+                    "coreset_before",
+                    "local_density_before",
+                    "params:features",
+                    "params:memory_bank",
+                    "params:scoring",
+                    COMPUTE,
+                ],
+                ["memory_bank", "coreset", "local_density"],
+                name="update_memory_bank",
+                tags=GPU,
+            ),
+        ]
+    )
+    sections = ["bank_update", "ingestion", "features", "memory_bank", "scoring"]
+    held_out = [f"{category}.search_held_out_images" for category in categories()]
+    return Pipeline(
+        [
+            per_category(template, sections, shared=[COMPUTE]),
+            ldknn_density.create_pipeline().only_nodes(*held_out),
+            calibration.create_pipeline(),
+        ]
+    )

@@ -1,0 +1,49 @@
+"""DAG of the calibration pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from reb_pipeline.pipelines.calibration.nodes import calibrate, search_calibration_images
+from reb_pipeline.pipelines.per_category import COMPUTE, GPU, per_category
+
+
+def create_pipeline() -> Pipeline:
+    """held_out_patches or a folder -> calibration_patches -> calibration, calibration_figure."""
+    template = Pipeline(
+        [
+            Node(
+                search_calibration_images,
+                [
+                    "samples",
+                    "raw_images",
+                    "backbone",
+                    "memory_bank",
+                    "coreset",
+                    "held_out_patches",
+                    "params:features",
+                    "params:scoring",
+                    "params:calibration",
+                    COMPUTE,
+                ],
+                "calibration_patches",
+                name="search_calibration_images",
+                tags=GPU,
+            ),
+            Node(
+                calibrate,
+                [
+                    "raw_images",
+                    "calibration_patches",
+                    "held_out_patches",
+                    "local_density",
+                    "memory_bank",
+                    "coreset",
+                    "params:features",
+                    "params:scoring",
+                    "params:calibration",
+                ],
+                ["calibration", "calibration_figure"],
+                name="calibrate",
+            ),
+        ]
+    )
+    return per_category(template, ["features", "scoring", "calibration"], shared=[COMPUTE])

@@ -1,0 +1,5 @@
+"""Inspections -> whether the parts are still those of the calibration."""
+
+from reb_pipeline.pipelines.drift.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

@@ -1,0 +1,88 @@
+"""From the neighbours of patches to scores of images and anomaly maps: one way for test and calibration images."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from reb_pipeline.neighbors.bank import Coreset, MemoryBank
+    from reb_pipeline.neighbors.density import LocalDensity
+    from reb_pipeline.neighbors.maps import AnomalyMaps
+    from reb_pipeline.neighbors.search import NearestPatches
+    from reb_pipeline.parameters import FeatureParams, ScoringParams
+
+
+def score_patches(
+    nearest_patches: "NearestPatches",
+    held_out_patches: "NearestPatches",
+    local_density: "LocalDensity",
+    memory_bank: "MemoryBank",
+    coreset: "Coreset",
+    features: "FeatureParams",
+    scoring: "ScoringParams",
+) -> "tuple[float, np.ndarray, AnomalyMaps]":
+    """Score patches; from these, one score and one anomaly map an image.
+
+    Args:
+        nearest_patches: What was found for the patches of the images.
+        held_out_patches: What ``alpha = auto`` is fitted on.
+        local_density: Local density of the coreset rows.
+        memory_bank: The memory bank.
+        coreset: The rows that were searched.
+        features: Gives the side of a map.
+        scoring: How patches and images are scored.
+
+    Returns:
+        Alpha as a number, see :func:`resolve_alpha`; image scores, float32 [images]; the maps.
+
+    Raises:
+        InputError: If these are not of the same coreset, or were not searched deep enough.
+    """
+    from reb_pipeline.neighbors.image_scores import image_scores
+    from reb_pipeline.neighbors.maps import AnomalyMaps
+    from reb_pipeline.neighbors.scorers import Neighborhoods, patch_scores
+
+    alpha = resolve_alpha(scoring, held_out_patches, local_density)
+    found = Neighborhoods(nearest_patches, local_density, coreset.features(memory_bank))
+    of_patches = patch_scores(
+        found,
+        scoring.scorer,
+        n_neighbors=scoring.n_neighbors,
+        alpha=alpha,
+        form=scoring.form,
+    )
+    of_images = image_scores(
+        of_patches,
+        found,
+        scoring.image_score,
+        n_neighbors=scoring.n_neighbors,
+        settings=scoring.image_score_settings(),
+    )
+    maps = AnomalyMaps(
+        of_patches, nearest_patches.image_ids, features.image_size, scoring.smoothing_sigma
+    )
+    return alpha, of_images, maps
+
+
+def resolve_alpha(
+    scoring: "ScoringParams", held_out_patches: "NearestPatches", local_density: "LocalDensity"
+) -> float:
+    """Alpha as a number: fitted where that is asked for, 0 for scorers that know none.
+
+    Raises:
+        InputError: If it is to be fitted and the patches are of another coreset or too few.
+    """
+    from reb_pipeline.neighbors.alpha import fit_alpha
+
+    if scoring.scorer != "ldknn":
+        return 0.0
+    if scoring.alpha != "auto":
+        return scoring.alpha
+    local_density.insist_on(held_out_patches.coreset)
+    return fit_alpha(
+        held_out_patches.squared_distances[..., 0],
+        held_out_patches.rows[..., 0],
+        local_density,
+        n_neighbors=scoring.n_neighbors,
+        form=scoring.form,
+    )

@@ -1,0 +1,80 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from reb_pipeline.calibration.record import CALIBRATION_SPLIT, TRAINING_IMAGES, Calibration
+from reb_pipeline.datasets import ArraysDataset
+
+
+def make(n=29, rate=0.05, source=CALIBRATION_SPLIT):
+    rng = np.random.default_rng(0)
+    return Calibration(
+        image_scores=rng.permutation(n).astype(np.float32),
+        peak_scores=rng.permutation(n).astype(np.float32) + 100,
+        image_ids=[str(i) for i in range(n)],
+        false_alarm_rate=rate,
+        source=source,
+        alpha=1.0,
+        coreset="a coreset",
+        scoring={"scorer": "ldknn", "alpha": "auto", "area_threshold": None},
+        features_mean=rng.normal(size=(n, 3)).astype(np.float32),
+    )
+
+
+def test_thresholds_and_p_values():
+    calibration = make(n=39)
+    assert calibration.n_images == 39
+    assert calibration.is_promised
+    assert calibration.image_threshold == 37  # of 40 exchangeable images two may be flagged
+    assert calibration.pixel_threshold == 137
+    np.testing.assert_array_equal(calibration.p_values([37, 37.5, 40]), [0.075, 0.05, 0.025])
+
+
+def test_statement_counts():
+    assert make().statement() == (
+        "Of 29 good images that the bank has not seen, none is above the threshold; of 200 further good parts 6.7 are "
+        "expected to be flagged, at most 21 (95 %)."
+    )
+    assert (
+        make(n=39)
+        .statement(40)
+        .startswith(
+            "Of 39 good images that the bank has not seen, 1 is above the threshold; of 40 further good parts 2.0 are"
+        )
+    )
+    assert (
+        "of the bank, each compared with the others only"
+        in make(source=TRAINING_IMAGES).statement()
+    )
+    assert "Of 29 good images in /day/2, none" in make(source="/day/2").statement()
+
+
+@pytest.mark.parametrize(("n", "smallest"), [(0, "100"), (1, "50"), (18, "5.26")])
+def test_what_cannot_be_promised_is_said(n, smallest):
+    calibration = make(n)
+    assert calibration.image_threshold == calibration.pixel_threshold == math.inf
+    assert not calibration.is_promised
+    assert not (calibration.p_values([1e9]) <= 0.05).any()
+    assert calibration.statement() == (
+        f"A false-alarm rate of 5 % cannot be promised with {n} good images that the bank has not seen, only one of "
+        f"{smallest} % or more: at least 19 images are needed; so nothing is flagged."
+    )
+    assert replace(calibration, false_alarm_rate=0.001).statement().count("999 images") == 1
+
+
+@pytest.mark.parametrize("n", [0, 29])
+def test_it_is_stored_whole(tmp_path, n):
+    dataset = ArraysDataset(
+        filepath=str(tmp_path / "calibration.npz"),
+        record="reb_pipeline.calibration.record.Calibration",
+    )
+    calibration = make(n)
+    dataset.save(calibration)
+    loaded = dataset.load()
+    for name in ("image_scores", "peak_scores", "features_mean"):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(calibration, name))
+        assert getattr(loaded, name).dtype == np.float32
+    assert loaded.statement() == calibration.statement()
+    assert loaded.scoring == calibration.scoring

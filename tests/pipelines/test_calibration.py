@@ -1,0 +1,177 @@
+"""From good images to thresholds, on miniatures."""
+
+import json
+import math
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import miniatures
+from conftest import SMALL, newest, read_json
+from reb_pipeline.calibration.record import Calibration
+from reb_pipeline.errors import InputError
+from reb_pipeline.pipelines.calibration import nodes
+
+BANK = ["ingestion", "defect_synthesis", "ssl_finetune", "memory_bank", "ldknn_density"]
+PARAMS = {**SMALL, "ssl_finetune": {"enabled": False}, "memory_bank": {"coreset_ratio": 0.2}}
+MONO = {"namespaces": ["mono"]}
+
+
+def read_calibration(out, category="mono"):
+    with np.load(newest(out / "06_models" / category, "calibration.npz")) as archive:
+        values = {name: archive[name] for name in archive.files}
+    return Calibration(**json.loads(values.pop("metadata").item()), **values)
+
+
+def read_scores(out):
+    scores = pd.read_parquet(newest(out / "07_model_output/mono", "scores.parquet"))
+    return scores[scores["label"] == 0].sort_values("id")
+
+
+@pytest.fixture
+def elpv(tmp_path):
+    """24 cells of mono to train with, 4 to calibrate with, 12 good ones to test with."""
+    return {"data_root": str(miniatures.make_elpv(tmp_path / "images", good=40)), **PARAMS}
+
+
+def copy_test_images(out, data_root, folder):
+    """The good test images as those of another day; their scores are known from the evaluation."""
+    folder.mkdir()
+    for path in read_scores(out)["path"]:
+        shutil.copy(f"{data_root}/{path}", folder)
+
+
+def test_the_split_calibrates(run_project, elpv, messages_of):
+    messages = messages_of(nodes.logger)
+    params = {**elpv, "calibration": {"false_alarm_rate": 0.25}}
+
+    out = run_project("elpv", params, pipeline_names=[*BANK, "calibration"], **MONO)
+
+    calibration = read_calibration(out)
+    samples = pd.read_parquet(newest(out / "03_primary/mono", "samples.parquet"))
+    split = samples.loc[samples["split"] == "calibration", "id"].tolist()
+    assert calibration.image_ids == split
+    assert calibration.source == "calibration split"
+    assert calibration.image_threshold == calibration.image_scores.max()  # one of five
+    assert calibration.pixel_threshold == calibration.peak_scores.max()
+    assert calibration.scoring["scorer"] == "ldknn"
+    assert calibration.alpha == calibration.scoring["alpha"] == 1
+    with np.load(newest(out / "06_models/mono", "held_out_patches.npz")) as held_out:
+        np.testing.assert_array_equal(calibration.features_mean, held_out["mean_features"])
+    assert messages == [f"mono: {calibration.statement()}"]
+    assert "200 further good parts 40.0 are expected" in messages[0]
+    figure = read_json(out / "08_reporting/mono", "calibration_figure.json")
+    assert figure["layout"]["title"]["text"] == "mono: calibration by 4 good images"
+
+    # Another rate needs no new search.
+    params["calibration"] = {"false_alarm_rate": 0.5}
+    run_project("elpv", params, from_nodes=["mono.calibrate"], **MONO)
+    assert read_calibration(out).image_threshold == np.sort(calibration.image_scores)[-2]
+    assert len(list((out / "06_models/mono/calibration_patches.npz").iterdir())) == 1
+
+    # The default rate needs more images.
+    run_project("elpv", elpv, from_nodes=["mono.calibrate"], **MONO)
+    few = read_calibration(out)
+    assert few.image_threshold == few.pixel_threshold == math.inf
+    assert messages[2:] == [f"mono: {few.statement()}"]
+    assert "5 % cannot be promised with 4 good images" in messages[2]
+
+
+@pytest.mark.parametrize(("scorer", "where"), [("ldknn", "memory"), ("knn", "disk")])
+def test_a_folder_is_scored_as_test_images_are(
+    run_project, elpv, tmp_path, messages_of, scorer, where
+):
+    messages = messages_of(nodes.logger)
+    scoring = {"scorer": scorer, "max_neighbors": 4, "n_neighbors": 3}
+    params = {**elpv, "scoring": scoring}
+    out = run_project("elpv", params, pipeline_names=[*BANK, "evaluation"], **MONO)
+    copy_test_images(out, elpv["data_root"], tmp_path / "day")
+    folder = str(tmp_path / "day")
+    if where == "memory":
+        folder = miniatures.copy_to_memory(tmp_path / "day", f"day {scorer}")
+    params["calibration"] = {"folder": folder, "false_alarm_rate": 0.1}
+
+    run_project("elpv", params, pipeline_names=["calibration"], **MONO)
+
+    calibration, scores = read_calibration(out), read_scores(out)
+    assert calibration.source == folder
+    assert calibration.image_ids == [path.split("/")[-1] for path in scores["path"]]
+    np.testing.assert_allclose(calibration.image_scores, scores["image_score"], rtol=1e-5)
+    assert calibration.image_threshold == calibration.image_scores.max()
+    assert calibration.features_mean.shape[0] == 12
+    assert messages == [f"mono: {calibration.statement()}"]
+
+
+def test_copies_of_training_images_and_other_folders(run_project, elpv, tmp_path, messages_of):
+    out = run_project("elpv", elpv, pipeline_names=BANK, **MONO)
+    samples = pd.read_parquet(newest(out / "03_primary/mono", "samples.parquet"))
+    seen = samples.loc[samples["split"] == "train", "path"].tolist()[:2]
+    new = samples.loc[samples["label"] == 1, "path"].tolist()[:1]
+    (tmp_path / "day").mkdir()
+    for path in [*seen, *new]:
+        shutil.copy(f"{elpv['data_root']}/{path}", tmp_path / "day")
+    messages = messages_of(nodes.logger)
+    params = {**elpv, "calibration": {"folder": f"{tmp_path}/day/", "false_alarm_rate": 0.25}}
+    run_project("elpv", params, pipeline_names=["calibration"], **MONO)
+    assert len(messages) == 2
+    assert messages[0].startswith("mono: 2 of 3 images in ")
+    assert "are copies of training images" in messages[0]
+
+    for other in (None, str(tmp_path)):
+        params["calibration"] = {"folder": other}
+        with pytest.raises(
+            InputError, match=r"not those of calibration.folder = .*: run the pipeline"
+        ):
+            run_project("elpv", params, from_nodes=["mono.calibrate"], **MONO)
+
+
+def test_training_images_are_warned_of(run_project, tmp_path, messages_of):
+    root = miniatures.make_mvtec_ad(tmp_path / "images")
+    messages = messages_of(nodes.logger)
+    params = {"data_root": str(root), **PARAMS, "calibration": {"false_alarm_rate": 0.5}}
+
+    out = run_project(
+        "mvtec_ad", params, pipeline_names=[*BANK, "calibration"], namespaces=["screw"]
+    )
+
+    calibration = read_calibration(out, "screw")
+    assert calibration.source == "training images"
+    assert calibration.n_images == 1  # every tenth of eight
+    assert messages[0] == f"screw: {calibration.statement()}"
+    assert "are training images" in messages[1]
+
+
+def test_a_bank_of_one_image_promises_nothing(run_project, tmp_path, messages_of):
+    root = miniatures.make_mvtec_ad(tmp_path / "images")
+    for other in sorted((root / "screw/train/good").glob("0*.png"))[1:]:
+        other.unlink()
+    messages = messages_of(nodes.logger)
+    params = {"data_root": str(root), **PARAMS}
+
+    out = run_project(
+        "mvtec_ad", params, pipeline_names=[*BANK, "calibration"], namespaces=["screw"]
+    )
+
+    calibration = read_calibration(out, "screw")
+    assert calibration.n_images == 0
+    assert calibration.image_threshold == math.inf
+    assert "cannot be promised with 0 good images" in messages[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"false_alarm_rate": 0}, r"calibration.false_alarm_rate cannot be used: .*\(given: 0\)"),
+        ({"false_alarm_rate": 1}, r"calibration.false_alarm_rate cannot be used: .*\(given: 1\)"),
+        ({"folders": "x"}, "'folders' is unknown: did you mean 'folder'"),
+        ({"folder": "nowhere/at/all"}, "'nowhere/at/all' is no folder that is there"),
+    ],
+)
+def test_bad_parameters_write_nothing(run_project, elpv, tmp_path, values, sentence):
+    with pytest.raises(InputError, match=sentence):
+        run_project(
+            "elpv", {**elpv, "calibration": values}, pipeline_names=[*BANK, "calibration"], **MONO
+        )
+    assert not (tmp_path / "out").exists()
