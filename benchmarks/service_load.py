@@ -1,0 +1,279 @@
+"""Load on the web service: throughput and delays beside the bare Python API, then thousands of requests, many broken.
+
+    python benchmarks/service_load.py --model DIR [--soak-model DIR] [--images FOLDER] [--out service.md]
+
+Starts ``reb-serve`` on loopback in a process of its own.
+"""
+
+import argparse
+import io
+import json
+import random
+import struct
+import subprocess
+import sys
+import threading
+import time
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+import numpy as np
+import psutil
+from PIL import Image
+
+MIB = 2**20
+BOUNDARY = "part"
+FORM = f"multipart/form-data; boundary={BOUNDARY}"
+
+
+def main() -> None:
+    """Measure and print."""
+    options = parse()
+    images = read_images(options.images)
+    sections = [
+        "# The service under load\n",
+        throughput(options.model, images, options),
+        soak(options.soak_model or options.model, images[0], options),
+    ]
+    text = "\n".join(sections)
+    sys.stdout.write(text)
+    if options.out:
+        options.out.write_text(text)
+
+
+def parse() -> argparse.Namespace:
+    """The options."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", required=True, help="folder of a packaged model")
+    parser.add_argument("--soak-model", help="folder of a smaller one for the many requests")
+    parser.add_argument("--images", type=Path, help="folder of images; drawn ones without it")
+    parser.add_argument("--clients", type=int, nargs="*", default=[1, 2, 4])
+    parser.add_argument("--workers", type=int, default=1, help="of the service")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--per-round", type=int, default=60, help="images per way and round")
+    parser.add_argument("--requests", type=int, default=10_000, help="of the second part")
+    parser.add_argument("--out", type=Path, help="file for the table")
+    return parser.parse_args()
+
+
+def read_images(folder: Path | None) -> list[bytes]:
+    """Image files: those of a folder, or drawn ones of 300 pixels."""
+    if folder:
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        return [path.read_bytes() for path in files[:100]]
+    generator = np.random.default_rng(0)
+    drawn = (generator.integers(0, 255, (300, 300, 3), dtype=np.uint8) for _ in range(20))
+    return [as_file(Image.fromarray(pixels), "JPEG") for pixels in drawn]
+
+
+def as_file(image: Image.Image, kind: str) -> bytes:
+    """An image as a file."""
+    file = io.BytesIO()
+    image.save(file, kind)
+    return file.getvalue()
+
+
+def giant_header() -> bytes:
+    """A PNG whose header says that it is 2³¹ - 1 pixels wide and high."""
+    data = bytearray(as_file(Image.new("L", (8, 8)), "PNG"))
+    data[16:24] = struct.pack(">II", 2**31 - 1, 2**31 - 1)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    return bytes(data)
+
+
+class Client:
+    """One connection that is kept, as a camera's program would."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.connection = HTTPConnection("127.0.0.1", port, timeout=60)
+
+    def post(self, body: bytes, path: str = "/inspect", kind: str = FORM) -> int:
+        """The status of the answer; 0 where the connection broke."""
+        try:
+            self.connection.request("POST", path, body, {"Content-Type": kind})
+            response = self.connection.getresponse()
+            response.read()
+        except (OSError, HTTPException):
+            self.connection.close()
+            return 0
+        return response.status
+
+    def hang_up(self) -> int:
+        """Announce a body, send a part of it, and go."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.putrequest("POST", "/inspect")
+        connection.putheader("Content-Type", FORM)
+        connection.putheader("Content-Length", "100000")
+        connection.endheaders(b"--" + BOUNDARY.encode())
+        connection.close()
+        return 0
+
+
+def form(data: bytes, field: str = "image") -> bytes:
+    """A file as multipart/form-data."""
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{field}"; filename="a"\r\n\r\n'
+    return head.encode() + data + f"\r\n--{BOUNDARY}--\r\n".encode()
+
+
+@contextmanager
+def served(model: str, *options: str) -> Iterator[tuple[int, int]]:
+    """`reb-serve`: its process id and its port.
+
+    It has to be alive at the end, to stop when it is told to, and to have logged no error.
+    """
+    command = [sys.executable, "-m", "reb_pipeline.service.cli", "--model", model, "--port", "0"]
+    process = subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True)
+    log = map(json.loads, process.stderr)
+    errors: list[dict] = []
+
+    def read_log() -> None:  # a full pipe would stop the service
+        errors.extend(line for line in log if line["level"] == "ERROR")
+
+    reader = threading.Thread(target=read_log, daemon=True)
+    try:
+        port = next(line["port"] for line in log if line["message"] == "listening")
+        reader.start()
+        yield process.pid, port
+        assert process.poll() is None, f"the service ended with {process.returncode}"
+        process.terminate()
+        assert process.wait(60) == 0
+        reader.join()
+        assert not errors, errors
+    finally:
+        process.kill()
+
+
+def throughput(model: str, images: list[bytes], options: argparse.Namespace) -> str:
+    """A table of the bare API and of the service with more and more clients, which take turns."""
+    from reb_pipeline.inspection.images import read_image
+    from reb_pipeline.inspection.inspector import Inspector
+
+    inspector = Inspector.load(model)
+    with served(model, "--workers", str(options.workers)) as (_, port):
+        clients = [Client(port) for _ in range(max(options.clients))]
+
+        def bare(image: bytes, _: Client) -> None:
+            inspector.inspect(read_image(image, "image"))
+
+        def over_http(image: bytes, client: Client) -> None:
+            status = client.post(form(image))
+            assert status == 200, status
+
+        ways: dict[str, tuple[Callable, int]] = {"Python, decode and inspect": (bare, 1)} | {
+            f"service, {n} client{'s' * (n > 1)}": (over_http, n) for n in options.clients
+        }
+        found: dict[str, list[tuple[float, list[float]]]] = {way: [] for way in ways}
+        for turn in range(options.rounds + 1):
+            for way, (call, n) in ways.items():
+                measured = one_round(call, images, clients[:n], options.per_round)
+                if turn:  # the first one warms up
+                    found[way].append(measured)
+    lines = [
+        f"\n{options.rounds} rounds of {options.per_round} images each way, in turn; {options.workers} worker(s).\n",
+        "| way | images/s | range | p50, ms | p99, ms | of the bare rate |",
+        "|---|---|---|---|---|---|",
+    ]
+    rates = {way: [options.per_round / wall for wall, _ in rounds] for way, rounds in found.items()}
+    bare_rate = np.median(next(iter(rates.values())))
+    for way, rounds in found.items():
+        p50, p99 = np.percentile([1000 * one for _, all_of in rounds for one in all_of], [50, 99])
+        rate, low, high = np.median(rates[way]), min(rates[way]), max(rates[way])
+        lines.append(
+            f"| {way} | {rate:.1f} | {low:.1f}–{high:.1f} | {p50:.1f} | {p99:.1f} | {100 * rate / bare_rate:.0f} % |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def one_round(
+    call: Callable, images: list[bytes], clients: list[Client], n: int
+) -> tuple[float, list[float]]:
+    """Seconds of all and of each of ``n`` images, shared out among clients at the same time."""
+
+    def work(number: int) -> list[float]:
+        seconds = []
+        for k in range(number, n, len(clients)):
+            began = time.perf_counter()
+            call(images[k % len(images)], clients[number])
+            seconds.append(time.perf_counter() - began)
+        return seconds
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(len(clients)) as pool:
+        parts = list(pool.map(work, range(len(clients))))
+    return time.perf_counter() - began, [one for part in parts for one in part]
+
+
+def kinds(image: bytes) -> dict[str, tuple[int, Callable[[Client], int], set[int]]]:
+    """What is sent: how often in a hundred, by what call, and which answers are right."""
+    generator = np.random.default_rng(1)
+    noise = generator.bytes(5_000)
+    bomb = form(as_file(Image.new("1", (8_000, 8_000)), "PNG"))
+    giant = form(giant_header())
+    huge = form(bytes(21 * MIB))
+    batch = form(image, "images") + form(b"no image", "images")
+    batch = batch.replace(f"--{BOUNDARY}--\r\n".encode(), b"", 1)
+    return {
+        "image": (50, lambda c: c.post(form(image)), {200}),
+        "batch of an image and a text": (4, lambda c: c.post(batch, "/inspect/batch"), {200}),
+        "truncated image": (10, lambda c: c.post(form(image[: len(image) // 2])), {415, 422}),
+        "text": (6, lambda c: c.post(form(b"no image")), {415}),
+        "empty file": (6, lambda c: c.post(form(b"")), {415}),
+        "random bytes": (4, lambda c: c.post(form(noise)), {415}),
+        "PNG bomb of 64 megapixels": (5, lambda c: c.post(bomb), {413}),
+        "PNG header of 2³¹ - 1 pixels square": (5, lambda c: c.post(giant), {413}),
+        "another field": (3, lambda c: c.post(form(image, "file")), {422}),
+        "broken form": (3, lambda c: c.post(b"no boundary"), {400}),
+        "no form": (2, lambda c: c.post(image, kind="image/jpeg"), {415}),
+        "body of 21 MiB": (1, lambda c: c.post(huge), {413, 0}),
+        "connection closed half way": (1, Client.hang_up, {0}),
+    }
+
+
+def soak(model: str, image: bytes, options: argparse.Namespace) -> str:
+    """Tables of many requests, most of the broken ones at once with good ones, and of the memory meanwhile."""
+    sent = kinds(image)
+    weights = [share for share, _, _ in sent.values()]
+    order = random.Random(0).choices(list(sent), weights, k=options.requests)
+    answers: dict[str, Counter] = {kind: Counter() for kind in sent}
+    step = max(1, options.requests // 10)
+    memory = []
+    with served(model, "--workers", str(options.workers)) as (process_id, port):
+        clients = [Client(port) for _ in range(4)]
+
+        def work(number: int, kinds_sent: list[str]) -> list[tuple[str, int]]:
+            return [(kind, sent[kind][1](clients[number])) for kind in kinds_sent]
+
+        for begin in range(0, len(order), step):
+            part = order[begin : begin + step]
+            with ThreadPoolExecutor(4) as pool:
+                for pairs in pool.map(work, range(4), [part[k::4] for k in range(4)]):
+                    for kind, status in pairs:
+                        answers[kind][status] += 1
+            memory.append((begin + len(part), psutil.Process(process_id).memory_info().rss / MIB))
+    lines = [
+        f"\n{len(order):,} requests by 4 clients; it lived to the end, logged no error and stopped with status 0.\n",
+        "| sent | answers (status: number) | as they should be |",
+        "|---|---|---|",
+    ]
+    for kind, counted in answers.items():
+        shown = ", ".join(f"{status or 'none'}: {n:,}" for status, n in sorted(counted.items()))
+        lines.append(
+            f"| {kind} | {shown} | {'yes' if set(counted) <= sent[kind][2] else '**no**'} |"
+        )
+    lines += [
+        "",
+        f"| requests | {' | '.join(f'{n:,}' for n, _ in memory)} |",
+        f"|---|{'---|' * len(memory)}",
+        f"| resident memory, MiB | {' | '.join(f'{mib:.0f}' for _, mib in memory)} |",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()

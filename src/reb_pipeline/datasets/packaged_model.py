@@ -1,0 +1,102 @@
+"""A packaged model: a versioned folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from kedro.io import DatasetError
+from kedro.io.core import get_filepath_str
+
+from reb_pipeline.datasets.errors import InputDatasetError
+from reb_pipeline.datasets.versioned_file import VersionedFile
+from reb_pipeline.errors import InputError
+from reb_pipeline.inspection.manifest import MANIFEST, read_manifest
+
+if TYPE_CHECKING:
+    from kedro_datasets._typing import JSONPreview
+
+    from reb_pipeline.inspection.model import PackagedModel
+
+
+class PackagedModelDataset(VersionedFile):
+    """A :class:`reb_pipeline.inspection.model.PackagedModel` as a folder that needs nothing else.
+
+    Its manifest is written last, and a folder without one is no version: whatever cuts a save off, what it leaves
+    is never taken for a model, on any file system.
+
+    Args:
+        file: see :class:`VersionedFile`; `filepath` is the folder.
+    """
+
+    def __init__(self, **file: Any) -> None:
+        super().__init__(**file)
+        self._exists_function = self._has_manifest
+        self._glob_function = self._with_manifest
+
+    def load(self) -> PackagedModel:
+        """Load the model, every file checked.
+
+        Raises:
+            InputDatasetError: it is incomplete, changed, or of another format.
+        """
+        from reb_pipeline.inspection.model import read_model
+
+        try:
+            return read_model(self._load_path(), self._fs)
+        except InputError as error:
+            raise InputDatasetError(str(error)) from error
+
+    def save(self, data: PackagedModel) -> None:
+        """Save the model, entirely or not at all.
+
+        Raises:
+            DatasetError: the data are no packaged model.
+        """
+        from reb_pipeline.inspection.model import PackagedModel, write_model
+
+        if not isinstance(data, PackagedModel):
+            raise DatasetError(
+                f"'{self._filepath}' stores a PackagedModel, not a {type(data).__name__}: save the record itself."
+            )
+        folder = get_filepath_str(self._get_save_path(), self._protocol)
+        self._remove(folder)  # of an earlier try, or of one that was cut off
+        try:
+            write_model(data, folder, self._fs)
+        except BaseException:
+            self._remove(folder)
+            raise
+        self._invalidate_cache()
+
+    def preview(self) -> JSONPreview:
+        """What the model is, without the list of its files.
+
+        Raises:
+            InputDatasetError: as :meth:`load`; the other files are not looked at.
+        """
+        try:
+            manifest = read_manifest(self._load_path(), self._fs)
+        except InputError as error:
+            raise InputDatasetError(str(error)) from error
+        told = {name: value for name, value in manifest.items() if name != "files"}
+        return json.dumps(told)  # type: ignore[return-value,unused-ignore]
+
+    def _remove(self, folder: str) -> None:
+        """Remove a folder, its manifest first, so that it is no model any more whenever that is cut off."""
+        for path in (f"{folder}/{MANIFEST}", folder):
+            if self._fs.exists(path):
+                self._fs.rm(path, recursive=True)
+
+    def _exists(self) -> bool:
+        try:
+            return self._has_manifest(self._load_path())
+        except DatasetError:
+            return False
+
+    def _has_manifest(self, path: str) -> bool:
+        return bool(self._fs.exists(f"{path}/{MANIFEST}"))
+
+    def _with_manifest(self, pattern: str) -> list[str]:
+        """Paths of the folders that match a pattern and are complete."""
+        return [str(PurePosixPath(path).parent) for path in self._fs.glob(f"{pattern}/{MANIFEST}")]

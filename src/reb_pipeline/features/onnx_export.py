@@ -1,0 +1,82 @@
+"""A network as an ONNX file."""
+
+import warnings
+from importlib.util import find_spec
+
+import torch
+from torch import nn
+
+from reb_pipeline.errors import InputError
+
+OPSET = 18  # of ONNX, that of 2022: any ONNX Runtime and OpenVINO of today reads it
+NEEDED = ("onnx", "onnxscript", "onnxruntime")
+
+
+def insist_on_packages() -> None:
+    """Check that what the export and its check need is installed.
+
+    Raises:
+        InputError: If it is not.
+    """
+    for name in NEEDED:
+        if find_spec(name) is None:
+            msg = f"Packaging a model needs {name}: pip install 'reb-pipeline[package]'"
+            raise InputError(msg)
+
+
+def export_onnx(network: nn.Module, side: int) -> bytes:
+    """Write a network down as ONNX, for one image at a time.
+
+    One fixed shape lets runtimes plan ahead, and an image's features never depend on those beside it.
+
+    Args:
+        network: From uint8 [1, side, side, 3] to float32 [1, …]; on the CPU, in eval mode.
+        side: Pixels.
+
+    Returns:
+        The file: input ``pixels``, output ``features``, weights inside; nothing in it tells of the machine.
+
+    Raises:
+        InputError: If ONNX is not installed or the network cannot be exported.
+    """
+    insist_on_packages()
+    example = torch.zeros(1, side, side, 3, dtype=torch.uint8)
+    try:
+        with warnings.catch_warnings(), torch.inference_mode(mode=False), torch.no_grad():
+            warnings.simplefilter("ignore")  # of PyTorch's to its own developers
+            program = torch.onnx.export(
+                network,
+                (example,),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=["pixels"],
+                output_names=["features"],
+                verbose=False,
+            )
+    except Exception as error:  # of many kinds
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        msg = (
+            f"The backbone cannot be exported to ONNX ({reason}): choose another features.backbone."
+        )
+        raise InputError(msg) from error
+    assert program is not None  # without a path it is returned
+    return _without_traces(program.model_proto)
+
+
+def _without_traces(model: object) -> bytes:
+    """The file without the lines of code that each operation came from, which name folders of this machine."""
+    import onnx
+
+    assert isinstance(model, onnx.ModelProto)
+    graphs = [model.graph, *model.functions]
+    for graph in graphs:
+        for part in (*graph.node, *graph.value_info):
+            part.ClearField("metadata_props")
+            part.ClearField("doc_string")
+        graph.ClearField("metadata_props")
+        graph.ClearField("doc_string")
+    for value in (*model.graph.input, *model.graph.output, *model.graph.initializer):
+        value.ClearField("metadata_props")
+        value.ClearField("doc_string")
+    model.ClearField("metadata_props")
+    return model.SerializeToString(deterministic=True)

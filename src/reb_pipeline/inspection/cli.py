@@ -1,0 +1,98 @@
+"""``reb-inspect``: a folder of new images against a packaged model, without Kedro."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from reb_pipeline.errors import InputError
+
+if TYPE_CHECKING:
+    from reb_pipeline.folder_files import Files
+
+_DESCRIPTION = """\
+Inspect all images of a folder with a packaged model. Writes into the output folder: report.html, inspections.csv and
+inspections.parquet, overlays/, and journal/, from which an interrupted run goes on."""
+_EXIT_STATUS = """\
+Exit status: 0 all images are inspected, whatever was found; 2 something given cannot be used; 130 interrupted."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Inspect a folder.
+
+    Args:
+        arguments: Of the command line; those of the process without it.
+
+    Returns:
+        The exit status: 0, or 2 after an :class:`InputError`, 130 after Ctrl-C.
+    """
+    given = _parser().parse_args(arguments)
+    try:
+        _inspect(given.folder, given.model, given.output, given.engine)
+    except InputError as error:
+        message, status = f"Error: {error}", 2
+    except KeyboardInterrupt:
+        message, status = "Interrupted: what is done is kept, and the same command goes on.", 130
+    else:
+        return 0
+    sys.stderr.write(f"{message}\n")  # now that the progress bar is closed
+    return status
+
+
+def _inspect(folder: str, model: str, output: str, engine: str) -> None:
+    from reb_pipeline.inspection.folder import inspect_folder, summary_of, table_of
+    from reb_pipeline.inspection.inspector import Inspector
+    from reb_pipeline.inspection.report import report_page
+
+    files = _output_files(output, folder)
+    inspector = Inspector.load(model, engine=engine)
+    try:
+        inspected = inspect_folder(inspector, folder, files, "images inspected")
+        table = table_of(inspected)
+        files["inspections.parquet"] = table.to_parquet(index=False)
+        files["inspections.csv"] = table.drop(columns="features_mean").to_csv(index=False).encode()
+        page = report_page(inspector, folder, inspected, files)
+        files["report.html"] = page.encode(errors="replace")
+    except OSError as error:
+        msg = f"Results cannot be written to '{output}' ({error}): make room there, or give another --output."
+        raise InputError(msg) from error
+    sys.stdout.write(f"{summary_of(inspected)}\n{output.rstrip('/')}/report.html\n")
+
+
+def _output_files(output: str, folder: str) -> "Files":
+    """The output folder as a mapping; refused where the next run would inspect what this one writes."""
+    import fsspec
+
+    from reb_pipeline.datasets import atomic
+    from reb_pipeline.folder_files import FolderFiles
+
+    atomic.register()  # no half-written file under its name
+    filesystem, inner = fsspec.url_to_fs(output)
+    _, outer = fsspec.url_to_fs(folder)
+    if f"{inner.rstrip('/')}/".startswith(f"{outer.rstrip('/')}/"):
+        msg = (
+            f"The output '{output}' is inside of the inspected folder '{folder}', so that the next run would inspect "
+            f"overlays: give --output another place."
+        )
+        raise InputError(msg)
+    return FolderFiles(inner, filesystem)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("reb-inspect", description=_DESCRIPTION, epilog=_EXIT_STATUS)
+    parser.add_argument("folder", help="path or URL of the images, folders below it included")
+    parser.add_argument("--model", required=True, help="folder of the packaged model")
+    parser.add_argument(
+        "--output", default="inspection", help="folder for what is written, default %(default)s"
+    )
+    parser.add_argument(
+        "--engine",
+        default="onnxruntime",
+        choices=["onnxruntime", "openvino"],
+        help="what runs the network, default %(default)s",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""The network of a packaged model, computed with ONNX Runtime or OpenVINO on the CPU, by any number of threads."""
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reb_pipeline.errors import InputError, insist_known
+
+if TYPE_CHECKING:
+    from reb_pipeline.features.engines import Engine
+
+
+def load_network(model: bytes, engine: str) -> "Engine":
+    """Make a network ready to compute.
+
+    Args:
+        model: An ONNX file as :func:`reb_pipeline.features.onnx_export.export_onnx` writes it.
+        engine: A key of :data:`ENGINES`.
+
+    Returns:
+        Takes one image, uint8 [1, side, side, 3], and gives float32 [1, h, w, channels].
+
+    Raises:
+        InputError: If the engine is unknown, not installed, or cannot read the file.
+    """
+    insist_known([engine], list(ENGINES), "Engine")
+    extra, build = ENGINES[engine]
+    try:
+        return build(model)
+    except ImportError as error:
+        msg = f"Engine {engine} cannot be imported ({error}): pip install 'reb-pipeline[{extra}]'"
+        raise InputError(msg) from error
+    except Exception as error:  # each runtime has exceptions of its own
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        msg = (
+            f"The network of the packaged model cannot be read by {engine} ({reason}): install a newer {engine}, or "
+            f"run the pipeline packaging again."
+        )
+        raise InputError(msg) from error
+
+
+def with_onnxruntime(model: bytes) -> "Engine":
+    """Compute with ONNX Runtime."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors
+    # Threads that wait busily would take the cores from the search that comes next.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+
+    def compute(pixels: np.ndarray) -> np.ndarray:
+        (features,) = session.run(None, {name: pixels})
+        return features
+
+    return compute
+
+
+def with_openvino(model: bytes) -> "Engine":
+    """Compute with OpenVINO."""
+    from reb_pipeline.features.openvino_core import openvino_core
+
+    core = openvino_core()
+    settings = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "f32",
+        "ENABLE_CPU_PINNING": False,  # processes side by side would all take the same cores
+    }
+    compiled = core.compile_model(core.read_model(model), "CPU", settings)
+    own = threading.local()  # a request serves one thread
+
+    def compute(pixels: np.ndarray) -> np.ndarray:
+        if not hasattr(own, "request"):
+            own.request = compiled.create_infer_request()
+        features: np.ndarray = own.request.infer({0: pixels}, share_inputs=True)[0]
+        return features
+
+    return compute
+
+
+# Name -> the extra that installs it, how to make a network ready.
+ENGINES: dict[str, tuple[str, Callable[[bytes], "Engine"]]] = {
+    "onnxruntime": ("inspect", with_onnxruntime),
+    "openvino": ("openvino", with_openvino),
+}

@@ -1,0 +1,166 @@
+"""Anomaly maps as colours, the same for all images of a model, and overlays on the images."""
+
+import io
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from reb_pipeline.calibration.record import Calibration
+    from reb_pipeline.inspection.results import Inspection
+
+OVERLAY_SIDE = 1280  # px: longest side of an overlay
+_MARKED = 128  # first of the 256 levels above the threshold
+_HOT_SPANS = 3
+_OUTLINE = (255, 255, 255)
+_BOX = (0, 229, 255)  # on hardly any part, unlike red, white and black
+_EXACTNESS = 0.5  # pixels of the map that an outline may be off
+
+
+@dataclass(frozen=True)
+class ColourScale:
+    """Which anomaly score has which of 256 levels of colour, whatever image it is in.
+
+    Up to 127 they are calm and for scores that a good image may have; from 128 on they are hot.
+
+    Attributes:
+        threshold: Anomaly score of the pixels' threshold.
+        span: Half of what linear levels tell apart: they go from so far below the threshold to as far above.
+    """
+
+    threshold: float
+    span: float
+
+    @classmethod
+    def of(cls, calibration: "Calibration") -> "ColourScale":
+        """From zero over the threshold to twice the threshold.
+
+        Where the false-alarm rate cannot be promised, the highest score of a good image stands in for the threshold;
+        where that is not positive, the spread of the good images' highest scores is the span.
+        """
+        peaks = calibration.peak_scores
+        threshold = calibration.pixel_threshold
+        if not np.isfinite(threshold):
+            threshold = float(peaks.max()) if len(peaks) else 1.0
+        span = threshold if threshold > 0 else float(np.ptp(peaks)) or 1.0
+        return cls(float(threshold), float(span))
+
+    def levels(self, anomaly_map: np.ndarray) -> np.ndarray:
+        """Each pixel's level on a linear scale.
+
+        Args:
+            anomaly_map: float32 [h, w].
+
+        Returns:
+            uint8 [h, w]; 128 and more exactly where the score is above the threshold.
+        """
+        return _levels(self._relative(anomaly_map))
+
+    def shades(self, anomaly_map: np.ndarray) -> np.ndarray:
+        """Likewise, but levels above the threshold reach three times as far, for defects score far above it."""
+        relative = self._relative(anomaly_map)
+        return _levels(np.where(relative > 0, relative / _HOT_SPANS, relative))
+
+    def _relative(self, anomaly_map: np.ndarray) -> np.ndarray:
+        return (anomaly_map.astype(np.float64) - self.threshold) / self.span
+
+
+def _levels(relative: np.ndarray) -> np.ndarray:
+    return np.clip(_MARKED - 1 + np.ceil(_MARKED * relative), 0, 255).astype(np.uint8)
+
+
+@cache
+def colours() -> np.ndarray:
+    """Red, green, blue and opacity of each level, uint8 [256, 4]; to be read only."""
+    import cv2
+
+    levels = np.arange(256, dtype=np.uint8)[:, None]
+    inferno = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[:, 0, ::-1]
+    calm = np.linspace(0, 0.25, _MARKED)
+    hot = np.linspace(0.35, 0.6, 256 - _MARKED)  # what is wrong has to be seen through it
+    opacity = np.rint(255 * np.concatenate([calm, hot])).astype(np.uint8)
+    return np.column_stack([inferno, opacity])
+
+
+def draw_overlay(
+    image: np.ndarray, inspection: "Inspection", scale: ColourScale, pixel_threshold: float
+) -> np.ndarray:
+    """Lay the anomaly map over an image; outline what is marked, and draw the boxes of the defects.
+
+    Args:
+        image: uint8 [height, width, 3] RGB.
+        inspection: Its inspection.
+        scale: The colours of the model.
+        pixel_threshold: Anomaly score above which a pixel is marked.
+
+    Returns:
+        uint8 [h, w, 3], the image's size or, of a larger one, that of :func:`shrink` with ``OVERLAY_SIDE``.
+    """
+    import cv2
+
+    from reb_pipeline.neighbors.maps import resize_map
+
+    drawn = shrink(image, OVERLAY_SIDE)
+    height, width = drawn.shape[:2]
+    anomaly_map = resize_map(inspection.anomaly_map, (height, width))
+    layer = colours()[scale.shades(anomaly_map)].astype(np.float32)
+    opacity = layer[..., 3:] / 255
+    drawn = np.rint(drawn * (1 - opacity) + layer[..., :3] * opacity).astype(np.uint8)
+    thickness = max(1, round(max(height, width) / 400))
+    marked = outlines(inspection.anomaly_map, pixel_threshold, (height, width))
+    polygons = [np.array(points, np.int32).reshape(-1, 1, 2) for points in marked]
+    cv2.polylines(drawn, polygons, True, _OUTLINE, thickness)
+    factors = width / image.shape[1], height / image.shape[0]
+    for defect in inspection.defects:
+        x, y, w, h = (
+            round(side * factor) for side, factor in zip(defect.box, factors * 2, strict=True)
+        )
+        cv2.rectangle(drawn, (x, y), (x + w - 1, y + h - 1), _BOX, thickness)
+    return drawn
+
+
+def outlines(
+    anomaly_map: np.ndarray, pixel_threshold: float, shape: tuple[int, int]
+) -> list[list[int]]:
+    """Outlines of what is marked, as polygons.
+
+    Args:
+        anomaly_map: float32 [h, w].
+        pixel_threshold: Anomaly score above which a pixel is marked.
+        shape: Height and width of the image.
+
+    Returns:
+        x, y, x, y, … of each polygon in pixels of the image, exact to half a pixel of the map.
+    """
+    import cv2
+
+    found, _ = cv2.findContours(
+        (anomaly_map > pixel_threshold).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE
+    )
+    factors = np.array(shape[::-1]) / anomaly_map.shape[::-1]
+    # The middle of a pixel of the map is half a pixel from its corner.
+    corners = (cv2.approxPolyDP(contour, _EXACTNESS, True)[:, 0] + 0.5 for contour in found)
+    return [np.rint(points * factors).astype(int).ravel().tolist() for points in corners]
+
+
+def shrink(image: np.ndarray, side: int) -> np.ndarray:
+    """The image with its longest side no longer than ``side`` pixels, uint8 [h, w, 3]."""
+    import cv2
+
+    height, width = image.shape[:2]
+    factor = side / max(height, width)
+    if factor >= 1:
+        return image
+    size = max(1, round(width * factor)), max(1, round(height * factor))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def jpeg(image: np.ndarray, quality: int = 80) -> bytes:
+    """An image, uint8 [h, w, 3] RGB, as a JPEG file."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=quality)
+    return file.getvalue()

@@ -1,0 +1,182 @@
+"""A packaged model beside the training pipeline: the same images, the same verdicts."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from reb_pipeline.calibration.record import Calibration
+from reb_pipeline.errors import InputError
+from reb_pipeline.inspection.inspector import Inspector
+from reb_pipeline.neighbors.density import LocalDensity
+from reb_pipeline.neighbors.image_scores import image_scores
+from reb_pipeline.neighbors.maps import anomaly_map
+from reb_pipeline.neighbors.scorers import Neighborhoods, patch_scores
+from reb_pipeline.neighbors.search import NearestPatches
+from reb_pipeline.parameters import ScoringParams
+
+TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What the training pipeline judges images by.
+
+    Attributes:
+        features: Of the coreset, float32 [coreset rows, channels].
+        density: Local density of these rows.
+        calibration: Scores of good images.
+        scoring: How patches and images are scored; alpha is that of the calibration.
+        map_size: Side of an anomaly map in pixels.
+    """
+
+    features: np.ndarray
+    density: LocalDensity
+    calibration: Calibration
+    scoring: ScoringParams
+    map_size: int
+
+    def judge(self, found: NearestPatches) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Image scores, float32 [images], and anomaly maps, float32 [side, side] each."""
+        scoring, among = self.scoring, Neighborhoods(found, self.density, self.features)
+        of_patches = patch_scores(
+            among,
+            scoring.scorer,
+            n_neighbors=scoring.n_neighbors,
+            alpha=self.calibration.alpha,
+            form=scoring.form,
+        )
+        of_images = image_scores(
+            of_patches,
+            among,
+            scoring.image_score,
+            n_neighbors=scoring.n_neighbors,
+            settings=scoring.image_score_settings(),
+        )
+        sigma = scoring.smoothing_sigma
+        return of_images, [anomaly_map(one, self.map_size, sigma) for one in of_patches]
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How a packaged model differs from the training pipeline.
+
+    Attributes:
+        model_id: Of the packaged model.
+        images: Number of images compared.
+        tolerance: Largest difference that is allowed.
+        distance_difference: Largest difference of a squared distance, as a share of the largest one.
+        map_difference: Largest difference of a pixel of an anomaly map, as a share of the largest value of all maps.
+        score_difference: Largest difference of an image score, as a share of the largest one.
+        ties: Patches with another nearest row that is as near; the maps are compared with the same row for both.
+        verdicts_differ: Images with another verdict, where the scores are not as near to the threshold as rounding is.
+    """
+
+    model_id: str
+    images: int
+    tolerance: float
+    distance_difference: float
+    map_difference: float
+    score_difference: float
+    ties: int
+    verdicts_differ: int
+
+    def figures(self) -> dict[str, Any]:
+        """The attributes as JSON values."""
+        return asdict(self)
+
+    def statement(self) -> str:
+        """The figures as a sentence."""
+        return (
+            f"The packaged model {self.model_id[:12]} and the training pipeline differ on {self.images} good images by "
+            f"{self.verdicts_differ} verdicts; of the largest value, maps by {self.map_difference:.1e}, scores by "
+            f"{self.score_difference:.1e} and distances by {self.distance_difference:.1e}."
+        )
+
+    def insist(self) -> None:
+        """Check that the packaged model judges as the training pipeline does.
+
+        Raises:
+            InputError: If it does not.
+        """
+        differences = self.distance_difference, self.map_difference, self.score_difference
+        if self.verdicts_differ or not all(one <= self.tolerance for one in differences):
+            msg = (
+                f"{self.statement()[:-1]}, but no verdict and {self.tolerance:.0e} of the largest value may: set "
+                "features.engine to torch, or choose another features.backbone."
+            )
+            raise InputError(msg)
+
+
+def compare(
+    inspector: Inspector,
+    images: Iterable[np.ndarray],
+    expected: NearestPatches,
+    trained: Trained,
+) -> Parity:
+    """Inspect images with a packaged model and compare with what the training pipeline finds.
+
+    A patch may lie between two rows that are equally near, and rounding then decides which of them scores it. Distances
+    do not depend on that and are compared as they are. For scores and maps the training pipeline takes the rows
+    that the packaged model took.
+
+    Args:
+        inspector: The packaged model.
+        images: uint8 [height, width, 3] RGB each.
+        expected: What the training pipeline found for the patches of these images, at least as many neighbours as the
+            packaged model searches.
+        trained: What the training pipeline judges by.
+
+    Raises:
+        InputError: If the packaged model was made from another coreset.
+    """
+    if inspector.calibration.coreset != expected.coreset:
+        msg = (
+            "The packaged model was made from another coreset than the one that is there now: run the pipeline "
+            "packaging again, or load the versions that it was made from."
+        )
+        raise InputError(msg)
+    found, inspections = [], []
+    for image in images:
+        nearest, grid = inspector.search(image)
+        found.append(nearest)
+        inspections.append(inspector.judge(nearest, grid, image.shape[:2]))
+    squared = np.concatenate([one.squared_distances for one in found])
+    rows = np.concatenate([one.rows for one in found])
+    depth = rows.shape[-1]
+    expected = replace(
+        expected,
+        squared_distances=expected.squared_distances[..., :depth],
+        rows=expected.rows[..., :depth],
+    )
+    scores, maps = trained.judge(replace(expected, rows=rows))
+    found_scores = np.array([one.image_score for one in inspections])
+    found_maps = np.stack([one.anomaly_map for one in inspections])
+    return Parity(
+        model_id=inspector.model_id,
+        images=len(inspections),
+        tolerance=TOLERANCE,
+        distance_difference=_relative(squared, expected.squared_distances),
+        map_difference=_relative(found_maps, np.stack(maps)),
+        score_difference=_relative(found_scores, scores),
+        ties=int((rows[..., 0] != expected.rows[..., 0]).sum()),
+        verdicts_differ=_verdicts_differ(
+            found_scores, scores, inspector.image_threshold, trained.calibration.image_threshold
+        ),
+    )
+
+
+def _relative(found: np.ndarray, expected: np.ndarray) -> float:
+    largest = float(np.abs(expected).max()) or 1.0
+    return float(np.abs(found - expected).max()) / largest
+
+
+def _verdicts_differ(
+    found: np.ndarray, expected: np.ndarray, found_threshold: float, threshold: float
+) -> int:
+    """Number of images that only one of both flags, unless its scores are both within rounding of the threshold."""
+    differ = (found > found_threshold) != (expected > threshold)
+    near = TOLERANCE * (float(np.abs(expected).max()) or 1.0)
+    at_threshold = np.maximum(np.abs(found - found_threshold), np.abs(expected - threshold)) <= near
+    return int((differ & ~at_threshold).sum())

@@ -1,0 +1,96 @@
+"""What the report shows of one image, small enough for a page with thousands of them."""
+
+import base64
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reb_pipeline.inspection.inspector import CONTEXT
+from reb_pipeline.inspection.overlay import ColourScale, colours, jpeg, outlines, shrink
+
+if TYPE_CHECKING:
+    from reb_pipeline.inspection.results import Inspection, NearestGood
+
+LARGE_SIDE = 512  # px: longest side of the picture in the detail view
+_THUMBNAIL_SIDE, _HEAT_SIDE, _CROP_SIDE = 160, 96, 96  # px
+
+
+def view_of(
+    image: np.ndarray,
+    inspection: "Inspection",
+    nearest: Sequence["NearestGood"],
+    scale: ColourScale,
+    pixel_threshold: float,
+) -> dict[str, Any]:
+    """Everything to be seen of one image but its large picture.
+
+    Args:
+        image: uint8 [height, width, 3] RGB.
+        inspection: Its inspection.
+        nearest: What explains it, empty for a good one.
+        scale: The colours of the model.
+        pixel_threshold: Anomaly score above which a pixel is marked.
+
+    Returns:
+        JSON values: ``width``, ``height``, ``thumbnail`` (JPEG), ``heat`` (PNG with opacity, to lie over the image),
+        ``outlines`` (see :func:`~reb_pipeline.inspection.overlay.outlines`), ``defects`` ([x, y, width, height, area,
+        peak] of each), ``worst`` (JPEG around the worst patch, None for a good image) and ``nearest`` (``name``,
+        ``distance``, ``crop``). Files are in base64.
+    """
+    height, width = image.shape[:2]
+    return {
+        "width": width,
+        "height": height,
+        "thumbnail": _text(jpeg(shrink(image, _THUMBNAIL_SIDE), quality=75)),
+        "heat": _text(heat_layer(inspection.anomaly_map, scale)),
+        "outlines": outlines(inspection.anomaly_map, pixel_threshold, (height, width)),
+        "defects": [
+            [*(int(side) for side in d.box), int(d.area), float(d.peak)] for d in inspection.defects
+        ],
+        "worst": _crop(around(image, inspection.worst_patch)) if nearest else None,
+        "nearest": [
+            {"name": good.image_id, "distance": float(good.distance), "crop": _crop(good.crop)}
+            for good in nearest
+        ],
+    }
+
+
+def heat_layer(anomaly_map: np.ndarray, scale: ColourScale) -> bytes:
+    """The colours of a map as a square PNG file with opacity; it stretches to the image."""
+    from PIL import Image
+
+    from reb_pipeline.neighbors.maps import resize_map
+
+    levels = scale.shades(resize_map(anomaly_map, (_HEAT_SIDE, _HEAT_SIDE)))
+    layer = Image.fromarray(levels)
+    layer.putpalette(colours()[:, :3].tobytes())
+    file = io.BytesIO()
+    layer.save(file, "PNG", transparency=colours()[:, 3].tobytes())
+    return file.getvalue()
+
+
+def around(image: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    """A box with as much of the image around it to see where it is.
+
+    Args:
+        image: uint8 [height, width, 3].
+        box: x, y, width, height in pixels.
+
+    Returns:
+        uint8 [h, w, 3], with as many boxes on every side as in the crops of good patches where the image goes that far.
+    """
+    x, y, width, height = box
+    return image[
+        max(0, y - CONTEXT * height) : y + (1 + CONTEXT) * height,
+        max(0, x - CONTEXT * width) : x + (1 + CONTEXT) * width,
+    ]
+
+
+def _crop(pixels: np.ndarray) -> str:
+    return _text(jpeg(shrink(np.ascontiguousarray(pixels), _CROP_SIDE)))
+
+
+def _text(file: bytes) -> str:
+    return base64.b64encode(file).decode()

@@ -1,0 +1,30 @@
+"""Nodes of the inspection pipeline."""
+
+import logging
+from collections.abc import MutableMapping
+
+import pandas as pd
+
+from reb_pipeline.inspection.model import PackagedModel
+from reb_pipeline.parameters import InspectionParams
+
+logger = logging.getLogger(__name__)
+
+
+def inspect_new_images(
+    packaged_model: PackagedModel,
+    inspection_files: MutableMapping[str, bytes],
+    params: InspectionParams,
+) -> tuple[pd.DataFrame, str]:
+    """Inspect every image of the folder; overlays and the journal are kept in ``inspection_files`` as they come."""
+    from reb_pipeline.inspection.folder import inspect_folder, summary_of, table_of
+    from reb_pipeline.inspection.inspector import Inspector
+    from reb_pipeline.inspection.report import report_page
+
+    inspector = Inspector(packaged_model, engine=params.engine)
+    folder = params.folder(inspector.name)
+    inspected = inspect_folder(
+        inspector, folder, inspection_files, f"{inspector.name}: images inspected"
+    )
+    logger.info("%s: %s", inspector.name, summary_of(inspected))
+    return table_of(inspected), report_page(inspector, folder, inspected, inspection_files)

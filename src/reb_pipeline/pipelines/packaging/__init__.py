@@ -1,0 +1,5 @@
+"""Everything that inspection needs -> one folder, compared with the training pipeline before it is written."""
+
+from reb_pipeline.pipelines.packaging.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

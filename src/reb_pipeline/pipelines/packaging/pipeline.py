@@ -1,0 +1,35 @@
+"""DAG of the packaging pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from reb_pipeline.pipelines.packaging.nodes import check_package, package_model
+from reb_pipeline.pipelines.per_category import COMPUTE, per_category
+
+TRAINED = [
+    "samples",
+    "raw_images",
+    "backbone",
+    "memory_bank",
+    "coreset",
+    "local_density",
+    "calibration",
+    "params:features",
+    "params:scoring",
+    COMPUTE,
+]
+
+
+def create_pipeline() -> Pipeline:
+    """Everything trained -> packaged_model -> package_parity."""
+    template = Pipeline(
+        [
+            Node(package_model, TRAINED, "packaged_model", name="package_model"),
+            Node(
+                check_package,
+                ["packaged_model", *TRAINED],
+                "package_parity",
+                name="check_package",
+            ),
+        ]
+    )
+    return per_category(template, sections=["features", "scoring"], shared=[COMPUTE])

@@ -1,0 +1,1 @@
+"""The service: a packaged model behind HTTP; knows nothing of Kedro or PyTorch."""

@@ -1,0 +1,167 @@
+"""What the service answers, in types that the OpenAPI documentation shows."""
+
+import base64
+import io
+import math
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from PIL import Image
+from pydantic import BaseModel, Field
+
+from reb_pipeline.inspection.overlay import ColourScale, draw_overlay, jpeg
+
+if TYPE_CHECKING:
+    from reb_pipeline.inspection.inspector import Inspector
+
+Box = tuple[int, int, int, int]
+
+
+class Defect(BaseModel):
+    """One connected region of marked pixels."""
+
+    box: Box = Field(description="x, y, width, height in pixels of the image as sent")
+    area: int = Field(description="pixels of the image as sent")
+    peak: float = Field(description="highest anomaly score in it")
+
+
+class NearestGood(BaseModel):
+    """A patch of a good image that is among the most similar to the worst patch."""
+
+    image_id: str
+    distance: float = Field(description="between the patches' features, Euclidean")
+    box: Box = Field(description="where the crop lies, in pixels of the good image as packaged")
+    crop_png: str = Field(description="base64")
+
+
+class Answer(BaseModel):
+    """The inspection of one image."""
+
+    verdict: Literal["good", "defective"]
+    image_score: float
+    p_value: float = Field(
+        description="share of good images, this one included, that score at least as high"
+    )
+    image_threshold: float | None = Field(
+        description="a higher image score is defective; null where the false-alarm rate cannot be promised"
+    )
+    defects: list[Defect] = Field(description="largest first")
+    worst_patch: Box = Field(description="x, y, width, height in pixels of the image as sent")
+    width: int = Field(description="of the image as sent, upright")
+    height: int = Field(description="of the image as sent, upright")
+    seconds: float = Field(description="of the inspection, without decoding")
+    model_id: str
+    anomaly_map_png: str | None = Field(
+        default=None, description="base64, 8-bit grey; 128 and more is marked; with map=true"
+    )
+    anomaly_map_range: tuple[float, float] | None = Field(
+        default=None,
+        description="anomaly scores of grey 0 and 255, the same for all images of a model",
+    )
+    overlay_jpeg: str | None = Field(default=None, description="base64; with overlay=true")
+    nearest_good: list[NearestGood] | None = Field(
+        default=None, description="nearest first; with explain=true"
+    )
+
+
+class BatchItem(BaseModel):
+    """One file of a batch: its inspection, or why there is none."""
+
+    filename: str
+    status: int = Field(description="200, or what the image alone would have been answered")
+    detail: str | None = Field(default=None, description="why it was refused")
+    inspection: Answer | None = None
+
+
+class Batch(BaseModel):
+    """The files of a batch in the order in which they were sent."""
+
+    results: list[BatchItem]
+
+
+class Health(BaseModel):
+    """Whether images are taken, and which model inspects them."""
+
+    status: Literal["ok", "stopping"]
+    model: str
+    model_id: str
+    version: str = Field(description="of reb-pipeline")
+
+
+class Problem(BaseModel):
+    """Why there is no answer."""
+
+    detail: str
+
+
+class Extras(BaseModel):
+    """What an answer has beside the verdict."""
+
+    map: bool = Field(default=True, description="the anomaly map as PNG")
+    overlay: bool = Field(default=False, description="the image with its anomaly map, as JPEG")
+    explain: bool = Field(default=False, description="the nearest good patches")
+
+
+def answer(inspector: "Inspector", image: np.ndarray, extras: Extras) -> Answer:
+    """Inspect an image and put the result in the answer's form.
+
+    Args:
+        inspector: The model.
+        image: uint8 [height, width, 3] RGB.
+        extras: What is asked for.
+    """
+    inspection = inspector.inspect(image)
+    scale = ColourScale.of(inspector.calibration)
+    height, width = image.shape[:2]
+    found = Answer(
+        verdict="defective" if inspection.flagged else "good",
+        image_score=inspection.image_score,
+        p_value=inspection.p_value,
+        image_threshold=finite(inspector.image_threshold),
+        defects=[Defect(box=d.box, area=d.area, peak=d.peak) for d in inspection.defects],
+        worst_patch=inspection.worst_patch,
+        width=width,
+        height=height,
+        seconds=inspection.seconds,
+        model_id=inspector.model_id,
+    )
+    if extras.map:
+        found.anomaly_map_png = png(_grey(inspection.anomaly_map, scale))
+        found.anomaly_map_range = scale.threshold - scale.span, scale.threshold + scale.span
+    if extras.overlay:
+        drawn = draw_overlay(image, inspection, scale, inspector.pixel_threshold)
+        found.overlay_jpeg = in_base64(jpeg(drawn))
+    if extras.explain:
+        found.nearest_good = [
+            NearestGood(
+                image_id=patch.image_id,
+                distance=patch.distance,
+                box=patch.box,
+                crop_png=png(patch.crop),
+            )
+            for patch in inspector.explain(inspection)
+        ]
+    return found
+
+
+def _grey(anomaly_map: np.ndarray, scale: ColourScale) -> np.ndarray:
+    """Anomaly scores as grey, linear over the whole range: uint8 [h, w], 128 and more exactly above the threshold."""
+    relative = (anomaly_map.astype(np.float64) - scale.threshold) / scale.span
+    return np.clip(127 + np.ceil(128 * relative), 0, 255).astype(np.uint8)
+
+
+def finite(threshold: float) -> float | None:
+    """JSON knows no infinity."""
+    return threshold if math.isfinite(threshold) else None
+
+
+def png(pixels: np.ndarray) -> str:
+    """Pixels, uint8 [h, w] or [h, w, 3], as a PNG file in base64."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return in_base64(file.getvalue())
+
+
+def in_base64(data: bytes) -> str:
+    """Bytes as JSON can carry them."""
+    return base64.b64encode(data).decode("ascii")

@@ -1,0 +1,150 @@
+"""The application: its routes, and what surrounds them."""
+
+from base64 import b64decode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi_offline import FastAPIOffline
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from reb_pipeline.service.access import key_needed, place_needed
+from reb_pipeline.service.answers import Answer, Batch, Extras, Health, Problem
+from reb_pipeline.service.middleware import BoundedBody, Observation
+from reb_pipeline.service.service import Service
+from reb_pipeline.service.settings import ServiceSettings
+from reb_pipeline.service.uploads import MULTIPART, uploaded
+
+if TYPE_CHECKING:
+    from reb_pipeline.inspection.inspector import Inspector
+
+PAGE = Path(__file__).with_name("page.html")
+# The page needs nothing from elsewhere, and nothing that it shows can make it fetch any.
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "img-src data:; connect-src 'self'"
+)
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": text}
+    for status, text in {
+        400: "The form is broken or has too many files",
+        401: "No API key, or another one",
+        408: "The body did not arrive in time",
+        413: "Too many bytes or pixels",
+        415: "No image",
+        422: "A broken image, no file, or an unknown value of an option",
+        429: "All places are taken",
+        503: "The service is stopping",
+    }.items()
+}
+BINARY = {"type": "string", "format": "binary"}
+
+
+def create_app(inspector: "Inspector", settings: ServiceSettings) -> FastAPI:
+    """The service of one packaged model.
+
+    Args:
+        inspector: The loaded model; called from several threads where ``settings.workers`` is above one.
+        settings: Limits, and the API key.
+
+    Returns:
+        An ASGI application, whose ``state.service`` is the :class:`Service`.
+    """
+    service = Service(inspector, settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        service.turns.close()
+
+    app = FastAPIOffline(
+        redoc_url=None,  # one page of documentation is enough
+        title="reb-pipeline",
+        description=f"Visual inspection with the model {inspector.name!r}.",
+        version=service.about["version"],
+        lifespan=lifespan,
+    )
+    app.state.service = service
+    app.add_middleware(BoundedBody, mib=settings.max_upload_mib, seconds=settings.upload_seconds)
+    app.add_middleware(Observation, metrics=service.metrics)
+    app.add_exception_handler(RequestValidationError, _first_problem)
+    key = [Depends(key_needed(settings.api_key))] if settings.api_key else []
+    # FastAPI would read a body before it asks its dependencies: so the routes read their forms themselves.
+    admitted = [*key, Depends(place_needed(service.turns))]
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> HTMLResponse:
+        return HTMLResponse(PAGE.read_text(), headers={"Content-Security-Policy": PAGE_POLICY})
+
+    @app.get("/health", responses={503: {"model": Health}})
+    async def health(response: Response) -> Health:
+        """Whether images are taken; needs no key."""
+        found = service.health()
+        response.status_code = 200 if found.status == "ok" else 503
+        return found
+
+    @app.get("/metrics", dependencies=key)
+    async def metrics() -> Response:
+        """Metrics in the text format of Prometheus."""
+        return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+    @app.post(
+        "/inspect",
+        dependencies=admitted,
+        responses=REFUSALS,
+        openapi_extra=_form("image", BINARY),
+    )
+    async def inspect(request: Request, extras: Annotated[Extras, Query()]) -> Answer:
+        """Inspect one image: PNG, JPEG, BMP, TIFF or WebP."""
+        async with uploaded(request, "image", most=1) as (file,):
+            found = await service.inspect(file, extras)
+        request.state.verdict = found.verdict
+        return found
+
+    @app.post(
+        "/inspect/overlay",
+        dependencies=admitted,
+        responses={**REFUSALS, 200: {"content": {"image/jpeg": {"schema": BINARY}}}},
+        openapi_extra=_form("image", BINARY),
+    )
+    async def inspect_overlay(request: Request) -> Response:
+        """Inspect one image; the answer is the image with its anomaly map, the verdict in the header X-Verdict."""
+        async with uploaded(request, "image", most=1) as (file,):
+            found = await service.inspect(file, Extras(map=False, overlay=True))
+        request.state.verdict = found.verdict
+        drawn = b64decode(found.overlay_jpeg or "")
+        return Response(drawn, media_type="image/jpeg", headers={"X-Verdict": found.verdict})
+
+    @app.post(
+        "/inspect/batch",
+        dependencies=admitted,
+        responses=REFUSALS,
+        openapi_extra=_form("images", {"type": "array", "items": BINARY}),
+    )
+    async def inspect_batch(request: Request, extras: Annotated[Extras, Query()]) -> Batch:
+        """Inspect several images; each has a result or an error of its own."""
+        async with uploaded(request, "images", most=settings.max_batch) as files:
+            found = await service.inspect_batch(files, extras)
+        request.state.verdict = [
+            item.inspection.verdict if item.inspection else "refused" for item in found.results
+        ]
+        return found
+
+    return app
+
+
+def _form(field: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """What the OpenAPI documentation says of a form with one field."""
+    form = {"type": "object", "required": [field], "properties": {field: schema}}
+    return {"requestBody": {"required": True, "content": {MULTIPART: {"schema": form}}}}
+
+
+async def _first_problem(_: Request, error: Exception) -> JSONResponse:
+    """One sentence, as for every other refusal; FastAPI's own would repeat what was sent."""
+    assert isinstance(error, RequestValidationError)
+    problem = error.errors()[0]
+    return JSONResponse({"detail": f"{problem['loc'][-1]}: {problem['msg']}."}, 422)

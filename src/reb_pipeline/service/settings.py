@@ -1,0 +1,28 @@
+"""What the service allows, and for whom."""
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+MIB = 2**20
+
+
+class ServiceSettings(BaseModel):
+    """Limits of the service; each but the key is an option of ``reb-serve`` and described there."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_upload_mib: int = Field(
+        20, gt=0, description="largest body of a request in MiB, a batch included"
+    )
+    max_pixels: int = Field(
+        50_000_000, gt=0, description="most pixels of an image, told before it is decoded"
+    )
+    max_batch: int = Field(32, gt=0, description="most images of a batch")
+    workers: int = Field(1, gt=0, description="images inspected at the same time")
+    queue: int = Field(
+        16, ge=0, description="requests that may wait; those beyond are answered 429"
+    )
+    upload_seconds: int = Field(30, gt=0, description="longest time that a body may take to arrive")
+    stop_seconds: int = Field(
+        30, gt=0, description="longest time that waiting requests get when it is stopped"
+    )
+    api_key: SecretStr | None = None

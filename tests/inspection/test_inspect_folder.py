@@ -1,0 +1,191 @@
+"""A folder is inspected once, whatever happens in between, and bad files stop nothing."""
+
+import json
+import os
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pandas as pd
+import pytest
+from fake_inspector import FakeInspector, make_calibration, write_folder, write_part
+
+from miniatures import copy_to_memory
+from reb_pipeline.errors import InputError
+from reb_pipeline.inspection.folder import inspect_folder, summary_of, table_of
+
+
+@pytest.fixture
+def photos(tmp_path):
+    return write_folder(tmp_path / "photos")
+
+
+@pytest.fixture
+def files(tmp_path):
+    return fsspec.get_mapper(str(tmp_path / "out"))
+
+
+def test_table_has_a_row_an_image(photos, files):
+    inspector = FakeInspector()
+    inspected = inspect_folder(inspector, str(photos), files)
+    table = table_of(inspected).set_index("path")
+
+    assert list(table.index) == sorted(table.index)
+    assert table["verdict"].value_counts().to_dict() == {
+        "good": 5, "defective": 3, "unreadable": 1
+    }  # fmt: skip
+    readable = table[table["error"] == ""]
+    np.testing.assert_array_equal(
+        readable["verdict"] == "defective", readable["image_score"] > inspector.image_threshold
+    )
+    np.testing.assert_allclose(
+        readable["p_value"], inspector.calibration.p_values(readable["image_score"])
+    )
+    areas = table.loc[[f"line 2/bad{n}.png" for n in range(3)], "defect_area"]
+    assert areas.is_monotonic_increasing
+    boxes = json.loads(table.loc["line 2/bad1.png", "boxes"])
+    assert len(boxes) == 1
+    assert np.abs(np.array(boxes[0]) - [36, 12, 24, 24]).max() <= 2
+    assert all(Path(files.root, overlay).is_file() for overlay in readable["overlay"])
+    assert readable["overlay"].is_unique
+    assert table.loc["good 0.png", "features_mean"].dtype == np.float32
+    assert pd.to_datetime(table["time"]).dt.tz is not None
+    assert summary_of(inspected) == "9 images inspected: 5 good, 3 defective, 1 unreadable."
+
+
+def test_unreadable_image_says_why(photos, files, tmp_path):
+    (photos / "empty.png").touch()
+    (photos / "gone.png").symlink_to("nowhere.png")
+    table = table_of(inspect_folder(FakeInspector(), str(photos), files)).set_index("path")
+    bad = table.loc[["broken.png", "empty.png", "gone.png"]]
+    assert (bad["verdict"] == "unreadable").all()
+    assert bad["image_score"].isna().all()
+    assert bad["error"].str.contains("broken.png|empty.png|gone.png|nowhere.png").all()
+    table.to_parquet(tmp_path / "table.parquet")
+
+
+def test_folder_without_any_readable_image(tmp_path, files):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/broken.png").write_bytes(b"no image")
+    inspected = inspect_folder(FakeInspector(), str(tmp_path / "photos"), files)
+    table = table_of(inspected)
+    table.to_parquet(tmp_path / "table.parquet")
+    assert table["image_score"].dtype == np.float64
+    assert summary_of(inspected) == "1 image inspected: 0 good, 0 defective, 1 unreadable."
+
+
+def test_table_survives_parquet(photos, files, tmp_path):
+    table = table_of(inspect_folder(FakeInspector(), str(photos), files))
+    table.to_parquet(tmp_path / "table.parquet", index=False)
+    read = pd.read_parquet(tmp_path / "table.parquet")
+    for written, kept in zip(table["features_mean"], read["features_mean"], strict=True):
+        assert (written is None and kept is None) or (written == kept).all()
+    pd.testing.assert_frame_equal(
+        read.drop(columns="features_mean"),
+        table.drop(columns="features_mean"),
+        check_dtype=False,
+    )
+
+
+def test_interrupted_run_goes_on(photos, files):
+    with pytest.raises(KeyboardInterrupt):
+        inspect_folder(FakeInspector(stop_after=3), str(photos), files)
+    rest = FakeInspector()
+    inspected = inspect_folder(rest, str(photos), files)
+    assert rest.inspected == 5
+
+    again = FakeInspector()
+    repeated = inspect_folder(again, str(photos), files)
+    assert again.inspected == 0
+    known = [(one.row, two.row) for one, two in zip(inspected, repeated, strict=True) if one.key]
+    assert len(known) == 8
+    assert all(one == two for one, two in known)
+
+
+def test_another_content_path_or_model_is_inspected_again(photos, files):
+    inspect_folder(FakeInspector(), str(photos), files)
+    write_part(photos / "good 0.png", seed=1000)
+    (photos / "good 1.png").rename(photos / "renamed.png")
+    (photos / "broken.png").unlink()
+    write_part(photos / "broken.png")
+    inspector = FakeInspector()
+    inspect_folder(inspector, str(photos), files)
+    assert inspector.inspected == 3
+
+    other = FakeInspector(model_id="model-2")
+    inspect_folder(other, str(photos), files)
+    assert other.inspected == 9
+
+
+def test_each_state_keeps_its_overlay(tmp_path, files):
+    photo = tmp_path / "photos/a.png"
+    write_part(photo, defect=0.5)
+    before = inspect_folder(FakeInspector(), str(photo.parent), files)[0].row
+    drawn = Path(files.root, before["overlay"]).read_bytes()
+    write_part(photo)
+    inspect_folder(FakeInspector(), str(photo.parent), files)
+    write_part(photo, defect=0.5)
+    after = inspect_folder(FakeInspector(), str(photo.parent), files)[0].row
+    assert after == before
+    assert Path(files.root, after["overlay"]).read_bytes() == drawn
+
+
+def test_entry_that_is_cut_off_is_made_again(photos, files):
+    first = inspect_folder(FakeInspector(), str(photos), files)
+    entry = f"journal/{next(one.key for one in first if one.key)}.json"
+    files[entry] = files[entry][:100]
+    inspector = FakeInspector()
+    inspect_folder(inspector, str(photos), files)
+    assert inspector.inspected == 1
+
+
+def test_url_of_any_file_system(photos, tmp_path):
+    files = fsspec.get_mapper(f"memory:///out-{tmp_path.name}")
+    inspected = inspect_folder(FakeInspector(), copy_to_memory(photos, tmp_path.name), files)
+    assert [one.row["path"] for one in inspected][-1] == "line 2/bad2.png"
+    assert {f"journal/{one.key}.jpg" for one in inspected if one.key} <= set(files)
+
+
+def test_hidden_files_and_other_files_are_left_out(photos, files):
+    write_part(photos / ".trash/old.png")
+    (photos / ".hidden.png").write_bytes(b"")
+    (photos / "notes.txt").write_text("no image")
+    assert len(inspect_folder(FakeInspector(), str(photos), files)) == 9
+
+
+def test_names_that_are_no_good_names(tmp_path, files):
+    folder = tmp_path / "photos"
+    write_part(folder / "plain.png")
+    names = [b"\xff latin.png", b"new\nline.png", b"[a-b]*?.png", "\u202eü😀.png".encode()]
+    names.append(b"x" * 250 + b".png")
+    for name in names:
+        os.link(os.fsencode(folder / "plain.png"), os.fsencode(folder) + b"/" + name)
+    table = table_of(inspect_folder(FakeInspector(), str(folder), files))
+    table.to_parquet(tmp_path / "table.parquet")
+    assert len(table) == 6
+    assert (table["error"] == "").all()
+    assert all(Path(files.root, overlay).is_file() for overlay in table["overlay"])
+
+
+def test_nothing_is_promised_with_few_images(photos, files):
+    inspector = FakeInspector(calibration=make_calibration(n=5))
+    inspected = inspect_folder(inspector, str(photos), files)
+    assert summary_of(inspected) == "9 images inspected: 8 good, 0 defective, 1 unreadable."
+
+
+@pytest.mark.parametrize("folder", ["gone", "file.png", "empty", "nosuch://x"])
+def test_folder_that_cannot_be_inspected(tmp_path, files, folder):
+    (tmp_path / "empty").mkdir()
+    write_part(tmp_path / "file.png")
+    path = folder if "://" in folder else str(tmp_path / folder)
+    with pytest.raises(InputError, match=r"cannot be listed|is no folder|holds no image"):
+        inspect_folder(FakeInspector(), path, files)
+
+
+def test_full_disk_is_not_the_image_s_fault(photos):
+    class Full(dict):
+        def __setitem__(self, key, value):
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        inspect_folder(FakeInspector(), str(photos), Full())

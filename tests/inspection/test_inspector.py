@@ -1,0 +1,217 @@
+"""A packaged model whose features are done by hand: image in, verdict out."""
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from miniatures import SIZE, draw_part
+from reb_pipeline.errors import InputError
+from reb_pipeline.inspection import Inspector
+from reb_pipeline.neighbors.maps import anomaly_map
+from reb_pipeline.neighbors.scorers import SCORERS
+from tiny_model import CELL, GOOD, GRID, HELD_OUT, SCORING, mean_colours, train, write_tiny
+
+pytest.importorskip("onnx")
+
+DEFECTIVE, (MASK,) = draw_part(500, "bright_spot")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_tiny(tmp_path_factory.mktemp("packaged") / "model")
+
+
+@pytest.fixture(scope="module")
+def inspector(folder):
+    return Inspector.load(folder)
+
+
+def by_hand(image, scoring=SCORING):
+    """LDKNN's image score and patch scores, one patch after the other."""
+    _, _, trained, _ = train()
+    scores = np.empty((GRID, GRID), np.float32)
+    for y, x in np.ndindex(GRID, GRID):
+        squared = ((trained.features - mean_colours(image)[y, x]) ** 2).sum(axis=1)
+        nearest = squared.argmin()
+        local = trained.density.squared_distances[nearest, : scoring.n_neighbors].mean()
+        scores[y, x] = squared[nearest] - scoring.alpha * local
+    blocks = [scores[y : y + 3, x : x + 3].mean() for y in (0, 3) for x in (0, 3)]
+    return max(blocks), scores
+
+
+def test_a_verdict_is_the_one_done_by_hand(inspector):
+    for image in (draw_part(300)[0], DEFECTIVE):
+        found = inspector.inspect(image)
+        score, patch_scores = by_hand(image)
+        assert found.image_score == pytest.approx(score, rel=1e-4)
+        np.testing.assert_allclose(
+            found.anomaly_map, anomaly_map(patch_scores, SIZE, 4.0), rtol=1e-3, atol=1e-2
+        )
+        known = inspector.calibration.image_scores
+        assert found.p_value == (1 + (known >= found.image_score).sum()) / (len(known) + 1)
+        assert found.flagged == (found.image_score > sorted(known)[-2])  # 0.1 of 20
+        np.testing.assert_allclose(
+            found.features_mean, mean_colours(image).mean(axis=(0, 1)), rtol=1e-5
+        )
+        y, x = np.unravel_index(patch_scores.argmax(), patch_scores.shape)
+        assert found.worst_patch == (CELL * x, CELL * y, CELL, CELL)
+        np.testing.assert_allclose(found.worst_feature, mean_colours(image)[y, x], rtol=1e-5)
+        assert 0 < found.seconds < 10
+
+
+def test_a_defect_is_flagged_and_marked(inspector):
+    found = inspector.inspect(DEFECTIVE)
+    assert found.verdict == "defective"
+    assert found.p_value == 0.05
+    largest = found.defects[0]
+    left, top, width, height = largest.box
+    rows, columns = np.nonzero(MASK)
+    assert left <= columns.mean() <= left + width
+    assert top <= rows.mean() <= top + height
+    assert largest.peak == found.anomaly_map.max() > inspector.pixel_threshold
+    good = inspector.inspect(GOOD["good/000"])
+    assert (good.verdict, good.defects) == ("good", [])
+
+
+@pytest.mark.parametrize("scorer", SCORERS)
+@pytest.mark.parametrize("distance", ["euclidean", "cosine", "mahalanobis"])
+def test_any_scorer_and_space_judge_as_in_training(tmp_path, scorer, distance):
+    scoring = SCORING.model_copy(update={"scorer": scorer, "image_score": "top_k_mean"})
+    training = {"scoring": scoring, "distance": distance}
+    inspector = Inspector.load(write_tiny(tmp_path / "model", **training))
+    _, _, trained, found = train(**training)
+    scores, maps = trained.judge(found)
+    for image, score, expected in zip(HELD_OUT.values(), scores, maps, strict=True):
+        inspection = inspector.inspect(image)
+        assert inspection.image_score == pytest.approx(
+            score, rel=1e-3, abs=1e-3 * float(scores.max())
+        )
+        largest = np.abs(expected).max()
+        assert np.abs(inspection.anomaly_map - expected).max() <= 1e-3 * largest
+
+
+def test_reweighted_needs_the_farthest_patch(tmp_path):
+    scoring = SCORING.model_copy(update={"scorer": "nearest", "image_score": "reweighted"})
+    inspector = Inspector.load(write_tiny(tmp_path / "model", scoring=scoring))
+    _, _, trained, found = train(scoring=scoring)
+    scores, _ = trained.judge(found)
+    inspected = [inspector.inspect(image).image_score for image in HELD_OUT.values()]
+    np.testing.assert_allclose(inspected, scores, rtol=1e-4)
+
+
+def test_tiles_give_the_same(tmp_path, inspector):
+    tiled = Inspector.load(write_tiny(tmp_path / "model", tile_size=32, tile_overlap=16))
+    np.testing.assert_allclose(
+        tiled.inspect(DEFECTIVE).anomaly_map, inspector.inspect(DEFECTIVE).anomaly_map, rtol=1e-5
+    )
+
+
+def test_openvino_gives_the_same(folder, inspector):
+    pytest.importorskip("openvino")
+    other = Inspector.load(folder, engine="openvino")
+    np.testing.assert_allclose(
+        other.inspect(DEFECTIVE).anomaly_map,
+        inspector.inspect(DEFECTIVE).anomaly_map,
+        rtol=1e-4,
+        atol=1e-2,
+    )
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_threads_share_one_inspector(folder, engine):
+    pytest.importorskip(engine)
+    inspector = Inspector.load(folder, engine)
+    images = [*HELD_OUT.values(), DEFECTIVE] * 3
+    alone = [inspector.inspect(image) for image in images]
+    with ThreadPoolExecutor(8) as threads:
+        together = list(threads.map(inspector.inspect, images))
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one.anomaly_map, other.anomaly_map)
+        assert one.image_score == other.image_score
+        assert one.defects == other.defects
+
+
+def test_the_same_image_gives_the_same_bits(inspector):
+    one, other = (inspector.inspect(DEFECTIVE).anomaly_map for _ in range(2))
+    np.testing.assert_array_equal(one, other)
+
+
+@given(height=st.integers(1, 200), width=st.integers(1, 200), seed=st.integers(0, 99))
+def test_boxes_lie_within_images_of_any_size(inspector, height, width, seed):
+    part, _ = draw_part(seed, "bright_spot")
+    image = np.asarray(Image.fromarray(part).resize((width, height)))
+    found = inspector.inspect(image)
+    assert found.anomaly_map.shape == (SIZE, SIZE)
+    for x, y, w, h in [found.worst_patch, *(defect.box for defect in found.defects)]:
+        assert 0 <= x < x + w <= width
+        assert 0 <= y < y + h <= height
+
+
+@pytest.mark.parametrize("n", [1, 3, 100])
+def test_explanations_are_the_nearest_patches_of_distinct_images(inspector, n):
+    found = inspector.inspect(DEFECTIVE)
+    bank, coreset, trained, _ = train()
+    distances = np.linalg.norm(trained.features - found.worst_feature, axis=1)
+    owners = bank.image[coreset.rows]
+    nearest = sorted((distances[owners == owner].min(), owner) for owner in np.unique(owners))[:n]
+    patches = inspector.explain(found, n)
+    assert [patch.image_id for patch in patches] == [bank.image_ids[owner] for _, owner in nearest]
+    np.testing.assert_allclose(
+        [patch.distance for patch in patches], [distance for distance, _ in nearest], rtol=1e-4
+    )
+    for patch, (distance, _) in zip(patches, nearest, strict=True):
+        row = coreset.rows[distances.argmin()] if distance == distances.min() else None
+        left, top, width, height = patch.box
+        assert patch.crop.shape == (height, width, 3)
+        assert width in (2 * CELL, 3 * CELL)
+        original = GOOD[patch.image_id][top : top + height, left : left + width]
+        assert np.abs(patch.crop.astype(int) - original).mean() < 8  # a JPEG of the same place
+        if row is not None:
+            assert left <= CELL * bank.x[row] < left + width
+            assert top <= CELL * bank.y[row] < top + height
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((4, 4), np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+        "part.png",
+    ],
+)
+def test_what_is_no_image(inspector, image):
+    with pytest.raises(
+        InputError, match=r"must be uint8 \[height, width, 3\] RGB, not .*convert it"
+    ):
+        inspector.inspect(image)
+
+
+def test_features_that_are_not_finite(tmp_path):
+    with pytest.raises(InputError, match="not finite"):
+        Inspector.load(write_tiny(tmp_path / "model", factor=np.inf))
+
+
+def test_what_it_tells_of_itself(inspector):
+    assert inspector.name == "part"
+    assert inspector.model_id == inspector.manifest["digest"]
+    assert inspector.image_threshold == inspector.manifest["calibration"]["image_threshold"]
+    assert inspector.pixel_threshold == inspector.manifest["calibration"]["pixel_threshold"]
+
+
+def test_a_rate_that_cannot_be_promised_flags_nothing(tmp_path):
+    inspector = Inspector.load(write_tiny(tmp_path / "model", rate=0.001))
+    assert inspector.manifest["calibration"]["image_threshold"] is None
+    found = inspector.inspect(DEFECTIVE)
+    assert (found.verdict, found.defects) == ("good", [])
+
+
+def test_good_images_are_packaged_in_the_size_of_the_network(folder):
+    for file in (folder / "good_images").iterdir():
+        with Image.open(io.BytesIO(file.read_bytes())) as image:
+            assert (image.format, image.size) == ("JPEG", (SIZE, SIZE))

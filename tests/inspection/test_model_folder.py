@@ -1,0 +1,235 @@
+"""The folder of a packaged model: what goes in comes out, and what was changed is refused."""
+
+import hashlib
+import json
+import shutil
+import sys
+from dataclasses import fields, replace
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pytest
+
+from reb_pipeline.errors import InputError
+from reb_pipeline.inspection import Inspector, manifest
+from reb_pipeline.inspection.manifest import MANIFEST, digest_of
+from reb_pipeline.inspection.model import read_model, write_model
+from tiny_model import tiny_model, write_tiny
+
+pytest.importorskip("onnx")
+
+FILES = [
+    "network.onnx", "bank.npz", "density.npz", "calibration.npz", "good_images/000000.jpg", "good_images/000003.jpg"
+]  # fmt: skip
+LOCAL = fsspec.filesystem("file")
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny(tmp_path_factory.mktemp("packaged") / "model")
+
+
+@pytest.fixture
+def folder(original: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(original, tmp_path / "model")
+
+
+def rewrite(folder: Path, **values: object) -> None:
+    """Change the manifest as someone who knows how would."""
+    told = {**json.loads((folder / MANIFEST).read_text()), **values}
+    told["digest"] = digest_of(told)
+    (folder / MANIFEST).write_text(json.dumps(told))
+
+
+def assert_same(found: object, expected: object) -> None:
+    for field in fields(expected):
+        value, other = getattr(found, field.name), getattr(expected, field.name)
+        if isinstance(other, np.ndarray):
+            np.testing.assert_array_equal(value, other)
+            assert value.dtype == other.dtype
+        else:
+            assert value == other
+
+
+def test_round_trip(original: Path) -> None:
+    packed, read = tiny_model(), read_model(original)
+    for name in ("bank", "density", "calibration"):
+        assert_same(getattr(read, name), getattr(packed, name))
+    assert read.network == packed.network
+    assert read.good_images == packed.good_images
+    assert packed.manifest.items() <= read.manifest.items()
+
+
+def test_the_same_model_has_the_same_id(original: Path, tmp_path: Path) -> None:
+    again = write_tiny(tmp_path / "again")
+    written = tmp_path / "read and written"
+    write_model(read_model(original), str(written), LOCAL)
+    for other in (again, written):
+        assert (other / MANIFEST).read_bytes() == (original / MANIFEST).read_bytes()
+    another = write_tiny(tmp_path / "another", rate=0.2)
+    assert read_model(another).manifest["digest"] != read_model(original).manifest["digest"]
+
+
+def test_any_file_system(original: Path) -> None:
+    memory = fsspec.filesystem("memory")
+    write_model(read_model(original), "/packaged/model", memory)
+    read = read_model("memory://packaged/model")
+    assert read.manifest == read_model(original).manifest
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("position", [0, 0.5, -1])
+def test_a_changed_byte_is_refused(folder: Path, name: str, position: float) -> None:
+    data = bytearray((folder / name).read_bytes())
+    at = int(position * len(data)) if position >= 0 else -1
+    data[at] ^= 1
+    (folder / name).write_bytes(data)
+    with pytest.raises(
+        InputError, match=rf"'{name}' of .* is not what was packaged.*copy the whole"
+    ):
+        Inspector.load(folder)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_cut_off_file_is_refused(folder: Path, name: str) -> None:
+    data = (folder / name).read_bytes()
+    (folder / name).write_bytes(data[: len(data) // 2])
+    with pytest.raises(InputError, match=f"'{name}' of .* is not what was packaged"):
+        Inspector.load(folder)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(InputError, match=f"'{name}' of .* cannot be read .*No such file.*copy"):
+        Inspector.load(folder)
+
+
+@pytest.mark.parametrize("name", ["bank.npz", "density.npz", "calibration.npz"])
+def test_records_that_are_none(folder: Path, name: str) -> None:
+    """As written by something else that knows how the hashes are made."""
+    hashes = json.loads((folder / MANIFEST).read_text())["files"]
+    data = (folder / name).read_bytes()
+    other = "density.npz" if name == "bank.npz" else "bank.npz"
+    for content in (data[: len(data) // 2], b"text", (folder / other).read_bytes()):
+        (folder / name).write_bytes(content)
+        rewrite(folder, files={**hashes, name: hashlib.sha256(content).hexdigest()})
+        with pytest.raises(InputError, match=f"'{name}' of .* holds no record"):
+            Inspector.load(folder)
+
+
+def test_a_changed_manifest_is_refused(folder: Path) -> None:
+    text = (folder / MANIFEST).read_text()
+    (folder / MANIFEST).write_text(text.replace('"alpha": 0.5', '"alpha": 0.25'))
+    with pytest.raises(InputError, match=r"'model.json' of .* was changed after it was written"):
+        Inspector.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is cut off or no JSON"),
+        ('{"format": ', "is cut off or no JSON"),
+        ("\udcff".encode("utf-8", "surrogateescape"), "is cut off or no JSON"),
+        ("[]", "is not that of a packaged model"),
+        ('{"name": "part"}', "is not that of a packaged model"),
+    ],
+)
+def test_a_manifest_that_is_none(folder: Path, text: str | bytes, message: str) -> None:
+    (folder / MANIFEST).write_bytes(text.encode() if isinstance(text, str) else text)
+    with pytest.raises(InputError, match=f"'model.json' of .* {message}"):
+        Inspector.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("version", "remedy"), [(2, "update reb-pipeline"), (0, "packaging again"), (None, "packaging")]
+)
+def test_other_versions_of_the_format(folder: Path, version: object, remedy: str) -> None:
+    rewrite(folder, format_version=version)
+    with pytest.raises(
+        InputError, match=f"format version {version}, but .* reads version 1: .*{remedy}"
+    ):
+        Inspector.load(folder)
+
+
+@pytest.mark.parametrize(
+    "files", [None, {}, {"network.onnx": ""}, dict.fromkeys([*FILES, "../../secret"], "")]
+)
+def test_other_files_than_those_of_a_model(folder: Path, files: object) -> None:
+    rewrite(folder, files=files)
+    with pytest.raises(InputError, match="lists other files"):
+        Inspector.load(folder)
+
+
+def test_a_folder_that_is_no_model(original: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"is no packaged model, for it has no model.json: give"):
+        Inspector.load(tmp_path / "nothing")
+    for name in ("2026-01-01", "2026-02-01"):
+        shutil.copytree(original, tmp_path / "mono" / name / "model")
+    newest = tmp_path / "mono/2026-02-01/model"
+    with pytest.raises(InputError, match=f"did you mean '{newest}'"):
+        Inspector.load(tmp_path / "mono")
+    with pytest.raises(InputError, match="is no packaged model"):
+        Inspector.load(original / "network.onnx")
+    with pytest.raises(InputError, match=r"cannot be opened .*correct its path"):
+        Inspector.load("gopher://packaged/model")
+
+
+def test_parts_that_do_not_belong_together(tmp_path: Path) -> None:
+    model, other = tiny_model(), tiny_model(ratio=0.25)
+    write_model(
+        replace(model, bank=other.bank, good_images=other.good_images), str(tmp_path), LOCAL
+    )
+    with pytest.raises(InputError, match="is another one than was searched"):
+        Inspector.load(tmp_path)
+
+
+def test_a_write_that_fails_leaves_no_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny_model()
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("reb_pipeline.inspection.model.write_manifest", fail)
+    with pytest.raises(OSError, match="No space"):
+        write_model(model, str(tmp_path), LOCAL)
+    with pytest.raises(InputError, match="is no packaged model"):
+        Inspector.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("engine", "extra"), [("onnxruntime", "inspect"), ("openvino", "openvino")]
+)
+def test_engines_are_extras(
+    original: Path, engine: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from reb_pipeline.features.openvino_core import openvino_core
+
+    openvino_core.cache_clear()
+    monkeypatch.setitem(sys.modules, engine, None)
+    with pytest.raises(InputError, match=rf"pip install 'reb-pipeline\[{extra}\]'"):
+        Inspector.load(original, engine)
+
+
+def test_an_unknown_engine(original: Path) -> None:
+    with pytest.raises(InputError, match="Engine 'onnxruntim' is unknown: did you mean 'onnxrun"):
+        Inspector.load(original, "onnxruntim")
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_a_network_that_the_engine_cannot_read(tmp_path: Path, engine: str) -> None:
+    pytest.importorskip(engine)
+    model = replace(tiny_model(), network=b"no network")
+    write_model(model, str(tmp_path), LOCAL)
+    with pytest.raises(InputError, match=f"cannot be read by {engine}.*install a newer"):
+        Inspector.load(tmp_path, engine)
+
+
+def test_the_manifest_tells_nothing_of_this_machine(original: Path) -> None:
+    text = (original / MANIFEST).read_text()
+    assert str(Path.home()) not in text
+    assert str(original) not in text
+    assert manifest.FORMAT in text

@@ -1,0 +1,131 @@
+"""The command, as it is called; the model mostly a stand-in."""
+
+import re
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from fake_inspector import FakeInspector, write_folder
+
+from miniatures import draw_part, write_image
+from reb_pipeline.inspection.cli import main
+from reb_pipeline.inspection.inspector import Inspector
+from tiny_model import write_tiny
+
+WITHOUT_KEDRO = """
+import sys
+
+class Refused:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"kedro", "kedro_datasets", "torch", "torchvision", "timm"}:
+            raise ImportError(f"{name} must not be imported")
+
+sys.meta_path.insert(0, Refused())
+from reb_pipeline.inspection.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def photos(tmp_path):
+    return write_folder(tmp_path / "photos")
+
+
+@pytest.fixture
+def load(monkeypatch):
+    """Let every model be a stand-in; tells which were loaded."""
+    loaded = []
+
+    def fake(path, engine):
+        loaded.append((path, engine, FakeInspector()))
+        return loaded[-1][2]
+
+    monkeypatch.setattr(Inspector, "load", fake)
+    return loaded
+
+
+def test_everything_is_written(photos, load, tmp_path, capsys):
+    out = tmp_path / "run [2]"
+    arguments = [str(photos), "--model", "bolt/model", "--output", str(out)]
+    assert main(arguments) == 0
+    assert load[0][:2] == ("bolt/model", "onnxruntime")
+    said = capsys.readouterr()
+    assert (
+        said.out == f"9 images inspected: 5 good, 3 defective, 1 unreadable.\n{out}/report.html\n"
+    )
+    assert "images inspected" in said.err  # the progress bar
+    assert "100%" in said.err
+    assert "</html>" in (out / "report.html").read_text()
+    table = pd.read_parquet(out / "inspections.parquet")
+    text = pd.read_csv(out / "inspections.csv")
+    assert list(text["path"]) == list(table["path"])
+    assert list(text.columns) == [name for name in table.columns if name != "features_mean"]
+    assert len(list((out / "overlays").rglob("*.jpg"))) == 8
+
+    assert main([*arguments, "--engine", "openvino"]) == 0
+    assert load[1][1] == "openvino"
+    assert load[1][2].inspected == 0  # all of it is in the journal
+
+
+def test_real_model_without_kedro_and_torch(tmp_path):
+    pytest.importorskip("onnx")
+    for seed, defect in enumerate(["good", "dark_spot", "bright_spot"]):
+        write_image(tmp_path / "photos" / f"{defect}.png", draw_part(20 + seed, defect)[0])
+    arguments = [tmp_path / "photos", "--model", write_tiny(tmp_path / "model")]
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT_KEDRO, *arguments, "--output", tmp_path / "out"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith("3 images inspected: 1 good, 2 defective, 0 unreadable.")
+    report = (tmp_path / "out/report.html").read_text()
+    assert "Inspection: part" in report
+    assert '"name":"good/00' in report  # what explains the defects
+
+
+@pytest.mark.parametrize(
+    ("folder", "output", "sentence"),
+    [
+        ("gone", "out", r"gone' is no folder that is there"),
+        ("photos", "photos/out", r"inside of the inspected folder .*give --output another place"),
+        ("photos", "photos", r"inside of the inspected folder"),
+        ("photos", "file/out", r"cannot be written to .*file/out"),
+    ],
+)
+def test_what_the_user_got_wrong(
+    photos, load, tmp_path, monkeypatch, capsys, folder, output, sentence
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    assert main([folder, "--model", "m", "--output", output]) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith("Error: ")
+
+    assert re.search(sentence, error)
+
+
+def test_model_that_is_none(photos, tmp_path, capsys):
+    assert main([str(photos), "--model", str(tmp_path), "--output", str(tmp_path / "out")]) == 2
+    assert "is no packaged model" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_interrupted(photos, load, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Inspector, "load", lambda path, engine: FakeInspector(stop_after=4))
+    arguments = [str(photos), "--model", "m", "--output", str(tmp_path / "out")]
+    assert main(arguments) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+    rest = FakeInspector()
+    monkeypatch.setattr(Inspector, "load", lambda path, engine: rest)
+    assert main(arguments) == 0
+    assert rest.inspected == 4
+
+
+def test_arguments_are_explained(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    assert "Exit status: 0 all images are inspected" in " ".join(capsys.readouterr().out.split())

@@ -1,0 +1,249 @@
+"""The report as a user has it: opened from the disk in a browser."""
+
+import copy
+import shutil
+import time
+
+import numpy as np
+import pytest
+from fake_inspector import FakeInspector, make_calibration, write_folder, write_part
+
+from reb_pipeline.inspection.folder import Inspected, inspect_folder
+from reb_pipeline.inspection.report import report_page
+
+playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")  # fmt: skip
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium or Chrome is installed")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+MANY = 2000
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_report(browser, tmp_path):
+    """Write a report and open it; at the end nothing may have gone wrong or left the page."""
+    context = browser.new_context(viewport={"width": 1200, "height": 900})
+    wrong = []
+
+    def look(page):
+        page.on("console", lambda message: message.type == "error" and wrong.append(message.text))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("dialog", lambda dialog: wrong.append(dialog.message))
+        page.on(
+            "request",
+            lambda asked: asked.url.startswith(("file:", "data:")) or wrong.append(asked.url),
+        )
+
+    context.on("page", look)
+
+    def open_(html):
+        path = tmp_path / "report.html"
+        path.write_text(html)
+        page = context.new_page()
+        page.goto(path.as_uri())
+        return page
+
+    yield open_
+    context.close()
+    assert not wrong
+
+
+@pytest.fixture
+def inspected_folder(tmp_path):
+    """(inspector, inspected, files) of five good images, three defective ones and a broken one."""
+    inspector, files = FakeInspector(), {}
+    folder = write_folder(tmp_path / "photos")
+    return inspector, inspect_folder(inspector, str(folder), files), files
+
+
+@pytest.fixture
+def page(open_report, inspected_folder):
+    inspector, inspected, files = inspected_folder
+    return open_report(report_page(inspector, "photos", inspected, files))
+
+
+def cards(page):
+    """Paths of the images in the gallery, in their order."""
+    return page.locator("#gallery .card").evaluate_all("all => all.map(one => one.title)")
+
+
+def press(page, group, name):
+    page.locator(f"#{group} button[value={name}]").click()
+
+
+def test_page_opens_with_every_image(page):
+    assert page.title() == "Inspection: bolt"
+    assert len(cards(page)) == 9
+    assert page.locator("#gallery .card.defective").count() == 3
+    assert page.locator("header").inner_text().count("9 images inspected: 5 good, 3 defective") == 1
+    sizes = page.locator("#gallery img").evaluate_all(
+        "all => Promise.all(all.map(one => one.decode().then(() => one.naturalWidth)))"
+    )
+    assert len(sizes) == 16  # a photo and a heat layer of each that could be read
+    assert set(sizes) == {96}
+    bars = page.locator("#histogram rect").count()
+    assert page.locator("#histogram rect.above").count() in range(1, bars)
+
+
+COUNTS = {"defective": 3, "good": 5, "unreadable": 1, "all": 9}
+
+
+@pytest.mark.parametrize(("verdict", "count"), COUNTS.items())
+def test_filter_by_verdict(page, verdict, count):
+    press(page, "filters", verdict)
+    assert len(cards(page)) == count
+    pressed = page.locator("#filters button[aria-pressed=true]")
+    assert pressed.inner_text() == f"{verdict} ({count})"
+    if verdict == "unreadable":
+        assert "cannot be decoded" in page.locator("#gallery .card").inner_text()
+
+
+def test_sort_orders(page, inspected_folder):
+    rows = [one.row for one in inspected_folder[1]]
+    assert cards(page)[0] == "line 2/bad2.png"  # score is the first order
+    assert cards(page)[-1] == "broken.png"
+    page.select_option("#sort", "path")
+    assert cards(page) == sorted(row["path"] for row in rows)
+    page.select_option("#sort", "area")
+    assert cards(page)[:3] == [f"line 2/bad{n}.png" for n in (2, 1, 0)]
+    page.select_option("#sort", "seconds")
+    assert cards(page)[-1] == "broken.png"
+
+
+@pytest.mark.parametrize("position", [0, 150, 400, 1000])
+def test_slider_counts_what_would_be_flagged(page, inspected_folder, position):
+    inspector, inspected, _ = inspected_folder
+    scores = np.array([one.row["image_score"] for one in inspected if one.key])
+    good = inspector.calibration.image_scores.astype(float)
+    low, high = min(scores.min(), good.min()), max(scores.max(), good.max())
+    threshold = np.inf if position == 1000 else low + (high - low) * position / 1000
+    flagged = (scores > threshold).sum()
+    expected = 100 * (1 + (good > threshold).sum()) / 100
+
+    page.locator("#threshold").fill(str(position))
+
+    text = page.locator("#counts").inner_text()
+    assert text.startswith(f"{flagged} of 8 would be flagged; of 100 good parts at most about ")
+    assert float(text.split("about ")[1].split(" are")[0]) == pytest.approx(expected, abs=0.5)
+    assert "not the calibrated one" in text
+    assert page.locator("#gallery .card.defective").count() == flagged
+    assert f"defective ({flagged})" in page.locator("#filters").inner_text()
+
+    page.locator("#calibrated").click()
+    text = page.locator("#counts").inner_text()
+    assert text.startswith("3 of 8 would be flagged; of 100 good parts at most about 5.0 are")
+    assert page.locator("#calibrated").is_hidden()
+    assert page.locator("#gallery .card.defective").count() == 3
+
+
+def test_detail_by_mouse(page):
+    page.locator("#gallery .card").first.click()
+    detail = page.locator("#detail")
+    assert detail.is_visible()
+    assert page.locator("#detail-name").inner_text() == "line 2/bad2.png"
+    assert detail.locator(".picture img").count() == 2
+    assert detail.locator(".picture rect").count() == 1
+    assert detail.locator(".picture polygon").count() >= 1
+    press(page, "detail-views", "image")
+    assert detail.locator(".picture > *").count() == 1
+    press(page, "detail-views", "map")
+    assert detail.locator(".picture > *").count() == 1
+    press(page, "detail-views", "overlay")
+    facts = page.locator("#detail-facts").inner_text()
+    assert "defective" in facts
+    assert "overlays/line 2/bad2.png-" in facts
+    assert detail.locator("tbody tr, table tr").count() == 2
+    captions = detail.locator("figcaption").all_inner_texts()
+    assert captions == ["this image", *(f"good/<{i}>\ndistance {0.5 * (i + 1):g}" for i in range(3))]  # fmt: skip
+    page.locator("#close").click()
+    assert detail.is_hidden()
+
+
+def test_detail_by_keyboard(page):
+    order = cards(page)
+    page.locator("#gallery .card").first.focus()
+    page.keyboard.press("Enter")
+    name = page.locator("#detail-name")
+    assert name.inner_text() == order[0]
+    page.keyboard.press("ArrowLeft")
+    assert name.inner_text() == order[0]
+    for expected in order[1:]:
+        page.keyboard.press("ArrowRight")
+        assert name.inner_text() == expected
+    assert "cannot be decoded" in page.locator("#detail-facts").inner_text()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("m")
+    assert page.locator("#detail .picture img").count() == 1
+    page.keyboard.press("Escape")
+    playwright.expect(page.locator("#detail")).to_be_hidden()
+    playwright.expect(page.locator(f"#gallery .card[title='{order[-2]}']")).to_be_focused()
+
+
+def test_names_are_shown_as_they_are(open_report, tmp_path):
+    names = ["</script>.png", '"><img src=x onerror=alert(1)>.png', "ü <b>x</b> &amp; 'q'.png"]
+    for name in names:
+        write_part(tmp_path / "photos" / name, defect=0.5)
+    inspector, files = FakeInspector(name="<i>"), {}
+    inspected = inspect_folder(inspector, str(tmp_path / "photos"), files)
+    page = open_report(report_page(inspector, "<s>", inspected, files))
+    assert page.title() == "Inspection: <i>"
+    assert sorted(cards(page)) == sorted(names)
+    assert sorted(page.locator("#gallery .name").all_inner_texts()) == sorted(names)
+    page.locator("#gallery .card").first.click()
+    assert page.locator("#detail-name").inner_text() in names
+
+
+def test_nothing_is_flagged_without_a_threshold(open_report, tmp_path):
+    inspector, files = FakeInspector(calibration=make_calibration(n=0)), {}
+    inspected = inspect_folder(inspector, str(write_folder(tmp_path / "photos")), files)
+    page = open_report(report_page(inspector, "photos", inspected, files))
+    assert page.locator("#counts").inner_text().startswith("0 of 8 would be flagged")
+    assert page.locator("#gallery .card.defective").count() == 0
+    page.locator("#threshold").fill("0")
+    assert page.locator("#counts").inner_text().startswith("7 of 8 would be flagged")
+
+
+def test_it_follows_the_colours_of_the_system(page):
+    def brightness():
+        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        return sum(map(int, colour[4:-1].split(",")))
+
+    page.emulate_media(color_scheme="light")
+    light = brightness()
+    page.emulate_media(color_scheme="dark")
+    assert brightness() + 500 < light
+
+
+def test_two_thousand_images(open_report, inspected_folder):
+    inspector, inspected, files = inspected_folder
+    known = [one for one in inspected if one.key]
+    many = []
+    for number in range(MANY):
+        one = copy.deepcopy(known[number % len(known)])
+        many.append(Inspected({**one.row, "path": f"part {number:04}.png"}, one.key))
+    start = time.monotonic()
+    page = open_report(report_page(inspector, "photos", many, files))
+    assert len(cards(page)) == 60
+    assert time.monotonic() - start < 30  # about one second on an idle machine
+    assert page.evaluate("document.querySelectorAll('*').length") < 2000
+    assert page.locator("#page").inner_text() == "Page 1 of 34"
+
+    press(page, "filters", "defective")
+    assert page.locator("#filters button[value=defective]").inner_text() == "defective (750)"
+    page.locator("#next-page").click()
+    assert page.locator("#page").inner_text() == "Page 2 of 13"
+    page.locator("#gallery .card").last.click()
+    page.keyboard.press("ArrowRight")  # beyond the page
+    page.keyboard.press("Escape")
+    playwright.expect(page.locator("#page")).to_have_text("Page 3 of 13")
+    assert page.evaluate("document.querySelectorAll('*').length") < 2000

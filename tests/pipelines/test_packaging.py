@@ -1,0 +1,121 @@
+"""From images to a packaged model that judges as the pipelines do."""
+
+import logging
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.io import DatasetError
+
+import miniatures
+from conftest import SMALL, newest, read_json
+from reb_pipeline.datasets import MVTecLOCODataset
+from reb_pipeline.errors import InputError, input_error_behind
+from reb_pipeline.inspection import Inspector
+from reb_pipeline.pipelines.packaging import nodes
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxscript")
+
+STEPS = [
+    "ingestion", "defect_synthesis", "ssl_finetune", "memory_bank", "ldknn_density", "calibration"
+]  # fmt: skip
+PACKAGING = {"pipeline_names": ["packaging"], "namespaces": ["pushpins"]}
+CHECK = {"pipeline_names": ["packaging"], "node_names": ["pushpins.check_package"]}
+
+
+@pytest.fixture
+def params(tmp_path):
+    root = miniatures.make_mvtec_loco(tmp_path / "images")
+    return {
+        "data_root": str(root),
+        **SMALL,
+        "memory_bank": {"coreset_ratio": 0.2},
+        "calibration": {"false_alarm_rate": 0.4},  # two calibration images
+    }
+
+
+def test_a_packaged_model_judges_as_the_pipelines(run_project, params, tmp_path, messages_of):
+    messages = messages_of(nodes.logger)
+    steps = [*STEPS, "evaluation", "packaging"]
+    out = run_project("mvtec_loco", params, pipeline_names=steps, namespaces=["pushpins"])
+
+    folder = newest(out / "06_models/pushpins", "model")
+    start = time.perf_counter()
+    inspector = Inspector.load(folder)
+    logging.getLogger(__name__).info("loaded in %.2f s", time.perf_counter() - start)
+    assert inspector.name == "pushpins"
+    scores = pd.read_parquet(newest(out / "07_model_output/pushpins", "scores.parquet"))
+    maps = np.load(newest(out / "07_model_output/pushpins", "anomaly_maps.npz"))["patch_scores"]
+    images = MVTecLOCODataset(path=params["data_root"], category="pushpins").load()
+    found = [inspector.inspect(images.open_image(path)) for path in scores["path"]]
+    np.testing.assert_allclose(
+        [one.image_score for one in found], scores["image_score"], rtol=1e-3, atol=1e-3
+    )
+    assert max(one.anomaly_map.max() for one in found) <= maps.max() * 1.01
+    patches = inspector.explain(found[0])
+    assert {patch.image_id.split("/")[0] for patch in patches} == {"train"}
+
+    parity = read_json(out / "08_reporting/pushpins", "package_parity.json")
+    assert parity["model_id"] == inspector.model_id
+    assert parity["images"] == 2
+    assert parity["map_difference"] <= parity["tolerance"] == 1e-3
+    assert parity["verdicts_differ"] == 0
+    assert any(text.startswith("pushpins: The packaged model") for text in messages)
+
+    for name in inspector.manifest["files"]:  # nothing tells of this machine
+        data = (folder / name).read_bytes()
+        assert str(tmp_path).encode() not in data, name
+    assert str(tmp_path) not in (folder / "model.json").read_text()
+
+    # The command on the package that is there.
+    run_project("mvtec_loco", params, **CHECK)
+    (folder / "density.npz").write_bytes(b"changed")
+    with pytest.raises(DatasetError, match=r"'density.npz' of .* is not what was") as raised:
+        run_project("mvtec_loco", params, **CHECK)
+    assert input_error_behind(raised.value)  # one sentence on the command line
+
+
+def test_what_does_not_belong_together_is_refused(run_project, params):
+    params["ssl_finetune"] = {"enabled": False}
+    out = run_project("mvtec_loco", params, pipeline_names=STEPS, namespaces=["pushpins"])
+    for changed, message in (
+        (
+            {"scoring": {"n_neighbors": 4}},
+            "scoring.n_neighbors = 45, not 4: run the pipeline calib",
+        ),
+        ({"features": {**params["features"], "neck": "paper"}}, "was made with neck = 'reference'"),
+    ):
+        with pytest.raises(InputError, match=message):
+            run_project("mvtec_loco", {**params, **changed}, **PACKAGING)
+    again = {**params, "memory_bank": {"coreset_ratio": 0.1}}
+    run_project("mvtec_loco", again, node_names=["pushpins.select_coreset"])
+    with pytest.raises(InputError, match="local density is that of another coreset"):
+        run_project("mvtec_loco", again, **PACKAGING)
+    run_project("mvtec_loco", again, node_names=["pushpins.measure_local_density"])
+    with pytest.raises(InputError, match="The calibration is that of another coreset"):
+        run_project("mvtec_loco", again, **PACKAGING)
+    assert not (out / "06_models/pushpins/model").exists()
+
+
+def test_a_package_that_differs_is_not_written(run_project, params, tmp_path, monkeypatch):
+    from reb_pipeline.features import onnx_export
+
+    params["ssl_finetune"] = {"enabled": False}
+    export = onnx_export.export_onnx
+
+    def wrong(network, side):
+        network.scale *= 1.05
+        data = export(network, side)
+        network.scale /= 1.05
+        return data
+
+    monkeypatch.setattr(onnx_export, "export_onnx", wrong)
+    steps = [*STEPS, "packaging"]
+    with pytest.raises(
+        InputError, match=r"differ on 2 good images .* 1e-03 of the largest value may"
+    ):
+        run_project("mvtec_loco", params, pipeline_names=steps, namespaces=["pushpins"])
+    assert (tmp_path / "out/06_models/pushpins/calibration.npz").exists()
+    assert not (tmp_path / "out/06_models/pushpins/model").exists()

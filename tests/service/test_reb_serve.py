@@ -1,0 +1,150 @@
+"""The command: its errors, its start, its end."""
+
+import json
+import re
+import signal
+import socket
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from pretend_inspector import PretendInspector
+from served import Served
+from uploads_made import image_file
+
+from reb_pipeline.errors import InputError
+from reb_pipeline.service import cli, logs
+from reb_pipeline.service.server import listen
+
+
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch):
+    """No key, and no handlers that would outlive a test."""
+    monkeypatch.delenv(cli.KEY_VARIABLE, raising=False)
+    monkeypatch.setattr(logs, "log_as_json_lines", lambda: None)
+
+
+@pytest.fixture
+def loading(monkeypatch):
+    """Loading a model always works."""
+    from reb_pipeline.inspection.inspector import Inspector
+
+    monkeypatch.setattr(Inspector, "load", classmethod(lambda *_: PretendInspector()))
+
+
+def test_the_signal_lets_what_was_let_in_end_and_nothing_else_in():
+    served = Served.pretending(0.8, "--queue", "4")
+    with ThreadPoolExecutor() as pool:
+        held = [pool.submit(served.post, image_file()) for _ in range(3)]
+        time.sleep(0.4)
+        served.process.send_signal(signal.SIGTERM)
+        time.sleep(0.4)
+        with pytest.raises(OSError, match=r"refused|reset"):
+            socket.create_connection(("127.0.0.1", served.port), 1).close()
+        assert [future.result()[0] for future in held] == [200] * 3
+    assert served.ended() == 0
+    requests = [line for line in served.lines if line["message"] == "request"]
+    assert [line["status"] for line in requests] == [200] * 3
+    assert not [line for line in served.lines if line["level"] == "ERROR"]
+
+
+def test_it_does_not_wait_longer_than_it_may():
+    served = Served.pretending(3, "--stop-seconds", "1")
+    with ThreadPoolExecutor() as pool:
+        held = [pool.submit(served.post, image_file()) for _ in range(3)]
+        time.sleep(0.4)
+        began = time.monotonic()
+        served.process.send_signal(signal.SIGTERM)
+        assert served.ended() == 0
+        assert time.monotonic() - began < 6  # three would take nine seconds
+        assert all(future.exception() or future.result()[0] != 200 for future in held)
+
+
+def test_ctrl_c_is_a_way_to_end():
+    served = Served.pretending(0)
+    served.process.send_signal(signal.SIGINT)
+    assert served.ended() == 0
+
+
+def test_the_key_comes_from_the_environment():
+    served = Served.pretending(0, REB_API_KEY="secret")
+    assert served.post(image_file())[0] == 401
+    assert served.post(image_file(), **{"X-API-Key": "secret"})[0] == 200
+    served.process.terminate()
+    assert served.ended() == 0
+    assert "secret" not in json.dumps(served.lines)
+
+
+def test_the_key_comes_from_a_file_before_the_environment(tmp_path, monkeypatch):
+    (tmp_path / "key").write_text("from file\n")
+    monkeypatch.setenv(cli.KEY_VARIABLE, "from environment")
+    assert cli._settings(tmp_path / "key", {}).api_key.get_secret_value() == "from file"
+    assert cli._settings(None, {}).api_key.get_secret_value() == "from environment"
+
+
+@pytest.mark.parametrize(
+    ("options", "key", "sentence"),
+    [
+        (["--workers", "0"], None, r"--workers 0 cannot be used: .*greater than 0"),
+        (["--queue", "-1"], None, r"--queue -1 cannot be used"),
+        ([], " ", r"The API key in REB_API_KEY is empty"),
+        (["--api-key-file", "{tmp}/missing"], None, r"cannot be read from '.*missing'"),
+        (["--api-key-file", "{tmp}/empty"], None, r"The API key in '.*empty' is empty"),
+        (["--port", "{taken}"], None, r"Cannot listen on 127\.0\.0\.1 port \d+ "),
+        (["--port", "70000"], None, r"Cannot listen on 127\.0\.0\.1 port 70000"),
+        (["--host", "no.such.host.invalid"], None, r"Cannot listen on no\.such\.host\.invalid"),
+    ],
+)
+def test_what_the_user_has_to_change_is_one_sentence(
+    loading, options, key, sentence, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "empty").touch()
+    if key is not None:
+        monkeypatch.setenv(cli.KEY_VARIABLE, key)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        filled = [o.format(tmp=tmp_path, taken=taken.getsockname()[1]) for o in options]
+        assert cli.main(["--model", "x", *filled]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("Error: ")
+    assert re.search(sentence, error), error
+
+
+def test_a_model_that_is_not_there(tmp_path, capsys):
+    assert cli.main(["--model", str(tmp_path / "nothing")]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("Error: ")
+    assert "nothing" in error
+
+
+def test_a_missing_library_is_named(loading, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "reb_pipeline.service.server", raising=False)
+    assert cli.main(["--model", "x"]) == 2
+    assert "pip install 'reb-pipeline[serve]'" in capsys.readouterr().err
+
+
+def test_every_limit_is_an_option_and_the_key_is_none(capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(["--help"])
+    assert end.value.code == 0
+    text = capsys.readouterr().out
+    for option in ("--max-upload-mib", "--max-pixels", "--max-batch", "--queue", "--workers"):
+        assert option in text
+    assert "--api-key " not in text
+
+
+def test_ipv6():
+    try:
+        listener = listen("::1", 0)
+    except InputError:
+        pytest.skip("this machine has no IPv6")
+    assert listener.getsockname()[1] > 0
+    listener.close()
+
+
+def test_answers_do_not_wait_for_the_acknowledgement_of_their_first_piece():
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

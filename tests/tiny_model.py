@@ -1,0 +1,106 @@
+"""A packaged model small enough to do by hand: a patch feature is the mean colour of 8 x 8 pixels."""
+
+from dataclasses import replace
+
+import fsspec
+import numpy as np
+
+from miniatures import SIZE, draw_part
+from reb_pipeline.calibration.record import CALIBRATION_SPLIT, Calibration
+from reb_pipeline.features.resize import resize_image
+from reb_pipeline.features.tiles import Tiles
+from reb_pipeline.inspection.model import good_image, only_coreset, pack, write_model
+from reb_pipeline.inspection.parity import Trained
+from reb_pipeline.neighbors.bank import collect_patches
+from reb_pipeline.neighbors.coreset import select_coreset
+from reb_pipeline.neighbors.density import measure_local_density
+from reb_pipeline.neighbors.scorers import search_depth
+from reb_pipeline.neighbors.search import search_images
+from reb_pipeline.parameters import ScoringParams
+
+CELL = 8  # pixels
+GRID = SIZE // CELL
+SCORING = ScoringParams(
+    scorer="ldknn", max_neighbors=5, n_neighbors=3, alpha=0.5, form="subtract_squared", image_score="block_max",
+    top_patches=3, quantile=0.9, area_threshold=None, smoothing_sigma=4.0,
+)  # fmt: skip
+GOOD = {f"good/{seed:03}": draw_part(seed)[0] for seed in range(8)}
+HELD_OUT = {f"held out/{seed}": draw_part(100 + seed)[0] for seed in range(19)}
+
+
+def mean_colours(image):
+    """The features of an image of any size, float32 [8, 8, 3]."""
+    pixels = resize_image(image, SIZE).astype(np.float32)
+    return pixels.reshape(GRID, CELL, GRID, CELL, 3).mean(axis=(1, 3))
+
+
+def network(side=SIZE, factor=1.0):
+    """The same as an ONNX file, for images or tiles of ``side`` pixels."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    grid = side // CELL
+    nodes = [
+        helper.make_node("Cast", ["pixels"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["float", "factor"], ["scaled"]),
+        helper.make_node("Transpose", ["scaled"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node(
+            "AveragePool", ["planes"], ["means"], kernel_shape=[CELL, CELL], strides=[CELL, CELL]
+        ),
+        helper.make_node("Transpose", ["means"], ["features"], perm=[0, 2, 3, 1]),
+    ]
+    pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, [1, side, side, 3])
+    features = helper.make_tensor_value_info("features", TensorProto.FLOAT, [1, grid, grid, 3])
+    constant = numpy_helper.from_array(np.float32(factor), "factor")
+    graph = helper.make_graph(nodes, "mean_colours", [pixels], [features], [constant])
+    opsets = [helper.make_opsetid("", 18)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
+
+
+def train(scoring=SCORING, distance="euclidean", ratio=0.5, rate=0.1):
+    """Bank, coreset, what the training pipeline judges by, and what it finds for the held-out images."""
+    extractor = {
+        "backbone": "mean colours", "image_size": SIZE, "tile_size": None, "tile_overlap": 0
+    }  # fmt: skip
+    patches = ((image_id, mean_colours(image)) for image_id, image in GOOD.items())
+    bank = collect_patches(patches, len(GOOD), extractor, distance)
+    coreset = select_coreset(bank, ratio, seed=0)
+    density = measure_local_density(bank, coreset, scoring.max_neighbors)
+    features = coreset.features(bank)
+    found = search_images(
+        ((image_id, bank.space.apply(mean_colours(image))) for image_id, image in HELD_OUT.items()),
+        features,
+        search_depth(scoring.scorer, scoring.max_neighbors),
+    )
+    nothing = np.empty(0, np.float32)
+    calibration = Calibration(
+        nothing, nothing, found.image_ids, rate, CALIBRATION_SPLIT, float(scoring.alpha),
+        found.coreset, scoring.model_dump(mode="json"), found.mean_features,
+    )  # fmt: skip
+    trained = Trained(features, density, calibration, scoring, SIZE)
+    scores, maps = trained.judge(found)
+    peaks = np.array([one.max() for one in maps], np.float32)
+    calibration = replace(calibration, image_scores=scores, peak_scores=peaks)
+    return bank, coreset, replace(trained, calibration=calibration), found
+
+
+def tiny_model(tile_size=None, tile_overlap=0, factor=1.0, **training):
+    """The packaged model."""
+    bank, coreset, trained, _ = train(**training)
+    bank = only_coreset(bank, coreset)
+    tiles = Tiles(SIZE, tile_size, tile_overlap, CELL) if tile_size else None
+    about = {**bank.extractor, "tile_size": tile_size, "tile_overlap": tile_overlap}
+    return pack(
+        "part",
+        network(tile_size or SIZE, factor),
+        tiles,
+        replace(bank, extractor=about),
+        trained.density,
+        trained.calibration,
+        [good_image(GOOD[image_id], SIZE) for image_id in bank.image_ids],
+    )
+
+
+def write_tiny(folder, **settings):
+    """Write it to a local folder; returns the folder."""
+    write_model(tiny_model(**settings), str(folder), fsspec.filesystem("file"))
+    return folder
