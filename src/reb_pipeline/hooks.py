@@ -4,6 +4,7 @@ import hashlib
 import logging
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,12 @@ RAW_IMAGES = ".raw_images"  # after the name of a category
 OUTCOMES = (
     ".defect_gallery", ".hardest_images", ".report", ".packaged_model", ".inspection_report", "selected_parameters"
 )  # fmt: skip
+# Section of the parameters -> the folder of images it names, what these would be of a category.
+FOLDERS: dict[str, tuple[Callable[[Any, str], str | None], str]] = {
+    "calibration": (lambda params, _: params.folder, "good parts of"),
+    "bank_update": (lambda params, _: params.add, "added to"),
+    "inspection": (lambda params, category: params.folder(category), "inspected as"),
+}
 STUDY, TABLE, FIGURE = "study_", "_table", "_figure"  # around the name of a study
 
 
@@ -45,8 +52,7 @@ class PreflightHooks:
         Raises:
             InputError: If an input is missing or a backbone cannot be used; studies need one category only.
         """
-        self._check_inspection(pipeline, catalog)
-        self._check_bank_update(pipeline, catalog)
+        self._check_folders(pipeline, catalog)
         missing: dict[str, InputError] = {}
         inputs = sorted(filter(lambda n: not _is_parameter(n), pipeline.inputs()))
         for name in inputs:
@@ -80,19 +86,22 @@ class PreflightHooks:
             catalog[name] = MemoryDataset(UnavailableImages(category, str(reason)))
 
     @staticmethod
-    def _check_inspection(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
-        """Insist on new images for every category, and on one category for each folder of them."""
-        section = "params:inspection."
-        inspected_as: dict[str, str] = {}
-        for name in sorted(pipeline.inputs()):
-            if name.startswith(section):
-                category = name.removeprefix(section)
-                folder = catalog[name].load().folder(category)
-                other = inspected_as.setdefault(folder, category)
+    def _check_folders(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
+        """Insist on one category for each folder of images that parameters name."""
+        for section, (folder_of, purpose) in FOLDERS.items():
+            belongs_to: dict[str, str] = {}
+            for name in sorted(pipeline.inputs()):
+                if not name.startswith(f"params:{section}."):
+                    continue
+                category = name.removeprefix(f"params:{section}.")
+                folder = folder_of(catalog[name].load(), category)
+                if folder is None:
+                    continue
+                other = belongs_to.setdefault(folder, category)
                 if other != category:
                     msg = (
-                        f"The images in '{folder}' would be inspected as {other} and {category}: add "
-                        f"--namespaces={other}, or give each category its own folder under inspection.per_category."
+                        f"The images in '{folder}' would be {purpose} {other} and {category}: add "
+                        f"--namespaces={other}, or give each category its own folder under {section}.per_category."
                     )
                     raise InputError(msg)
 
@@ -129,22 +138,6 @@ class PreflightHooks:
                     from reb_pipeline.loose_images import list_images
 
                     list_images(folder)
-
-    @staticmethod
-    def _check_bank_update(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
-        """Insist on one category for each folder of good images."""
-        section = "params:bank_update."
-        added_to: dict[str, str] = {}
-        for name in sorted(pipeline.inputs()):
-            if name.startswith(section) and (folder := catalog[name].load().add) is not None:
-                category = name.removeprefix(section)
-                other = added_to.setdefault(folder, category)
-                if other != category:
-                    msg = (
-                        f"The images in '{folder}' would be added to {other} and {category}: add "
-                        f"--namespaces={other}, or give each category its own folder under bank_update.per_category."
-                    )
-                    raise InputError(msg)
 
     @staticmethod
     def _check_backbones(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:

@@ -19,10 +19,13 @@ from pydantic import (
 from reb_pipeline.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from reb_pipeline.defectmaker.fills import TextureFolder
     from reb_pipeline.defectmaker.maker import DefectKind
     from reb_pipeline.features.adapted import BackboneWeights
     from reb_pipeline.neighbors.image_scores import ImageScoreSettings
+    from reb_pipeline.neighbors.scorers import Neighborhoods
     from reb_pipeline.studies.cells import Cell
 
 
@@ -210,6 +213,34 @@ class ScoringParams(Section):
             msg = "image_score = reweighted needs scorer = nearest and n_neighbors of at least 2"
             raise ValueError(msg)
         return self
+
+    def judge(self, found: "Neighborhoods", alpha: float) -> "tuple[np.ndarray, np.ndarray]":
+        """Score patches, and images by them: the one way for test, calibration and new images.
+
+        Args:
+            found: The neighbours of the patches.
+            alpha: As a number.
+
+        Returns:
+            Patch scores, float32 [images, h, w], and image scores, float32 [images].
+
+        Raises:
+            InputError: If the patches were not searched deep enough.
+        """
+        from reb_pipeline.neighbors.image_scores import image_scores
+        from reb_pipeline.neighbors.scorers import patch_scores
+
+        of_patches = patch_scores(
+            found, self.scorer, n_neighbors=self.n_neighbors, alpha=alpha, form=self.form
+        )
+        of_images = image_scores(
+            of_patches,
+            found,
+            self.image_score,
+            n_neighbors=self.n_neighbors,
+            settings=self.image_score_settings(),
+        )
+        return of_patches, of_images
 
     def image_score_settings(self) -> "ImageScoreSettings":
         """What single image scores need."""

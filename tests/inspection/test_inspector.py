@@ -12,6 +12,7 @@ from PIL import Image
 from miniatures import SIZE, draw_part
 from reb_pipeline.errors import InputError
 from reb_pipeline.inspection import Inspector
+from reb_pipeline.inspection.inspector import CONTEXT
 from reb_pipeline.neighbors.maps import anomaly_map
 from reb_pipeline.neighbors.scorers import SCORERS
 from tiny_model import CELL, GOOD, GRID, HELD_OUT, SCORING, mean_colours, train, write_tiny
@@ -168,7 +169,7 @@ def test_explanations_are_the_nearest_patches_of_distinct_images(inspector, n):
         row = coreset.rows[distances.argmin()] if distance == distances.min() else None
         left, top, width, height = patch.box
         assert patch.crop.shape == (height, width, 3)
-        assert width in (2 * CELL, 3 * CELL)
+        assert CELL * (CONTEXT + 1) <= width <= CELL * (2 * CONTEXT + 1)
         original = GOOD[patch.image_id][top : top + height, left : left + width]
         assert np.abs(patch.crop.astype(int) - original).mean() < 8  # a JPEG of the same place
         if row is not None:

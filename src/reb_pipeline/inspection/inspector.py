@@ -15,10 +15,9 @@ from reb_pipeline.inspection.defects import Defect, box_in_image, find_defects
 from reb_pipeline.inspection.model import PackagedModel, read_model
 from reb_pipeline.inspection.network import load_network
 from reb_pipeline.inspection.results import Inspection, NearestGood
-from reb_pipeline.neighbors.image_scores import image_scores
 from reb_pipeline.neighbors.index import NeighborIndex
 from reb_pipeline.neighbors.maps import anomaly_map
-from reb_pipeline.neighbors.scorers import Neighborhoods, patch_scores, search_depth
+from reb_pipeline.neighbors.scorers import Neighborhoods, search_depth
 from reb_pipeline.neighbors.search import NearestPatches
 from reb_pipeline.parameters import ScoringParams
 
@@ -163,20 +162,7 @@ class Inspector:
         """
         scoring = self._scoring
         among = _Neighborhoods(found, self._checked.density, self._checked.features, self._checked)
-        of_patches = patch_scores(
-            among,
-            scoring.scorer,
-            n_neighbors=scoring.n_neighbors,
-            alpha=self.calibration.alpha,
-            form=scoring.form,
-        )
-        (score,) = image_scores(
-            of_patches,
-            among,
-            scoring.image_score,
-            n_neighbors=scoring.n_neighbors,
-            settings=scoring.image_score_settings(),
-        )
+        of_patches, (score,) = scoring.judge(among, self.calibration.alpha)
         height, width = shape
         y, x = np.unravel_index(of_patches[0].argmax(), self._grid)
         (p_value,) = self.calibration.p_values([score])

@@ -10,9 +10,8 @@ from reb_pipeline.calibration.record import Calibration
 from reb_pipeline.errors import InputError
 from reb_pipeline.inspection.inspector import Inspector
 from reb_pipeline.neighbors.density import LocalDensity
-from reb_pipeline.neighbors.image_scores import image_scores
 from reb_pipeline.neighbors.maps import anomaly_map
-from reb_pipeline.neighbors.scorers import Neighborhoods, patch_scores
+from reb_pipeline.neighbors.scorers import Neighborhoods
 from reb_pipeline.neighbors.search import NearestPatches
 from reb_pipeline.parameters import ScoringParams
 
@@ -40,20 +39,7 @@ class Trained:
     def judge(self, found: NearestPatches) -> tuple[np.ndarray, list[np.ndarray]]:
         """Image scores, float32 [images], and anomaly maps, float32 [side, side] each."""
         scoring, among = self.scoring, Neighborhoods(found, self.density, self.features)
-        of_patches = patch_scores(
-            among,
-            scoring.scorer,
-            n_neighbors=scoring.n_neighbors,
-            alpha=self.calibration.alpha,
-            form=scoring.form,
-        )
-        of_images = image_scores(
-            of_patches,
-            among,
-            scoring.image_score,
-            n_neighbors=scoring.n_neighbors,
-            settings=scoring.image_score_settings(),
-        )
+        of_patches, of_images = scoring.judge(among, self.calibration.alpha)
         sigma = scoring.smoothing_sigma
         return of_images, [anomaly_map(one, self.map_size, sigma) for one in of_patches]
 

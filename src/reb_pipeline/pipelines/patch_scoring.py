@@ -38,26 +38,12 @@ def score_patches(
     Raises:
         InputError: If these are not of the same coreset, or were not searched deep enough.
     """
-    from reb_pipeline.neighbors.image_scores import image_scores
     from reb_pipeline.neighbors.maps import AnomalyMaps
-    from reb_pipeline.neighbors.scorers import Neighborhoods, patch_scores
+    from reb_pipeline.neighbors.scorers import Neighborhoods
 
     alpha = resolve_alpha(scoring, held_out_patches, local_density)
     found = Neighborhoods(nearest_patches, local_density, coreset.features(memory_bank))
-    of_patches = patch_scores(
-        found,
-        scoring.scorer,
-        n_neighbors=scoring.n_neighbors,
-        alpha=alpha,
-        form=scoring.form,
-    )
-    of_images = image_scores(
-        of_patches,
-        found,
-        scoring.image_score,
-        n_neighbors=scoring.n_neighbors,
-        settings=scoring.image_score_settings(),
-    )
+    of_patches, of_images = scoring.judge(found, alpha)
     maps = AnomalyMaps(
         of_patches, nearest_patches.image_ids, features.image_size, scoring.smoothing_sigma
     )
