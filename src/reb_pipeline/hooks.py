@@ -117,9 +117,8 @@ class PreflightHooks:
     def _check_device(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
         if COMPUTE in pipeline.inputs():
             compute = catalog[COMPUTE].load()
-            if compute.device.startswith(
-                "cuda"
-            ):  # the others cannot fail, and PyTorch is slow to import
+            # The others cannot fail, and PyTorch is slow to import.
+            if compute.device.startswith("cuda"):
                 compute.processor()
 
     @staticmethod

@@ -227,20 +227,17 @@ class ScoringParams(Section):
         Raises:
             InputError: If the patches were not searched deep enough.
         """
-        from reb_pipeline.neighbors.image_scores import image_scores
-        from reb_pipeline.neighbors.scorers import patch_scores
+        from reb_pipeline.neighbors.image_scores import judge
 
-        of_patches = patch_scores(
-            found, self.scorer, n_neighbors=self.n_neighbors, alpha=alpha, form=self.form
-        )
-        of_images = image_scores(
-            of_patches,
+        return judge(
             found,
+            self.scorer,
             self.image_score,
             n_neighbors=self.n_neighbors,
+            alpha=alpha,
+            form=self.form,
             settings=self.image_score_settings(),
         )
-        return of_patches, of_images
 
     def image_score_settings(self) -> "ImageScoreSettings":
         """What single image scores need."""

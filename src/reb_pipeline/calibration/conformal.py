@@ -88,9 +88,7 @@ def threshold_rank(n: int, rate: float) -> int:
     if not 0 < rate < 1:
         msg = f"A false-alarm rate of {rate} cannot be used: it must lie between 0 and 1."
         raise InputError(msg)
-    k = round(
-        rate * (n + 1)
-    )  # 0.07 * 100 is above 7 and 0.29 * 100 below 29, so the product alone cannot tell
+    k = round(rate * (n + 1))  # the product may lie on either side: 0.07 * 100 > 7, 0.29 * 100 < 29
     return k if k / (n + 1) <= rate else k - 1
 
 

@@ -6,8 +6,8 @@ from reb_pipeline.neighbors.bank import collect_patches
 from reb_pipeline.neighbors.coreset import select_coreset
 from reb_pipeline.neighbors.density import measure_local_density
 from reb_pipeline.neighbors.distances import DISTANCES
-from reb_pipeline.neighbors.image_scores import ImageScoreSettings, image_scores
-from reb_pipeline.neighbors.scorers import SCORERS, Neighborhoods, patch_scores, search_depth
+from reb_pipeline.neighbors.image_scores import ImageScoreSettings, judge
+from reb_pipeline.neighbors.scorers import SCORERS, Neighborhoods, search_depth
 from reb_pipeline.neighbors.search import search_images
 
 
@@ -89,18 +89,13 @@ class MemoryBankDetector:
             InputError: As :meth:`search`, or if K is too small for the scorer.
         """
         found = self.search(images)
-        of_patches = patch_scores(
+        of_patches, of_images = judge(
             found,
             self._scorer,
+            self._image_score,
             n_neighbors=self._n_neighbors,
             alpha=self._alpha,
             form=self._form,
-        )
-        of_images = image_scores(
-            of_patches,
-            found,
-            self._image_score,
-            n_neighbors=self._n_neighbors,
             settings=self._image_score_settings,
         )
         return Detection(images.image_ids, of_images, of_patches)

@@ -4,7 +4,7 @@
 - ``model``, ``manifest``: the folder of a packaged model, written and read;
 - ``network``: what computes its network, ONNX Runtime or OpenVINO;
 - ``results``, ``defects``: what it finds;
-- ``images``: image files from anywhere, decoded with care;
+- ``images``, ``encoding``: image files from anywhere, decoded with care; pictures as files and text;
 - ``parity``: a packaged model beside the training pipeline.
 
 ``Inspector``, ``Inspection``, ``Defect``, ``NearestGood`` and ``read_image`` can be imported from here.

@@ -14,8 +14,10 @@ import numpy as np
 
 from reb_pipeline.errors import InputError
 from reb_pipeline.folder_files import Files
+from reb_pipeline.inspection.encoding import in_base64, jpeg
 from reb_pipeline.inspection.images import read_image
-from reb_pipeline.inspection.overlay import ColourScale, draw_overlay, jpeg, shrink
+from reb_pipeline.inspection.overlay import ColourScale, draw_overlay, shrink
+from reb_pipeline.inspection.results import UNREADABLE
 from reb_pipeline.inspection.views import LARGE_SIDE, view_of
 from reb_pipeline.loose_images import list_images
 from reb_pipeline.progress import progress
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from reb_pipeline.inspection.inspector import Inspector
     from reb_pipeline.inspection.results import Inspection
 
-VERDICTS = ("good", "defective", "unreadable")
+VERDICTS = ("good", "defective", UNREADABLE)
 JOURNAL, OVERLAYS = "journal", "overlays"  # folders of what is written
 _LAYOUT = "1"  # of a journal's entries; another one is not read
 _LONGEST_NAME = 200  # bytes: file systems take 255
@@ -150,7 +152,7 @@ def _row(
         "path": _printable(path),
         "image_score": float(inspection.image_score) if inspection else None,
         "p_value": float(inspection.p_value) if inspection else None,
-        "verdict": inspection.verdict if inspection else "unreadable",
+        "verdict": inspection.verdict if inspection else UNREADABLE,
         "defect_area": sum(int(d.area) for d in inspection.defects) if inspection else 0,
         "boxes": json.dumps(
             [[int(side) for side in d.box] for d in inspection.defects] if inspection else []
@@ -196,7 +198,7 @@ def _printable(path: str) -> str:
 
 
 def _text(values: np.ndarray) -> str:
-    return base64.b64encode(np.asarray(values, "<f4").tobytes()).decode()
+    return in_base64(np.asarray(values, "<f4").tobytes())
 
 
 def _floats(text: str | None) -> np.ndarray | None:

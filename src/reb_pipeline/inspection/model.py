@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import math
 import platform
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ import numpy as np
 from reb_pipeline.arrays_file import UNREADABLE, fields_of, read_fields, write_fields
 from reb_pipeline.calibration.record import Calibration
 from reb_pipeline.errors import InputError
+from reb_pipeline.inspection.encoding import finite, jpeg
 from reb_pipeline.inspection.manifest import AGAIN, read_manifest, write_manifest, wrong_manifest
 from reb_pipeline.neighbors.bank import Coreset, MemoryBank
 from reb_pipeline.neighbors.density import LocalDensity
@@ -83,8 +83,8 @@ def pack(
             "images": calibration.n_images,
             "source": calibration.source,
             "false_alarm_rate": calibration.false_alarm_rate,
-            "image_threshold": _finite(calibration.image_threshold),
-            "pixel_threshold": _finite(calibration.pixel_threshold),
+            "image_threshold": finite(calibration.image_threshold),
+            "pixel_threshold": finite(calibration.pixel_threshold),
         },
         "bank": {
             "rows": len(bank.features),
@@ -116,13 +116,9 @@ def good_image(image: np.ndarray, side: int) -> bytes:
         image: uint8 [height, width, 3] RGB.
         side: Pixels.
     """
-    from PIL import Image
-
     from reb_pipeline.features.resize import resize_image
 
-    file = io.BytesIO()
-    Image.fromarray(resize_image(image, side)).save(file, "JPEG", quality=JPEG_QUALITY)
-    return file.getvalue()
+    return jpeg(resize_image(image, side), JPEG_QUALITY)
 
 
 def write_model(model: PackagedModel, folder: str, filesystem: "AbstractFileSystem") -> None:
@@ -222,18 +218,10 @@ def _resolve(path: str) -> "tuple[AbstractFileSystem, str]":
 
     try:
         filesystem, folder = fsspec.url_to_fs(path)
-    except (
-        ValueError,
-        ImportError,
-    ) as error:  # an unknown protocol, or one whose package is missing
+    except (ValueError, ImportError) as error:  # of the protocol, of its package
         msg = f"The packaged model '{path}' cannot be opened ({error}): correct its path."
         raise InputError(msg) from error
     return filesystem, folder.rstrip("/")
-
-
-def _finite(threshold: float) -> float | None:
-    """JSON knows no infinity."""
-    return threshold if math.isfinite(threshold) else None
 
 
 def _versions() -> dict[str, str]:

@@ -1,6 +1,5 @@
 """Anomaly maps as colours, the same for all images of a model, and overlays on the images."""
 
-import io
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -155,12 +154,3 @@ def shrink(image: np.ndarray, side: int) -> np.ndarray:
         return image
     size = max(1, round(width * factor)), max(1, round(height * factor))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-
-
-def jpeg(image: np.ndarray, quality: int = 80) -> bytes:
-    """An image, uint8 [h, w, 3] RGB, as a JPEG file."""
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=quality)
-    return file.getvalue()

@@ -1,6 +1,5 @@
 """One self-contained page with everything a folder's inspection found."""
 
-import base64
 import html
 import json
 import re
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reb_pipeline.folder_files import Files
+from reb_pipeline.inspection.encoding import finite, in_base64
 from reb_pipeline.inspection.folder import Inspected, summary_of
 
 if TYPE_CHECKING:
@@ -51,18 +51,17 @@ def report_page(
 
 
 def _data(inspector: "Inspector", inspected: Sequence[Inspected], files: Files) -> dict[str, Any]:
-    threshold = float(inspector.image_threshold)
     readable = [one for one in inspected if one.key is not None]
     worst_first = sorted(readable, key=lambda one: -one.row["image_score"])
     shown = {id(one) for one in worst_first[:PICTURES]}
     large = {id(one) for one in worst_first[:LARGE_PICTURES]}
     return {
-        "threshold": threshold if np.isfinite(threshold) else None,
+        "threshold": finite(float(inspector.image_threshold)),
         "calibration": np.sort(inspector.calibration.image_scores).astype(float).tolist(),
         "images": [
             _image(one.row)
             | {"view": one.view(files) if id(one) in shown else None}
-            | ({"large": _base64(one.picture(files))} if id(one) in large else {})
+            | ({"large": in_base64(one.picture(files))} if id(one) in large else {})
             for one in inspected
         ],
     }
@@ -88,7 +87,3 @@ def _json_in_html(values: dict[str, Any]) -> str:
 
 def _file(name: str) -> str:
     return (package_files(__package__) / "page" / name).read_text(encoding="utf-8")
-
-
-def _base64(file: bytes) -> str:
-    return base64.b64encode(file).decode()

@@ -1,10 +1,13 @@
 """What an inspection finds."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 from reb_pipeline.inspection.defects import Defect
+
+UNREADABLE = "unreadable"  # in the place of a verdict, of an image that could not be read
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +37,7 @@ class Inspection:
     worst_feature: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32), repr=False)
 
     @property
-    def verdict(self) -> str:
+    def verdict(self) -> Literal["good", "defective"]:
         """``"good"`` or ``"defective"``."""
         return "defective" if self.flagged else "good"
 

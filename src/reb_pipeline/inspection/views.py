@@ -1,14 +1,14 @@
 """What the report shows of one image, small enough for a page with thousands of them."""
 
-import base64
 import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from reb_pipeline.inspection.encoding import in_base64, jpeg
 from reb_pipeline.inspection.inspector import CONTEXT
-from reb_pipeline.inspection.overlay import ColourScale, colours, jpeg, outlines, shrink
+from reb_pipeline.inspection.overlay import ColourScale, colours, outlines, shrink
 
 if TYPE_CHECKING:
     from reb_pipeline.inspection.results import Inspection, NearestGood
@@ -43,8 +43,8 @@ def view_of(
     return {
         "width": width,
         "height": height,
-        "thumbnail": _text(jpeg(shrink(image, _THUMBNAIL_SIDE), quality=75)),
-        "heat": _text(heat_layer(inspection.anomaly_map, scale)),
+        "thumbnail": in_base64(jpeg(shrink(image, _THUMBNAIL_SIDE), quality=75)),
+        "heat": in_base64(heat_layer(inspection.anomaly_map, scale)),
         "outlines": outlines(inspection.anomaly_map, pixel_threshold, (height, width)),
         "defects": [
             [*(int(side) for side in d.box), int(d.area), float(d.peak)] for d in inspection.defects
@@ -89,8 +89,4 @@ def around(image: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
 
 
 def _crop(pixels: np.ndarray) -> str:
-    return _text(jpeg(shrink(np.ascontiguousarray(pixels), _CROP_SIDE)))
-
-
-def _text(file: bytes) -> str:
-    return base64.b64encode(file).decode()
+    return in_base64(jpeg(shrink(np.ascontiguousarray(pixels), _CROP_SIDE)))

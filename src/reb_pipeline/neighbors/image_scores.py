@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reb_pipeline.errors import InputError, insist_known
-from reb_pipeline.neighbors.scorers import Neighborhoods
+from reb_pipeline.neighbors.scorers import Neighborhoods, patch_scores
 from reb_pipeline.neighbors.search import nearest_other_rows
 
 REWEIGHTED = "reweighted"
@@ -84,6 +84,40 @@ IMAGE_SCORES: dict[str, Callable[[np.ndarray, ImageScoreSettings], np.ndarray]] 
     "average": average,
     "thresholded_area": thresholded_area,
 }
+
+
+def judge(
+    found: Neighborhoods,
+    scorer: str,
+    image_score: str,
+    *,
+    n_neighbors: int,
+    alpha: float,
+    form: str,
+    settings: ImageScoreSettings,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Score patches, and images by them.
+
+    Args:
+        found: The neighbours of the patches.
+        scorer: See :func:`reb_pipeline.neighbors.scorers.patch_scores`.
+        image_score: See :func:`image_scores`.
+        n_neighbors: K of both.
+        alpha: Of the scorer.
+        form: Likewise.
+        settings: Of the image score.
+
+    Returns:
+        Patch scores, float32 [images, h, w], and image scores, float32 [images].
+
+    Raises:
+        InputError: If either cannot be made of what was found.
+    """
+    of_patches = patch_scores(found, scorer, n_neighbors=n_neighbors, alpha=alpha, form=form)
+    of_images = image_scores(
+        of_patches, found, image_score, n_neighbors=n_neighbors, settings=settings
+    )
+    return of_patches, of_images
 
 
 def image_scores(

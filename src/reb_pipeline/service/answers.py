@@ -1,15 +1,14 @@
 """What the service answers, in types that the OpenAPI documentation shows."""
 
-import base64
 import io
-import math
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from PIL import Image
 from pydantic import BaseModel, Field
 
-from reb_pipeline.inspection.overlay import ColourScale, draw_overlay, jpeg
+from reb_pipeline.inspection.encoding import finite, in_base64, jpeg
+from reb_pipeline.inspection.overlay import ColourScale, draw_overlay
 
 if TYPE_CHECKING:
     from reb_pipeline.inspection.inspector import Inspector
@@ -114,7 +113,7 @@ def answer(inspector: "Inspector", image: np.ndarray, extras: Extras) -> Answer:
     scale = ColourScale.of(inspector.calibration)
     height, width = image.shape[:2]
     found = Answer(
-        verdict="defective" if inspection.flagged else "good",
+        verdict=inspection.verdict,
         image_score=inspection.image_score,
         p_value=inspection.p_value,
         image_threshold=finite(inspector.image_threshold),
@@ -126,7 +125,7 @@ def answer(inspector: "Inspector", image: np.ndarray, extras: Extras) -> Answer:
         model_id=inspector.model_id,
     )
     if extras.map:
-        found.anomaly_map_png = png(_grey(inspection.anomaly_map, scale))
+        found.anomaly_map_png = png(scale.levels(inspection.anomaly_map))
         found.anomaly_map_range = scale.threshold - scale.span, scale.threshold + scale.span
     if extras.overlay:
         drawn = draw_overlay(image, inspection, scale, inspector.pixel_threshold)
@@ -144,24 +143,8 @@ def answer(inspector: "Inspector", image: np.ndarray, extras: Extras) -> Answer:
     return found
 
 
-def _grey(anomaly_map: np.ndarray, scale: ColourScale) -> np.ndarray:
-    """Anomaly scores as grey, linear over the whole range: uint8 [h, w], 128 and more exactly above the threshold."""
-    relative = (anomaly_map.astype(np.float64) - scale.threshold) / scale.span
-    return np.clip(127 + np.ceil(128 * relative), 0, 255).astype(np.uint8)
-
-
-def finite(threshold: float) -> float | None:
-    """JSON knows no infinity."""
-    return threshold if math.isfinite(threshold) else None
-
-
 def png(pixels: np.ndarray) -> str:
     """Pixels, uint8 [h, w] or [h, w, 3], as a PNG file in base64."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return in_base64(file.getvalue())
-
-
-def in_base64(data: bytes) -> str:
-    """Bytes as JSON can carry them."""
-    return base64.b64encode(data).decode("ascii")

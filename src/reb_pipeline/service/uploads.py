@@ -35,9 +35,7 @@ async def uploaded(request: Request, field: str, most: int) -> AsyncIterator[lis
         form = await request.form(max_files=most, max_fields=MAX_FIELDS)
     except HTTPException:
         raise
-    except (
-        Exception
-    ) as error:  # a header's charset, a connection that ends: whatever a client may do
+    except Exception as error:  # a charset, a connection that ends: whatever a client may do
         raise HTTPException(400, f"The body is no valid {MULTIPART}.") from error
     try:
         files = [file for file in form.getlist(field) if isinstance(file, UploadFile)]

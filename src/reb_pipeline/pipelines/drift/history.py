@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reb_pipeline.errors import InputError
+from reb_pipeline.inspection.results import UNREADABLE
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from reb_pipeline.calibration.record import Calibration
-
-UNREADABLE = "unreadable"
 
 
 def latest_parts(

@@ -16,8 +16,8 @@ from reb_pipeline.neighbors.bank import collect_patches, fingerprint
 from reb_pipeline.neighbors.coreset import select_coreset
 from reb_pipeline.neighbors.density import LocalDensity, measure_local_density
 from reb_pipeline.neighbors.distances import FeatureSpace
-from reb_pipeline.neighbors.image_scores import image_scores
-from reb_pipeline.neighbors.scorers import SCORERS, Neighborhoods, patch_scores, search_depth
+from reb_pipeline.neighbors.image_scores import judge
+from reb_pipeline.neighbors.scorers import SCORERS, Neighborhoods, search_depth
 from reb_pipeline.neighbors.search import NearestPatches, search_images
 from reb_pipeline.pipelines.studies.representations import (
     GOOD,
@@ -88,18 +88,13 @@ class Workbench(CategoryFeatures):
         return Detection(images.image_ids, kept["image_scores"], kept.get("patch_scores"))
 
     def _score(self, cell: Cell, found: Neighborhoods) -> Detection:
-        of_patches = patch_scores(
+        of_patches, of_images = judge(
             found,
             cell.detector,
+            cell.image_score,
             n_neighbors=cell.n_neighbors,
             alpha=self.alpha(cell),
             form=cell.form,
-        )
-        of_images = image_scores(
-            of_patches,
-            found,
-            cell.image_score,
-            n_neighbors=cell.n_neighbors,
             settings=self.sections.scoring.image_score_settings(),
         )
         return Detection(found.nearest.image_ids, of_images, of_patches)

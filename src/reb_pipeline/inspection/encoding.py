@@ -1,0 +1,26 @@
+"""Pictures as files, files as text, numbers as JSON."""
+
+import base64
+import io
+import math
+
+import numpy as np
+
+
+def jpeg(image: np.ndarray, quality: int = 80) -> bytes:
+    """An image, uint8 [h, w, 3] RGB, as a JPEG file."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=quality)
+    return file.getvalue()
+
+
+def in_base64(data: bytes) -> str:
+    """Bytes as JSON can carry them."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def finite(threshold: float) -> float | None:
+    """A threshold for JSON, which knows no infinity."""
+    return threshold if math.isfinite(threshold) else None
