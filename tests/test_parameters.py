@@ -33,7 +33,7 @@ STUDY = {
     "published_tables": ["2", "5"], "max_neighbors": 15, "pixel_metrics": True, "speed": False,
 }  # fmt: skip
 STUDIES = (
-    "arms", "representations", "detectors", "few_shot", "coreset", "neighbors", "alpha"
+    "arms", "representations", "detectors", "few_shot", "coreset", "neighbors", "alpha", "paradigms"
 )  # fmt: skip
 RAW: dict[str, Any] = {
     "compute": {"device": "auto", "memory_gib": 4.0},
@@ -58,6 +58,13 @@ RAW: dict[str, Any] = {
         "max_neighbors": 15, "n_neighbors": 5, "alpha": 1.0, "form": "ratio",
         "image_score": "max", "top_patches": 10, "quantile": 0.99, "area_threshold": None,
         "smoothing_sigma": 4.0,
+    },
+    "feature_reconstruction": {
+        "layers": None, "loss": "squared", "fusion": "sum", "updates": 9, "batch_size": 4,
+        "learning_rate": 0.01, "seed": 0,
+    },
+    "pixel_reconstruction": {
+        "loss": "l2", "image_size": 64, "updates": 9, "batch_size": 4, "learning_rate": 0.01, "seed": 0,
     },
     "calibration": {"false_alarm_rate": 0.05, "folder": None},
     "inspection": {"input": None, "engine": "onnxruntime"},
@@ -167,7 +174,7 @@ def test_a_category_may_change_one_number_of_a_budget() -> None:
         ),
         (
             changed("studies", arms={**STUDY, "grids": [{"alfa": [1.0]}]}),
-            r"studies.arms cannot be used: alfa is no setting of a study; known are backbone, .*score\.$",
+            r"studies.arms cannot be used: alfa is no setting of a study; known are backbone, .*pixel_loss\.$",
         ),
         (
             changed("studies", alpha={**STUDY, "reference": {"K": 1}}),

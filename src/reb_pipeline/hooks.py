@@ -27,8 +27,11 @@ PARAMETERS = ("params:", "parameters")
 RAW_IMAGES = ".raw_images"  # after the name of a category
 # Worth a path at the end of a run.
 OUTCOMES = (
-    ".defect_gallery", ".hardest_images", ".report", ".packaged_model", ".inspection_report", "selected_parameters"
+    ".defect_gallery", ".hardest_images", ".report", ".residual_maps", ".pixel_reconstructions", ".hybrid_comparison",
+    ".packaged_model", ".inspection_report", "selected_parameters",
 )  # fmt: skip
+# Metrics by what judged, before the name of a category.
+MEASURED = ("metrics_", "feature_reconstruction_metrics_", "hybrid_metrics_")
 # Section of the parameters -> the folder of images it names, what these would be of a category.
 FOLDERS: dict[str, tuple[Callable[[Any, str], str | None], str]] = {
     "calibration": (lambda params, _: params.folder, "good parts of"),
@@ -143,7 +146,7 @@ class PreflightHooks:
         used = [
             catalog[name].load().extractor_settings()
             for node in pipeline.nodes
-            if any(output.endswith(".backbone") for output in node.outputs)
+            if any(output.endswith((".backbone", ".feature_decoder")) for output in node.outputs)
             for name in node.inputs
             if name.startswith("params:features.")
         ]
@@ -227,13 +230,17 @@ class SummaryHooks:
     def after_pipeline_run(self, pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
         """Print what this run measured and drew."""
         outputs = sorted(pipeline.all_outputs())
-        measured = [name for name in outputs if name.startswith("metrics_")]
-        if measured:
-            from reb_pipeline.metrics.summary import render_table, summary_table
+        for prefix in MEASURED:
+            measured = [name for name in outputs if name.startswith(prefix)]
+            if measured:
+                from reb_pipeline.metrics.summary import render_table, summary_table
+                from reb_pipeline.parameters import SummaryParams
 
-            textures = catalog["params:summary"].load().textures
-            table = summary_table([catalog[name].load() for name in measured], textures)
-            sys.stdout.write(f"\n{render_table(table)}\n\n")
+                # A plain dictionary where no node of the run asks for it.
+                params = SummaryParams.model_validate(catalog["params:summary"].load())
+                table = summary_table([catalog[name].load() for name in measured], params.textures)
+                title = prefix.removesuffix("_").replace("_", " ")
+                sys.stdout.write(f"\n{title}\n{render_table(table)}\n\n")
         for name in outputs:
             if name.startswith(STUDY) and name.endswith(TABLE):
                 from reb_pipeline.studies.views import render_study

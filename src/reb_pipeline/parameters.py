@@ -246,6 +246,34 @@ class ScoringParams(Section):
         return ImageScoreSettings(self.top_patches, self.quantile, self.area_threshold)
 
 
+class TrainingParams(Section):
+    """How a network that reconstructs good images is trained."""
+
+    updates: int = Field(ge=1)
+    batch_size: int = Field(ge=2)  # batch norm needs two values
+    learning_rate: float = Field(gt=0)
+    seed: int = Field(ge=0)
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments of ``ReconstructionSettings``."""
+        return self.model_dump(include=set(TrainingParams.model_fields))
+
+
+class FeatureReconstructionParams(TrainingParams):
+    """How features are reconstructed, and compared with the encoder's."""
+
+    layers: list[str | int] | None
+    loss: Literal["squared", "cosine"]
+    fusion: Literal["sum", "product"]
+
+
+class PixelReconstructionParams(TrainingParams):
+    """How images are reconstructed, and compared with themselves."""
+
+    loss: Literal["l2", "ssim"]
+    image_size: int = Field(ge=32, multiple_of=8)  # pixels; halved three times
+
+
 class CalibrationParams(Section):
     """From which good images, and for which false-alarm rate, thresholds are taken."""
 
@@ -333,6 +361,7 @@ class StudiesParams(Section):
     coreset: StudyParams
     neighbors: StudyParams
     alpha: StudyParams
+    paradigms: StudyParams
 
 
 class InspectionParams(Section):
@@ -383,6 +412,8 @@ CATEGORY_SECTIONS: dict[str, type[Section]] = {
     "ssl_finetune": SSLFinetuneParams,
     "memory_bank": MemoryBankParams,
     "scoring": ScoringParams,
+    "feature_reconstruction": FeatureReconstructionParams,
+    "pixel_reconstruction": PixelReconstructionParams,
     "calibration": CalibrationParams,
     "evaluation": EvaluationParams,
     "bank_update": BankUpdateParams,

@@ -11,6 +11,7 @@ import pytest
 from kedro.io import AbstractDataset, DataCatalog, DatasetError
 
 import miniatures
+import packed_miniatures
 from reb_pipeline import datasets
 from reb_pipeline.datasets.image_collection import ImageCollection
 from reb_pipeline.errors import InputError
@@ -24,6 +25,8 @@ class Layout:
     counts: dict[tuple[str, str], int]
     masks: int = 3
     good_folder: str = ""
+    size: int = miniatures.SIZE
+    is_packed: bool = False  # images have no file of their own
 
     def build(self, path: str | Path | None, **changes: Any) -> Any:
         args = {"path": path, "category": self.category, **changes}
@@ -33,6 +36,7 @@ class Layout:
 SPLIT_GOOD = {("train", "good"): 8, ("calibration", "good"): 1, ("test", "good"): 4}
 GIVEN_GOOD = {("train", "good"): 8, ("test", "good"): 3}
 SPOTS = {("test", "dark_spot"): 2, ("test", "bright_spot"): 1}
+ONE_VS_REST_GOOD = {("train", "good"): 9, ("calibration", "good"): 1, ("test", "good"): 3}
 LAYOUTS = [
     Layout(
         miniatures.make_mvtec_ad,
@@ -84,6 +88,31 @@ LAYOUTS = [
         masks=2,
         good_folder="bolt/good",
     ),
+    Layout(
+        packed_miniatures.make_mnist,
+        "MNISTDataset",
+        "digit_0",
+        {**ONE_VS_REST_GOOD, ("test", "digit_1"): 2, ("test", "digit_2"): 1},
+        masks=0,
+        is_packed=True,
+    ),
+    Layout(
+        packed_miniatures.make_fashion_mnist,
+        "FashionMNISTDataset",
+        "t_shirt",
+        {**ONE_VS_REST_GOOD, ("test", "trouser"): 2, ("test", "pullover"): 1},
+        masks=0,
+        is_packed=True,
+    ),
+    Layout(
+        packed_miniatures.make_cifar10,
+        "CIFAR10Dataset",
+        "airplane",
+        {**ONE_VS_REST_GOOD, ("test", "automobile"): 2, ("test", "bird"): 1},
+        masks=0,
+        size=miniatures.SIZE // 2,
+        is_packed=True,
+    ),
 ]
 
 
@@ -109,9 +138,9 @@ def test_table_has_every_sample_with_its_split_and_type(layout: Layout, root: Pa
 
 def test_images_and_masks_open_and_match(layout: Layout, root: Path) -> None:
     collection = layout.build(root).load()
-    size = (miniatures.SIZE, miniatures.SIZE)
+    size = (layout.size, layout.size)
     for sample in collection.samples:
-        assert (root / sample.path).is_file()
+        assert (root / sample.path).is_file() != layout.is_packed
         image = collection.open_image(sample.path)
         assert (image.shape, image.dtype) == ((*size, 3), np.uint8)
         if sample.mask_paths:
@@ -152,7 +181,7 @@ def test_save_is_refused(layout: Layout, root: Path) -> None:
 
 
 def test_missing_root_and_category_say_what_to_do(layout: Layout, root: Path) -> None:
-    with pytest.raises(InputError, match=r"Data root '.*missing' does not exist: set `data_root`"):
+    with pytest.raises(InputError, match=r"Data root '.*missing' does not .*data_root"):
         layout.build(root / "missing").load()
     found = layout.category if layout.dataset != "ELPVDataset" else "mono, poly"
     with pytest.raises(InputError, match=rf"Category 'nut' is not in .*\(.*{found}.*\)"):

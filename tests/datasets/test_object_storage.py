@@ -28,13 +28,13 @@ from test_image_folders import LAYOUTS, Layout
 from reb_pipeline import datasets
 from reb_pipeline.datasets import (
     ArraysDataset,
-    BackboneDataset,
     CacheDataset,
     CheckpointDataset,
     TableDataset,
+    WeightsDataset,
 )
 from reb_pipeline.errors import InputError
-from reb_pipeline.features.adapted import BackboneWeights
+from reb_pipeline.network_weights import NetworkWeights
 
 mpl.use("Agg")
 pytest_plugins = ["object_storage"]
@@ -63,7 +63,7 @@ def figure() -> Figure:
 
 
 TABLE = pd.DataFrame({"path": ["a.png"], "mask_paths": [["b.png", "c.png"]], "score": [0.5]})
-WEIGHTS = BackboneWeights({"conv": torch.arange(4.0)}, {"backbone": "resnet18"})
+WEIGHTS = NetworkWeights({"conv": torch.arange(4.0)}, {"backbone": "resnet18"})
 KINDS = [
     Kind(
         ArraysDataset,
@@ -71,7 +71,12 @@ KINDS = [
         lambda r: (r.array.tolist(), r.name),
         {"record": f"{__name__}.Record"},
     ),
-    Kind(BackboneDataset, WEIGHTS, lambda w: (w.fingerprint, w.config)),
+    Kind(
+        WeightsDataset,
+        WEIGHTS,
+        lambda w: (w.fingerprint, w.config),
+        {"record": "reb_pipeline.network_weights.NetworkWeights"},
+    ),
     Kind(TableDataset, TABLE, lambda t: t.assign(mask_paths=t["mask_paths"].map(list)).to_dict()),
     Kind(JSONDataset, {"a": [1, None]}),
     Kind(YAMLDataset, {"a": [1, None]}),

@@ -1,4 +1,4 @@
-"""What holds for every detector."""
+"""What holds for every detector that is fitted in one go; for trained ones see test_reconstruction_detectors."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,13 @@ from fake_source import FakeSource, random_source
 
 from reb_pipeline.detectors.registry import DETECTORS
 from reb_pipeline.errors import InputError
+from reb_pipeline.reconstruction.pixel_networks import PIXEL_MODELS
 
 GOOD, TEST = random_source(12, seed=0), random_source(8, seed=1)
 PLANTED = 5  # the anomalous test image; its defect covers the fine positions (2..3, 4..5)
-PATCH_BASED = [name for name in DETECTORS if name not in ("gde", "spade")]
+TRAINED = ("feature_reconstruction", *PIXEL_MODELS, "hybrid")
+FITTED = [name for name in DETECTORS if name not in TRAINED]
+PATCH_BASED = [name for name in FITTED if name not in ("gde", "spade")]
 
 
 def with_defect(source):
@@ -21,7 +24,7 @@ def with_defect(source):
     return FakeSource(grids, pooled)
 
 
-@pytest.fixture(params=DETECTORS)
+@pytest.fixture(params=FITTED)
 def detector(request):
     detector = DETECTORS[request.param]()
     detector.fit(GOOD)
@@ -46,6 +49,13 @@ def test_shapes_and_types(detector):
         assert found.patch_scores.shape == (8, 4, 6)
         assert found.patch_scores.dtype == np.float32
         assert np.isfinite(found.patch_scores).all()
+
+
+def test_more_good_images_never_take_less_memory(detector):
+    before = detector.nbytes
+    assert before > 0
+    detector.fit(random_source(24, seed=0))
+    assert detector.nbytes >= before
 
 
 def test_images_are_judged_one_by_one(detector):
@@ -93,7 +103,14 @@ def test_unknown_image_score(name):
         detector.detect(TEST)
 
 
-@pytest.mark.parametrize("name", DETECTORS)
+def test_reweighted_needs_neighbours():
+    detector = DETECTORS["padim"](image_score="reweighted")
+    detector.fit(GOOD)
+    with pytest.raises(InputError, match=r"reweighted compares the neighbours .*: choose one of"):
+        detector.detect(TEST)
+
+
+@pytest.mark.parametrize("name", FITTED)
 def test_no_images_to_learn_from(name):
     with pytest.raises(InputError):
         DETECTORS[name]().fit(random_source(0))

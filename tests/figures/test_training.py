@@ -3,7 +3,7 @@ import math
 import plotly.io
 import pytest
 
-from reb_pipeline.figures.training import training_figure
+from reb_pipeline.figures.training import loss_figure, training_figure
 
 HISTORY = {
     "updates": [
@@ -103,3 +103,14 @@ def test_without_updates_a_sentence_says_so(classes):
     assert not figure.data
     assert figure.layout.title.text == "bolt"
     assert figure.layout.xaxis.visible is False
+
+
+def test_loss_alone():
+    history = {
+        "updates": [{"update": 1, "loss": 1.5, "learning_rate": 0.01}],
+        "validations": [{"update": 1, "loss": 1.25}],
+    }
+    figure = loss_figure(history, "Reconstruction")
+    assert figure.layout.title.text == "Reconstruction"
+    assert traces_of(figure, "loss") == {"training": ([1], [1.5]), "validation": ([1], [1.25])}
+    assert traces_of(figure, "accuracy") == {}

@@ -13,7 +13,7 @@ from reb_pipeline.errors import InputError
 from reb_pipeline.features.backbones import BACKBONES, load_backbone
 from reb_pipeline.finetuning import adapt
 from reb_pipeline.finetuning.adapt import adapt_backbone, keep_backbone
-from reb_pipeline.finetuning.training import History
+from reb_pipeline.training import History
 from tiny_finetuning import (
     KINDS,
     Memory,

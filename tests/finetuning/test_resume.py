@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from reb_pipeline import training as shared
 from reb_pipeline.finetuning import training
 from tiny_finetuning import Memory, exact, make_donors, make_task, run, snapshot, write_stem
 
@@ -30,7 +31,7 @@ def test_an_interrupted_run_goes_on_bit_by_bit(weights, task, monkeypatch, caplo
     monkeypatch.setattr(training, "VALIDATE_EVERY", 2)
     uninterrupted, history = run(weights, task)
     assert len(history.validations) == 2
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1)
+    monkeypatch.setattr(shared, "CHECKPOINT_SECONDS", -1)
     for stop_after in (1, 2, 3):
         checkpoint = Memory(stop_after)
         with pytest.raises(KeyboardInterrupt):
@@ -45,7 +46,7 @@ def test_an_interrupted_run_goes_on_bit_by_bit(weights, task, monkeypatch, caplo
 
 @pytest.mark.parametrize("changes", [{"origin": "elsewhere"}, {"updates": 5}, {"seed": 1}])
 def test_a_checkpoint_of_another_run_is_not_used(weights, task, monkeypatch, caplog, changes):
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1)
+    monkeypatch.setattr(shared, "CHECKPOINT_SECONDS", -1)
     checkpoint = Memory(stop_after=2)
     with pytest.raises(KeyboardInterrupt):
         run(weights, task, checkpoint)
@@ -72,7 +73,7 @@ def test_checkpoints_are_written_now_and_then_and_at_the_end(weights, task, monk
     run(weights, task, checkpoint, updates=3)
     assert checkpoint.writes == 1  # within the first half minute there is only the last
     clock = iter(range(0, 10_000, 20))
-    monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(shared, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     checkpoint = Memory()
     run(weights, task, checkpoint, updates=5)
     assert checkpoint.writes == 3  # every second update of 20 s, and the last

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import miniatures
+import packed_miniatures
 from conftest import SMALL, newest, read_json
 from reb_pipeline.errors import InputError
 
@@ -36,6 +37,8 @@ PIXEL_METRICS = {"pixel_auroc", "pixel_ap", "pixel_f1_max", "au_pro"}
         ),
         ("elpv", miniatures.make_elpv, "mono", 1, IMAGE_METRICS),
         ("base", miniatures.make_elpv, "poly", 1, IMAGE_METRICS),
+        ("fashion_mnist", packed_miniatures.make_fashion_mnist, "t_shirt", 2, IMAGE_METRICS),
+        ("cifar10", packed_miniatures.make_cifar10, "airplane", 2, IMAGE_METRICS),
     ],
 )
 def test_environment_runs_its_layout(
@@ -54,6 +57,20 @@ def test_environment_runs_its_layout(
     assert np.isfinite(scores["image_score"]).all()
     assert len(scores) == report["good_images"] + report["anomalous_images"]
     assert category in newest(out / "08_reporting" / category, "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("env", "remedy"),
+    [
+        ("fashion_mnist", "Debian's package dataset-fashion-mnist"),
+        ("mnist", r"torchvision\.datasets\.MNIST"),
+        ("cifar10", r"torchvision\.datasets\.CIFAR10"),
+    ],
+)
+def test_missing_files_of_one_vs_rest_are_named_before_the_run(run_project, tmp_path, env, remedy):
+    with pytest.raises(InputError, match=remedy):
+        run_project(env, {"data_root": str(tmp_path)}, pipeline_names=["ingestion"])
+    assert not (tmp_path / "out").exists()
 
 
 def test_folder_environment_runs_whole(run_project, tmp_path, capsys):

@@ -6,12 +6,15 @@ import yaml
 from omegaconf import OmegaConf
 
 import miniatures
-from conftest import SMALL, newest, read_json
+from conftest import ROOT, SMALL, newest, read_json
 from reb_pipeline.datasets import ImageCollection, PlainFolderDataset
 from reb_pipeline.pipelines.studies import candidates
+from reb_pipeline.reconstruction.feature_losses import FEATURE_LOSSES
+from reb_pipeline.reconstruction.fusion import FUSIONS
 from reb_pipeline.studies.regret import CHOICE, CHOICES, ORACLE, WIDE_ORACLE
 
 GRIDS = [{"detector": ["ldknn"], "n_neighbors": [2, 20]}, {"detector": ["nearest"]}]
+CHOOSE_RECONSTRUCTION = ROOT / "conf/choose_reconstruction.yml"
 ORACLE_GRIDS = [{"detector": ["ldknn"], "n_neighbors": [1], "image_score": ["max"]}]
 
 
@@ -72,6 +75,44 @@ def test_a_run_takes_over_what_was_chosen(run_project, params, opened):
         assert values["per_category"]["part"].items() <= used[section]["part"].items()
     scores = pd.read_parquet(newest(folder, "scores.parquet"))
     assert scores["label"].nunique() == 2
+
+
+def test_how_features_are_reconstructed_is_chosen_too(run_project, params):
+    run = yaml.safe_load(CHOOSE_RECONSTRUCTION.read_text())["run"]
+    tiny = {"feature_reconstruction": {"updates": 2}, "defect_synthesis": {"per_kind": 1}}
+
+    out = run_project(
+        "folder",
+        {**params, **tiny, "selection": {**params["selection"], **run["params"]["selection"]}},
+        pipeline_names=[run["pipelines"]],
+    )
+
+    judged = pd.read_parquet(newest(out / "07_model_output/part", "selection_candidates.parquet"))
+    assert set(judged["detector"]) == {"feature_reconstruction"}
+    compared = set(zip(judged["feature_loss"], judged["fusion"], strict=True))
+    assert compared == {(loss, fusion) for loss in FEATURE_LOSSES for fusion in FUSIONS}
+    assert judged["mean_rank"].notna().all()
+    chosen = judged[judged["chosen"]].iloc[0]
+    selected = yaml.safe_load(newest(out / "08_reporting", "selected_parameters.yml").read_text())
+    assert selected.pop("feature_reconstruction") == {
+        "per_category": {"part": {"loss": chosen["feature_loss"], "fusion": chosen["fusion"]}}
+    }
+    assert set(selected) == {"scoring", "features"}
+
+
+def test_the_command_that_chooses_it(kedro, tmp_path):
+    root = miniatures.make_plain_folder(tmp_path / "images", category="part")
+    config = yaml.safe_load(CHOOSE_RECONSTRUCTION.read_text())
+    config["run"]["params"] |= {"data_root": str(root), "output_root": str(tmp_path / "out")}
+    path = tmp_path / CHOOSE_RECONSTRUCTION.name
+    path.write_text(yaml.safe_dump(config))
+
+    finished = kedro("run", "--env", "folder", "--config", str(path))
+
+    assert finished.returncode == 0, finished.stderr
+    folder = tmp_path / "out/07_model_output/part"
+    judged = pd.read_parquet(newest(folder, "selection_candidates.parquet"))
+    assert len(judged) == len(FEATURE_LOSSES) * len(FUSIONS)
 
 
 def test_the_worth_of_the_choice(run_project, params):

@@ -10,10 +10,10 @@ import torchvision
 
 import miniatures
 from conftest import SMALL, newest, read_json
-from reb_pipeline.datasets import BackboneDataset, Checkpoint
+from reb_pipeline import training
+from reb_pipeline.datasets import Checkpoint, WeightsDataset
 from reb_pipeline.errors import InputError
 from reb_pipeline.features.backbones import load_backbone
-from reb_pipeline.finetuning import training
 from tiny_finetuning import exact
 
 FINETUNE = ["ingestion", "defect_synthesis", "ssl_finetune"]
@@ -31,7 +31,8 @@ def _exact():
 
 def backbone_of(out, category):
     path = newest(out / "06_models" / category, "backbone.safetensors")
-    return BackboneDataset(filepath=str(path)).load()
+    record = "reb_pipeline.features.adapted.BackboneWeights"
+    return WeightsDataset(record=record, filepath=str(path)).load()
 
 
 def extractor_of(out, category):

@@ -21,9 +21,15 @@ STUDIES = {
     "few_shot": ({"detector": ["nearest"], "shots": [1, 2]}, 2, "nearest"),
     "coreset": ({"detector": ["nearest"], "coreset_ratio": [0.1, 1.0]}, 2, "part: nearest"),
     "neighbors": ({"detector": ["knn"], "n_neighbors": [1, 3]}, 2, "knn"),
+    "paradigms": ({"detector": ["nearest", "feature_reconstruction", "autoencoder"]}, 3, "remember patches"),
     "alpha": ({"alpha": [0.0, 1.0, "auto"], "image_size": [128]}, 3, "auto"),
 }  # fmt: skip
-COMMON = {**SMALL, "ssl_finetune": {**SMALL["ssl_finetune"], "enabled": False}}
+COMMON = {
+    **SMALL,
+    "ssl_finetune": {**SMALL["ssl_finetune"], "enabled": False},
+    "feature_reconstruction": {"updates": 2},
+    "pixel_reconstruction": {"updates": 2, "image_size": 32},
+}
 
 
 def draw_of(study):
@@ -66,8 +72,9 @@ def test_every_study_ends_in_a_table_and_a_figure(run_study, part, capsys, study
     assert overall["image_auroc"].between(0, 1).all()
     for name, values in grid.items():
         assert set(overall[name]) == set(map(str, values) if name == "alpha" else values)
-    assert overall["images_per_second"].notna().all() == (study == "coreset")
-    assert overall["pixel_auroc"].notna().all() == (study == "arms")
+    for cost in ("fit_seconds", "images_per_second", "model_mib"):
+        assert (overall[cost] > 0).all() == (study in ("coreset", "paradigms"))
+    assert overall["pixel_auroc"].notna().all() == (study in ("arms", "paradigms"))
     if "alpha" in grid:
         assert (overall["fitted_alpha"] >= 0).all()
     left = table[table["status"] != "measured"]

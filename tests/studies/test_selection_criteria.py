@@ -95,6 +95,41 @@ def parameters_of(conf):
 
 
 @pytest.mark.parametrize(
+    ("chosen", "sections"),
+    [
+        (
+            cell(detector="feature_reconstruction", feature_loss="squared", fusion="product"),
+            {"feature_reconstruction": {"loss": "squared", "fusion": "product"}},
+        ),
+        (
+            cell(detector="skip_autoencoder", pixel_loss="ssim", image_size=128),
+            {"pixel_reconstruction": {"loss": "ssim"}, "features": {"image_size": 128}},
+        ),
+        (
+            cell(detector="hybrid", fusion="product", n_neighbors=7),
+            {
+                "feature_reconstruction": {"fusion": "product"},
+                "scoring": {"scorer": "ldknn", "n_neighbors": 7},
+            },
+        ),
+    ],
+)
+def test_a_reconstruction_becomes_its_own_section(tmp_path, chosen, sections):
+    conf = copytree(CONF, tmp_path / "conf")
+    usual = parameters_of(conf)
+    selected = as_parameters(candidates_of("poly", chosen, cell(n_neighbors=1)))
+    (conf / "elpv/parameters_selected.yml").write_text(yaml.safe_dump(selected))
+
+    found = parameters_of(conf)
+
+    for section, values in sections.items():
+        assert values.items() <= found[section]["poly"].items()
+    if chosen.detector != "hybrid":
+        assert "memory_bank" not in selected
+        assert found["scoring"]["poly"]["scorer"] == usual["scoring"]["poly"]["scorer"]
+
+
+@pytest.mark.parametrize(
     "chosen",
     [
         cell(n_neighbors=25, alpha="auto", image_score="top_k_mean"),  # above scoring.max_neighbors

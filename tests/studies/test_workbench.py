@@ -1,41 +1,29 @@
 """Everything that cells share is computed once, and is what a run of the project computes."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from benches import PARAMS, bench_of, parameters_of_screws
 from plain_cell import cell
 
 import miniatures
-from conftest import SMALL, newest, read_json
-from reb_pipeline.config_loader import LOADER_ARGS, ProjectConfigLoader
+from conftest import newest, read_json
 from reb_pipeline.datasets import MVTecADDataset, PlainFolderDataset
+from reb_pipeline.detectors import memory_bank
 from reb_pipeline.errors import InputError
 from reb_pipeline.features.backbones import load_deepest
 from reb_pipeline.features.extractor import PatchExtractor
 from reb_pipeline.features.resize import resize_image
 from reb_pipeline.finetuning import adapt
-from reb_pipeline.parameters import CATEGORY_SECTIONS, ComputeParams
-from reb_pipeline.pipelines.studies import workbench
-from reb_pipeline.pipelines.studies.measure import CellMeter, open_workbench
-from reb_pipeline.pipelines.studies.sections import Sections
-from reb_pipeline.pipelines.studies.workbench import GOOD, HELD_OUT, TEST, UNSEEN
+from reb_pipeline.pipelines.studies.measure import CellMeter
+from reb_pipeline.pipelines.studies.representations import (
+    GOOD,
+    HELD_OUT,
+    TEST,
+    UNSEEN,
+)
 from reb_pipeline.studies.cells import Cell
-
-CONF = Path(__file__).parents[2] / "conf"
-PARAMS = {
-    **SMALL,
-    "features": {**SMALL["features"], "batch_size": 3},
-    "defect_synthesis": {"saliency": "whole_image", "per_kind": 1},
-    "ssl_finetune": {**SMALL["ssl_finetune"], "enabled": False},
-}
-REPRESENTATIONS = {
-    "defectmaker": {},
-    "cutpaste": {"shapes": ["rect"], "fills": ["cut_paste"]},
-    "draem": {"shapes": ["perlin"], "fills": ["texture"]},
-}
 
 
 @pytest.fixture(scope="module")
@@ -45,21 +33,16 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def parameters():
-    loader = ProjectConfigLoader(str(CONF), env="mvtec_ad", runtime_params=PARAMS, **LOADER_ARGS)
-    expanded = loader["parameters"]
-    return {name: model(**expanded[name]["screw"]) for name, model in CATEGORY_SECTIONS.items()}
+    return parameters_of_screws()
 
 
 @pytest.fixture
 def open_bench(root, parameters):
     """Open a workbench on a cache."""
-    names = ("ingestion", "features", "defect_synthesis", "ssl_finetune", "memory_bank", "scoring")
-    compute = ComputeParams(device="cpu", memory_gib=4.0)
-    sections = Sections(*(parameters[name] for name in names), compute)
 
-    def open_bench(cache, images=None):
+    def open_bench(cache, images=None, *, timed=False):
         images = images or MVTecADDataset(path=str(root), category="screw").load()
-        return open_workbench(images, sections, REPRESENTATIONS, 15, cache)
+        return bench_of(images, parameters, cache, timed=timed)
 
     return open_bench
 
@@ -191,7 +174,7 @@ def test_one_shot_holds_nothing_out(bench):
 
 
 def test_cells_of_another_k_or_alpha_search_nothing(bench, count):
-    searched = count(workbench, "search_images")
+    searched = count(memory_bank, "search_images")
     bench.detect(cell(), TEST)
     names = set(bench.cache)
     for changes in (
@@ -228,7 +211,7 @@ def test_a_backbone_is_fine_tuned_once_a_representation(open_bench, count):
     ],
 )
 def test_representations_that_cannot_be_made(bench, parameters, name, sentence):
-    meter = CellMeter(bench, parameters["evaluation"], pixel_metrics=False, speed=False)
+    meter = CellMeter(bench, parameters["evaluation"], pixel_metrics=False)
     found = meter.report(cell(representation=name))
     assert isinstance(found, str)
     assert found.startswith(f"error: {sentence}")
@@ -243,9 +226,7 @@ def test_the_default_cell_is_a_run_of_the_project(run_project, root, bench, para
     scores = pd.read_parquet(newest(out / "07_model_output/screw", "scores.parquet"))
 
     default = Cell(**bench.sections.defaults())
-    found = CellMeter(bench, parameters["evaluation"], pixel_metrics=True, speed=True).report(
-        default
-    )
+    found = CellMeter(bench, parameters["evaluation"], pixel_metrics=True).report(default)
 
     for name in ("image_auroc", "image_ap", "image_f1_max", "pixel_auroc", "pixel_ap", "au_pro"):
         assert found[name] == pytest.approx(expected[name], abs=1e-2)
@@ -255,4 +236,3 @@ def test_the_default_cell_is_a_run_of_the_project(run_project, root, bench, para
     assert found["labels"] == usual["label"].tolist()
     np.testing.assert_allclose(found["image_scores"], usual["image_score"], rtol=2e-2, atol=1e-3)
     assert found["image_auroc_low"] <= found["image_auroc"] <= found["image_auroc_high"]
-    assert found["images_per_second"] > 0

@@ -6,12 +6,14 @@ from typing import Any
 _HOMES = {
     "ArraysDataset": "arrays",
     "BTADDataset": "benchmark_folders",
-    "BackboneDataset": "backbone",
+    "CIFAR10Dataset": "one_vs_rest",
     "Checkpoint": "checkpoint",
     "CheckpointDataset": "checkpoint",
     "CacheDataset": "cache",
     "ELPVDataset": "split_folders",
+    "FashionMNISTDataset": "one_vs_rest",
     "ImageCollection": "image_collection",
+    "MNISTDataset": "one_vs_rest",
     "MVTecADDataset": "benchmark_folders",
     "MVTecLOCODataset": "benchmark_folders",
     "MagneticTileDataset": "split_folders",
@@ -22,6 +24,7 @@ _HOMES = {
     "UnavailableImages": "image_collection",
     "UnreadableImageError": "image_collection",
     "VisADataset": "benchmark_folders",
+    "WeightsDataset": "weights",
 }
 
 

@@ -27,6 +27,11 @@ class GdeDetector:
     ``GdeAdHead``.
     """
 
+    @property
+    def nbytes(self) -> int:
+        """Of mean and inverse covariance."""
+        return self._gaussian.location_.nbytes + self._gaussian.precision_.nbytes
+
     def fit(self, good: FeatureSource) -> None:
         """Learn mean and covariance.
 
@@ -67,6 +72,11 @@ class PadimDetector:
         self._n_channels = channels
         self._seed = seed
         self._image_score = image_score
+
+    @property
+    def nbytes(self) -> int:
+        """Of the means and the inverse Cholesky factors."""
+        return self._mean.nbytes + self._whitening.nbytes
 
     def fit(self, good: FeatureSource) -> None:
         """Learn mean and covariance of every position.

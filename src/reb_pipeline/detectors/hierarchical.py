@@ -76,6 +76,11 @@ class HierarchicalDetector:
         self._n_neighbors = n_neighbors
         self._image_score = image_score
 
+    @property
+    def nbytes(self) -> int:
+        """Of the good features of all layers."""
+        return sum(bank.bank.features.nbytes for bank in self._banks)
+
     def fit(self, good: FeatureSource) -> None:
         """Keep the patches of every layer.
 

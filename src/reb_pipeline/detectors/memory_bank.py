@@ -1,14 +1,59 @@
 """The patch scorers over one search of a memory bank: PatchCore, LDKNN and their kin."""
 
+from dataclasses import dataclass, replace
+
+import numpy as np
+
 from reb_pipeline.detectors.interface import Detection, FeatureSource
 from reb_pipeline.errors import insist_known
 from reb_pipeline.neighbors.bank import collect_patches
 from reb_pipeline.neighbors.coreset import select_coreset
-from reb_pipeline.neighbors.density import measure_local_density
-from reb_pipeline.neighbors.distances import DISTANCES
+from reb_pipeline.neighbors.density import LocalDensity, measure_local_density
+from reb_pipeline.neighbors.distances import DISTANCES, FeatureSpace
 from reb_pipeline.neighbors.image_scores import ImageScoreSettings, judge
 from reb_pipeline.neighbors.scorers import SCORERS, Neighborhoods, search_depth
 from reb_pipeline.neighbors.search import search_images
+
+
+@dataclass(frozen=True)
+class SearchedBank:
+    """What is left of a memory bank once it is searched.
+
+    Attributes:
+        features: Rows of the coreset, float32 [rows, channels].
+        density: Their local density.
+        space: To which patches are brought before they are compared.
+    """
+
+    features: np.ndarray
+    density: LocalDensity
+    space: FeatureSpace
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of rows, density and space."""
+        space = self.space.mean.nbytes + self.space.whitening.nbytes
+        return self.features.nbytes + self.density.squared_distances.nbytes + space
+
+    def up_to(self, n_neighbors: int) -> "SearchedBank":
+        """The same with no more of the density than scores of ``n_neighbors`` rows read."""
+        squared = np.ascontiguousarray(self.density.squared_distances[:, :n_neighbors])
+        return replace(self, density=replace(self.density, squared_distances=squared))
+
+    def search(self, images: FeatureSource, depth: int, device: str) -> Neighborhoods:
+        """Find the nearest rows of every patch.
+
+        Args:
+            images: The images.
+            depth: Number of rows to find.
+            device: See :class:`reb_pipeline.neighbors.index.NeighborIndex`.
+
+        Raises:
+            InputError: If there are no images, or fewer rows than are to be found.
+        """
+        patches = ((image_id, self.space.apply(grid)) for image_id, grid in images.patches())
+        found = search_images(patches, self.features, depth, device)
+        return Neighborhoods(found, self.density, self.features)
 
 
 class MemoryBankDetector:
@@ -25,6 +70,10 @@ class MemoryBankDetector:
         image_score: A key of :data:`reb_pipeline.neighbors.image_scores.IMAGE_SCORES`, or ``reweighted``.
         image_score_settings: For the image scores that need some.
         seed: Of the coreset selection.
+        device: Of coreset selection and search, see :class:`reb_pipeline.neighbors.index.NeighborIndex`.
+
+    Attributes:
+        bank: What was learned.
 
     Raises:
         InputError: If the scorer or the distance is unknown.
@@ -43,6 +92,7 @@ class MemoryBankDetector:
         image_score: str = "block_max",
         image_score_settings: ImageScoreSettings | None = None,
         seed: int = 0,
+        device: str = "cpu",
     ) -> None:
         insist_known([scorer], list(SCORERS), "Scorer")
         insist_known([distance], list(DISTANCES), "Distance")
@@ -56,6 +106,12 @@ class MemoryBankDetector:
         self._image_score = image_score
         self._image_score_settings = image_score_settings or ImageScoreSettings()
         self._seed = seed
+        self._device = device
+
+    @property
+    def nbytes(self) -> int:
+        """Of the coreset and its density."""
+        return self.bank.nbytes
 
     def fit(self, good: FeatureSource) -> None:
         """Fill the memory bank, select the coreset, measure its local density.
@@ -64,10 +120,9 @@ class MemoryBankDetector:
             InputError: If there are too few patches for K_max, or the distance cannot be fitted on them.
         """
         bank = collect_patches(good.patches(), len(good.image_ids), {}, self._distance)
-        coreset = select_coreset(bank, self._coreset_ratio, self._seed)
-        self._space = bank.space
-        self._features = coreset.features(bank)
-        self._density = measure_local_density(bank, coreset, self._max_neighbors)
+        coreset = select_coreset(bank, self._coreset_ratio, self._seed, device=self._device)
+        density = measure_local_density(bank, coreset, self._max_neighbors, device=self._device)
+        self.bank = SearchedBank(coreset.features(bank), density, bank.space)
 
     def search(self, images: FeatureSource) -> Neighborhoods:
         """Find the neighbours of every patch; any K up to K_max, alpha and form can be scored from them.
@@ -78,9 +133,7 @@ class MemoryBankDetector:
             InputError: If there are no images, or fewer coreset rows than neighbours to find.
         """
         depth = search_depth(self._scorer, self._max_neighbors)
-        patches = ((image_id, self._space.apply(grid)) for image_id, grid in images.patches())
-        nearest = search_images(patches, self._features, depth)
-        return Neighborhoods(nearest, self._density, self._features)
+        return self.bank.search(images, depth, self._device)
 
     def detect(self, images: FeatureSource) -> Detection:
         """Search, then score patches and images.

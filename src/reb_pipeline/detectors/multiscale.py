@@ -52,6 +52,11 @@ class FusedDetector:
         self._image_score = image_score
         self._seed = seed
 
+    @property
+    def nbytes(self) -> int:
+        """Of the memory banks."""
+        return sum(bank.features.nbytes for bank in self._banks)
+
     def fit(self, good: FeatureSource) -> None:
         """Fill one memory bank a layer.
 

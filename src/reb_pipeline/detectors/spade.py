@@ -21,6 +21,11 @@ class SpadeDetector:
         self._n_images = n_images
         self._n_patches = n_patches
 
+    @property
+    def nbytes(self) -> int:
+        """Of the good images' features."""
+        return self._patches.nbytes + self._pooled.nbytes
+
     def fit(self, good: FeatureSource) -> None:
         """Keep the features of good images.
 

@@ -41,6 +41,7 @@ class BackboneSpec:
         layers: Layers tapped by default: module names (torchvision) or stage numbers (timm).
         width: Feature width of the reference neck (512 or 1024 in the reference code).
         deepest: Layers a classification head can sit on, the deepest first.
+        levels: Layers of a hierarchy of features, of strides 4, 8 and 16 where the backbone is known, finest first.
     """
 
     library: str
@@ -48,30 +49,31 @@ class BackboneSpec:
     layers: tuple[str, ...] | tuple[int, ...]
     width: int
     deepest: tuple[str, ...] | tuple[int, ...]
+    levels: tuple[str, ...] | tuple[int, ...]
 
 
 _RESNET_STAGES = ("layer4", "layer3", "layer2", "layer1")
-_VGG_STAGES = (
-    "features.28",
-    "features.21",
-    "features.14",
-    "features.7",
-)  # its max pools
+_VGG_STAGES = ("features.28", "features.21", "features.14", "features.7")  # its max pools
 _TIMM_STAGES = (-1, -2, -3, -4)
+_RESNET_LEVELS, _VGG_LEVELS = _RESNET_STAGES[:0:-1], _VGG_STAGES[:0:-1]
+
+
+def _resnet(model: str, width: int) -> BackboneSpec:
+    taps = ("layer2", "layer3")
+    return BackboneSpec("torchvision", model, taps, width, _RESNET_STAGES, _RESNET_LEVELS)
+
 
 # The taps of the ResNets and VGG11-BN are the reference implementation's (ADModels/get_extract_layer).
 BACKBONES: dict[str, BackboneSpec] = {
-    "resnet18": BackboneSpec("torchvision", "resnet18", ("layer2", "layer3"), 512, _RESNET_STAGES),
-    "wide_resnet50_2": BackboneSpec(
-        "torchvision", "wide_resnet50_2", ("layer2", "layer3"), 1024, _RESNET_STAGES
-    ),
-    "wide_resnet101_2": BackboneSpec(
-        "torchvision", "wide_resnet101_2", ("layer2", "layer3"), 1024, _RESNET_STAGES
-    ),
+    "resnet18": _resnet("resnet18", 512),
+    "wide_resnet50_2": _resnet("wide_resnet50_2", 1024),
+    "wide_resnet101_2": _resnet("wide_resnet101_2", 1024),
     "vgg11_bn": BackboneSpec(
-        "torchvision", "vgg11_bn", ("features.15", "features.22"), 512, _VGG_STAGES
+        "torchvision", "vgg11_bn", ("features.15", "features.22"), 512, _VGG_STAGES, _VGG_LEVELS
     ),
-    "efficientnet_lite0": BackboneSpec("timm", "tf_efficientnet_lite0", (2, 3), 256, _TIMM_STAGES),
+    "efficientnet_lite0": BackboneSpec(
+        "timm", "tf_efficientnet_lite0", (2, 3), 256, _TIMM_STAGES, (1, 2, 3)
+    ),
 }
 
 
@@ -120,7 +122,8 @@ def backbone_spec(name: str) -> BackboneSpec:
     if name in BACKBONES:
         return BACKBONES[name]
     if name.startswith(TIMM_PREFIX):
-        return BackboneSpec("timm", name.removeprefix(TIMM_PREFIX), (-2, -1), 512, _TIMM_STAGES)
+        model = name.removeprefix(TIMM_PREFIX)
+        return BackboneSpec("timm", model, (-2, -1), 512, _TIMM_STAGES, (-3, -2, -1))
     known = ", ".join([*BACKBONES, f"{TIMM_PREFIX}<any timm model>"])
     msg = f"Backbone {name!r} is unknown: set features.backbone to one of {known}."
     raise InputError(msg)

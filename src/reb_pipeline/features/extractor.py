@@ -114,6 +114,9 @@ class PooledExtractor:
         image_size: As there.
         weights: As there.
         device: As there.
+
+    Attributes:
+        network: From uint8 [batch, side, side, 3] to one feature an image.
     """
 
     def __init__(
@@ -126,7 +129,8 @@ class PooledExtractor:
     ) -> None:
         loaded = load_deepest(backbone, image_size=image_size, weights=weights)
         self._image_size = image_size
-        self._engine = TorchEngine(PixelNetwork(loaded, pooled_head), device)
+        self.network = PixelNetwork(loaded, pooled_head)
+        self._engine = TorchEngine(self.network, device)
 
     def __call__(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """Extract one batch.

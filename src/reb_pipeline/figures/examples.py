@@ -140,6 +140,23 @@ def hardest_images(scores: pd.DataFrame, per_kind: int = 3) -> list[tuple[str, s
     ]
 
 
+def examples_of(
+    scores: pd.DataFrame, maps: Maps, images: Images, per_kind: int
+) -> dict[str, Example]:
+    """The hardest images by id, with their masks and maps; arguments as of :func:`hardest_images_of`."""
+    by_id = scores.set_index("id")
+    examples = {}
+    for image_id, kind in hardest_images(scores, per_kind):
+        row: Any = by_id.loc[image_id]
+        image = images.open_image(row["path"])
+        mask = images.open_mask(row["mask_paths"]) if len(row["mask_paths"]) else None
+        if row["label"] == 0:
+            mask = np.zeros(image.shape[:2], bool)
+        name = f"{image_id} · {kind} · {row['defect_type']} · score {row['image_score']:.4g}"
+        examples[image_id] = Example(image, mask, maps.at(image_id, image.shape[:2]), name)
+    return examples
+
+
 def hardest_images_of(
     scores: pd.DataFrame, maps: Maps, images: Images, per_kind: int, title: str
 ) -> Figure:
@@ -154,27 +171,17 @@ def hardest_images_of(
         per_kind: See :func:`hardest_images`.
         title: Title of the figure.
     """
-    by_id = scores.set_index("id")
-    chosen = hardest_images(scores, per_kind)
-    examples = []
-    for image_id, kind in chosen:
-        row: Any = by_id.loc[image_id]
-        image = images.open_image(row["path"])
-        mask = images.open_mask(row["mask_paths"]) if len(row["mask_paths"]) else None
-        if row["label"] == 0:
-            mask = np.zeros(image.shape[:2], bool)
-        name = f"{image_id} · {kind} · {row['defect_type']} · score {row['image_score']:.4g}"
-        examples.append(Example(image, mask, maps.at(image_id, image.shape[:2]), name))
+    examples = examples_of(scores, maps, images, per_kind)
     good = set(scores.loc[scores["label"] == 0, "id"])
     pixels = [m[::_STRIDE, ::_STRIDE].ravel() for image_id, m in maps if image_id in good]
-    drawn = [example.anomaly_map for example in examples]
+    drawn = [example.anomaly_map for example in examples.values()]
     high = float(max(m.max() for m in drawn))
     low = (
         float(np.quantile(np.concatenate(pixels), 0.99))
         if pixels
         else float(min(m.min() for m in drawn))
     )
-    return hardest_images_figure(examples, title, (min(low, high), high))
+    return hardest_images_figure(list(examples.values()), title, (min(low, high), high))
 
 
 def _draw(row: np.ndarray, example: Example, scale: Normalize) -> None:
@@ -182,23 +189,21 @@ def _draw(row: np.ndarray, example: Example, scale: Normalize) -> None:
     image_axis, mask_axis, map_axis, overlay_axis = row
     image_axis.set_title(example.title, loc="left", fontsize=10)
     image_axis.imshow(example.image)
-    if example.mask is None:
-        mask_axis.imshow(np.full(example.image.shape, 240, dtype=np.uint8))
-        mask_axis.text(
-            0.5,
-            0.5,
-            "no mask",
-            color="grey",
-            ha="center",
-            va="center",
-            transform=mask_axis.transAxes,
-        )
-    else:
-        mask_axis.imshow(example.mask, cmap="gray", vmin=0, vmax=1)
+    draw_mask(mask_axis, example)
     map_axis.imshow(example.anomaly_map, cmap=_COLOUR_MAP, norm=scale)
     _overlay(overlay_axis, example, scale)
     for axis in row:
         axis.set_axis_off()
+
+
+def draw_mask(axis: Axes, example: Example) -> None:
+    """Show where an example is anomalous, or that nobody said."""
+    if example.mask is not None:
+        axis.imshow(example.mask, cmap="gray", vmin=0, vmax=1)
+        return
+    axis.imshow(np.full(example.image.shape, 240, dtype=np.uint8))
+    centre = axis.transAxes
+    axis.text(0.5, 0.5, "no mask", color="grey", ha="center", va="center", transform=centre)
 
 
 def _overlay(axis: Axes, example: Example, scale: Normalize) -> None:

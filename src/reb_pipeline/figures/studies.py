@@ -49,7 +49,7 @@ def sweep_figure(
         unjoined: Series whose points are on no line, drawn as diamonds.
     """
     if table.empty:
-        return _nothing_measured(title)
+        return nothing_measured(title)
     names = list(table[panels].unique()) if panels else [None]
     rows = -(-len(names) // _PANELS_A_ROW)
     figure = make_subplots(
@@ -62,7 +62,7 @@ def sweep_figure(
         y_title=y_title,
         horizontal_spacing=0.02,
     )
-    colours = _colours(table[series])
+    colours = series_colours(table[series])
     for index, name in enumerate(names):
         row, column = divmod(index, _PANELS_A_ROW)
         part = table[table[panels] == name] if panels else table
@@ -85,7 +85,7 @@ def sweep_figure(
             )
     _add_legend(figure, colours, unjoined)
     # Plotly labels the lowest row only, which may not reach below every panel.
-    figure.update_xaxes(showticklabels=True, **(_log_axis(table[x]) if log_x else {}))
+    figure.update_xaxes(showticklabels=True, **(log_axis(table[x]) if log_x else {}))
     figure.update_layout(title=title, template="plotly_white", height=max(450, 100 + 260 * rows))
     return figure
 
@@ -116,12 +116,12 @@ def bars_figure(
         reference: Column of the published value, in y's unit; NaN where there is none.
     """
     if table.empty:
-        return _nothing_measured(title)
+        return nothing_measured(title)
     if reference and table[reference].isna().all():
         reference = None
     figure = go.Figure()
     groups = {name: place for place, name in enumerate(table[x].unique())}
-    colours = _colours(table[series])
+    colours = series_colours(table[series])
     room = _GROUP / len(colours)
     width = room * (0.65 if reference else 0.9)  # of the bar: the diamond stands to its right
     for index, (name, colour) in enumerate(colours.items()):
@@ -164,10 +164,10 @@ def dots_figure(
         high: Column of its upper end.
     """
     if table.empty:
-        return _nothing_measured(title)
+        return nothing_measured(title)
     names = table[y].unique()
     figure = go.Figure(layout={"title": title, "template": "plotly_white"})
-    for name, colour in _colours(table[series]).items():
+    for name, colour in series_colours(table[series]).items():
         rows = table[table[series] == name]
         interval = {"array": rows[high] - rows[x], "arrayminus": rows[x] - rows[low], "width": 3}
         figure.add_scatter(
@@ -207,9 +207,9 @@ def frontier_figure(
         y_title: Left of the axis.
     """
     if table.empty:
-        return _nothing_measured(title)
+        return nothing_measured(title)
     figure = go.Figure(layout={"title": title, "template": "plotly_white"})
-    for name, colour in _colours(table[series]).items():
+    for name, colour in series_colours(table[series]).items():
         points = table[table[series] == name].sort_values(label)
         figure.add_scatter(
             x=points[x],
@@ -222,12 +222,12 @@ def frontier_figure(
             marker={"size": 9},
             cliponaxis=False,
         )
-    figure.update_xaxes(title=x_title, **_log_axis(table[x]))
+    figure.update_xaxes(title=x_title, **log_axis(table[x]))
     figure.update_yaxes(title=y_title)
     return figure
 
 
-def _nothing_measured(title: str) -> go.Figure:
+def nothing_measured(title: str) -> go.Figure:
     """What stands for a figure without points."""
     figure = go.Figure(layout={"title": title, "template": "plotly_white"})
     figure.add_annotation(text="nothing was measured", showarrow=False, font_size=16)
@@ -236,7 +236,7 @@ def _nothing_measured(title: str) -> go.Figure:
     return figure
 
 
-def _colours(names: pd.Series) -> dict[str, str]:
+def series_colours(names: pd.Series) -> dict[str, str]:
     """A colour for each name, in the order of appearance."""
     return dict(zip(names.unique(), cycle(_COLOURS), strict=False))
 
@@ -246,7 +246,7 @@ def _faint(colour: str) -> str:
     return f"rgba({red}, {green}, {blue}, 0.25)"
 
 
-def _log_axis(values: pd.Series) -> dict[str, Any]:
+def log_axis(values: pd.Series) -> dict[str, Any]:
     """A logarithmic axis, labelled at 1, 2 and 5 of each decade; Plotly itself writes 2 for 20."""
     decades = range(int(np.floor(np.log10(values.min()))), int(np.ceil(np.log10(values.max()))) + 1)
     ticks = [digit * 10.0**decade for decade in decades for digit in (1, 2, 5)]

@@ -1,4 +1,4 @@
-"""Plotly figure of a fine-tuning: loss and accuracy by update."""
+"""Plotly figures of a training: loss, and of a fine-tuning accuracy, by update."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -13,7 +13,8 @@ from reb_pipeline.figures.curves import GOOD_COLOUR
 _TRAINING_COLOUR, _VALIDATION_COLOUR = "#999999", "#FF2D55"
 # Okabe and Ito's, with Paul Tol's wine in place of the yellow, too faint for a thin line.
 _CLASS_COLOURS = (GOOD_COLOUR, "#D55E00", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#882255")
-_PANELS = (("loss", "%{y:.4g}"), ("accuracy", "%{y:.1%}"))
+_Panels = tuple[tuple[str, str], ...]  # measure and how it is written
+_PANELS: _Panels = (("loss", "%{y:.4g}"), ("accuracy", "%{y:.1%}"))
 _OFF = "Fine-tuning is off for this category: its backbone keeps the weights it started from."
 
 
@@ -51,9 +52,28 @@ def training_figure(history: Mapping[str, Any], title: str) -> go.Figure:
     return figure
 
 
-def _add_training(figure: go.Figure, updates: Sequence[Mapping[str, float]]) -> None:
-    """Thin lines, in one legend group: a click hides or shows them in both panels."""
-    for row, (measure, value) in enumerate(_PANELS, start=1):
+def loss_figure(history: Mapping[str, Any], title: str) -> go.Figure:
+    """The loss of training and validation.
+
+    Args:
+        history: As for :func:`training_figure`, without accuracies and classes.
+        title: Shown above the curve.
+    """
+    figure = make_subplots()
+    panels = _PANELS[:1]
+    _add_training(figure, history["updates"], panels)
+    _add_validation(figure, history["validations"], panels)
+    figure.update_layout(title=title, template="plotly_white", margin={"t": 60, "r": 20})
+    figure.update_yaxes(title="loss", rangemode="tozero")
+    figure.update_xaxes(title="updates (optimiser steps)")
+    return figure
+
+
+def _add_training(
+    figure: go.Figure, updates: Sequence[Mapping[str, float]], panels: _Panels = _PANELS
+) -> None:
+    """Thin lines, in one legend group: a click hides or shows them in all panels."""
+    for row, (measure, value) in enumerate(panels, start=1):
         figure.add_scatter(
             x=[update["update"] for update in updates],
             y=[update[measure] for update in updates],
@@ -69,9 +89,11 @@ def _add_training(figure: go.Figure, updates: Sequence[Mapping[str, float]]) -> 
         )
 
 
-def _add_validation(figure: go.Figure, validations: Sequence[Mapping[str, Any]]) -> None:
+def _add_validation(
+    figure: go.Figure, validations: Sequence[Mapping[str, Any]], panels: _Panels = _PANELS
+) -> None:
     """Bold lines with a marker a validation, in one legend group as well."""
-    for row, (measure, value) in enumerate(_PANELS, start=1):
+    for row, (measure, value) in enumerate(panels, start=1):
         figure.add_scatter(
             x=[validation["update"] for validation in validations],
             y=[validation[measure] for validation in validations],

@@ -21,7 +21,8 @@ from reb_pipeline.features.resize import resize_image
 from reb_pipeline.finetuning.network import ProxyNetwork
 from reb_pipeline.finetuning.settings import FinetuneSettings
 from reb_pipeline.finetuning.task import CachedImages, SyntheticTask
-from reb_pipeline.finetuning.training import Checkpoint, ValidationSet, finetune
+from reb_pipeline.finetuning.training import ValidationSet, finetune
+from reb_pipeline.training import Checkpoint
 
 GOOD = "good"  # the class of label 0
 
@@ -75,7 +76,7 @@ def adapt_backbone(
 
     Returns:
         The weights, and the history as JSON values: ``classes``, ``updates`` and ``validations``, see
-        :class:`reb_pipeline.finetuning.training.History`.
+        :class:`reb_pipeline.training.History` and :func:`reb_pipeline.finetuning.training.finetune`.
 
     Raises:
         InputError: If backbone or weights cannot be used, or the synthetic defects are of other kinds.

@@ -1,11 +1,9 @@
-"""Fine-tuning: the loop, its checkpoints and its history."""
+"""Fine-tuning: the loop and its validation."""
 
-import logging
-import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,23 +14,11 @@ from reb_pipeline.finetuning.network import ProxyNetwork
 from reb_pipeline.finetuning.settings import FinetuneSettings
 from reb_pipeline.finetuning.task import SyntheticTask
 from reb_pipeline.progress import progress
-
-logger = logging.getLogger(__name__)
+from reb_pipeline.training import Checkpoint, History, ResumableRun
 
 LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {}
-CHECKPOINT_SECONDS = 30.0
 VALIDATE_EVERY = 25  # updates; and after the last
 VALIDATION_BATCH = 32
-
-
-class Checkpoint(Protocol):
-    """Where an unfinished fine-tuning is kept."""
-
-    def read(self) -> dict[str, Any] | None:
-        """What was written last, None if nothing was."""
-
-    def write(self, state: dict[str, Any]) -> None:
-        """Replace what was written, entirely or not at all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,21 +32,6 @@ class ValidationSet:
 
     images: np.ndarray
     labels: np.ndarray
-
-
-@dataclass
-class History:
-    """What a fine-tuning went through.
-
-    Attributes:
-        updates: One dictionary an update: ``update`` from 1, ``loss``, ``accuracy`` (share of the batch),
-            ``learning_rate`` of the head.
-        validations: One dictionary a validation: ``update``, ``loss``, ``accuracy`` and ``class_accuracy``, a list
-            by label.
-    """
-
-    updates: list[dict[str, float]] = field(default_factory=list)
-    validations: list[dict[str, Any]] = field(default_factory=list)
 
 
 def cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -105,7 +76,8 @@ def finetune(
         description: Label of the progress bar; no bar without it.
 
     Returns:
-        Loss and accuracy of every update.
+        Loss, accuracy (share of the batch) and learning rate of the head of every update; of every validation what
+        :func:`validate` gives.
     """
     processor = torch_device(device)
     network.to(processor).to(memory_format=torch.channels_last)
@@ -122,33 +94,29 @@ def finetune(
         "scaler": precision.scaler,
     }
     identity = {"origin": origin, "settings": asdict(settings)}
-    history = _resume(checkpoint, identity, stateful)
-    done = len(history.updates)
+    run = ResumableRun(checkpoint, identity, stateful)
+    done = len(run.history.updates)
     passes = task.passes(
         done * settings.images_per_update,
         settings.updates * settings.images_per_update,
         settings.images_per_pass,
     )
     steps = progress(range(done, settings.updates), description, settings.updates, done)
-    written = time.monotonic()
     for update in steps:
         network.train_backbone(update >= settings.freeze_updates)
         for group, highest in zip(optimizer.param_groups, highest_rates, strict=True):
             group["lr"] = settings.anneal(highest, update)
         batches = islice(passes, settings.passes_per_update)
         figures = _update(network, batches, optimizer, precision, settings, len(task.kinds))
-        history.updates.append(
+        run.history.updates.append(
             {"update": update + 1, **figures, "learning_rate": optimizer.param_groups[0]["lr"]}
         )
         is_last = update + 1 == settings.updates
         if is_last or (update + 1) % VALIDATE_EVERY == 0:
             result = validate(network, validation, settings.loss)
-            history.validations.append({"update": update + 1, **result})
-        if is_last or time.monotonic() - written > CHECKPOINT_SECONDS:
-            states = {name: thing.state_dict() for name, thing in stateful.items()}
-            checkpoint.write({"identity": identity, "history": asdict(history), **states})
-            written = time.monotonic()
-    return history
+            run.history.validations.append({"update": update + 1, **result})
+        run.keep(is_last=is_last)
+    return run.history
 
 
 class Precision:
@@ -171,21 +139,6 @@ class Precision:
         """The context that forward passes run in."""
         enabled = self._dtype is not None
         return torch.autocast(self._device.type, dtype=self._dtype, enabled=enabled)
-
-
-def _resume(checkpoint: Checkpoint, identity: dict[str, Any], stateful: dict[str, Any]) -> History:
-    """Load the checkpoint if it is one of this very fine-tuning; return its history, else an empty one."""
-    saved = checkpoint.read()
-    if saved is None:
-        return History()
-    if saved["identity"] != identity:
-        logger.info("The checkpoint is one of other data, weights or settings: starting anew.")
-        return History()
-    for name, thing in stateful.items():
-        thing.load_state_dict(saved[name])
-    history = History(**saved["history"])
-    logger.info("Going on after update %d of the checkpoint.", len(history.updates))
-    return history
 
 
 def _update(

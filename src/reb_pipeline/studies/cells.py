@@ -11,6 +11,8 @@ from reb_pipeline.errors import insist_known
 
 IMAGENET = "imagenet"  # the representation without fine-tuning
 AUTO = "auto"
+# Detectors that see no features; the keys of reb_pipeline.reconstruction.pixel_networks.PIXEL_MODELS.
+PIXEL_DETECTORS = ("autoencoder", "variational_autoencoder", "skip_autoencoder")
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,9 @@ class Cell:
         alpha: Weight of the local density, or ``"auto"``.
         form: A key of :data:`reb_pipeline.neighbors.scoring.SCORE_FORMS`.
         image_score: A key of :data:`reb_pipeline.neighbors.image_scores.IMAGE_SCORES`.
+        feature_loss: A key of :data:`reb_pipeline.reconstruction.feature_losses.FEATURE_LOSSES`.
+        fusion: A key of :data:`reb_pipeline.reconstruction.fusion.FUSIONS`.
+        pixel_loss: A key of :data:`reb_pipeline.reconstruction.pixel_losses.PIXEL_LOSSES`.
     """
 
     backbone: str
@@ -44,6 +49,9 @@ class Cell:
     alpha: float | str
     form: str
     image_score: str
+    feature_loss: str
+    fusion: str
+    pixel_loss: str
 
     def settings(self) -> dict[str, Any]:
         """All of it as JSON values."""

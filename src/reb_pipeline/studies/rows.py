@@ -16,7 +16,8 @@ METRICS = [
     "image_auroc", "image_ap", "image_f1_max", "pixel_auroc", "pixel_ap", "au_pro",
     *LOCO_METRICS,
 ]  # fmt: skip
-ADDED = ["image_auroc_low", "image_auroc_high", "fitted_alpha", "images_per_second"]
+COSTS = ["fit_seconds", "images_per_second", "model_mib"]
+ADDED = ["image_auroc_low", "image_auroc_high", "fitted_alpha", *COSTS]
 COLUMNS = [
     "category", "defect_type", *CELL_FIELDS, "status", *METRICS, *ADDED, "difference", "p_value"
 ]  # fmt: skip
@@ -149,7 +150,7 @@ def with_means(rows: pd.DataFrame, reference: Mapping[str, Any]) -> pd.DataFrame
     categories = rows["category"].unique()
     if len(categories) < 2:
         return rows
-    numbers = [*METRICS, "difference", "images_per_second"]
+    numbers = [*METRICS, "difference", *COSTS]
     groups = {
         key: group.set_index("category")
         for key, group in measured.groupby(CELL_FIELDS, dropna=False, sort=False)

@@ -10,7 +10,7 @@ Three questions are asked of every candidate, since none of them alone foretells
 Candidates are ranked by each, and the one of the highest mean rank is chosen; among equals the first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from scipy.stats import rankdata
 
 from reb_pipeline.metrics.significance import auroc
 from reb_pipeline.per_category_parameters import PER_CATEGORY
-from reb_pipeline.studies.cells import AUTO, IMAGENET
+from reb_pipeline.studies.cells import AUTO, IMAGENET, PIXEL_DETECTORS
 
 FALSE_POSITIVE_RATE = 0.05
 FAINT_OPACITY = 0.12
@@ -76,17 +76,22 @@ def mean_ranks(found: Sequence[dict[str, float]]) -> np.ndarray:
 
 
 # Where a setting of a cell stands in the parameters; the representation needs more than a name.
-_PARAMETERS = {
+_OF_IMAGES = {"image_score": ("scoring", "image_score"), "image_size": ("features", "image_size")}
+_OF_PATCHES = {
     "detector": ("scoring", "scorer"),
     "n_neighbors": ("scoring", "n_neighbors"),
     "max_neighbors": ("scoring", "max_neighbors"),
     "alpha": ("scoring", "alpha"),
     "form": ("scoring", "form"),
-    "image_score": ("scoring", "image_score"),
     "coreset_ratio": ("memory_bank", "coreset_ratio"),
     "distance": ("memory_bank", "distance"),
-    "image_size": ("features", "image_size"),
+    "representation": ("ssl_finetune", "enabled"),
 }
+_OF_LEVELS = {
+    "feature_loss": ("feature_reconstruction", "loss"),
+    "fusion": ("feature_reconstruction", "fusion"),
+}
+_OF_PIXELS = {"pixel_loss": ("pixel_reconstruction", "loss")}
 
 
 def as_parameters(candidates: pd.DataFrame) -> dict[str, Any]:
@@ -96,20 +101,34 @@ def as_parameters(candidates: pd.DataFrame) -> dict[str, Any]:
         candidates: One row a category and candidate: ``category``, ``chosen``, the settings of a cell.
 
     Returns:
-        ``{section: {per_category: {category: {name: value}}}}``.
+        ``{section: {per_category: {category: {name: value}}}}``, of the sections that the chosen detector reads.
     """
     parameters: dict[str, Any] = {}
     for row in candidates[candidates["chosen"]].to_dict("records"):
-        chosen: dict[str, dict[str, Any]] = {
-            "ssl_finetune": {"enabled": row["representation"] != IMAGENET}
-        }
-        for name, (section, parameter) in _PARAMETERS.items():
-            # K may be above the max_neighbors that there was.
-            value = row["n_neighbors" if name == "max_neighbors" else name]
-            if name == "alpha" and value != AUTO:
-                value = float(value)
-            chosen.setdefault(section, {})[parameter] = value
-        for section, values in chosen.items():
-            of_section = parameters.setdefault(section, {PER_CATEGORY: {}})
-            of_section[PER_CATEGORY][row["category"]] = values
+        for name, (section, parameter) in _places(row["detector"]).items():
+            of_section = parameters.setdefault(section, {PER_CATEGORY: {}})[PER_CATEGORY]
+            of_section.setdefault(row["category"], {})[parameter] = _value(row, name)
     return parameters
+
+
+def _places(detector: str) -> dict[str, tuple[str, str]]:
+    """Where the settings stand that a detector reads."""
+    if detector == "feature_reconstruction":
+        return _OF_IMAGES | _OF_LEVELS
+    if detector == "hybrid":
+        return _OF_IMAGES | _OF_PATCHES | _OF_LEVELS
+    if detector in PIXEL_DETECTORS:
+        return _OF_IMAGES | _OF_PIXELS
+    return _OF_IMAGES | _OF_PATCHES
+
+
+def _value(row: dict[Hashable, Any], name: str) -> Any:
+    """A setting of a cell as the parameter that it becomes."""
+    if name == "detector" and row["detector"] == "hybrid":
+        return "ldknn"  # its memory bank
+    if name == "representation":
+        return row["representation"] != IMAGENET
+    if name == "alpha" and row["alpha"] != AUTO:
+        return float(row["alpha"])
+    # K may be above the max_neighbors that there was.
+    return row["n_neighbors" if name == "max_neighbors" else name]

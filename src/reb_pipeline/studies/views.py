@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from reb_pipeline.studies.cells import CELL_FIELDS
-from reb_pipeline.studies.rows import ADDED, ALL_DEFECTS, MEASURED, PUBLISHED
+from reb_pipeline.studies.rows import ADDED, ALL_DEFECTS, COSTS, MEASURED, PUBLISHED
 
 WORDS = (
     "backbone",
@@ -15,6 +15,9 @@ WORDS = (
     "distance",
     "form",
     "image_score",
+    "feature_loss",
+    "fusion",
+    "pixel_loss",
 )  # settings with telling values
 
 
@@ -84,7 +87,7 @@ def render_study(table: pd.DataFrame) -> str:
         if name in rows and rows[name].notna().any()
     ]  # fmt: skip
     shown = rows[told].map(_plain).join(100 * rows[percent].astype(float))
-    others = [name for name in ("p_value", "images_per_second", "fitted_alpha") if name in rows]
+    others = [name for name in ("p_value", *COSTS, "fitted_alpha") if name in rows]
     shown = shown.join(rows[[name for name in others if rows[name].notna().any()]])
     text = shown.to_string(index=False, float_format="{:.2f}".format, na_rep="–")
     left_out = table.loc[table["status"] != MEASURED, "status"].value_counts()

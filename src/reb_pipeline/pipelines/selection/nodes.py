@@ -10,8 +10,10 @@ from reb_pipeline.parameters import (
     ComputeParams,
     DefectSynthesisParams,
     FeatureParams,
+    FeatureReconstructionParams,
     IngestionParams,
     MemoryBankParams,
+    PixelReconstructionParams,
     ScoringParams,
     SelectionParams,
     SSLFinetuneParams,
@@ -27,6 +29,8 @@ def judge_candidates(
     finetuning: SSLFinetuneParams,
     memory_bank: MemoryBankParams,
     scoring: ScoringParams,
+    feature_reconstruction: FeatureReconstructionParams,
+    pixel_reconstruction: PixelReconstructionParams,
     compute: ComputeParams,
     representations: dict[str, dict[str, Any]],
     selection: SelectionParams,
@@ -36,7 +40,10 @@ def judge_candidates(
     from reb_pipeline.pipelines.studies.measure import open_workbench
     from reb_pipeline.pipelines.studies.sections import Sections
 
-    sections = Sections(ingestion, features, defects, finetuning, memory_bank, scoring, compute)
+    sections = Sections(
+        ingestion, features, defects, finetuning, memory_bank, scoring,
+        feature_reconstruction, pixel_reconstruction, compute,
+    )  # fmt: skip
     bench = open_workbench(
         raw_images.without("test"),
         sections,

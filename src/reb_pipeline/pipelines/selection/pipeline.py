@@ -11,7 +11,8 @@ from reb_pipeline.pipelines.selection.nodes import (
 )
 
 SECTIONS = [
-    "ingestion", "features", "defect_synthesis", "ssl_finetune", "memory_bank", "scoring"
+    "ingestion", "features", "defect_synthesis", "ssl_finetune", "memory_bank", "scoring",
+    "feature_reconstruction", "pixel_reconstruction",
 ]  # fmt: skip
 SHARED = [COMPUTE, "params:studies.representation_defects", "params:selection"]
 

@@ -11,17 +11,15 @@ from reb_pipeline.inventory import take_inventory, usable_samples
 from reb_pipeline.metrics.report import evaluate
 from reb_pipeline.metrics.significance import bootstrap_interval
 from reb_pipeline.neighbors.maps import AnomalyMaps
-from reb_pipeline.neighbors.scorers import SCORERS
 from reb_pipeline.parameters import EvaluationParams
 from reb_pipeline.pipelines.studies.representations import GOOD, TEST
+from reb_pipeline.pipelines.studies.searches import LDKNN
 from reb_pipeline.pipelines.studies.sections import Sections
 from reb_pipeline.pipelines.studies.workbench import Workbench
 from reb_pipeline.studies.cache import Cache, entry, remember_json
 from reb_pipeline.studies.cells import Cell
 
 logger = logging.getLogger(__name__)
-
-LDKNN = "ldknn"  # the one that has an alpha
 
 
 def open_workbench(
@@ -30,6 +28,8 @@ def open_workbench(
     representations: dict[str, dict[str, Any]],
     max_neighbors: int,
     cache: Cache,
+    *,
+    timed: bool = False,
 ) -> Workbench:
     """Open every image once, then set the workbench up."""
     inventory = take_inventory(images, f"{images.category}: images inspected")
@@ -41,6 +41,7 @@ def open_workbench(
         representations=representations,
         max_neighbors=max_neighbors,
         cache=cache,
+        timed=timed,
     )
 
 
@@ -51,28 +52,25 @@ class CellMeter:
         bench: The category.
         params: How verdicts are compared with the truth.
         pixel_metrics: Whether to measure these too, where there are masks.
-        speed: Whether to take the time.
     """
 
-    def __init__(
-        self, bench: Workbench, params: EvaluationParams, pixel_metrics: bool, speed: bool
-    ) -> None:
+    def __init__(self, bench: Workbench, params: EvaluationParams, pixel_metrics: bool) -> None:
         self._bench = bench
         self._params = params
         self._pixel_metrics = pixel_metrics
-        self._speed = speed
 
     def report(self, cell: Cell) -> dict[str, Any] | str:
         """What was found, see :func:`reb_pipeline.metrics.report.evaluate`, or in a sentence why nothing was.
 
         Added are ``labels`` and ``image_scores`` of the test images, the interval ``image_auroc_low`` to
-        ``image_auroc_high``, ``fitted_alpha`` and ``images_per_second``.
+        ``image_auroc_high``, ``fitted_alpha``, and the costs where the bench takes times.
         """
         try:
             bench = self._bench
             name = entry(
                 "reports",
                 cell=cell.settings(),
+                settings=bench.settings(cell),
                 bank=bench.features(cell, GOOD).content(),
                 test=bench.features(cell, TEST).content(),
                 samples=bench.rows(cell, TEST)[["label", "defect_type"]].values.tolist(),
@@ -80,7 +78,7 @@ class CellMeter:
                 params=self._params.model_dump(),
                 scoring=bench.sections.scoring.model_dump(),
                 pixel_metrics=self._pixel_metrics,
-                speed=self._speed,
+                timed=bench.timed,
             )
             found: dict[str, Any] = remember_json(bench.cache, name, lambda: self._measure(cell))
         except InputError as error:
@@ -115,7 +113,6 @@ class CellMeter:
         low, high = None, None
         if report["image_auroc"] is not None:
             low, high = bootstrap_interval(scores["label"], scores["image_score"])
-        is_searched = cell.detector in SCORERS
         return {
             **report,
             "labels": scores["label"].tolist(),
@@ -123,7 +120,5 @@ class CellMeter:
             "image_auroc_low": low,
             "image_auroc_high": high,
             "fitted_alpha": bench.alpha(cell) if cell.detector == LDKNN else None,
-            "images_per_second": bench.images_per_second(cell)
-            if self._speed and is_searched
-            else None,
+            **(bench.costs(cell) if bench.timed else {}),
         }

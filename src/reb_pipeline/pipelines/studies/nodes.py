@@ -12,8 +12,10 @@ from reb_pipeline.parameters import (
     DefectSynthesisParams,
     EvaluationParams,
     FeatureParams,
+    FeatureReconstructionParams,
     IngestionParams,
     MemoryBankParams,
+    PixelReconstructionParams,
     ScoringParams,
     SSLFinetuneParams,
     StudyParams,
@@ -29,6 +31,8 @@ def measure_cells(
     finetuning: SSLFinetuneParams,
     memory_bank: MemoryBankParams,
     scoring: ScoringParams,
+    feature_reconstruction: FeatureReconstructionParams,
+    pixel_reconstruction: PixelReconstructionParams,
     evaluation: EvaluationParams,
     compute: ComputeParams,
     representations: dict[str, dict[str, Any]],
@@ -40,7 +44,10 @@ def measure_cells(
     from reb_pipeline.progress import progress
     from reb_pipeline.studies.rows import failed_rows, study_rows
 
-    sections = Sections(ingestion, features, defects, finetuning, memory_bank, scoring, compute)
+    sections = Sections(
+        ingestion, features, defects, finetuning, memory_bank, scoring,
+        feature_reconstruction, pixel_reconstruction, compute,
+    )  # fmt: skip
     cells = study.cells(sections.defaults())
     settings = [cell.settings() for cell in cells]
     category = raw_images.category
@@ -48,11 +55,16 @@ def measure_cells(
         return failed_rows(category, settings, f"not available: {raw_images.reason}")
     try:
         bench = open_workbench(
-            raw_images, sections, representations, study.max_neighbors, study_cache
+            raw_images,
+            sections,
+            representations,
+            study.max_neighbors,
+            study_cache,
+            timed=study.speed,
         )
     except InputError as error:  # one category must not cost the others
         return failed_rows(category, settings, f"error: {error}")
-    meter = CellMeter(bench, evaluation, study.pixel_metrics, study.speed)
+    meter = CellMeter(bench, evaluation, study.pixel_metrics)
     reports = [meter.report(cell) for cell in progress(cells, f"{category}: cells of the study")]
     return study_rows(category, settings, reports, study.reference)
 

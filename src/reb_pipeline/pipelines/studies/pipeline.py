@@ -9,6 +9,7 @@ from reb_pipeline.pipelines import (
     studies_detectors,
     studies_few_shot,
     studies_neighbors,
+    studies_paradigms,
     studies_representations,
     studies_selection,
 )
@@ -18,6 +19,6 @@ def create_pipeline() -> Pipeline:
     """Every study, each with its table and figure."""
     studies = [
         studies_arms, studies_representations, studies_detectors, studies_few_shot,
-        studies_coreset, studies_neighbors, studies_alpha, studies_selection,
+        studies_coreset, studies_neighbors, studies_alpha, studies_paradigms, studies_selection,
     ]  # fmt: skip
     return Pipeline([study.create_pipeline() for study in studies])

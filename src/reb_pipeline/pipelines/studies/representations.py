@@ -14,13 +14,9 @@ from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.resize import resize_image
 from reb_pipeline.inventory import good_finetuning, good_training, held_out_good
 from reb_pipeline.parameters import DefectSynthesisParams, FeatureParams
+from reb_pipeline.pipelines.studies.encoder import Encoder, Picture, picture_of
 from reb_pipeline.pipelines.studies.sections import Sections
-from reb_pipeline.pipelines.studies.sources import (
-    CachedCheckpoint,
-    CachedFeatures,
-    Picture,
-    picture_of,
-)
+from reb_pipeline.pipelines.studies.sources import CachedCheckpoint, CachedFeatures
 from reb_pipeline.studies.cache import Cache, entry, remember_arrays
 from reb_pipeline.studies.cells import IMAGENET, Cell
 from reb_pipeline.studies.selection import make_faint
@@ -72,15 +68,10 @@ class CategoryFeatures:
             pictures = self._pictures(self._unseen(cell))
         else:
             pictures = self._pictures(self.rows(cell, group))
-        description = f"{self.images.category}: patch features, {cell.backbone}, {group}"
-        return CachedFeatures(
-            pictures,
-            self._params_of(cell),
-            self._backbone(cell),
-            self.cache,
-            self.sections.compute.device,
-            description,
-        )
+        params, device = self._params_of(cell), self.sections.compute.device
+        description = f"{self.images.category}: features, {cell.backbone}, {group}"
+        encoder = Encoder(params, self._backbone(cell), device)
+        return CachedFeatures(pictures, encoder, self.cache, description)
 
     def _unseen(self, cell: Cell) -> pd.DataFrame:
         samples = self._samples_of(cell)

@@ -7,8 +7,10 @@ from reb_pipeline.parameters import (
     ComputeParams,
     DefectSynthesisParams,
     FeatureParams,
+    FeatureReconstructionParams,
     IngestionParams,
     MemoryBankParams,
+    PixelReconstructionParams,
     ScoringParams,
     SSLFinetuneParams,
 )
@@ -25,6 +27,8 @@ class Sections:
     finetuning: SSLFinetuneParams
     memory_bank: MemoryBankParams
     scoring: ScoringParams
+    feature_reconstruction: FeatureReconstructionParams
+    pixel_reconstruction: PixelReconstructionParams
     compute: ComputeParams
 
     def defaults(self) -> dict[str, Any]:
@@ -42,4 +46,7 @@ class Sections:
             "alpha": self.scoring.alpha,
             "form": self.scoring.form,
             "image_score": self.scoring.image_score,
+            "feature_loss": self.feature_reconstruction.loss,
+            "fusion": self.feature_reconstruction.fusion,
+            "pixel_loss": self.pixel_reconstruction.loss,
         }

@@ -1,128 +1,93 @@
 """Features of images, computed once and kept by content: image, weights and extractor."""
 
-import hashlib
 import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from reb_pipeline.features.adapted import BackboneWeights
-from reb_pipeline.parameters import FeatureParams
+from reb_pipeline.features.resize import resize_image
+from reb_pipeline.pipelines.studies.encoder import Encoder, Layers, Picture, picture_of
+from reb_pipeline.pipelines.studies.fresh import FreshFeatures, rounded
 from reb_pipeline.progress import progress
 from reb_pipeline.studies.cache import Cache, entry
-
-if TYPE_CHECKING:
-    from reb_pipeline.features.extractor import PatchExtractor, PooledExtractor
 
 POOLED = "pooled"  # the deepest layer, averaged over all positions
 
 
-@dataclass(frozen=True)
-class Picture:
-    """One image and what tells its content from that of others.
-
-    Attributes:
-        id: Its id.
-        digest: Hash of its content.
-        open: Opens it, uint8 [height, width, 3].
-    """
-
-    id: str
-    digest: str
-    open: Callable[[], np.ndarray]
-
-
-def picture_of(image_id: str, image: np.ndarray) -> Picture:
-    """A picture that is in memory."""
-    digest = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).hexdigest()
-    return Picture(image_id, digest, lambda: image)
-
-
 class CachedFeatures:
-    """Patch features of some pictures under one network; see :class:`reb_pipeline.detectors.interface.FeatureSource`.
+    """Features of some pictures under one network; see :class:`reb_pipeline.detectors.interface.FeatureSource`.
 
-    They are kept in half precision, and rounded to it before their first use too, so that it never matters whether they
-    came from the cache.
+    Patch features are kept in half precision, and rounded to it before their first use too, so that it never matters
+    whether they came from the cache. Levels and pixels are made anew.
 
     Args:
         pictures: The pictures.
-        params: Settings of the extractor.
-        backbone: Its weights.
+        encoder: The network.
         cache: Where features are kept.
-        device: See :func:`reb_pipeline.device.torch_device`.
         description: Label of the progress bar.
     """
 
     def __init__(
-        self,
-        pictures: Sequence[Picture],
-        params: FeatureParams,
-        backbone: BackboneWeights,
-        cache: Cache,
-        device: str,
-        description: str,
+        self, pictures: Sequence[Picture], encoder: Encoder, cache: Cache, description: str
     ) -> None:
         self.image_ids = [picture.id for picture in pictures]
         self.pictures = list(pictures)
-        self.params = params
-        self._backbone = backbone
+        self._encoder = encoder
         self._cache = cache
-        self._device = device
         self._description = description
 
     @property
     def layers(self) -> list[str | int]:
         """The layers tapped, finest first."""
-        from reb_pipeline.features.backbones import backbone_spec
+        return self._encoder.layers
 
-        return list(self.params.layers or backbone_spec(self.params.backbone).layers)
-
-    @cached_property
+    @property
     def provenance(self) -> dict[str, Any]:
         """What decides the features, as JSON values."""
-        return self.params.provenance(self._backbone)
+        return self._encoder.provenance
 
     def content(self) -> dict[str, Any]:
         """What decides all features of these pictures, as JSON values."""
         return {**self.provenance, "images": [picture.digest for picture in self.pictures]}
 
-    def patches(
-        self, layers: Sequence[str | int] | None = None
-    ) -> Iterator[tuple[str, np.ndarray]]:
+    def patches(self, layers: Layers = None) -> Iterator[tuple[str, np.ndarray]]:
         """Stream the patch features of each picture: (id, float32 [h, w, channels]).
 
         Args:
             layers: Layers to tap; those of the parameters without it.
         """
-        params = self.params.model_copy(update={"layers": list(layers)}) if layers else self.params
-        settings = {**params.provenance(self._backbone), "kind": "patches"}
-        yield from self._stream(settings, partial(self.extractor, params))
+        params = self._encoder.tapping(layers)
+        settings = {**params.provenance(self._encoder.backbone), "kind": "patches"}
+        yield from self._stream(settings, partial(self._encoder.patches, layers))
 
     def pooled(self) -> np.ndarray:
         """Deepest layer averaged over all positions, float32 [images, channels]."""
         settings = {**self.provenance, "layers": None, "neck": None, "width": None, "kind": POOLED}
-        return np.stack([features for _, features in self._stream(settings, self._deepest)])
+        return np.stack([one for _, one in self._stream(settings, self._encoder.pooled)])
 
-    def extractor(self, params: FeatureParams | None = None) -> "PatchExtractor":
-        """The network itself."""
-        from reb_pipeline.features.extractor import PatchExtractor
+    def levels(self, layers: Layers = None) -> Iterator[tuple[str, list[np.ndarray]]]:
+        """Stream layers as the network gives them: (id, float32 [h, w, channels] a layer)."""
+        return self.fresh().levels(layers)
 
-        return PatchExtractor(
-            **(params or self.params).extractor_settings(self._backbone), device=self._device
-        )
+    def pixels(self, side: int) -> Iterator[tuple[str, np.ndarray]]:
+        """Stream the pictures as squares: (id, uint8 [side, side, 3])."""
+        return ((picture.id, resize_image(picture.open(), side)) for picture in self.pictures)
 
-    def _deepest(self) -> "PooledExtractor":
-        from reb_pipeline.features.extractor import PooledExtractor
+    def take(self, order: Sequence[int]) -> "CachedFeatures":
+        """Some of the pictures, in another order."""
+        pictures = [self.pictures[n] for n in order]
+        return CachedFeatures(pictures, self._encoder, self._cache, self._description)
 
-        return PooledExtractor(
-            self.params.backbone,
-            image_size=self.params.image_size,
-            weights=self._backbone.state,
-            device=self._device,
-        )
+    def fresh(self) -> FreshFeatures:
+        """The same without the cache."""
+        return FreshFeatures(self.pictures, self._encoder, self._description)
+
+    def opened(self, n_pictures: int) -> FreshFeatures:
+        """The first of them, opened already, without a progress bar."""
+        opened = [picture_of(picture.id, picture.open()) for picture in self.pictures[:n_pictures]]
+        return FreshFeatures(opened, self._encoder)
 
     def _stream(
         self,
@@ -131,7 +96,7 @@ class CachedFeatures:
     ) -> Iterator[tuple[str, np.ndarray]]:
         """Read features, or extract and keep them, a batch at a time."""
         folder = entry("features", **settings)
-        size = self.params.batch_size
+        size = self._encoder.params.batch_size
         missing = [p for p in self.pictures if f"{folder}/{p.digest}.npy" not in self._cache]
         label = self._description if missing else None  # reading is quick
         network = open_network() if missing else None
@@ -174,9 +139,7 @@ class CachedCheckpoint:
 
 
 def _packed(features: np.ndarray) -> bytes:
-    """A .npy file of half precision, or of single where a feature is too large for half."""
-    with np.errstate(over="ignore"):
-        half = features.astype(np.float16)
+    """A .npy file."""
     data = io.BytesIO()
-    np.save(data, half if np.isfinite(half).all() else features)
+    np.save(data, rounded(features))
     return data.getvalue()

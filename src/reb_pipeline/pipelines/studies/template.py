@@ -10,7 +10,8 @@ from reb_pipeline.pipelines.per_category import COMPUTE, TOLERATES_MISSING_DATA,
 from reb_pipeline.pipelines.studies.nodes import gather_table, measure_cells
 
 SECTIONS = [
-    "ingestion", "features", "defect_synthesis", "ssl_finetune", "memory_bank", "scoring", "evaluation"
+    "ingestion", "features", "defect_synthesis", "ssl_finetune", "memory_bank", "scoring",
+    "feature_reconstruction", "pixel_reconstruction", "evaluation",
 ]  # fmt: skip
 
 

@@ -12,8 +12,10 @@ from reb_pipeline.parameters import (
     DefectSynthesisParams,
     EvaluationParams,
     FeatureParams,
+    FeatureReconstructionParams,
     IngestionParams,
     MemoryBankParams,
+    PixelReconstructionParams,
     ScoringParams,
     SelectionParams,
     SSLFinetuneParams,
@@ -29,6 +31,8 @@ def measure_choices(
     finetuning: SSLFinetuneParams,
     memory_bank: MemoryBankParams,
     scoring: ScoringParams,
+    feature_reconstruction: FeatureReconstructionParams,
+    pixel_reconstruction: PixelReconstructionParams,
     evaluation: EvaluationParams,
     compute: ComputeParams,
     representations: dict[str, dict[str, Any]],
@@ -42,14 +46,17 @@ def measure_choices(
 
     if isinstance(raw_images, UnavailableImages):
         return unavailable_choices(raw_images.category, f"not available: {raw_images.reason}")
-    sections = Sections(ingestion, features, defects, finetuning, memory_bank, scoring, compute)
+    sections = Sections(
+        ingestion, features, defects, finetuning, memory_bank, scoring,
+        feature_reconstruction, pixel_reconstruction, compute,
+    )  # fmt: skip
     try:
         bench = open_workbench(
             raw_images, sections, representations, selection.max_neighbors, study_cache
         )
     except InputError as error:  # one category must not cost the others
         return unavailable_choices(raw_images.category, f"error: {error}")
-    meter = CellMeter(bench, evaluation, pixel_metrics=False, speed=False)
+    meter = CellMeter(bench, evaluation, pixel_metrics=False)
     return compare_choices(bench, meter, selection)
 
 

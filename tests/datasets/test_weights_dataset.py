@@ -1,4 +1,4 @@
-"""The backbone's file: what goes in comes out, and nothing half-written stays."""
+"""A network's file: what goes in comes out, and nothing half-written stays."""
 
 import json
 import pickle
@@ -12,12 +12,14 @@ import torch
 from kedro.io import DataCatalog, DatasetError, Version
 from safetensors.torch import load_file, save_file
 
-from reb_pipeline.datasets import BackboneDataset
+from reb_pipeline.datasets import WeightsDataset
 from reb_pipeline.datasets.atomic import register
 from reb_pipeline.errors import InputError
 from reb_pipeline.features.adapted import BackboneWeights
+from reb_pipeline.network_weights import NetworkWeights
 
 NAME = "backbone.safetensors"
+RECORD = "reb_pipeline.features.adapted.BackboneWeights"
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +61,7 @@ def assert_same(loaded: BackboneWeights, saved: BackboneWeights) -> None:
 
 
 def test_round_trip(filepath: str, weights: BackboneWeights) -> None:
-    dataset = BackboneDataset(filepath=filepath)
+    dataset = WeightsDataset(record=RECORD, filepath=filepath)
     assert not dataset.exists()
     dataset.save(weights)
     assert dataset.exists()
@@ -69,8 +71,8 @@ def test_round_trip(filepath: str, weights: BackboneWeights) -> None:
 
 
 def test_versions(filepath: str, weights: BackboneWeights) -> None:
-    def dataset(save: str, load: str | None = None) -> BackboneDataset:
-        return BackboneDataset(filepath=filepath, version=Version(load, save))
+    def dataset(save: str, load: str | None = None) -> WeightsDataset:
+        return WeightsDataset(record=RECORD, filepath=filepath, version=Version(load, save))
 
     assert not dataset("1").exists()
     for version in ("1", "2"):
@@ -84,7 +86,8 @@ def test_versions(filepath: str, weights: BackboneWeights) -> None:
 
 def test_catalog_entry(tmp_path: Path, weights: BackboneWeights) -> None:
     entry = {
-        "type": "reb_pipeline.datasets.BackboneDataset",
+        "type": "reb_pipeline.datasets.WeightsDataset",
+        "record": RECORD,
         "filepath": str(tmp_path / NAME),
         "versioned": True,
     }
@@ -95,7 +98,7 @@ def test_catalog_entry(tmp_path: Path, weights: BackboneWeights) -> None:
 
 def test_any_tool_reads_the_weights(tmp_path: Path, weights: BackboneWeights) -> None:
     path = tmp_path / NAME
-    BackboneDataset(filepath=str(path)).save(weights)
+    WeightsDataset(record=RECORD, filepath=str(path)).save(weights)
     state = load_file(path)
     assert all(torch.equal(state[name], tensor) for name, tensor in weights.state.items())
 
@@ -127,7 +130,7 @@ def test_weights_made_from_others_are_refused(weights: BackboneWeights) -> None:
 def test_preview_reads_no_tensor(
     filepath: str, weights: BackboneWeights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dataset = BackboneDataset(filepath=filepath)
+    dataset = WeightsDataset(record=RECORD, filepath=filepath)
     dataset.save(weights)
     fs, (path,) = dataset._fs, contents(filepath)
     whole = fs.cat(path)
@@ -140,9 +143,20 @@ def test_preview_reads_no_tensor(
     }
 
 
+def test_the_record_decides_what_comes_back(filepath: str, weights: BackboneWeights) -> None:
+    """A backbone is a network's weights as well; the other way round it is not."""
+    general = "reb_pipeline.network_weights.NetworkWeights"
+    dataset = WeightsDataset(record=general, filepath=filepath)
+    dataset.save(weights)
+    assert type(dataset.load()) is NetworkWeights
+    assert dataset.load().fingerprint == weights.fingerprint
+    with pytest.raises(DatasetError, match=f"stores a {RECORD}, not a NetworkWeights"):
+        WeightsDataset(record=RECORD, filepath=filepath).save(dataset.load())
+
+
 def test_what_it_does_not_store(filepath: str, weights: BackboneWeights) -> None:
-    dataset = BackboneDataset(filepath=filepath)
-    with pytest.raises(DatasetError, match="stores BackboneWeights, not a dict: save the record"):
+    dataset = WeightsDataset(record=RECORD, filepath=filepath)
+    with pytest.raises(DatasetError, match=f"stores a {RECORD}, not a dict: save the record"):
         dataset.save(weights.state)
     with pytest.raises(DatasetError, match="not JSON serializable"):
         dataset.save(BackboneWeights(weights.state, {"a": {1}}))
@@ -154,7 +168,7 @@ def test_a_failed_write_leaves_nothing(
     filepath: str, weights: BackboneWeights, versioned: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = Version(None, "1") if versioned else None
-    dataset = BackboneDataset(filepath=filepath, version=version)
+    dataset = WeightsDataset(record=RECORD, filepath=filepath, version=version)
 
     def save(*_: Any) -> bytes:
         raise OSError(28, "No space left on device")
@@ -171,7 +185,7 @@ def test_a_failed_write_leaves_nothing(
 
 @pytest.mark.parametrize("share", [0, 0.02, 0.3, 0.99])
 def test_a_file_that_is_cut_off(filepath: str, weights: BackboneWeights, share: float) -> None:
-    dataset = BackboneDataset(filepath=filepath)
+    dataset = WeightsDataset(record=RECORD, filepath=filepath)
     dataset.save(weights)
     (path,) = contents(filepath)
     whole = dataset._fs.cat(path)
@@ -185,7 +199,7 @@ def test_a_file_that_is_cut_off(filepath: str, weights: BackboneWeights, share: 
 
 def test_files_of_others(tmp_path: Path, weights: BackboneWeights) -> None:
     path = tmp_path / NAME
-    dataset = BackboneDataset(filepath=str(path))
+    dataset = WeightsDataset(record=RECORD, filepath=str(path))
     for write in (
         lambda: save_file({"bias": torch.zeros(2)}, path),
         lambda: path.write_bytes(b"some text that begins with a huge number"),
@@ -193,5 +207,5 @@ def test_files_of_others(tmp_path: Path, weights: BackboneWeights) -> None:
     ):
         write()
         for read in (dataset.load, dataset.preview):
-            with pytest.raises(InputError, match="was not written by BackboneDataset"):
+            with pytest.raises(InputError, match="was not written by WeightsDataset"):
                 read()

@@ -1,4 +1,4 @@
-"""The weights of a category's backbone in one .safetensors file."""
+"""The weights of a network in one .safetensors file."""
 
 from __future__ import annotations
 
@@ -6,25 +6,34 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from kedro.io import DatasetError
+from kedro.utils import load_obj
 
 from reb_pipeline.datasets.versioned_file import VersionedFile
 
 if TYPE_CHECKING:
     from kedro_datasets._typing import JSONPreview
 
-    from reb_pipeline.features.adapted import BackboneWeights
+    from reb_pipeline.network_weights import NetworkWeights
 
 # The entry of the file's header that holds the configuration as JSON text.
 _CONFIG = "config"
 
 
-class BackboneDataset(VersionedFile):
-    """:class:`reb_pipeline.features.adapted.BackboneWeights` as safetensors, configuration in the header.
+class WeightsDataset(VersionedFile):
+    """A :class:`reb_pipeline.network_weights.NetworkWeights` as safetensors, configuration in the header.
 
     Any tool that reads safetensors can use the file, this project through ``features.weights`` too.
+
+    Args:
+        record: dotted path of the record's class, imported when it is first needed.
+        file: see :class:`VersionedFile`.
     """
 
-    def load(self) -> BackboneWeights:
+    def __init__(self, *, record: str, **file: Any) -> None:
+        self._record = record
+        super().__init__(**file)
+
+    def load(self) -> NetworkWeights:
         """Load weights and configuration.
 
         Raises:
@@ -32,18 +41,18 @@ class BackboneDataset(VersionedFile):
         """
         from safetensors.torch import load
 
-        from reb_pipeline.features.adapted import BackboneWeights
-
+        record_class = load_obj(self._record)
         path = self._load_path()
         with self._fs.open(path, "rb") as file:
             data = file.read()
         try:
             config = json.loads(_header(data)["__metadata__"][_CONFIG])
-            return BackboneWeights(load(data), config)
+            weights: NetworkWeights = record_class(load(data), config)
         except Exception as error:  # safetensors' error is none of Python's
             raise self._unreadable(path, error) from error
+        return weights
 
-    def save(self, data: BackboneWeights) -> None:
+    def save(self, data: NetworkWeights) -> None:
         """Save weights and configuration, entirely or not at all.
 
         Raises:
@@ -51,12 +60,10 @@ class BackboneDataset(VersionedFile):
         """
         from safetensors.torch import save
 
-        from reb_pipeline.features.adapted import BackboneWeights
-
-        if not isinstance(data, BackboneWeights):
+        if not isinstance(data, load_obj(self._record)):
             raise DatasetError(
-                f"'{self._filepath}' stores BackboneWeights, not a {type(data).__name__}: save the "
-                "record itself."
+                f"'{self._filepath}' stores a {self._record}, not a {type(data).__name__}: save "
+                "the record itself."
             )
         state = {name: tensor.contiguous() for name, tensor in data.state.items()}
         with self._writing() as file:
@@ -80,6 +87,9 @@ class BackboneDataset(VersionedFile):
             raise self._unreadable(path, error) from error
         shapes = {name: tensor["shape"] for name, tensor in tensors.items()}
         return json.dumps({**config, "tensors": shapes})  # type: ignore[return-value,unused-ignore]
+
+    def _describe(self) -> dict[str, Any]:
+        return {**super()._describe(), "record": self._record}
 
 
 def _header(data: bytes) -> dict[str, Any]:

@@ -1,0 +1,148 @@
+"""Matplotlib figure of residual maps level by level, as figure 3 of arXiv 2405.09148."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.text import Annotation
+
+from reb_pipeline.figures.examples import Example, Images, Maps, draw_mask, examples_of
+from reb_pipeline.reconstruction.residual_maps import ResidualMaps
+
+_COLOUR_MAP = "inferno"  # dark to light: unlike the image and its mask, and legible on any page
+_SUBSCRIPTS = "₁₂₃₄₅₆₇₈₉"
+_STRIDE = 8  # maps are smooth: every eighth pixel tells their distribution
+_TYPICAL = 0.5  # quantile of good pixels that is black: what lies below says nothing
+
+
+def residual_maps_of(
+    scores: pd.DataFrame,
+    residuals: ResidualMaps,
+    maps: Maps,
+    images: Images,
+    per_kind: int,
+    title: str,
+) -> Figure:
+    """Draw the hardest images of a category.
+
+    Colours begin at what half of the good images' pixels stay below: one scale for all levels, whose residuals are all
+    multiples of a usual one, and one for the anomaly maps.
+
+    Args:
+        scores: One row an image: id, path, mask_paths, label, defect_type, image_score.
+        residuals: Residual maps of the same images.
+        maps: What they were fused to.
+        images: What opens images and masks.
+        per_kind: See :func:`reb_pipeline.figures.examples.hardest_images`.
+        title: Shown above all rows.
+    """
+    examples = examples_of(scores, maps, images, per_kind)
+    drawn = [residuals[image_id] for image_id in examples]
+    good = set(scores.loc[scores["label"] == 0, "id"])
+    of_good = [m[::_STRIDE, ::_STRIDE] for image_id, m in maps if image_id in good]
+    return residuals_figure(
+        list(examples.values()),
+        drawn,
+        title,
+        _range([residuals[image_id] for image_id in sorted(good)], drawn),
+        _range(of_good, [example.anomaly_map for example in examples.values()]),
+    )
+
+
+def _range(good: Sequence[np.ndarray], drawn: Sequence[np.ndarray]) -> tuple[float, float]:
+    """What is black and what is brightest."""
+    high = max(float(values.max()) for values in drawn)
+    low = np.quantile(np.concatenate([values.ravel() for values in good or drawn]), _TYPICAL)
+    return min(float(low), high), high
+
+
+def residuals_figure(
+    examples: Sequence[Example],
+    residuals: Sequence[np.ndarray],
+    title: str,
+    residual_range: tuple[float, float],
+    map_range: tuple[float, float],
+) -> Figure:
+    """One row an example: image, truth, the residual map of each level, and the anomaly map.
+
+    Args:
+        examples: The rows, at least one.
+        residuals: float32 [levels, h, w] of each, finest level first.
+        title: Shown above all rows.
+        residual_range: (low, high) of the residual maps' colours.
+        map_range: (low, high) of the anomaly maps' colours.
+
+    Returns:
+        The figure, tied to no window or pyplot state.
+
+    Raises:
+        ValueError: If there are no examples.
+    """
+    if not examples:
+        raise ValueError("There are no examples to show: choose at least one image.")
+    columns = ["image", "truth", *_names(len(residuals[0])), "anomaly map"]
+    # Inches: a row is as tall as its 2 wide image and the row's title.
+    heights = [2 * len(example.image) / example.image.shape[1] + 0.3 for example in examples]
+    figure = Figure(figsize=(2.1 * len(columns) + 1.5, 0.7 + sum(heights)), layout="constrained")
+    axes = figure.subplots(len(examples), len(columns), squeeze=False, height_ratios=heights)
+    scales = Normalize(*residual_range, clip=True), Normalize(*map_range, clip=True)
+    for row, example, levels in zip(axes, examples, residuals, strict=True):
+        _draw(row, example, levels, *scales)
+    for axis, name in zip(axes[0], columns, strict=True):
+        _write_above(axis, name, 22, x=0.5, ha="center", weight="bold")
+    # The first bar is the rightmost.
+    for scale, name in (scales[1], "anomaly map"), (scales[0], "φ, on average 1 on good images"):
+        figure.colorbar(
+            ScalarMappable(scale, _COLOUR_MAP),
+            ax=axes,
+            label=name,
+            shrink=0.8,
+            aspect=60,
+            fraction=0.02,
+        )
+    figure.suptitle(title)
+    return figure
+
+
+def _names(n_levels: int) -> list[str]:
+    """The names of the levels, as in the paper."""
+    names = [f"φ{sign}" for sign in _SUBSCRIPTS[:n_levels]]
+    if n_levels > 1:
+        names[0] += " (finest)"
+        names[-1] += " (deepest)"
+    return names
+
+
+def _draw(
+    row: np.ndarray, example: Example, levels: np.ndarray, of_levels: Normalize, of_map: Normalize
+) -> None:
+    """Fill one row of axes."""
+    height, width = example.image.shape[:2]
+    whole = (0, width, height, 0)  # residual maps are coarser than the image
+    # However long it is, it must not push the columns apart; the empty one keeps its height.
+    _write_above(row[0], example.title, 6, x=0, fontsize=10).set_in_layout(False)
+    row[0].set_title(" ")
+    row[0].imshow(example.image)
+    draw_mask(row[1], example)
+    for axis, residuals in zip(row[2:-1], levels, strict=True):
+        axis.imshow(residuals, cmap=_COLOUR_MAP, norm=of_levels, extent=whole)
+    row[-1].imshow(example.anomaly_map, cmap=_COLOUR_MAP, norm=of_map)
+    for axis in row:
+        axis.set_axis_off()
+
+
+def _write_above(axis: Axes, text: str, points: int, x: float, **style: Any) -> Annotation:
+    """Write so many points above an axis."""
+    return axis.annotate(
+        text,
+        xy=(x, 1),
+        xycoords="axes fraction",
+        xytext=(0, points),
+        textcoords="offset points",
+        **style,
+    )

@@ -1,0 +1,55 @@
+"""Plotly figure of what methods find against what they take."""
+
+from collections.abc import Sequence
+from itertools import cycle
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from reb_pipeline.figures.studies import log_axis, nothing_measured, series_colours
+
+SYMBOLS = ("circle", "square", "triangle-up", "diamond", "cross", "x")
+
+
+def trade_off_figure(
+    table: pd.DataFrame, x: str, y: str, method: str, family: str, title: str, told: Sequence[str]
+) -> go.Figure:
+    """One marker a method, its name beside it; up and to the right is better.
+
+    Args:
+        table: One row a marker.
+        x: Column of the speed, drawn by its logarithm, also the axis' title.
+        y: Column of the metric, likewise.
+        method: Column of the names.
+        family: Column that gives colour and symbol, in the order of the legend.
+        title: Shown above the markers.
+        told: Columns of numbers shown where the pointer is.
+    """
+    if table.empty:
+        return nothing_measured(title)
+    figure = go.Figure(layout={"title": title, "template": "plotly_white"})
+    lines = [f"{_words(name)} %{{customdata[{n}]:.4g}}" for n, name in enumerate(told)]
+    hover = "<br>".join(["%{text}", f"{_words(x)} %{{x:.4g}}", f"{_words(y)} %{{y:.4g}}", *lines])
+    for (name, colour), symbol in zip(
+        series_colours(table[family]).items(), cycle(SYMBOLS), strict=False
+    ):
+        rows = table[table[family] == name]
+        figure.add_scatter(
+            x=rows[x],
+            y=rows[y],
+            text=rows[method],
+            customdata=rows[list(told)],
+            hovertemplate=hover,
+            textposition="top center",
+            mode="markers+text",
+            name=name,
+            marker={"color": colour, "symbol": symbol, "size": 12},
+            cliponaxis=False,
+        )
+    figure.update_xaxes(title=_words(x), **log_axis(table[x]))
+    figure.update_yaxes(title=_words(y))
+    return figure
+
+
+def _words(column: str) -> str:
+    return column.replace("_", " ")

@@ -1,0 +1,34 @@
+"""The record of a network that was trained or loaded; light to import."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkWeights:
+    """The weights of a network, and how they came to be.
+
+    Attributes:
+        state: State dict of the network, on the CPU.
+        config: JSON values: all that is needed to build the network again.
+    """
+
+    state: Mapping[str, torch.Tensor]
+    config: dict[str, Any]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """What tells these weights from others: a hash of every tensor."""
+        digest = hashlib.blake2b(digest_size=16)
+        for name, tensor in sorted(self.state.items()):
+            digest.update(name.encode())
+            digest.update(tensor.contiguous().numpy().tobytes())
+        return digest.hexdigest()

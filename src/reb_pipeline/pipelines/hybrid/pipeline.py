@@ -1,0 +1,50 @@
+"""DAG of the hybrid pipeline."""
+
+from kedro.pipeline import Node, Pipeline
+
+from reb_pipeline.pipelines.evaluation.nodes import compute_metrics
+from reb_pipeline.pipelines.hybrid.nodes import draw_comparison, fuse_detectors
+from reb_pipeline.pipelines.per_category import per_category
+
+
+def create_pipeline() -> Pipeline:
+    """Searched patches and residual maps, of test and held-out good images -> scores, anomaly maps, metrics, figure."""
+    template = Pipeline(
+        [
+            Node(
+                fuse_detectors,
+                [
+                    "samples",
+                    "nearest_patches",
+                    "held_out_patches",
+                    "local_density",
+                    "memory_bank",
+                    "coreset",
+                    "feature_residuals",
+                    "held_out_feature_residuals",
+                    "params:features",
+                    "params:feature_reconstruction",
+                    "params:scoring",
+                ],
+                ["hybrid_scores", "hybrid_maps"],
+                name="fuse_detectors",
+            ),
+            Node(
+                compute_metrics,
+                ["hybrid_scores", "raw_images", "hybrid_maps", "params:evaluation"],
+                "hybrid_metrics",
+                name="compute_hybrid_metrics",
+            ),
+            Node(
+                draw_comparison,
+                ["hybrid_scores", "raw_images"],
+                "hybrid_comparison",
+                name="draw_comparison",
+            ),
+        ]
+    )
+    return per_category(
+        template,
+        ["features", "feature_reconstruction", "scoring", "evaluation"],
+        outputs=["hybrid_metrics"],
+    )

@@ -1,0 +1,135 @@
+"""How much of a defect a network reconstructs, which a network that has seen good images only should not do."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reb_pipeline.features.resize import resize_image
+from reb_pipeline.neighbors.maps import anomaly_map
+
+if TYPE_CHECKING:
+    from reb_pipeline.reconstruction.pixels import PixelReconstructor
+
+USUAL_QUANTILE = 0.99  # of the residuals of good pixels
+_STRIDE = 4  # residuals of neighbouring pixels are alike: every fourth tells their distribution
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """An image to reconstruct.
+
+    Attributes:
+        title: What it is.
+        image: uint8 [height, width, 3] RGB.
+        mask: bool of the image's height and width, True = defect; None where that is not known.
+        good: The image without its defect, of the same shape; None where there is none.
+    """
+
+    title: str
+    image: np.ndarray
+    mask: np.ndarray | None = None
+    good: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What a network makes of an example.
+
+    Attributes:
+        reconstruction: float32 [side, side, 3] in [0, 1].
+        residual: float32 [side, side], the anomaly map, in multiples of the usual residual.
+        share: See :func:`reconstructed_share`; None where the image without the defect is not known.
+    """
+
+    reconstruction: np.ndarray
+    residual: np.ndarray
+    share: float | None
+
+
+def usual_residual(
+    reconstructor: "PixelReconstructor", images: Iterable[tuple[str, np.ndarray]], sigma: float
+) -> float:
+    """The residual that 99 % of the pixels of good images stay below.
+
+    Args:
+        reconstructor: The network.
+        images: (id, uint8 [side, side, 3] RGB) of good images that it was not trained on, each.
+        sigma: See :func:`look_at`.
+    """
+    _, scores = reconstructor.patch_scores(images)
+    maps = [anomaly_map(of_image, reconstructor.side, sigma) for of_image in scores]
+    return float(np.quantile([of_image[::_STRIDE, ::_STRIDE] for of_image in maps], USUAL_QUANTILE))
+
+
+def look_at(
+    reconstructor: "PixelReconstructor", example: Example, usual: float, sigma: float
+) -> Look:
+    """Reconstruct one example.
+
+    Args:
+        reconstructor: The network.
+        example: The image.
+        usual: See :func:`usual_residual`.
+        sigma: Of the smoothing of anomaly maps, in pixels of a map of side 256.
+    """
+    image = resize_image(example.image, reconstructor.side)
+    (reconstruction,) = reconstructor.reconstruct(image[None])
+    _, (scores,) = reconstructor.patch_scores([(example.title, image)])
+    residual = anomaly_map(scores, reconstructor.side, sigma) / usual
+    return Look(reconstruction, residual, share_of(reconstructor, example))
+
+
+def mean_share(reconstructor: "PixelReconstructor", examples: Iterable[Example]) -> float:
+    """The mean share of their contrast that defects are reconstructed with; NaN without defects that show.
+
+    Args:
+        reconstructor: The network.
+        examples: Images of defects, with the good images that they were made from.
+    """
+    shares = [share_of(reconstructor, example) for example in examples]
+    known = [share for share in shares if share is not None]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def share_of(reconstructor: "PixelReconstructor", example: Example) -> float | None:
+    """See :func:`reconstructed_share`; None where that cannot be told."""
+    from reb_pipeline.metrics.report import resize_mask
+
+    if example.good is None or example.mask is None:
+        return None
+    side = reconstructor.side
+    pair = np.stack([resize_image(image, side) for image in (example.image, example.good)])
+    defective, good = pair / np.float32(255)
+    of_defective, of_good = reconstructor.reconstruct(pair)
+    mask = resize_mask(example.mask, (side, side))
+    return reconstructed_share(defective, good, of_defective, of_good, mask)
+
+
+def reconstructed_share(
+    defective: np.ndarray,
+    good: np.ndarray,
+    of_defective: np.ndarray,
+    of_good: np.ndarray,
+    mask: np.ndarray,
+) -> float | None:
+    """Share of a defect's contrast that its reconstruction shows too: 0 = the defect is gone, 1 = all of it is drawn.
+
+    The least-squares slope of the change of the reconstruction over the change of the image that the defect is, inside
+    its mask. What the network draws badly in the good image as well counts for nothing.
+
+    Args:
+        defective: The image with the defect, [height, width, channels] in [0, 1].
+        good: The image without it, likewise.
+        of_defective: Reconstruction of the first, likewise.
+        of_good: Reconstruction of the second, likewise.
+        mask: bool [height, width], the defect.
+
+    Returns:
+        The share; None if both images are the same inside the mask.
+    """
+    change = (defective - good)[mask].astype(np.float64)
+    drawn = (of_defective - of_good)[mask].astype(np.float64)
+    energy = float(np.sum(change * change))
+    return float(np.sum(drawn * change)) / energy if energy else None

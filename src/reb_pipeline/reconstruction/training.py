@@ -1,0 +1,182 @@
+"""The training of a network that reconstructs good images or their features."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from reb_pipeline.device import torch_device
+from reb_pipeline.errors import InputError
+from reb_pipeline.progress import progress
+from reb_pipeline.training import Checkpoint, ResumableRun
+
+VALIDATE_EVERY = 50  # updates; and after the last
+FEWEST_IMAGES = 2  # batch statistics of one image alone are none
+
+
+@dataclass(frozen=True)
+class ReconstructionSettings:
+    """Everything that decides the weights, data and network apart.
+
+    Attributes:
+        updates: Optimiser steps.
+        batch_size: Images an update; all where there are fewer.
+        learning_rate: Of Adam at the first update; falls to zero as a cosine.
+        seed: Of the network's first weights, the batches and the noise.
+    """
+
+    updates: int
+    batch_size: int
+    learning_rate: float
+    seed: int
+
+
+class Reconstruction(nn.Module):
+    """A network that is trained to reconstruct what it is given."""
+
+    def loss(self, batch: Any, generator: torch.Generator | None) -> torch.Tensor:
+        """How badly it does.
+
+        Args:
+            batch: What :meth:`Batches.batch` gave, on the network's device.
+            generator: Source of noise, on that device too; None in validation, which has none.
+
+        Returns:
+            The mean over the batch, a scalar.
+        """
+        raise NotImplementedError
+
+
+class Batches(Protocol):
+    """What a network is trained on."""
+
+    def __len__(self) -> int:
+        """Number of images."""
+
+    def batch(self, indices: np.ndarray) -> Any:
+        """Some images as a tensor or a list of tensors, on the CPU."""
+
+
+def insist_on_enough(data: Batches) -> None:
+    """Check that there are images enough to train on.
+
+    Raises:
+        InputError: If there are not.
+    """
+    if len(data) < FEWEST_IMAGES:
+        msg = (
+            f"{len(data)} good images are too few to train a reconstruction: give at least {FEWEST_IMAGES} that are "
+            f"not held out."
+        )
+        raise InputError(msg)
+
+
+def train(
+    network: Reconstruction,
+    data: Batches,
+    held_out: Batches | None,
+    settings: ReconstructionSettings,
+    checkpoint: Checkpoint,
+    *,
+    origin: str,
+    device: str = "auto",
+    description: str | None = None,
+) -> dict[str, Any]:
+    """Train a network in place: Adam, its learning rate on a cosine, in full precision.
+
+    A run that was cut off goes on from its last checkpoint. On a CPU it ends with the weights of an uninterrupted
+    one, bit by bit. Half precision would blur small residuals, which are differences of almost equal numbers.
+
+    Args:
+        network: The network, with its initial weights; stays on the device.
+        data: What to train on.
+        held_out: What to validate on now and then; it decides nothing.
+        settings: How long, how fast.
+        checkpoint: Where to go on from, and to write to.
+        origin: What tells data, network and initial weights from others; a checkpoint of another origin or of other
+            settings is not used.
+        device: See :func:`reb_pipeline.device.torch_device`.
+        description: Label of the progress bar; no bar without it.
+
+    Returns:
+        JSON values: ``updates``, one dictionary each with ``update`` from 1, ``loss`` and ``learning_rate``;
+        ``validations``, one dictionary each with ``update`` and ``loss``.
+
+    Raises:
+        InputError: If there are fewer than two images, or the loss is no longer finite.
+    """
+    insist_on_enough(data)
+    network.to(torch_device(device)).to(
+        memory_format=torch.channels_last
+    )  # quickest in convolutions
+    optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
+    identity = {"origin": origin, "settings": asdict(settings)}
+    run = ResumableRun(checkpoint, identity, {"network": network, "optimizer": optimizer})
+    done = len(run.history.updates)
+    for update in progress(range(done, settings.updates), description, settings.updates, done):
+        rate = settings.learning_rate * (1 + math.cos(math.pi * update / settings.updates)) / 2
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        loss = _update(network, data, optimizer, settings, update)
+        run.history.updates.append({"update": update + 1, "loss": loss, "learning_rate": rate})
+        is_last = update + 1 == settings.updates
+        if held_out is not None and (is_last or (update + 1) % VALIDATE_EVERY == 0):
+            loss = validate(network, held_out, settings.batch_size)
+            run.history.validations.append({"update": update + 1, "loss": loss})
+        run.keep(is_last=is_last)
+    return asdict(run.history)
+
+
+def validate(network: Reconstruction, data: Batches, batch_size: int) -> float:
+    """The mean loss over all images, in eval mode and without noise."""
+    network.eval()
+    with torch.inference_mode():
+        losses = [
+            network.loss(batch, None).item() * n_images
+            for batch, n_images in batches_of(network, data, batch_size)
+        ]
+    return sum(losses) / len(data)
+
+
+def batches_of(network: nn.Module, data: Batches, batch_size: int) -> Iterator[tuple[Any, int]]:
+    """All images in their order: (batch on the network's device, number of its images)."""
+    for start in range(0, len(data), batch_size):
+        indices = np.arange(start, min(start + batch_size, len(data)))
+        yield _moved(data.batch(indices), _device_of(network)), len(indices)
+
+
+def _update(
+    network: Reconstruction,
+    data: Batches,
+    optimizer: torch.optim.Optimizer,
+    settings: ReconstructionSettings,
+    update: int,
+) -> float:
+    """One optimiser step; what it draws depends on seed and update alone, so that a resumed run draws the same."""
+    device = _device_of(network)
+    rng = np.random.default_rng([settings.seed, update])
+    indices = rng.choice(len(data), min(settings.batch_size, len(data)), replace=False)
+    generator = torch.Generator(device).manual_seed(int(rng.integers(2**63)))
+    network.train()
+    optimizer.zero_grad()
+    loss = network.loss(_moved(data.batch(indices), device), generator)
+    if not loss.isfinite():
+        msg = f"The loss of update {update + 1} is not finite: set learning_rate below {settings.learning_rate:g}."
+        raise InputError(msg)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def _device_of(network: nn.Module) -> torch.device:
+    return next(network.parameters()).device
+
+
+def _moved(batch: Any, device: torch.device) -> Any:
+    if isinstance(batch, torch.Tensor):
+        return batch.to(device, non_blocking=True)
+    return [tensor.to(device, non_blocking=True) for tensor in batch]

@@ -1,0 +1,62 @@
+"""The figure of what methods find against what they take."""
+
+import pandas as pd
+
+from reb_pipeline.figures.trade_off import trade_off_figure
+from reb_pipeline.pipelines.studies_paradigms.nodes import draw_paradigms, paradigm_of
+from reb_pipeline.studies.cells import CELL_FIELDS, PIXEL_DETECTORS
+from reb_pipeline.studies.rows import COLUMNS
+
+
+def table_of(*detectors, category="part"):
+    rows = [
+        {
+            **dict.fromkeys(COLUMNS),
+            **dict.fromkeys(CELL_FIELDS, "x"),
+            "category": category,
+            "status": "measured",
+            "defect_type": "all",
+            "detector": detector,
+            "image_auroc": 0.9 - 0.1 * n,
+            "images_per_second": 10.0 * (n + 1),
+            "model_mib": 2.5,
+        }
+        for n, detector in enumerate(detectors)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_a_marker_a_method_and_a_colour_a_family():
+    table = pd.DataFrame(
+        {
+            "x": [1.0, 10.0, 30.0],
+            "y": [0.5, 0.7, 0.9],
+            "m": ["a", "b", "c"],
+            "f": ["F", "G", "F"],
+            "mib": 4.0,
+        }
+    )
+    figure = trade_off_figure(table, "x", "y", "m", "f", "title", ["mib"])
+    first, second = figure.data
+    assert (first.name, list(first.x), list(first.text)) == ("F", [1.0, 30.0], ["a", "c"])
+    assert (second.name, list(second.y)) == ("G", [0.7])
+    assert first.marker.symbol != second.marker.symbol
+    assert first.marker.color != second.marker.color
+    assert [row[0] for row in first.customdata] == [4.0, 4.0]
+    assert figure.layout.xaxis.type == "log"
+
+
+def test_means_stand_for_their_categories():
+    detectors = ("nearest", "feature_reconstruction", "hybrid", *PIXEL_DETECTORS)
+    tables = [table_of(*detectors, category=name) for name in ("one", "two", "mean")]
+    figure = draw_paradigms(pd.concat(tables, ignore_index=True))
+    assert figure.layout.title.text == "Two paradigms: mean"
+    assert sum(len(trace.x) for trace in figure.data) == len(detectors)
+    assert [trace.name for trace in figure.data] == [
+        "remember patches", "reconstruct features", "both", "reconstruct pixels",
+    ]  # fmt: skip
+    assert draw_paradigms(tables[0]).layout.title.text == "Two paradigms: one"
+
+
+def test_other_detectors_remember():
+    assert paradigm_of("padim") == "remember patches"

@@ -1,0 +1,42 @@
+"""A workbench of the miniature of MVTec AD's screws."""
+
+from pathlib import Path
+
+from conftest import SMALL
+from reb_pipeline.config_loader import LOADER_ARGS, ProjectConfigLoader
+from reb_pipeline.parameters import CATEGORY_SECTIONS, ComputeParams
+from reb_pipeline.pipelines.studies.measure import open_workbench
+from reb_pipeline.pipelines.studies.sections import Sections
+
+CONF = Path(__file__).parents[2] / "conf"
+PARAMS = {
+    **SMALL,
+    "features": {**SMALL["features"], "batch_size": 3},
+    "defect_synthesis": {"saliency": "whole_image", "per_kind": 1},
+    "ssl_finetune": {**SMALL["ssl_finetune"], "enabled": False},
+    "feature_reconstruction": {"updates": 2},
+    "pixel_reconstruction": {"updates": 2, "image_size": 32},
+}
+REPRESENTATIONS = {
+    "defectmaker": {},
+    "cutpaste": {"shapes": ["rect"], "fills": ["cut_paste"]},
+    "draem": {"shapes": ["perlin"], "fills": ["texture"]},
+}
+
+
+def parameters_of_screws():
+    """The sections of the category by name."""
+    loader = ProjectConfigLoader(str(CONF), env="mvtec_ad", runtime_params=PARAMS, **LOADER_ARGS)
+    expanded = loader["parameters"]
+    return {name: model(**expanded[name]["screw"]) for name, model in CATEGORY_SECTIONS.items()}
+
+
+def bench_of(images, parameters, cache, **more):
+    """A workbench of such sections."""
+    names = (
+        "ingestion", "features", "defect_synthesis", "ssl_finetune", "memory_bank", "scoring",
+        "feature_reconstruction", "pixel_reconstruction",
+    )  # fmt: skip
+    compute = ComputeParams(device="cpu", memory_gib=4.0)
+    sections = Sections(*(parameters[name] for name in names), compute)
+    return open_workbench(images, sections, REPRESENTATIONS, 15, cache, **more)
