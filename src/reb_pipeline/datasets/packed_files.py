@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 N_CLASSES = 10
 
 _CIFAR_SHAPE = (3, 32, 32)  # channels, rows, columns
-_PICKLE = (
-    b"\x80"  # first byte of a pickle of protocol 2 or higher; a binary batch begins with a label
-)
+# First byte of a pickle of protocol 2 or higher; a binary batch begins with a label.
+_PICKLE = b"\x80"
 _NEEDED_BY_ARRAYS = {
     ("numpy", "dtype"),
     ("numpy", "ndarray"),

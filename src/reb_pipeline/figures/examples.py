@@ -12,9 +12,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 _COLUMNS = ("image", "mask", "anomaly map", "overlay")
-_COLOUR_MAP = (
-    "YlOrRd"  # light to dark, so one scale serves the map and, over photographs, the overlay
-)
+# Light to dark, so one scale serves the map and, over photographs, the overlay.
+_COLOUR_MAP = "YlOrRd"
 _STRIDE = 8  # maps are smooth: every eighth pixel tells their distribution
 _OVERLAY_OPACITY = 0.75  # of the highest score: the part must stay visible below
 

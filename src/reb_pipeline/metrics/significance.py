@@ -8,9 +8,8 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 _FEWEST_PAIRS = 6  # with 5, even a win in every category has p = 2 / 2⁵ = 6.25 %
-_DECIMALS = (
-    12  # coarser than the rounding errors of AUROCs or percents, finer than any real difference
-)
+# Coarser than the rounding errors of AUROCs or percents, finer than any real difference.
+_DECIMALS = 12
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-VARIANCE_SHARE = (
-    0.95  # of the bank's in the directions kept, if a quarter of the channels, or 64, will do
-)
+# Of the bank's in the directions kept, if a quarter of the channels, or 64, will do.
+VARIANCE_SHARE = 0.95
 LOWEST_SHARE = 0.7  # below it too few rows are ruled out
 SAMPLE_ROWS = 4096  # show the directions well enough: any orthonormal ones give valid bounds
 ROWS_PER_BLOCK = 4096

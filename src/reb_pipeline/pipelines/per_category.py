@@ -8,9 +8,8 @@ from reb_pipeline.config_loader import categories
 
 COMPUTE = "params:compute"
 GPU = "gpu"  # tag of nodes that are faster on one
-TOLERATES_MISSING_DATA = (
-    "tolerates_missing_data"  # tag of nodes that make something of UnavailableImages
-)
+# Tag of nodes that make something of UnavailableImages.
+TOLERATES_MISSING_DATA = "tolerates_missing_data"
 
 
 def per_category(

@@ -12,9 +12,8 @@ from reb_pipeline.reconstruction.training import Reconstruction
 CHANNELS = (32, 64, 128)  # of the encoder's blocks, each halving the side
 FEWEST_SIDE, SIDE_STEP = 32, 2 ** len(CHANNELS)  # pixels
 LEAK = 0.2  # slope of the LeakyReLU below 0
-SQUEEZED_CHANNELS = (
-    16  # between the convolutions and the latent vector, lest that layer outgrow all others
-)
+# Between the convolutions and the latent vector, lest that layer outgrow all others.
+SQUEEZED_CHANNELS = 16
 # Standard deviation that the variational autoencoder's decoder allows a pixel, of a range of 1.
 DECODER_NOISE = 0.05
 
