@@ -12,14 +12,13 @@ from reb_pipeline.neighbors.image_scores import IMAGE_SCORES, REWEIGHTED
 from reb_pipeline.neighbors.scorers import SCORERS
 from reb_pipeline.neighbors.scoring import SCORE_FORMS
 from reb_pipeline.parameters import (
-    CATEGORY_SECTIONS,
     FeatureParams,
     MemoryBankParams,
     ScoringParams,
-    StudiesParams,
 )
-from reb_pipeline.per_category_parameters import expand_parameters
+from reb_pipeline.per_category_parameters import CATEGORY_SECTIONS, expand_parameters
 from reb_pipeline.studies.cells import CELL_FIELDS
+from reb_pipeline.study_parameters import StudiesParams
 
 CONF = Path(__file__).parents[1] / "conf"
 ENVIRONMENTS = sorted({path.parent.name for path in CONF.glob("*/*.yml")} - {"local"})

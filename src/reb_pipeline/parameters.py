@@ -1,6 +1,6 @@
 """Typed parameters: one model a section of ``conf/*/parameters.yml``.
 
-Every section of :data:`CATEGORY_SECTIONS` reaches the nodes as ``params:<section>.<category>``: its defaults with the
+A category's own copy of a section reaches the nodes as ``params:<section>.<category>``: its defaults with the
 category's own values, given under ``per_category``, on top; see :mod:`reb_pipeline.per_category_parameters`.
 """
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from reb_pipeline.features.adapted import BackboneWeights
     from reb_pipeline.neighbors.image_scores import ImageScoreSettings
     from reb_pipeline.neighbors.scorers import Neighborhoods
-    from reb_pipeline.studies.cells import Cell
 
 
 class Section(BaseModel):
@@ -308,62 +307,6 @@ class DriftParams(Section):
     window: int = Field(ge=1)  # parts of each piece that the figure describes
 
 
-class StudyParams(Section):
-    """What a study compares."""
-
-    grids: list[dict[str, list[Any]]]
-    reference: dict[str, Any]
-    published_tables: list[Literal["2", "3", "4", "5", "6", "7"]]
-    max_neighbors: int = Field(ge=1)
-    pixel_metrics: bool
-    speed: bool
-
-    def cells(self, defaults: dict[str, Any]) -> "list[Cell]":
-        """Everything to measure; ``defaults`` as of :func:`reb_pipeline.studies.cells.expand`."""
-        from reb_pipeline.studies.cells import expand
-
-        return expand(self.grids, defaults)
-
-    @model_validator(mode="after")
-    def _grids_name_settings(self) -> "StudyParams":
-        from reb_pipeline.studies.cells import CELL_FIELDS
-
-        for name in {*self.reference, *(name for grid in self.grids for name in grid)}:
-            if name not in CELL_FIELDS:
-                msg = f"{name} is no setting of a study; known are {', '.join(CELL_FIELDS)}"
-                raise ValueError(msg)
-        return self
-
-
-class SelectionParams(Section):
-    """Which candidates are chosen from without labels."""
-
-    grids: list[dict[str, list[Any]]]
-    oracle_grids: list[dict[str, list[Any]]]
-    max_neighbors: int = Field(ge=1)
-
-    def cells(self, defaults: dict[str, Any]) -> "list[Cell]":
-        """The candidates; ``defaults`` as of :func:`reb_pipeline.studies.cells.expand`."""
-        from reb_pipeline.studies.cells import expand
-
-        return expand(self.grids, defaults)
-
-
-class StudiesParams(Section):
-    """Comparisons: the tables and figures of the paper, on any data set."""
-
-    benchmark: str
-    representation_defects: dict[str, dict[str, Any]]
-    arms: StudyParams
-    representations: StudyParams
-    detectors: StudyParams
-    few_shot: StudyParams
-    coreset: StudyParams
-    neighbors: StudyParams
-    alpha: StudyParams
-    paradigms: StudyParams
-
-
 class InspectionParams(Section):
     """Which new images are inspected, and with what."""
 
@@ -403,26 +346,3 @@ class ComputeParams(Section):
         from reb_pipeline.device import torch_device
 
         return str(torch_device(self.device))
-
-
-CATEGORY_SECTIONS: dict[str, type[Section]] = {
-    "ingestion": IngestionParams,
-    "features": FeatureParams,
-    "defect_synthesis": DefectSynthesisParams,
-    "ssl_finetune": SSLFinetuneParams,
-    "memory_bank": MemoryBankParams,
-    "scoring": ScoringParams,
-    "feature_reconstruction": FeatureReconstructionParams,
-    "pixel_reconstruction": PixelReconstructionParams,
-    "calibration": CalibrationParams,
-    "evaluation": EvaluationParams,
-    "bank_update": BankUpdateParams,
-    "drift": DriftParams,
-    "inspection": InspectionParams,
-}
-SHARED_SECTIONS: dict[str, type[Section]] = {
-    "compute": ComputeParams,
-    "summary": SummaryParams,
-    "studies": StudiesParams,
-    "selection": SelectionParams,
-}

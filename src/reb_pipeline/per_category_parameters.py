@@ -7,9 +7,48 @@ from omegaconf import OmegaConf
 from pydantic import ValidationError
 
 from reb_pipeline.errors import InputError, insist_known
-from reb_pipeline.parameters import CATEGORY_SECTIONS, SHARED_SECTIONS, Section
+from reb_pipeline.parameters import (
+    BankUpdateParams,
+    CalibrationParams,
+    ComputeParams,
+    DefectSynthesisParams,
+    DriftParams,
+    EvaluationParams,
+    FeatureParams,
+    FeatureReconstructionParams,
+    IngestionParams,
+    InspectionParams,
+    MemoryBankParams,
+    PixelReconstructionParams,
+    ScoringParams,
+    Section,
+    SSLFinetuneParams,
+    SummaryParams,
+)
+from reb_pipeline.study_parameters import SelectionParams, StudiesParams
 
 PER_CATEGORY = "per_category"
+CATEGORY_SECTIONS: dict[str, type[Section]] = {
+    "ingestion": IngestionParams,
+    "features": FeatureParams,
+    "defect_synthesis": DefectSynthesisParams,
+    "ssl_finetune": SSLFinetuneParams,
+    "memory_bank": MemoryBankParams,
+    "scoring": ScoringParams,
+    "feature_reconstruction": FeatureReconstructionParams,
+    "pixel_reconstruction": PixelReconstructionParams,
+    "calibration": CalibrationParams,
+    "evaluation": EvaluationParams,
+    "bank_update": BankUpdateParams,
+    "drift": DriftParams,
+    "inspection": InspectionParams,
+}
+SHARED_SECTIONS: dict[str, type[Section]] = {
+    "compute": ComputeParams,
+    "summary": SummaryParams,
+    "studies": StudiesParams,
+    "selection": SelectionParams,
+}
 FREE_NAMES = ("seed", "data_root", "output_root")  # read by the YAML itself
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from conftest import SMALL
 from reb_pipeline.config_loader import LOADER_ARGS, ProjectConfigLoader
-from reb_pipeline.parameters import CATEGORY_SECTIONS, ComputeParams
+from reb_pipeline.parameters import ComputeParams
+from reb_pipeline.per_category_parameters import CATEGORY_SECTIONS
 from reb_pipeline.pipelines.studies.measure import open_workbench
 from reb_pipeline.pipelines.studies.sections import Sections
 

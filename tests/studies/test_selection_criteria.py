@@ -14,7 +14,7 @@ from plain_cell import cell
 from sklearn.metrics import roc_auc_score
 
 from reb_pipeline.config_loader import LOADER_ARGS, ProjectConfigLoader
-from reb_pipeline.parameters import CATEGORY_SECTIONS
+from reb_pipeline.per_category_parameters import CATEGORY_SECTIONS
 from reb_pipeline.studies.selection import (
     CRITERIA,
     as_parameters,

@@ -50,7 +50,7 @@ class HybridDetector:
         alpha: float = 1,
         form: str = "subtract_squared",
         feature_loss: str = "cosine",
-        fusion: str = "sum",
+        fusion: str = "product",
         layers: Sequence[str | int] | None = None,
         updates: int = 400,
         batch_size: int = 16,

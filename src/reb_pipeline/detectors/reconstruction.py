@@ -38,7 +38,7 @@ class FeatureReconstructionDetector:
         self,
         *,
         feature_loss: str = "cosine",
-        fusion: str = "sum",
+        fusion: str = "product",
         image_score: str = "block_max",
         layers: Sequence[str | int] | None = None,
         updates: int = 400,

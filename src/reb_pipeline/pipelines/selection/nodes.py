@@ -15,9 +15,9 @@ from reb_pipeline.parameters import (
     MemoryBankParams,
     PixelReconstructionParams,
     ScoringParams,
-    SelectionParams,
     SSLFinetuneParams,
 )
+from reb_pipeline.study_parameters import SelectionParams
 
 
 def judge_candidates(

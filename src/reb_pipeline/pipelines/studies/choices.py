@@ -5,13 +5,13 @@ from typing import Any
 import pandas as pd
 
 from reb_pipeline.errors import InputError
-from reb_pipeline.parameters import SelectionParams
 from reb_pipeline.pipelines.studies.candidates import judge_candidates
 from reb_pipeline.pipelines.studies.measure import CellMeter
 from reb_pipeline.pipelines.studies.workbench import Workbench
 from reb_pipeline.progress import progress
 from reb_pipeline.studies.cells import AUTO, Cell, expand
 from reb_pipeline.studies.regret import choice_rows, unavailable_choices
+from reb_pipeline.study_parameters import SelectionParams
 
 PAPER = {
     "detector": "ldknn", "n_neighbors": 5, "alpha": 1.0, "form": "subtract_squared", "image_score": "block_max"

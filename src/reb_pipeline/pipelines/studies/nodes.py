@@ -18,8 +18,8 @@ from reb_pipeline.parameters import (
     PixelReconstructionParams,
     ScoringParams,
     SSLFinetuneParams,
-    StudyParams,
 )
+from reb_pipeline.study_parameters import StudyParams
 
 
 def measure_cells(
