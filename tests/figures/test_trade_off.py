@@ -38,7 +38,7 @@ def test_a_marker_a_method_and_a_colour_a_family():
     )
     figure = trade_off_figure(table, "x", "y", "m", "f", "title", ["mib"])
     first, second = figure.data
-    assert (first.name, list(first.x), list(first.text)) == ("F", [1.0, 30.0], ["a", "c"])
+    assert (first.name, list(first.x), list(first.text)) == ("F", [30.0, 1.0], ["c", "a"])
     assert (second.name, list(second.y)) == ("G", [0.7])
     assert first.marker.symbol != second.marker.symbol
     assert first.marker.color != second.marker.color

@@ -1,13 +1,14 @@
 """Plotly figure of what methods find against what they take."""
 
 from collections.abc import Sequence
-from itertools import cycle
+from itertools import cycle, islice
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from reb_pipeline.figures.studies import log_axis, nothing_measured, series_colours
 
+SIDES = ("middle right", "middle left")  # of one after the other, as methods of a family lie close
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "cross", "x")
 
 
@@ -33,14 +34,14 @@ def trade_off_figure(
     for (name, colour), symbol in zip(
         series_colours(table[family]).items(), cycle(SYMBOLS), strict=False
     ):
-        rows = table[table[family] == name]
+        rows = table[table[family] == name].sort_values(y, ascending=False)
         figure.add_scatter(
             x=rows[x],
             y=rows[y],
             text=rows[method],
             customdata=rows[list(told)],
             hovertemplate=hover,
-            textposition="top center",
+            textposition=list(islice(cycle(SIDES), len(rows))),
             mode="markers+text",
             name=name,
             marker={"color": colour, "symbol": symbol, "size": 12},
