@@ -66,7 +66,7 @@ def test_good_images_become_verdicts(run_project, screw):
     maps: AnomalyMaps = load(out, "feature_reconstruction_maps", MAPS)
     assert scores["id"].tolist() == maps.image_ids == residuals.image_ids
     assert (maps.size, maps.sigma) == (64, 4.0)
-    np.testing.assert_allclose(maps.patch_scores, residuals.levels.sum(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(maps.patch_scores, residuals.levels.prod(axis=1), rtol=1e-4)
     blocks = maps.patch_scores[:, :15, :15].reshape(6, 5, 3, 5, 3).mean(axis=(2, 4))
     np.testing.assert_allclose(scores["image_score"], blocks.max(axis=(1, 2)), rtol=1e-5)
     metrics = read_json(reports, "feature_reconstruction_metrics.json")
@@ -76,10 +76,10 @@ def test_good_images_become_verdicts(run_project, screw):
         assert newest(reports, figure).stat().st_size > 1000
 
     # Another fusion needs no training and no forward pass.
-    params = {**screw, "feature_reconstruction": {**FEATURE, "fusion": "product"}}
+    params = {**screw, "feature_reconstruction": {**FEATURE, "fusion": "sum"}}
     run_project("mvtec_ad", params, from_nodes=["screw.fuse_residual_maps"], **AGAIN)
-    product = load(out, "feature_reconstruction_maps", MAPS).patch_scores
-    np.testing.assert_allclose(product, residuals.levels.prod(axis=1), rtol=1e-4)
+    total = load(out, "feature_reconstruction_maps", MAPS).patch_scores
+    np.testing.assert_allclose(total, residuals.levels.sum(axis=1), rtol=1e-5)
     assert versions(models, "feature_decoder.safetensors") == 1
     assert versions(out / "07_model_output/screw", "feature_residuals.npz") == 1
 

@@ -62,7 +62,7 @@ def test_both_detectors_are_heard(run_project, tmp_path):
     good_searched = load(out, "06_models/mono/held_out_patches.npz", nearest)
     assert good.image_ids == good_searched.image_ids
     of_bank = surprise(searched.squared_distances[..., 0], good_searched.squared_distances[..., 0])
-    of_decoder = surprise(test.levels.sum(axis=1), good.levels.sum(axis=1))
+    of_decoder = surprise(test.levels.prod(axis=1), good.levels.prod(axis=1))
     fine = np.stack([resize_map(grid, (16, 16)) for grid in of_bank])
     np.testing.assert_allclose(maps.patch_scores, (fine + of_decoder) / 2, rtol=1e-4)
     assert maps.image_ids == scores["id"].tolist()
