@@ -226,7 +226,7 @@ def test_raw_images_in_a_bucket(layout: Layout, bucket: str, tmp_path: Path) -> 
     sample = here.samples[-1]
     assert np.array_equal(there.open_image(sample.path), here.open_image(sample.path))
     assert json.dumps(dataset.preview()) == json.dumps(layout.build(local).preview())
-    with pytest.raises(DatasetError, match="does not (exist|hold)"):
+    with pytest.raises(DatasetError, match=r"does not (exist|hold)"):
         layout.build(f"{bucket}/missing").check()
 
 
