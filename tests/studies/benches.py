@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from conftest import SMALL
 from reb_pipeline.config_loader import LOADER_ARGS, ProjectConfigLoader
 from reb_pipeline.parameters import ComputeParams
@@ -41,3 +43,21 @@ def bench_of(images, parameters, cache, **more):
     compute = ComputeParams(device="cpu", memory_gib=4.0)
     sections = Sections(*(parameters[name] for name in names), compute)
     return open_workbench(images, sections, REPRESENTATIONS, 15, cache, **more)
+
+
+def count_calls(monkeypatch, owner, name):
+    """Count the calls of a function from now on."""
+    calls, original = [], getattr(owner, name)
+
+    def counted(*args, **kwargs):
+        calls.append(args)
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, counted)
+    return calls
+
+
+def stack(features):
+    """Ids and patch features of all images."""
+    ids, grids = zip(*features.patches(), strict=True)
+    return list(ids), np.stack(grids)

@@ -1,10 +1,11 @@
 """What cells cost, and detectors that are trained."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
-from benches import bench_of, parameters_of_screws
+from benches import bench_of, count_calls, parameters_of_screws, stack
 from plain_cell import cell
 
 import miniatures
@@ -51,24 +52,7 @@ def bench(open_bench):
 
 @pytest.fixture
 def count(monkeypatch):
-    """Count the calls of a function from now on."""
-
-    def count(owner, name):
-        calls, original = [], getattr(owner, name)
-
-        def counted(*args, **kwargs):
-            calls.append(args)
-            return original(*args, **kwargs)
-
-        monkeypatch.setattr(owner, name, counted)
-        return calls
-
-    return count
-
-
-def stack(features):
-    ids, grids = zip(*features.patches(), strict=True)
-    return list(ids), np.stack(grids)
+    return partial(count_calls, monkeypatch)
 
 
 def test_fresh_features_are_those_of_the_cache(bench):

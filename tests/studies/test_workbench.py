@@ -1,10 +1,12 @@
 """Everything that cells share is computed once, and is what a run of the project computes."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from benches import PARAMS, bench_of, parameters_of_screws
+from benches import PARAMS, bench_of, count_calls, parameters_of_screws, stack
 from plain_cell import cell
 
 import miniatures
@@ -54,24 +56,7 @@ def bench(open_bench):
 
 @pytest.fixture
 def count(monkeypatch):
-    """Count the calls of a function from now on."""
-
-    def count(owner, name):
-        calls, original = [], getattr(owner, name)
-
-        def counted(*args, **kwargs):
-            calls.append(args)
-            return original(*args, **kwargs)
-
-        monkeypatch.setattr(owner, name, counted)
-        return calls
-
-    return count
-
-
-def stack(features):
-    ids, grids = zip(*features.patches(), strict=True)
-    return list(ids), np.stack(grids)
+    return partial(count_calls, monkeypatch)
 
 
 # --- features
