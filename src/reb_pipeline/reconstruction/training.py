@@ -1,6 +1,7 @@
 """The training of a network that reconstructs good images or their features."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
@@ -35,9 +36,10 @@ class ReconstructionSettings:
     seed: int
 
 
-class Reconstruction(nn.Module):
+class Reconstruction(nn.Module, ABC):
     """A network that is trained to reconstruct what it is given."""
 
+    @abstractmethod
     def loss(self, batch: Any, generator: torch.Generator | None) -> torch.Tensor:
         """How badly it does.
 
@@ -48,7 +50,6 @@ class Reconstruction(nn.Module):
         Returns:
             The mean over the batch, a scalar.
         """
-        raise NotImplementedError
 
 
 class Batches(Protocol):
