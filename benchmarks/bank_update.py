@@ -18,12 +18,13 @@ import numpy as np
 from benchmarks.peers.case import Settings
 from benchmarks.peers.data import BATCH, cells, extractor
 
-from reb_pipeline.neighbors.bank import Coreset, MemoryBank, collect_patches
-from reb_pipeline.neighbors.coreset import select_coreset
-from reb_pipeline.neighbors.density import LocalDensity, measure_local_density
-from reb_pipeline.neighbors.scoring import ldknn_scores
-from reb_pipeline.neighbors.search import NearestPatches, nearest_neighbors, search_images
-from reb_pipeline.neighbors.update import update_bank, update_coreset, update_density
+from reb_pipeline.memory_bank.bank import Coreset, MemoryBank, collect_patches
+from reb_pipeline.memory_bank.coreset import select_coreset
+from reb_pipeline.memory_bank.density import LocalDensity, measure_local_density
+from reb_pipeline.memory_bank.nearest_patches import NearestPatches, search_images
+from reb_pipeline.memory_bank.update import update_bank, update_coreset, update_density
+from reb_pipeline.scoring.ldknn import ldknn_scores
+from reb_pipeline.search.index import nearest_neighbors
 
 RATIO, NEIGHBORS, SCORED, CALIBRATION = 0.03, 15, 5, 50
 STEPS = "features", "coreset", "density", "calibration"

@@ -26,10 +26,10 @@ import psutil
 import yaml
 
 from reb_pipeline.datasets import ELPVDataset
-from reb_pipeline.runners.dask_cluster import THREAD_VARIABLES
+from reb_pipeline.project.runners.dask_cluster import THREAD_VARIABLES
 
 ROOT = Path(__file__).parents[1]
-DASK = ["--runner", "reb_pipeline.runners.DaskRunner", "--runner-params"]
+DASK = ["--runner", "reb_pipeline.project.runners.DaskRunner", "--runner-params"]
 # In the middle of a run: the first category has its bank, the others are at work.
 MIDDLE = "06_models/*/memory_bank.npz/*/memory_bank.npz"
 

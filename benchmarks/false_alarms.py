@@ -15,23 +15,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reb_pipeline.calibration.conformal import (
-    conformal_threshold,
-    false_alarm_band,
-    threshold_rank,
-)
+from reb_pipeline.calibration.conformal import conformal_threshold, false_alarm_band, threshold_rank
+from reb_pipeline.core.errors import print_input_error
+from reb_pipeline.core.progress import progress
 from reb_pipeline.datasets import ELPVDataset
-from reb_pipeline.datasets.loose_images import loose_images
-from reb_pipeline.errors import print_input_error
 from reb_pipeline.features.extractor import PatchExtractor, extract_patches
-from reb_pipeline.neighbors.bank import Coreset, MemoryBank, collect_patches
-from reb_pipeline.neighbors.coreset import select_coreset
-from reb_pipeline.neighbors.density import LocalDensity, measure_local_density
-from reb_pipeline.neighbors.held_out import search_own_images
-from reb_pipeline.neighbors.image_scores import ImageScoreSettings, image_scores
-from reb_pipeline.neighbors.scorers import Neighborhoods, patch_scores
-from reb_pipeline.neighbors.search import NearestPatches, search_images
-from reb_pipeline.progress import progress
+from reb_pipeline.images.collection import loose_images
+from reb_pipeline.memory_bank.bank import Coreset, MemoryBank, collect_patches
+from reb_pipeline.memory_bank.coreset import select_coreset
+from reb_pipeline.memory_bank.density import LocalDensity, measure_local_density
+from reb_pipeline.memory_bank.held_out import search_own_images
+from reb_pipeline.memory_bank.nearest_patches import NearestPatches, search_images
+from reb_pipeline.scoring.image_scores import ImageScoreSettings, image_scores
+from reb_pipeline.scoring.patch_scores import Neighborhoods, patch_scores
 
 RATES = (0.01, 0.05, 0.1)
 CALIBRATION_IMAGES = 99

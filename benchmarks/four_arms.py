@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from reb_pipeline.config_loader import CONF_SOURCE, LOADER_ARGS, ProjectConfigLoader
+from reb_pipeline.parameters.loader import CONF_SOURCE, LOADER_ARGS, ProjectConfigLoader
 
 # Name of each arm, whether the backbone is fine-tuned, alpha.
 ARMS = (

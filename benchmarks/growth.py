@@ -20,10 +20,10 @@ from benchmarks.memory import peak_of
 from benchmarks.peers.case import Settings
 from benchmarks.peers.data import BATCH, as_bank, cells, extractor, manifold
 
-from reb_pipeline.neighbors.bank import Coreset, collect_patches
-from reb_pipeline.neighbors.coreset import select_coreset
-from reb_pipeline.neighbors.density import measure_local_density
-from reb_pipeline.neighbors.index import NeighborIndex
+from reb_pipeline.memory_bank.bank import Coreset, collect_patches
+from reb_pipeline.memory_bank.coreset import select_coreset
+from reb_pipeline.memory_bank.density import measure_local_density
+from reb_pipeline.search.index import NeighborIndex
 
 CORESET_RATIO = 0.01
 NEIGHBORS = 9

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from reb_pipeline.datasets.arrays import ArraysDataset
-from reb_pipeline.neighbors.bank import GIB, collect_patches
-from reb_pipeline.neighbors.coreset import select_coreset
+from reb_pipeline.memory_bank.bank import GIB, collect_patches
+from reb_pipeline.memory_bank.coreset import select_coreset
 
 GRID = 28
 CHANNELS = 384
@@ -36,7 +36,8 @@ def main() -> None:
     seconds = {}
     with tempfile.TemporaryDirectory() as folder, peak_anonymous_memory() as peak:
         stored = ArraysDataset(
-            filepath=str(Path(folder) / "bank.npz"), record="reb_pipeline.neighbors.bank.MemoryBank"
+            filepath=str(Path(folder) / "bank.npz"),
+            record="reb_pipeline.memory_bank.bank.MemoryBank",
         )
         with timed(seconds, "collect, s"):
             bank = collect_patches(patches(n_images), n_images, {}, memory_gib=args.budget)

@@ -6,7 +6,7 @@ from urllib.request import Request, urlopen
 import fsspec
 import pytest
 
-from reb_pipeline.datasets.atomic import register
+from reb_pipeline.core.atomic import register
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +14,7 @@ def bucket() -> Iterator[str]:
     """Address of an empty bucket, found by the variables that AWS's own tools read."""
     pytest.importorskip("s3fs")
     server = pytest.importorskip("moto.server").ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    from reb_pipeline.datasets.atomic_s3 import AtomicS3FileSystem
+    from reb_pipeline.core.atomic_s3 import AtomicS3FileSystem
 
     server.start()
     address = "http://{}:{}".format(*server.get_host_and_port())

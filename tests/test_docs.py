@@ -7,7 +7,7 @@ from urllib.parse import unquote
 import pytest
 import yaml
 
-from reb_pipeline.per_category_parameters import CATEGORY_SECTIONS, FREE_NAMES, SHARED_SECTIONS
+from reb_pipeline.parameters.per_category import CATEGORY_SECTIONS, FREE_NAMES, SHARED_SECTIONS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

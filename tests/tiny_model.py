@@ -7,16 +7,16 @@ import numpy as np
 
 from miniatures import SIZE, draw_part
 from reb_pipeline.calibration.record import CALIBRATION_SPLIT, Calibration
-from reb_pipeline.features.resize import resize_image
 from reb_pipeline.features.tiles import Tiles
+from reb_pipeline.images.resize import resize_image
 from reb_pipeline.inspection.model import good_image, only_coreset, pack, write_model
 from reb_pipeline.inspection.parity import Trained
-from reb_pipeline.neighbors.bank import collect_patches
-from reb_pipeline.neighbors.coreset import select_coreset
-from reb_pipeline.neighbors.density import measure_local_density
-from reb_pipeline.neighbors.scorers import search_depth
-from reb_pipeline.neighbors.search import search_images
-from reb_pipeline.parameters import ScoringParams
+from reb_pipeline.memory_bank.bank import collect_patches
+from reb_pipeline.memory_bank.coreset import select_coreset
+from reb_pipeline.memory_bank.density import measure_local_density
+from reb_pipeline.memory_bank.nearest_patches import search_images
+from reb_pipeline.parameters.sections import ScoringParams
+from reb_pipeline.scoring.patch_scores import search_depth
 
 CELL = 8  # pixels
 GRID = SIZE // CELL

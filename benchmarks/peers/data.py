@@ -8,8 +8,8 @@ from benchmarks.peers.case import Settings
 from scipy import ndimage
 
 from reb_pipeline.datasets import ELPVDataset
-from reb_pipeline.neighbors.bank import MemoryBank, collect_patches
-from reb_pipeline.neighbors.k_center import greedy_k_center
+from reb_pipeline.memory_bank.bank import MemoryBank, collect_patches
+from reb_pipeline.search.k_center import greedy_k_center
 
 CORESET_RATIO = 0.1
 BATCH = 16

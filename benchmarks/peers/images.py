@@ -22,14 +22,14 @@ from benchmarks.peers.neighbors import anomalib_greedy
 
 from reb_pipeline.features.backbones import load_backbone
 from reb_pipeline.features.extractor import extract_patches
-from reb_pipeline.features.resize import resize_image
-from reb_pipeline.neighbors.bank import Coreset, collect_patches
-from reb_pipeline.neighbors.coreset import select_coreset
-from reb_pipeline.neighbors.density import measure_local_density
-from reb_pipeline.neighbors.image_scores import IMAGE_SCORES, ImageScoreSettings
-from reb_pipeline.neighbors.index import NeighborIndex
-from reb_pipeline.neighbors.maps import anomaly_map
-from reb_pipeline.neighbors.scoring import ldknn_scores
+from reb_pipeline.images.resize import resize_image
+from reb_pipeline.memory_bank.bank import Coreset, collect_patches
+from reb_pipeline.memory_bank.coreset import select_coreset
+from reb_pipeline.memory_bank.density import measure_local_density
+from reb_pipeline.scoring.anomaly_maps import anomaly_map
+from reb_pipeline.scoring.image_scores import IMAGE_SCORES, ImageScoreSettings
+from reb_pipeline.scoring.ldknn import ldknn_scores
+from reb_pipeline.search.index import NeighborIndex
 
 NEIGHBORS = 9
 SIGMA = 4

@@ -9,10 +9,10 @@ import numpy as np
 from benchmarks.peers.case import Case, Run, Settings, Timed
 from benchmarks.peers.data import as_bank, bank, manifold, patches
 
-from reb_pipeline.neighbors.bank import Coreset
-from reb_pipeline.neighbors.density import LocalDensity, measure_local_density
-from reb_pipeline.neighbors.index import NeighborIndex
-from reb_pipeline.neighbors.k_center import greedy_k_center
+from reb_pipeline.memory_bank.bank import Coreset
+from reb_pipeline.memory_bank.density import LocalDensity, measure_local_density
+from reb_pipeline.search.index import NeighborIndex
+from reb_pipeline.search.k_center import greedy_k_center
 
 LONGEST_SECONDS = 300  # a run that would take longer is extrapolated
 PROBES = 20, 120  # centres selected to tell how long all would take

@@ -2,11 +2,11 @@
 
 import sys
 
-from reb_pipeline.config_loader import LOADER_ARGS, ProjectConfigLoader
-from reb_pipeline.datasets import atomic
-from reb_pipeline.errors import print_input_error
-from reb_pipeline.hooks import ManifestHooks, PreflightHooks, SummaryHooks
-from reb_pipeline.session import ProjectSession
+from reb_pipeline.core import atomic
+from reb_pipeline.core.errors import print_input_error
+from reb_pipeline.parameters.loader import LOADER_ARGS, ProjectConfigLoader
+from reb_pipeline.project.hooks import ManifestHooks, PreflightHooks, SummaryHooks
+from reb_pipeline.project.session import ProjectSession
 
 atomic.register()
 sys.excepthook = print_input_error

@@ -14,7 +14,7 @@ from reb_pipeline.calibration.conformal import (
     smallest_rate,
     threshold_rank,
 )
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 
 # Few different values, so that ties are frequent.
 SCORES = st.lists(st.integers(0, 6), max_size=12)

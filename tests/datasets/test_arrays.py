@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from kedro.io import DataCatalog, DatasetError, Version
 
-from reb_pipeline import arrays_file
+from reb_pipeline.core import arrays_file
+from reb_pipeline.core.atomic import register
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.datasets import ArraysDataset
-from reb_pipeline.datasets.atomic import register
-from reb_pipeline.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import fsspec
 import pytest
 from kedro.io import DataCatalog, DatasetError
 
+from reb_pipeline.core.atomic import register
 from reb_pipeline.datasets import CacheDataset
-from reb_pipeline.datasets.atomic import register
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +95,7 @@ def test_a_killed_write_leaves_no_half_entry(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr("reb_pipeline.datasets.atomic._AtomicFile.write", write, raising=False)
+        patch.setattr("reb_pipeline.core.atomic._AtomicFile.write", write, raising=False)
         for name in ("banks/old", "banks/new"):
             with pytest.raises(type(error)):
                 cache[name] = b"another"

@@ -9,9 +9,9 @@ import pytest
 import torch
 from kedro.io import DataCatalog, DatasetError
 
+from reb_pipeline.core.atomic import register
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.datasets import Checkpoint, CheckpointDataset
-from reb_pipeline.datasets.atomic import register
-from reb_pipeline.errors import InputError
 
 NAME = "checkpoint.pt"
 

@@ -26,6 +26,8 @@ from matplotlib.figure import Figure
 from test_image_folders import LAYOUTS, Layout
 
 from reb_pipeline import datasets
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.network_weights import NetworkWeights
 from reb_pipeline.datasets import (
     ArraysDataset,
     CacheDataset,
@@ -33,8 +35,6 @@ from reb_pipeline.datasets import (
     TableDataset,
     WeightsDataset,
 )
-from reb_pipeline.errors import InputError
-from reb_pipeline.network_weights import NetworkWeights
 
 mpl.use("Agg")
 pytest_plugins = ["object_storage"]
@@ -75,7 +75,7 @@ KINDS = [
         WeightsDataset,
         WEIGHTS,
         lambda w: (w.fingerprint, w.config),
-        {"record": "reb_pipeline.network_weights.NetworkWeights"},
+        {"record": "reb_pipeline.core.network_weights.NetworkWeights"},
     ),
     Kind(TableDataset, TABLE, lambda t: t.assign(mask_paths=t["mask_paths"].map(list)).to_dict()),
     Kind(JSONDataset, {"a": [1, None]}),
@@ -163,7 +163,7 @@ def test_an_error_in_the_middle_keeps_the_old_object(
     error: BaseException,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from reb_pipeline.datasets import atomic_s3
+    from reb_pipeline.core import atomic_s3
 
     checkpoint = CheckpointDataset(filepath=f"{bucket}/checkpoint.pt").load()
     checkpoint.write({"step": 1})

@@ -7,9 +7,9 @@ import fsspec
 import pytest
 from kedro.io import DatasetError, Version
 
+from reb_pipeline.core.atomic import register
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.datasets import PackagedModelDataset
-from reb_pipeline.datasets.atomic import register
-from reb_pipeline.errors import InputError
 from reb_pipeline.inspection import Inspector
 from reb_pipeline.inspection import model as model_module
 from tiny_model import tiny_model

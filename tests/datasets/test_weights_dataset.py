@@ -12,11 +12,11 @@ import torch
 from kedro.io import DataCatalog, DatasetError, Version
 from safetensors.torch import load_file, save_file
 
+from reb_pipeline.core.atomic import register
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.network_weights import NetworkWeights
 from reb_pipeline.datasets import WeightsDataset
-from reb_pipeline.datasets.atomic import register
-from reb_pipeline.errors import InputError
 from reb_pipeline.features.adapted import BackboneWeights
-from reb_pipeline.network_weights import NetworkWeights
 
 NAME = "backbone.safetensors"
 RECORD = "reb_pipeline.features.adapted.BackboneWeights"
@@ -145,7 +145,7 @@ def test_preview_reads_no_tensor(
 
 def test_the_record_decides_what_comes_back(filepath: str, weights: BackboneWeights) -> None:
     """A backbone is a network's weights as well; the other way round it is not."""
-    general = "reb_pipeline.network_weights.NetworkWeights"
+    general = "reb_pipeline.core.network_weights.NetworkWeights"
     dataset = WeightsDataset(record=general, filepath=filepath)
     dataset.save(weights)
     assert type(dataset.load()) is NetworkWeights

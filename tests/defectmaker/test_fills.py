@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.defectmaker.fills import (
     FILLS,
     Donor,
@@ -10,7 +11,6 @@ from reb_pipeline.defectmaker.fills import (
     draw_salient,
     noise,
 )
-from reb_pipeline.errors import InputError
 
 RNG = np.random.default_rng(0)
 NOTHING = Material((), ())

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.defectmaker.good_images import GoodImages
 from reb_pipeline.defectmaker.records import SaliencyMaps
-from reb_pipeline.errors import InputError
 
 IDS = ["a", "b", "c"]
 SIDE = 32

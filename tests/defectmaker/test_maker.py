@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.defectmaker.fills import FILLS, Donor
 from reb_pipeline.defectmaker.fusion import FUSIONS, Fusion
 from reb_pipeline.defectmaker.maker import REB_KINDS, DefectKind, DefectMaker
 from reb_pipeline.defectmaker.shapes import SHAPES, Shape
-from reb_pipeline.errors import InputError
 
 RNG = np.random.default_rng(0)
 KINDS = [DefectKind(*parts) for parts in itertools.product(SHAPES, FILLS, FUSIONS)]

@@ -3,11 +3,11 @@ import json
 import numpy as np
 import pytest
 
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.datasets import ArraysDataset
 from reb_pipeline.defectmaker.fills import Donor
 from reb_pipeline.defectmaker.maker import REB_KINDS, DefectMaker
 from reb_pipeline.defectmaker.records import SaliencyMaps, SyntheticDefects
-from reb_pipeline.errors import InputError
 
 RNG = np.random.default_rng(0)
 

@@ -2,8 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.defectmaker.saliency import SALIENCY, or_whole_image, saliency_estimator
-from reb_pipeline.errors import InputError
 
 RNG = np.random.default_rng(0)
 

@@ -3,9 +3,9 @@ import pytest
 from fake_source import random_source
 from scipy.spatial.distance import cdist
 
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.detectors.memory_bank import MemoryBankDetector
-from reb_pipeline.errors import InputError
-from reb_pipeline.neighbors.scorers import patch_scores
+from reb_pipeline.scoring.patch_scores import patch_scores
 
 GOOD, TEST = random_source(6, seed=0), random_source(3, seed=1)
 BANK = GOOD.fused().reshape(-1, 8).astype(np.float64)

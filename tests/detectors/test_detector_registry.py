@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from fake_source import FakeSource, random_source
 
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.detectors.registry import DETECTORS
-from reb_pipeline.errors import InputError
 from reb_pipeline.reconstruction.pixel_networks import PIXEL_MODELS
 
 GOOD, TEST = random_source(12, seed=0), random_source(8, seed=1)

@@ -4,9 +4,9 @@ from fake_source import random_source
 from scipy.spatial.distance import mahalanobis
 from sklearn.covariance import ledoit_wolf
 
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.detectors import gaussian
 from reb_pipeline.detectors.gaussian import GdeDetector, PadimDetector
-from reb_pipeline.errors import InputError
 
 
 def test_gde_is_the_mahalanobis_distance_of_unit_vectors():

@@ -5,10 +5,10 @@ from scipy.spatial.distance import cdist
 from torch import from_numpy
 from torch.nn.functional import interpolate
 
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.detectors import multiscale
 from reb_pipeline.detectors.hierarchical import HierarchicalDetector
 from reb_pipeline.detectors.multiscale import FusedDetector
-from reb_pipeline.errors import InputError
 
 GOOD, TEST = random_source(5, seed=0), random_source(3, seed=1)
 NESTED = {"fine": (8, 4, 3), "middle": (4, 2, 4), "coarse": (2, 1, 5)}

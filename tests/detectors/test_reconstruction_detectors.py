@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from textured_source import SIDE, TexturedSource, draw_textures
 
-from reb_pipeline.calibration.surprise import fuse_surprise, surprise
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.detectors.interface import held_out_tenth
 from reb_pipeline.detectors.memory_bank import MemoryBankDetector
 from reb_pipeline.detectors.reconstruction import FeatureReconstructionDetector
 from reb_pipeline.detectors.registry import DETECTORS
-from reb_pipeline.errors import InputError
+from reb_pipeline.scoring.surprise import fuse_surprise, surprise
 
 PLANTED = 2
 GOOD = TexturedSource(draw_textures(24, seed=0))

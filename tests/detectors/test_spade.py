@@ -4,8 +4,8 @@ from fake_source import random_source
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.detectors.spade import SpadeDetector
-from reb_pipeline.errors import InputError
 
 
 @pytest.mark.parametrize("n_images", [1, 4, 50])

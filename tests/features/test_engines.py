@@ -11,7 +11,7 @@ import torchvision
 from torch import nn
 
 from miniatures import draw_part
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.features import engines
 from reb_pipeline.features.engines import OpenVinoEngine, TorchEngine, build_engine
 from reb_pipeline.features.extractor import PatchExtractor

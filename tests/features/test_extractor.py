@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from miniatures import draw_part
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.features.backbones import load_backbone
 from reb_pipeline.features.extractor import PatchExtractor, extract_patches
 from reb_pipeline.features.neck import paper_neck

@@ -6,10 +6,10 @@ import torch
 import torchvision
 
 from miniatures import draw_part
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.features.backbones import load_backbone
 from reb_pipeline.features.levels import LevelExtractor, extract_levels
-from reb_pipeline.features.resize import resize_image
+from reb_pipeline.images.resize import resize_image
 
 NAME, SIZE = "efficientnet_lite0", 64
 

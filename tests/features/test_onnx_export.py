@@ -11,7 +11,7 @@ import torchvision
 from torch import nn
 
 from miniatures import draw_part
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.features import onnx_export
 from reb_pipeline.features.extractor import PatchExtractor
 from reb_pipeline.features.onnx_export import export_onnx

@@ -7,7 +7,7 @@ import torch
 from miniatures import draw_part
 from reb_pipeline.features.backbones import backbone_spec, load_backbone, load_deepest
 from reb_pipeline.features.extractor import PooledExtractor
-from reb_pipeline.features.resize import resize_image
+from reb_pipeline.images.resize import resize_image
 
 NAME, SIZE = "efficientnet_lite0", 64
 

@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from miniatures import draw_part
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.features.backbones import load_backbone
 from reb_pipeline.features.extractor import PatchExtractor
 from reb_pipeline.features.tiles import Tiles, coarsest_stride

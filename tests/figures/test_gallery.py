@@ -3,11 +3,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.defectmaker.fills import Donor
 from reb_pipeline.defectmaker.fusion import FUSIONS
 from reb_pipeline.defectmaker.maker import DefectKind, DefectMaker
 from reb_pipeline.defectmaker.shapes import SHAPES
-from reb_pipeline.errors import InputError
 from reb_pipeline.figures.gallery import GalleryCell, draw_gallery, gallery_figure
 
 

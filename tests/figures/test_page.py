@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from reb_pipeline.figures.curves import roc_figure, score_histogram
 from reb_pipeline.figures.examples import hardest_images_of
 from reb_pipeline.figures.page import report_page
-from reb_pipeline.neighbors.maps import AnomalyMaps
+from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
 
 METRICS = {
     "category": "bolt", "good_images": 12, "anomalous_images": 7, "has_masks": True,

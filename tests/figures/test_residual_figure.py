@@ -4,8 +4,8 @@ import pytest
 
 from reb_pipeline.figures.examples import Example
 from reb_pipeline.figures.residuals import residual_maps_of, residuals_figure
-from reb_pipeline.neighbors.maps import AnomalyMaps
 from reb_pipeline.reconstruction.residual_maps import ResidualMaps
+from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
 
 IDS = ["a", "b", "c", "d"]
 LEVELS = np.random.default_rng(0).uniform(0.5, 3, (4, 3, 8, 8)).astype(np.float32)

@@ -2,12 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reb_pipeline.figures.studies import (
-    bars_figure,
-    dots_figure,
-    frontier_figure,
-    sweep_figure,
-)
+from reb_pipeline.figures.studies import bars_figure, dots_figure, frontier_figure, sweep_figure
 
 # Rows out of order; the second category lacks the first method.
 SWEEP = pd.DataFrame([

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.resumable_training import History
 from reb_pipeline.defectmaker.good_images import GoodImages
 from reb_pipeline.defectmaker.maker import DefectKind, DefectMaker
 from reb_pipeline.defectmaker.records import SaliencyMaps, SyntheticDefects
-from reb_pipeline.errors import InputError
 from reb_pipeline.features.backbones import BACKBONES, load_backbone
 from reb_pipeline.finetuning import adapt
 from reb_pipeline.finetuning.adapt import adapt_backbone, keep_backbone
-from reb_pipeline.training import History
 from tiny_finetuning import (
     KINDS,
     Memory,

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from reb_pipeline import training as shared
+from reb_pipeline.core import resumable_training as shared
 from reb_pipeline.finetuning import training
 from tiny_finetuning import Memory, exact, make_donors, make_task, run, snapshot, write_stem
 

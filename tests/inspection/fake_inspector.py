@@ -9,7 +9,7 @@ from PIL import Image
 from reb_pipeline.calibration.record import Calibration
 from reb_pipeline.inspection.defects import find_defects
 from reb_pipeline.inspection.results import Inspection, NearestGood
-from reb_pipeline.neighbors.maps import resize_map
+from reb_pipeline.scoring.anomaly_maps import resize_map
 
 SIDE = 64  # px of a map
 GREY, WHITE = 80, 250  # of a good part, of a defect

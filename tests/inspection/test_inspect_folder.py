@@ -11,7 +11,7 @@ import pytest
 from fake_inspector import FakeInspector, make_calibration, write_folder, write_part
 
 from miniatures import copy_to_memory
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.inspection.folder import inspect_folder, summary_of, table_of
 
 

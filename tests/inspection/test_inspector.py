@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from miniatures import SIZE, draw_part
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.inspection import Inspector
 from reb_pipeline.inspection.inspector import CONTEXT
-from reb_pipeline.neighbors.maps import anomaly_map
-from reb_pipeline.neighbors.scorers import SCORERS
+from reb_pipeline.scoring.anomaly_maps import anomaly_map
+from reb_pipeline.scoring.patch_scores import SCORERS
 from tiny_model import CELL, GOOD, GRID, HELD_OUT, SCORING, mean_colours, train, write_tiny
 
 pytest.importorskip("onnx")

@@ -11,7 +11,7 @@ import fsspec
 import numpy as np
 import pytest
 
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.inspection import Inspector, manifest
 from reb_pipeline.inspection.manifest import MANIFEST, digest_of
 from reb_pipeline.inspection.model import read_model, write_model

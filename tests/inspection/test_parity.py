@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.inspection import Inspector, parity
 from reb_pipeline.inspection.parity import TOLERANCE, compare
-from reb_pipeline.neighbors.density import LocalDensity
+from reb_pipeline.memory_bank.density import LocalDensity
 from tiny_model import HELD_OUT, SCORING, train, write_tiny
 
 pytest.importorskip("onnx")

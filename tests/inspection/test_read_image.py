@@ -10,8 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from reb_pipeline.errors import InputError
-from reb_pipeline.images import TooManyPixelsError, UnknownFormatError, UnreadableImageError
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.images.decoding import (
+    TooManyPixelsError,
+    UnknownFormatError,
+    UnreadableImageError,
+)
 from reb_pipeline.inspection import read_image
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 9, 3), np.uint8)

@@ -9,7 +9,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from reb_pipeline.metrics.report import LOGICAL, STRUCTURAL, evaluate, resize_mask
 from reb_pipeline.metrics.summary import render_table, summary_table
-from reb_pipeline.neighbors.maps import AnomalyMaps
+from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
 
 SIZE = 32  # of the maps
 KINDS = ["good"] * 4 + ["scratch"] * 3 + ["hole"] * 2

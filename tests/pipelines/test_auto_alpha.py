@@ -9,13 +9,13 @@ import pytest
 
 import miniatures
 from conftest import SMALL, newest, read_json
-from reb_pipeline.errors import InputError
-from reb_pipeline.neighbors.alpha import fit_alpha
-from reb_pipeline.neighbors.density import LocalDensity
-from reb_pipeline.neighbors.search import NearestPatches
-from reb_pipeline.parameters import ScoringParams
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.memory_bank.density import LocalDensity
+from reb_pipeline.memory_bank.nearest_patches import NearestPatches
+from reb_pipeline.parameters.sections import ScoringParams
 from reb_pipeline.pipelines.evaluation import nodes
 from reb_pipeline.pipelines.evaluation.nodes import draw_density, score_images
+from reb_pipeline.scoring.alpha import fit_alpha
 
 K = 3
 PARAMS = {

@@ -7,7 +7,7 @@ import pytest
 
 import miniatures
 from conftest import SMALL, read_json
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 
 
 def run_mvtec(run_project, root, **params):

@@ -9,9 +9,9 @@ import pytest
 
 import miniatures
 from conftest import SMALL, newest
-from reb_pipeline.errors import InputError
-from reb_pipeline.neighbors.bank import Coreset, MemoryBank
-from reb_pipeline.neighbors.density import measure_local_density
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.memory_bank.bank import Coreset, MemoryBank
+from reb_pipeline.memory_bank.density import measure_local_density
 from reb_pipeline.pipelines.bank_update import changes
 
 PARAMS = {

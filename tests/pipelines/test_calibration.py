@@ -11,7 +11,7 @@ import pytest
 import miniatures
 from conftest import SMALL, newest, read_json
 from reb_pipeline.calibration.record import Calibration
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.pipelines.calibration import nodes
 
 BANK = ["ingestion", "defect_synthesis", "ssl_finetune", "memory_bank", "ldknn_density"]

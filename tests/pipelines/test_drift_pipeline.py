@@ -7,8 +7,8 @@ from kedro.io import Version
 
 from conftest import newest, read_json
 from reb_pipeline.calibration.record import Calibration
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.datasets import ArraysDataset, TableDataset
-from reb_pipeline.errors import InputError
 from reb_pipeline.pipelines.drift.history import latest_parts
 
 RNG = np.random.default_rng(0)

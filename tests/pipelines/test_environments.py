@@ -9,7 +9,7 @@ import pytest
 import miniatures
 import packed_miniatures
 from conftest import SMALL, newest, read_json
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 
 IMAGE_METRICS = {"image_auroc", "image_ap", "image_f1_max"}
 PIXEL_METRICS = {"pixel_auroc", "pixel_ap", "pixel_f1_max", "au_pro"}

@@ -8,15 +8,15 @@ import pytest
 
 import miniatures
 from conftest import SMALL, newest, read_json
-from reb_pipeline import training
+from reb_pipeline.core import resumable_training as training
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.datasets import ArraysDataset, Checkpoint
-from reb_pipeline.errors import InputError
-from reb_pipeline.neighbors.maps import AnomalyMaps
+from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
 from tiny_finetuning import exact
 
 FEATURE = {"updates": 3, "batch_size": 4}
 RESIDUALS = "reb_pipeline.reconstruction.residual_maps.ResidualMaps"
-MAPS = "reb_pipeline.neighbors.maps.AnomalyMaps"
+MAPS = "reb_pipeline.scoring.anomaly_maps.AnomalyMaps"
 SCREW = {"namespaces": ["screw"]}
 RECONSTRUCT = {"pipeline_names": ["ingestion", "feature_reconstruction"], **SCREW}
 AGAIN = {"pipeline_names": ["feature_reconstruction"], **SCREW}

@@ -6,10 +6,10 @@ import pytest
 
 import miniatures
 from conftest import SMALL, newest, read_json
-from reb_pipeline.calibration.surprise import surprise
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.datasets import ArraysDataset
-from reb_pipeline.errors import InputError
-from reb_pipeline.neighbors.maps import resize_map
+from reb_pipeline.scoring.anomaly_maps import resize_map
+from reb_pipeline.scoring.surprise import surprise
 
 PARAMS = {
     **SMALL,

@@ -5,7 +5,7 @@ import pytest
 
 import miniatures
 from conftest import newest
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.pipelines.inspection import nodes
 from tiny_model import write_tiny
 

@@ -8,7 +8,7 @@ import pytest
 
 import miniatures
 from conftest import SMALL
-from reb_pipeline.runners import DaskRunner
+from reb_pipeline.project.runners import DaskRunner
 
 pytest_plugins = ["object_storage"]
 

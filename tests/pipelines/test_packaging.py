@@ -10,8 +10,8 @@ from kedro.io import DatasetError
 
 import miniatures
 from conftest import SMALL, newest, read_json
+from reb_pipeline.core.errors import InputError, input_error_behind
 from reb_pipeline.datasets import MVTecLOCODataset
-from reb_pipeline.errors import InputError, input_error_behind
 from reb_pipeline.inspection import Inspector
 from reb_pipeline.pipelines.packaging import nodes
 

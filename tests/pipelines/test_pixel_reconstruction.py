@@ -8,9 +8,9 @@ import pytest
 
 import miniatures
 from conftest import SMALL, newest, read_json
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.datasets import PlainFolderDataset
 from reb_pipeline.defectmaker.records import SyntheticDefects
-from reb_pipeline.errors import InputError
 from reb_pipeline.pipelines.pixel_reconstruction.examples import choose_examples, synthetic_examples
 from reb_pipeline.pipelines.pixel_reconstruction.pipeline import MODELS
 from reb_pipeline.reconstruction.pixel_networks import PIXEL_MODELS

@@ -7,10 +7,11 @@ from omegaconf import OmegaConf
 
 import miniatures
 from conftest import ROOT, SMALL, newest, read_json
-from reb_pipeline.datasets import ImageCollection, PlainFolderDataset
-from reb_pipeline.pipelines.studies import candidates
+from reb_pipeline.datasets import PlainFolderDataset
+from reb_pipeline.images.collection import ImageCollection
 from reb_pipeline.reconstruction.feature_losses import FEATURE_LOSSES
 from reb_pipeline.reconstruction.fusion import FUSIONS
+from reb_pipeline.studies import candidates
 from reb_pipeline.studies.regret import CHOICE, CHOICES, ORACLE, WIDE_ORACLE
 
 GRIDS = [{"detector": ["ldknn"], "n_neighbors": [2, 20]}, {"detector": ["nearest"]}]

@@ -10,9 +10,9 @@ import torchvision
 
 import miniatures
 from conftest import SMALL, newest, read_json
-from reb_pipeline import training
+from reb_pipeline.core import resumable_training as training
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.datasets import Checkpoint, WeightsDataset
-from reb_pipeline.errors import InputError
 from reb_pipeline.features.backbones import load_backbone
 from tiny_finetuning import exact
 

@@ -7,10 +7,10 @@ import pytest
 
 import miniatures
 from conftest import SMALL, newest, read_json
-from reb_pipeline import hooks
-from reb_pipeline.errors import InputError
-from reb_pipeline.pipelines.studies.measure import CellMeter
-from reb_pipeline.studies.cells import CELL_FIELDS
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.parameters.configurations import CELL_FIELDS
+from reb_pipeline.project import hooks
+from reb_pipeline.studies.measure import CellMeter
 from reb_pipeline.studies.rows import COLUMNS
 
 # Grid of each study, number of its cells, name of a trace in its figure.

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from reb_pipeline import training as shared
+from reb_pipeline.core import resumable_training as shared
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.resumable_training import NoCheckpoint
 from reb_pipeline.datasets import WeightsDataset
-from reb_pipeline.errors import InputError
 from reb_pipeline.reconstruction.features import FeatureReconstructor, train_feature_decoder
 from reb_pipeline.reconstruction.training import ReconstructionSettings
-from reb_pipeline.training import NoCheckpoint
 from tiny_finetuning import Memory, exact
 
 SIDE = 64
@@ -157,7 +157,7 @@ def test_the_file_keeps_all_that_is_needed(trained, tmp_path):
         "loss": "cosine",
         "settings": SETTINGS,
     }
-    record = "reb_pipeline.network_weights.NetworkWeights"
+    record = "reb_pipeline.core.network_weights.NetworkWeights"
     dataset = WeightsDataset(record=record, filepath=str(tmp_path / "decoder.safetensors"))
     dataset.save(weights)
     loaded = dataset.load()

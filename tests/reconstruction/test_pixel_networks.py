@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.reconstruction.pixel_losses import PIXEL_LOSSES
 from reb_pipeline.reconstruction.pixel_networks import (
     DECODER_NOISE,

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from reb_pipeline import training
-from reb_pipeline.errors import InputError
+from reb_pipeline.core import resumable_training as training
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.resumable_training import NoCheckpoint
 from reb_pipeline.reconstruction.pixel_networks import PIXEL_MODELS
 from reb_pipeline.reconstruction.pixels import PATCH_SIDE, PixelReconstructor, train_pixel_model
 from reb_pipeline.reconstruction.training import ReconstructionSettings
-from reb_pipeline.training import NoCheckpoint
 from tiny_finetuning import Memory, exact
 
 SIDE = 32

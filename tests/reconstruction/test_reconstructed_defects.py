@@ -3,7 +3,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reb_pipeline.neighbors.maps import anomaly_map
 from reb_pipeline.reconstruction.reconstructed_defects import (
     Example,
     look_at,
@@ -12,6 +11,7 @@ from reb_pipeline.reconstruction.reconstructed_defects import (
     share_of,
     usual_residual,
 )
+from reb_pipeline.scoring.anomaly_maps import anomaly_map
 
 SIDE = 32
 

@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import nn
 
-from reb_pipeline import training as shared
-from reb_pipeline.errors import InputError
+from reb_pipeline.core import resumable_training as shared
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.resumable_training import NoCheckpoint
 from reb_pipeline.reconstruction import training
 from reb_pipeline.reconstruction.training import Reconstruction, ReconstructionSettings, train
-from reb_pipeline.training import NoCheckpoint
 from tiny_finetuning import Memory, exact, snapshot
 
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from reb_pipeline.errors import InputError
-from reb_pipeline.neighbors.maps import resize_map
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.reconstruction.fusion import fuse_residuals
+from reb_pipeline.scoring.anomaly_maps import resize_map
 
 RNG = np.random.default_rng(0)
 LEVELS = [RNG.exponential(size=(2, n, n)).astype(np.float32) for n in (9, 5, 3)]

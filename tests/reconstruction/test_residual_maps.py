@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.reconstruction.residual_maps import ResidualMaps, measure_residuals
 
 RNG = np.random.default_rng(0)

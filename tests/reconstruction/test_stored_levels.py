@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.reconstruction.stored_levels import StoredLevels
 
 SHAPES = [(4, 3, 2), (2, 2, 5)]

@@ -13,7 +13,7 @@ from pretend_inspector import PretendInspector
 from served import Served
 from uploads_made import image_file
 
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.service import cli, logs
 from reb_pipeline.service.server import listen
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from conftest import SMALL
-from reb_pipeline.config_loader import LOADER_ARGS, ProjectConfigLoader
-from reb_pipeline.parameters import ComputeParams
-from reb_pipeline.per_category_parameters import CATEGORY_SECTIONS
-from reb_pipeline.pipelines.studies.measure import open_workbench
-from reb_pipeline.pipelines.studies.sections import Sections
+from reb_pipeline.parameters.loader import LOADER_ARGS, ProjectConfigLoader
+from reb_pipeline.parameters.per_category import CATEGORY_SECTIONS
+from reb_pipeline.parameters.sections import ComputeParams
+from reb_pipeline.studies.measure import open_workbench
+from reb_pipeline.studies.sections import Sections
 
 CONF = Path(__file__).parents[2] / "conf"
 PARAMS = {

@@ -11,17 +11,12 @@ from plain_cell import cell
 import miniatures
 from reb_pipeline.datasets import MVTecADDataset
 from reb_pipeline.detectors import reconstruction
-from reb_pipeline.features.resize import resize_image
-from reb_pipeline.pipelines.studies import fresh as fresh_module
-from reb_pipeline.pipelines.studies.measure import CellMeter
-from reb_pipeline.pipelines.studies.representations import (
-    FAINT,
-    HELD_OUT,
-    SYNTHETIC,
-    TEST,
-)
-from reb_pipeline.pipelines.studies.searches import SearchBench
+from reb_pipeline.detectors.sources import fresh as fresh_module
+from reb_pipeline.images.resize import resize_image
+from reb_pipeline.studies.measure import CellMeter
+from reb_pipeline.studies.representations import FAINT, HELD_OUT, SYNTHETIC, TEST
 from reb_pipeline.studies.rows import COSTS
+from reb_pipeline.studies.searches import SearchBench
 
 
 @pytest.fixture(scope="module")

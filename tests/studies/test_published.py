@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.studies.published import published
 
 TEXTURES = ["carpet", "grid", "leather", "tile", "wood"]

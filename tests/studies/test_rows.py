@@ -7,7 +7,7 @@ from hand_made import BETTER, GOOD, LABELS, all_defects, measured, report, table
 from plain_cell import cell
 
 from reb_pipeline.metrics.significance import delong_test, wilcoxon_over_categories
-from reb_pipeline.studies.cells import CELL_FIELDS
+from reb_pipeline.parameters.configurations import CELL_FIELDS
 from reb_pipeline.studies.rows import failed_rows, reference_of, with_means
 from reb_pipeline.studies.views import distinct_labels, over_seeds, render_study
 

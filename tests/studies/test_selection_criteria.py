@@ -13,15 +13,9 @@ from hypothesis.extra.numpy import arrays
 from plain_cell import cell
 from sklearn.metrics import roc_auc_score
 
-from reb_pipeline.config_loader import LOADER_ARGS, ProjectConfigLoader
-from reb_pipeline.per_category_parameters import CATEGORY_SECTIONS
-from reb_pipeline.studies.selection import (
-    CRITERIA,
-    as_parameters,
-    criteria,
-    make_faint,
-    mean_ranks,
-)
+from reb_pipeline.parameters.loader import LOADER_ARGS, ProjectConfigLoader
+from reb_pipeline.parameters.per_category import CATEGORY_SECTIONS
+from reb_pipeline.studies.selection import CRITERIA, as_parameters, criteria, make_faint, mean_ranks
 
 CONF = Path(__file__).parents[2] / "conf"
 SCORES = arrays(np.float32, st.integers(2, 12), elements=st.integers(0, 6).map(float))

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 
 
 class FalseAlarms(NamedTuple):

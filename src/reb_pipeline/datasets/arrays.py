@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 from kedro.io import DatasetError
 from kedro.utils import load_obj
 
-from reb_pipeline.arrays_file import UNREADABLE, fields_of, read_fields, read_outline, write_fields
+from reb_pipeline.core.arrays_file import (
+    UNREADABLE,
+    fields_of,
+    read_fields,
+    read_outline,
+    write_fields,
+)
 from reb_pipeline.datasets.errors import InputDatasetError
 from reb_pipeline.datasets.versioned_file import VersionedFile
 

@@ -9,7 +9,7 @@ import fsspec
 from kedro.io import AbstractDataset, DatasetError
 from kedro.io.core import get_protocol_and_path
 
-from reb_pipeline.folder_files import FolderFiles
+from reb_pipeline.core.folder_files import FolderFiles
 
 
 class CacheDataset(AbstractDataset[Any, MutableMapping[str, bytes]]):

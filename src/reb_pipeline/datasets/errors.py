@@ -2,7 +2,7 @@
 
 from kedro.io import DatasetError
 
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 
 
 class InputDatasetError(DatasetError, InputError):

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from kedro.io import DatasetError
 from kedro.io.core import get_filepath_str
 
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.datasets.errors import InputDatasetError
 from reb_pipeline.datasets.versioned_file import VersionedFile
-from reb_pipeline.errors import InputError
 from reb_pipeline.inspection.manifest import MANIFEST, read_manifest
 
 if TYPE_CHECKING:

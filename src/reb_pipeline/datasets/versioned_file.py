@@ -12,7 +12,7 @@ import fsspec
 from kedro.io import AbstractVersionedDataset, DatasetError, Version
 from kedro.io.core import get_filepath_str, get_protocol_and_path
 
-from reb_pipeline.datasets.atomic import ATOMIC_PROTOCOLS
+from reb_pipeline.core.atomic import ATOMIC_PROTOCOLS
 from reb_pipeline.datasets.errors import InputDatasetError
 
 if TYPE_CHECKING:

@@ -13,14 +13,14 @@ from reb_pipeline.datasets.versioned_file import VersionedFile
 if TYPE_CHECKING:
     from kedro_datasets._typing import JSONPreview
 
-    from reb_pipeline.network_weights import NetworkWeights
+    from reb_pipeline.core.network_weights import NetworkWeights
 
 # The entry of the file's header that holds the configuration as JSON text.
 _CONFIG = "config"
 
 
 class WeightsDataset(VersionedFile):
-    """A :class:`reb_pipeline.network_weights.NetworkWeights` as safetensors, configuration in the header.
+    """A :class:`reb_pipeline.core.network_weights.NetworkWeights` as safetensors, configuration in the header.
 
     Any tool that reads safetensors can use the file, this project through ``features.weights`` too.
 

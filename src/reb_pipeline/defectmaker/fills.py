@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.defectmaker.images import ImageFiles, insist_rgb, pixel_scale, resize
-from reb_pipeline.errors import InputError
 
 PROBES = 16  # pixels tried before all salient ones are listed
 

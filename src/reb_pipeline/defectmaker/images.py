@@ -10,8 +10,8 @@ import cv2
 import fsspec
 import numpy as np
 
-from reb_pipeline.errors import InputError
-from reb_pipeline.image_suffixes import IMAGE_SUFFIXES
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.images.folder import IMAGE_SUFFIXES
 
 REFERENCE_SIDE = 256  # px: the image side that the paper's pixel figures are meant for
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from reb_pipeline.core.errors import InputError, insist_known
 from reb_pipeline.defectmaker.color import color_jitter
 from reb_pipeline.defectmaker.fills import FILLS, Donor, Material, draw_salient
 from reb_pipeline.defectmaker.fusion import FUSIONS
 from reb_pipeline.defectmaker.images import insist_rgb, is_grey, pixel_scale
 from reb_pipeline.defectmaker.shapes import SHAPES, Shape
-from reb_pipeline.errors import InputError, insist_known
 
 REDRAWS = 8  # of a shape that came out empty
 

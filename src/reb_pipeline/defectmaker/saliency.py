@@ -14,8 +14,8 @@ from pathlib import PurePosixPath
 import cv2
 import numpy as np
 
+from reb_pipeline.core.errors import InputError, insist_known
 from reb_pipeline.defectmaker.images import ImageFiles
-from reb_pipeline.errors import InputError, insist_known
 
 SaliencyEstimator = Callable[[str, np.ndarray], np.ndarray]
 """Takes an image's relative path and the image, uint8 [H, W, 3], RGB; returns bool [H, W]."""

@@ -65,7 +65,7 @@ class PadimDetector:
     Args:
         channels: Size of the subset; all channels where there are no more.
         seed: Draws the subset.
-        image_score: A key of :data:`reb_pipeline.neighbors.image_scores.IMAGE_SCORES`.
+        image_score: A key of :data:`reb_pipeline.scoring.image_scores.IMAGE_SCORES`.
     """
 
     def __init__(self, *, channels: int = 100, seed: int = 0, image_score: str = "max") -> None:

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.detectors.interface import (
     Detection,
     FeatureSource,
@@ -13,10 +14,9 @@ from reb_pipeline.detectors.interface import (
     patch_detection,
 )
 from reb_pipeline.detectors.multiscale import evenly_spaced, usual_distance
-from reb_pipeline.errors import InputError
-from reb_pipeline.neighbors.bank import MemoryBank, collect_patches
-from reb_pipeline.neighbors.coreset import select_coreset
-from reb_pipeline.neighbors.search import search_images, search_other_images
+from reb_pipeline.memory_bank.bank import MemoryBank, collect_patches
+from reb_pipeline.memory_bank.coreset import select_coreset
+from reb_pipeline.memory_bank.nearest_patches import search_images, search_other_images
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class HierarchicalDetector:
 
     Args:
         n_neighbors: Number of rows that are followed from one layer to the next; all where there are fewer.
-        image_score: A key of :data:`reb_pipeline.neighbors.image_scores.IMAGE_SCORES`.
+        image_score: A key of :data:`reb_pipeline.scoring.image_scores.IMAGE_SCORES`.
     """
 
     def __init__(self, *, n_neighbors: int = 5, image_score: str = "block_max") -> None:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reb_pipeline.calibration.surprise import fuse_surprise, surprise
+from reb_pipeline.core.device import torch_device
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.detectors.interface import (
     Detection,
     FeatureSource,
@@ -13,15 +14,14 @@ from reb_pipeline.detectors.interface import (
 )
 from reb_pipeline.detectors.memory_bank import MemoryBankDetector
 from reb_pipeline.detectors.reconstruction import FeatureReconstructionDetector
-from reb_pipeline.device import torch_device
-from reb_pipeline.errors import InputError
+from reb_pipeline.scoring.surprise import fuse_surprise, surprise
 
 
 class HybridDetector:
     """LDKNN and hierarchical feature reconstruction; the mean surprise of both counts.
 
     Both learn from all good images but a tenth, on which their patch scores are calibrated, see
-    :func:`reb_pipeline.calibration.surprise.surprise`.
+    :func:`reb_pipeline.scoring.surprise.surprise`.
 
     Args:
         distance: See :class:`reb_pipeline.detectors.memory_bank.MemoryBankDetector`.
@@ -35,7 +35,7 @@ class HybridDetector:
         updates: Likewise.
         batch_size: Likewise.
         learning_rate: Likewise.
-        image_score: A key of :data:`reb_pipeline.neighbors.image_scores.IMAGE_SCORES`.
+        image_score: A key of :data:`reb_pipeline.scoring.image_scores.IMAGE_SCORES`.
         seed: Of both.
         device: Of both.
         description: Label of the progress bars; none without it.

@@ -6,9 +6,9 @@ from typing import Protocol
 
 import numpy as np
 
-from reb_pipeline.errors import InputError, insist_known
-from reb_pipeline.inventory import HOLD_OUT_EVERY
-from reb_pipeline.neighbors.image_scores import IMAGE_SCORES, REWEIGHTED, ImageScoreSettings
+from reb_pipeline.core.errors import InputError, insist_known
+from reb_pipeline.images.samples import HOLD_OUT_EVERY
+from reb_pipeline.scoring.image_scores import IMAGE_SCORES, REWEIGHTED, ImageScoreSettings
 
 FEWEST_TO_LEARN = 2  # images
 

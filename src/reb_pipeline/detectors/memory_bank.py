@@ -4,15 +4,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from reb_pipeline.core.errors import insist_known
 from reb_pipeline.detectors.interface import Detection, FeatureSource
-from reb_pipeline.errors import insist_known
-from reb_pipeline.neighbors.bank import collect_patches
-from reb_pipeline.neighbors.coreset import select_coreset
-from reb_pipeline.neighbors.density import LocalDensity, measure_local_density
-from reb_pipeline.neighbors.distances import DISTANCES, FeatureSpace
-from reb_pipeline.neighbors.image_scores import ImageScoreSettings, judge
-from reb_pipeline.neighbors.scorers import SCORERS, Neighborhoods, search_depth
-from reb_pipeline.neighbors.search import search_images
+from reb_pipeline.memory_bank.bank import collect_patches
+from reb_pipeline.memory_bank.coreset import select_coreset
+from reb_pipeline.memory_bank.density import LocalDensity, measure_local_density
+from reb_pipeline.memory_bank.distances import DISTANCES, FeatureSpace
+from reb_pipeline.memory_bank.nearest_patches import search_images
+from reb_pipeline.scoring.image_scores import ImageScoreSettings, judge
+from reb_pipeline.scoring.patch_scores import SCORERS, Neighborhoods, search_depth
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class SearchedBank:
         Args:
             images: The images.
             depth: Number of rows to find.
-            device: See :class:`reb_pipeline.neighbors.index.NeighborIndex`.
+            device: See :class:`reb_pipeline.search.index.NeighborIndex`.
 
         Raises:
             InputError: If there are no images, or fewer rows than are to be found.
@@ -60,17 +60,17 @@ class MemoryBankDetector:
     """Compares patches with those of good images (REB sections 3.3 and 3.4; PatchCore).
 
     Args:
-        scorer: A key of :data:`reb_pipeline.neighbors.scorers.SCORERS`.
-        distance: A key of :data:`reb_pipeline.neighbors.distances.DISTANCES`.
+        scorer: A key of :data:`reb_pipeline.scoring.patch_scores.SCORERS`.
+        distance: A key of :data:`reb_pipeline.memory_bank.distances.DISTANCES`.
         coreset_ratio: Share of the bank's rows that are compared with, in (0, 1].
         n_neighbors: K of the scorer.
         max_neighbors: K_max, up to which :meth:`search` keeps neighbours; ``n_neighbors`` without it.
         alpha: Weight of the local density, of ``ldknn`` alone.
-        form: A key of :data:`reb_pipeline.neighbors.scoring.SCORE_FORMS`, likewise.
-        image_score: A key of :data:`reb_pipeline.neighbors.image_scores.IMAGE_SCORES`, or ``reweighted``.
+        form: A key of :data:`reb_pipeline.scoring.ldknn.SCORE_FORMS`, likewise.
+        image_score: A key of :data:`reb_pipeline.scoring.image_scores.IMAGE_SCORES`, or ``reweighted``.
         image_score_settings: For the image scores that need some.
         seed: Of the coreset selection.
-        device: Of coreset selection and search, see :class:`reb_pipeline.neighbors.index.NeighborIndex`.
+        device: Of coreset selection and search, see :class:`reb_pipeline.search.index.NeighborIndex`.
 
     Attributes:
         bank: What was learned.

@@ -10,10 +10,10 @@ from reb_pipeline.detectors.interface import (
     insist_on_images,
     patch_detection,
 )
-from reb_pipeline.neighbors.bank import collect_patches
-from reb_pipeline.neighbors.coreset import select_coreset
-from reb_pipeline.neighbors.maps import resize_map
-from reb_pipeline.neighbors.search import search_images, search_other_images
+from reb_pipeline.memory_bank.bank import collect_patches
+from reb_pipeline.memory_bank.coreset import select_coreset
+from reb_pipeline.memory_bank.nearest_patches import search_images, search_other_images
+from reb_pipeline.scoring.anomaly_maps import resize_map
 
 LEFT_OUT_IMAGES = 32  # good images compared with the others, to learn the usual distance
 
@@ -41,7 +41,7 @@ class FusedDetector:
 
     Args:
         coreset_ratio: Share of each bank's rows, in (0, 1].
-        image_score: A key of :data:`reb_pipeline.neighbors.image_scores.IMAGE_SCORES`.
+        image_score: A key of :data:`reb_pipeline.scoring.image_scores.IMAGE_SCORES`.
         seed: Of the coreset selection.
     """
 

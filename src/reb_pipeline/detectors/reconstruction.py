@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 
+from reb_pipeline.core.network_weights import NetworkWeights
+from reb_pipeline.core.resumable_training import NoCheckpoint
 from reb_pipeline.detectors.interface import (
     Detection,
     FeatureSource,
     held_out_tenth,
     patch_detection,
 )
-from reb_pipeline.network_weights import NetworkWeights
 from reb_pipeline.reconstruction.features import FeatureReconstructor, train_feature_decoder
 from reb_pipeline.reconstruction.pixels import PixelReconstructor, train_pixel_model
 from reb_pipeline.reconstruction.residual_maps import measure_residuals
 from reb_pipeline.reconstruction.training import ReconstructionSettings
-from reb_pipeline.training import NoCheckpoint
 
 
 class FeatureReconstructionDetector:
@@ -24,13 +24,13 @@ class FeatureReconstructionDetector:
     Args:
         feature_loss: A key of :data:`reb_pipeline.reconstruction.feature_losses.FEATURE_LOSSES`.
         fusion: A key of :data:`reb_pipeline.reconstruction.fusion.FUSIONS`.
-        image_score: A key of :data:`reb_pipeline.neighbors.image_scores.IMAGE_SCORES`.
+        image_score: A key of :data:`reb_pipeline.scoring.image_scores.IMAGE_SCORES`.
         layers: The levels, finest first; the backbone's usual three if None.
         updates: See :class:`reb_pipeline.reconstruction.training.ReconstructionSettings`.
         batch_size: Likewise.
         learning_rate: Likewise.
         seed: Likewise.
-        device: See :func:`reb_pipeline.device.torch_device`.
+        device: See :func:`reb_pipeline.core.device.torch_device`.
         description: Label of the progress bars; none without it.
     """
 
@@ -109,13 +109,13 @@ class PixelReconstructionDetector:
     Args:
         model: A key of :data:`reb_pipeline.reconstruction.pixel_networks.PIXEL_MODELS`.
         pixel_loss: A key of :data:`reb_pipeline.reconstruction.pixel_losses.PIXEL_LOSSES`.
-        image_score: A key of :data:`reb_pipeline.neighbors.image_scores.IMAGE_SCORES`.
+        image_score: A key of :data:`reb_pipeline.scoring.image_scores.IMAGE_SCORES`.
         side: Of the images in pixels, a multiple of 8 from 32 up.
         updates: See :class:`reb_pipeline.reconstruction.training.ReconstructionSettings`.
         batch_size: Likewise.
         learning_rate: Likewise.
         seed: Likewise.
-        device: See :func:`reb_pipeline.device.torch_device`.
+        device: See :func:`reb_pipeline.core.device.torch_device`.
         description: Label of the progress bar; none without it.
     """
 

@@ -14,8 +14,8 @@ from reb_pipeline.detectors.reconstruction import (
     PixelReconstructionDetector,
 )
 from reb_pipeline.detectors.spade import SpadeDetector
-from reb_pipeline.neighbors.scorers import SCORERS
 from reb_pipeline.reconstruction.pixel_networks import PIXEL_MODELS
+from reb_pipeline.scoring.patch_scores import SCORERS
 
 # Each takes its own settings as keywords; all of them have defaults.
 DETECTORS: dict[str, Callable[..., Detector]] = {

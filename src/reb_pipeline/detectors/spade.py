@@ -3,8 +3,8 @@
 import numpy as np
 
 from reb_pipeline.detectors.interface import Detection, FeatureSource
-from reb_pipeline.neighbors.bank import collect_patches
-from reb_pipeline.neighbors.search import nearest_neighbors
+from reb_pipeline.memory_bank.bank import collect_patches
+from reb_pipeline.search.index import nearest_neighbors
 
 
 class SpadeDetector:

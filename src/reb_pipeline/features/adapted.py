@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reb_pipeline.errors import InputError
-from reb_pipeline.network_weights import NetworkWeights
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.network_weights import NetworkWeights
 
 
 @dataclass(frozen=True, eq=False)

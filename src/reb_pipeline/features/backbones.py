@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.features.weights import (
     ADAPTED,
     IMAGENET,

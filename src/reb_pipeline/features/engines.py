@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from reb_pipeline.device import torch_device
-from reb_pipeline.errors import InputError, insist_known
+from reb_pipeline.core.device import torch_device
+from reb_pipeline.core.errors import InputError, insist_known
 from reb_pipeline.features.openvino_core import openvino_core
-from reb_pipeline.features.resize import resize_image
+from reb_pipeline.images.resize import resize_image
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def build_engine(name: str, network: nn.Module, side: int, device: str) -> Engin
         name: One of :data:`ENGINES`; those of OpenVINO stay on the CPU.
         network: From uint8 [batch, side, side, 3] to float32 [batch, …].
         side: Pixels.
-        device: Of PyTorch, see :func:`reb_pipeline.device.torch_device`.
+        device: Of PyTorch, see :func:`reb_pipeline.core.device.torch_device`.
 
     Raises:
         InputError: If the engine is unknown or not installed, or there is no such device.

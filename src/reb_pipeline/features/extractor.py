@@ -6,13 +6,13 @@ from itertools import islice
 import numpy as np
 import torch
 
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.features.backbones import backbone_spec, load_backbone, load_deepest
 from reb_pipeline.features.engines import TorchEngine, build_engine
 from reb_pipeline.features.neck import NECKS
 from reb_pipeline.features.network import PixelNetwork, patch_head, pooled_head
-from reb_pipeline.features.resize import resize_image
 from reb_pipeline.features.tiles import Tiles, coarsest_stride
+from reb_pipeline.images.resize import resize_image
 
 
 class PatchExtractor:
@@ -28,7 +28,7 @@ class PatchExtractor:
         engine: One of :data:`reb_pipeline.features.engines.ENGINES`.
         tile_size: Side in pixels of the pieces that the network sees of a larger image; None shows it whole.
         tile_overlap: Pixels that neighbouring pieces share.
-        device: Of the engine ``torch``, see :func:`reb_pipeline.device.torch_device`.
+        device: Of the engine ``torch``, see :func:`reb_pipeline.core.device.torch_device`.
 
     Attributes:
         network: From uint8 [batch, side, side, 3] to patch features.

@@ -6,11 +6,11 @@ from itertools import islice, pairwise
 import numpy as np
 import torch
 
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.features.backbones import backbone_spec, load_backbone
 from reb_pipeline.features.engines import TorchEngine
 from reb_pipeline.features.network import PixelNetwork
-from reb_pipeline.features.resize import resize_image
+from reb_pipeline.images.resize import resize_image
 
 
 class LevelExtractor:
@@ -21,7 +21,7 @@ class LevelExtractor:
         image_size: Side in pixels that every image is resized to.
         layers: Layers to tap, finest first; the backbone's usual three if None.
         weights: ``"imagenet"``, the path of a state dict, or a state dict.
-        device: See :func:`reb_pipeline.device.torch_device`.
+        device: See :func:`reb_pipeline.core.device.torch_device`.
 
     Attributes:
         network: From uint8 [batch, side, side, 3] to all levels side by side, float32 [batch, features].

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 import torch
 from torch import nn
 
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 
 OPSET = 18  # of ONNX, that of 2022: any ONNX Runtime and OpenVINO of today reads it
 NEEDED = ("onnx", "onnxscript", "onnxruntime")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 
 if TYPE_CHECKING:
     from reb_pipeline.features.backbones import Backbone

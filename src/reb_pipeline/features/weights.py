@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 
 logger = logging.getLogger(__name__)
 

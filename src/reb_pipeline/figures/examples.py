@@ -19,7 +19,7 @@ _OVERLAY_OPACITY = 0.75  # of the highest score: the part must stay visible belo
 
 
 class Maps(Protocol):
-    """Anomaly maps by image id, see :class:`reb_pipeline.neighbors.maps.AnomalyMaps`."""
+    """Anomaly maps by image id, see :class:`reb_pipeline.scoring.anomaly_maps.AnomalyMaps`."""
 
     def at(self, image_id: str, shape: tuple[int, int]) -> np.ndarray:
         """The map of one image at a resolution, float32 [height, width]."""

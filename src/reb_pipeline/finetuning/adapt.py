@@ -10,19 +10,19 @@ from typing import Any
 
 import numpy as np
 
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.resumable_training import Checkpoint
 from reb_pipeline.defectmaker.fills import Donor
 from reb_pipeline.defectmaker.good_images import GoodImages
 from reb_pipeline.defectmaker.maker import DefectKind
 from reb_pipeline.defectmaker.records import SyntheticDefects
-from reb_pipeline.errors import InputError
 from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.backbones import load_backbone, load_deepest
-from reb_pipeline.features.resize import resize_image
 from reb_pipeline.finetuning.network import ProxyNetwork
 from reb_pipeline.finetuning.settings import FinetuneSettings
 from reb_pipeline.finetuning.task import CachedImages, SyntheticTask
 from reb_pipeline.finetuning.training import ValidationSet, finetune
-from reb_pipeline.training import Checkpoint
+from reb_pipeline.images.resize import resize_image
 
 GOOD = "good"  # the class of label 0
 
@@ -71,12 +71,12 @@ def adapt_backbone(
         side: Side of the training images in pixels.
         settings: How long, how fast, at which loss.
         checkpoint: Where to go on from, and to write to.
-        device: See :func:`reb_pipeline.device.torch_device`.
+        device: See :func:`reb_pipeline.core.device.torch_device`.
         description: Label of the progress bar; no bar without it.
 
     Returns:
         The weights, and the history as JSON values: ``classes``, ``updates`` and ``validations``, see
-        :class:`reb_pipeline.training.History` and :func:`reb_pipeline.finetuning.training.finetune`.
+        :class:`reb_pipeline.core.resumable_training.History` and :func:`reb_pipeline.finetuning.training.finetune`.
 
     Raises:
         InputError: If backbone or weights cannot be used, or the synthetic defects are of other kinds.

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from reb_pipeline.device import torch_device
+from reb_pipeline.core.device import torch_device
+from reb_pipeline.core.progress import progress
+from reb_pipeline.core.resumable_training import Checkpoint, History, ResumableRun
 from reb_pipeline.finetuning.network import ProxyNetwork
 from reb_pipeline.finetuning.settings import FinetuneSettings
 from reb_pipeline.finetuning.task import SyntheticTask
-from reb_pipeline.progress import progress
-from reb_pipeline.training import Checkpoint, History, ResumableRun
 
 LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {}
 VALIDATE_EVERY = 25  # updates; and after the last
@@ -72,7 +72,7 @@ def finetune(
         checkpoint: Where to go on from, and to write to.
         origin: What tells the data and initial weights from others; a checkpoint of another origin or of other
             settings is not used.
-        device: See :func:`reb_pipeline.device.torch_device`.
+        device: See :func:`reb_pipeline.core.device.torch_device`.
         description: Label of the progress bar; no bar without it.
 
     Returns:

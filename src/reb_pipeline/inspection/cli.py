@@ -5,10 +5,10 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 
 if TYPE_CHECKING:
-    from reb_pipeline.folder_files import Files
+    from reb_pipeline.core.folder_files import Files
 
 _DESCRIPTION = """\
 Inspect all images of a folder with a packaged model. Writes into the output folder: report.html, inspections.csv and
@@ -63,8 +63,8 @@ def _output_files(output: str, folder: str) -> "Files":
     """The output folder as a mapping; refused where the next run would inspect what this one writes."""
     import fsspec
 
-    from reb_pipeline.datasets import atomic
-    from reb_pipeline.folder_files import FolderFiles
+    from reb_pipeline.core import atomic
+    from reb_pipeline.core.folder_files import FolderFiles
 
     atomic.register()  # no half-written file under its name
     filesystem, inner = fsspec.url_to_fs(output)

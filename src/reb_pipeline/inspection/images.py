@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from reb_pipeline.images import decode_image, to_rgb
+from reb_pipeline.images.decoding import decode_image, to_rgb
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 MAX_PIXELS = 100_000_000
@@ -20,9 +20,10 @@ def read_image(data: bytes, source: str, max_pixels: int = MAX_PIXELS) -> np.nda
         uint8 [height, width, 3] RGB; grey is repeated, 16 bits are scaled to 8, transparency dropped.
 
     Raises:
-        reb_pipeline.images.UnknownFormatError: If it is none of these formats.
-        reb_pipeline.images.TooManyPixelsError: If it has more pixels; none of them was decoded.
-        reb_pipeline.images.UnreadableImageError: If it is broken or has 32-bit pixels. All three are InputErrors.
+        reb_pipeline.images.decoding.UnknownFormatError: If it is none of these formats.
+        reb_pipeline.images.decoding.TooManyPixelsError: If it has more pixels; none of them was decoded.
+        reb_pipeline.images.decoding.UnreadableImageError: If it is broken or has 32-bit pixels.
+        All three are InputErrors.
     """
     name = f"'{source}'"
     return to_rgb(decode_image(data, name, FORMATS, max_pixels), name)

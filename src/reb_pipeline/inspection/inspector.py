@@ -8,18 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
-from reb_pipeline.errors import InputError
-from reb_pipeline.features.resize import resize_image
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.features.tiles import Tiles
+from reb_pipeline.images.resize import resize_image
 from reb_pipeline.inspection.defects import Defect, box_in_image, find_defects
 from reb_pipeline.inspection.model import PackagedModel, read_model
 from reb_pipeline.inspection.network import load_network
 from reb_pipeline.inspection.results import Inspection, NearestGood
-from reb_pipeline.neighbors.index import NeighborIndex
-from reb_pipeline.neighbors.maps import anomaly_map
-from reb_pipeline.neighbors.scorers import Neighborhoods, search_depth
-from reb_pipeline.neighbors.search import NearestPatches
-from reb_pipeline.parameters import ScoringParams
+from reb_pipeline.memory_bank.nearest_patches import NearestPatches
+from reb_pipeline.parameters.sections import ScoringParams
+from reb_pipeline.scoring.anomaly_maps import anomaly_map
+from reb_pipeline.scoring.patch_scores import Neighborhoods, search_depth
+from reb_pipeline.search.index import NeighborIndex
 
 __all__ = ["Defect", "Inspection", "Inspector", "NearestGood"]
 

@@ -8,7 +8,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem

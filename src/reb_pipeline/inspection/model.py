@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reb_pipeline.arrays_file import UNREADABLE, fields_of, read_fields, write_fields
 from reb_pipeline.calibration.record import Calibration
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.arrays_file import UNREADABLE, fields_of, read_fields, write_fields
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.inspection.encoding import finite, jpeg
 from reb_pipeline.inspection.manifest import AGAIN, read_manifest, write_manifest, wrong_manifest
-from reb_pipeline.neighbors.bank import Coreset, MemoryBank
-from reb_pipeline.neighbors.density import LocalDensity
+from reb_pipeline.memory_bank.bank import Coreset, MemoryBank
+from reb_pipeline.memory_bank.density import LocalDensity
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -116,7 +116,7 @@ def good_image(image: np.ndarray, side: int) -> bytes:
         image: uint8 [height, width, 3] RGB.
         side: Pixels.
     """
-    from reb_pipeline.features.resize import resize_image
+    from reb_pipeline.images.resize import resize_image
 
     return jpeg(resize_image(image, side), JPEG_QUALITY)
 

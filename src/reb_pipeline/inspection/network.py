@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reb_pipeline.errors import InputError, insist_known
+from reb_pipeline.core.errors import InputError, insist_known
 
 if TYPE_CHECKING:
     from reb_pipeline.features.engines import Engine

@@ -99,7 +99,7 @@ def draw_overlay(
     """
     import cv2
 
-    from reb_pipeline.neighbors.maps import resize_map
+    from reb_pipeline.scoring.anomaly_maps import resize_map
 
     drawn = shrink(image, OVERLAY_SIDE)
     height, width = drawn.shape[:2]

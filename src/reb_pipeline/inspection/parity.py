@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from reb_pipeline.calibration.record import Calibration
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.inspection.inspector import Inspector
-from reb_pipeline.neighbors.density import LocalDensity
-from reb_pipeline.neighbors.maps import anomaly_map
-from reb_pipeline.neighbors.scorers import Neighborhoods
-from reb_pipeline.neighbors.search import NearestPatches
-from reb_pipeline.parameters import ScoringParams
+from reb_pipeline.memory_bank.density import LocalDensity
+from reb_pipeline.memory_bank.nearest_patches import NearestPatches
+from reb_pipeline.parameters.sections import ScoringParams
+from reb_pipeline.scoring.anomaly_maps import anomaly_map
+from reb_pipeline.scoring.patch_scores import Neighborhoods
 
 TOLERANCE = 1e-3
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reb_pipeline.folder_files import Files
+from reb_pipeline.core.folder_files import Files
 from reb_pipeline.inspection.encoding import finite, in_base64
 from reb_pipeline.inspection.folder import Inspected, summary_of
 

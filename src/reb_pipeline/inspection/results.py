@@ -18,7 +18,7 @@ class Inspection:
         image_score: Higher is more anomalous.
         p_value: Share of good images, this one included, that score at least as high.
         flagged: Whether the image score is above the threshold.
-        anomaly_map: float32 [side, side]; :func:`reb_pipeline.neighbors.maps.resize_map` brings it to the image's size.
+        anomaly_map: float32 [side, side]; see :func:`reb_pipeline.scoring.anomaly_maps.resize_map`.
         defects: Regions of marked pixels, largest area first; even a good image may have one.
         seconds: What the inspection took.
         worst_patch: The patch of the highest score: x, y, width and height in pixels of the image as it came.

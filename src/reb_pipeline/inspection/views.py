@@ -61,7 +61,7 @@ def heat_layer(anomaly_map: np.ndarray, scale: ColourScale) -> bytes:
     """The colours of a map as a square PNG file with opacity; it stretches to the image."""
     from PIL import Image
 
-    from reb_pipeline.neighbors.maps import resize_map
+    from reb_pipeline.scoring.anomaly_maps import resize_map
 
     levels = scale.shades(resize_map(anomaly_map, (_HEAT_SIDE, _HEAT_SIDE)))
     layer = Image.fromarray(levels)

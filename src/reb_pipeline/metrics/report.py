@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from PIL import Image
 
+from reb_pipeline.core.progress import progress
 from reb_pipeline.metrics.image import image_metrics
 from reb_pipeline.metrics.pixel import PixelHistogram, SaturatedHistogram, saturation_area
 from reb_pipeline.metrics.score_bins import choose_bins
-from reb_pipeline.progress import progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,7 +18,7 @@ STRUCTURAL, LOGICAL = "structural_anomalies", "logical_anomalies"  # the defect 
 
 
 class Maps(Protocol):
-    """Anomaly maps by image id, see :class:`reb_pipeline.neighbors.maps.AnomalyMaps`."""
+    """Anomaly maps by image id, see :class:`reb_pipeline.scoring.anomaly_maps.AnomalyMaps`."""
 
     def __getitem__(self, image_id: str) -> np.ndarray:
         """The map of one image, float32 [size, size]."""

@@ -6,9 +6,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from reb_pipeline.datasets import ImageCollection
     from reb_pipeline.defectmaker.good_images import GoodImages
     from reb_pipeline.defectmaker.records import SaliencyMaps
+    from reb_pipeline.images.collection import ImageCollection
 
 
 def train_and_held_out(
@@ -16,8 +16,8 @@ def train_and_held_out(
 ) -> "tuple[GoodImages, GoodImages]":
     """Good images to fine-tune and to validate on, opened lazily, resized to ``side`` pixels as for the network."""
     from reb_pipeline.defectmaker.good_images import GoodImages
-    from reb_pipeline.features.resize import resize_image
-    from reb_pipeline.inventory import good_finetuning, held_out_good
+    from reb_pipeline.images.resize import resize_image
+    from reb_pipeline.images.samples import good_finetuning, held_out_good
 
     def open_image(path: str) -> "np.ndarray":
         return resize_image(raw_images.open_image(path), side)

@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from reb_pipeline.datasets import ImageCollection
     from reb_pipeline.features.adapted import BackboneWeights
-    from reb_pipeline.neighbors.bank import Coreset, MemoryBank
-    from reb_pipeline.neighbors.search import NearestPatches
-    from reb_pipeline.parameters import ComputeParams, FeatureParams
+    from reb_pipeline.images.collection import ImageCollection
+    from reb_pipeline.memory_bank.bank import Coreset, MemoryBank
+    from reb_pipeline.memory_bank.nearest_patches import NearestPatches
+    from reb_pipeline.parameters.sections import ComputeParams, FeatureParams
 
 
 def stream_patches(
@@ -24,8 +24,8 @@ def stream_patches(
     description: str,
 ) -> "Iterator[tuple[str, np.ndarray]]":
     """Stream the images of ``samples`` through the backbone behind a progress bar: (id, float32 [h, w, channels])."""
+    from reb_pipeline.core.progress import progress
     from reb_pipeline.features.extractor import PatchExtractor, extract_patches
-    from reb_pipeline.progress import progress
 
     rows = progress(
         zip(samples["id"], samples["path"], strict=True),
@@ -53,7 +53,7 @@ def search_samples(
     Raises:
         InputError: If the bank was made by another extractor, or there are no images.
     """
-    from reb_pipeline.neighbors.search import search_images
+    from reb_pipeline.memory_bank.nearest_patches import search_images
 
     memory_bank.insist_on(params.provenance(backbone))
     patches = stream_patches(samples, raw_images, backbone, params, compute, description)

@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from reb_pipeline.neighbors.maps import AnomalyMaps
-    from reb_pipeline.parameters import FeatureParams, ScoringParams
+    from reb_pipeline.parameters.sections import FeatureParams, ScoringParams
+    from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
 
 
 def score_maps(
@@ -34,8 +34,8 @@ def score_maps(
     Raises:
         InputError: If the image score compares neighbours.
     """
-    from reb_pipeline.neighbors.maps import AnomalyMaps
     from reb_pipeline.pipelines.evaluation.nodes import SCORE_COLUMNS
+    from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
 
     table = samples.set_index("id").loc[image_ids].reset_index()[[*SCORE_COLUMNS]]
     maps = AnomalyMaps(patch_scores, image_ids, features.image_size, scoring.smoothing_sigma)
@@ -48,7 +48,7 @@ def image_scores(patch_scores: "np.ndarray", scoring: "ScoringParams") -> "np.nd
     Raises:
         InputError: If the image score compares neighbours.
     """
-    from reb_pipeline.neighbors.image_scores import IMAGE_SCORES
+    from reb_pipeline.scoring.image_scores import IMAGE_SCORES
 
     if scoring.image_score not in IMAGE_SCORES:
         msg = (

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-    from reb_pipeline.neighbors.bank import Coreset, MemoryBank
-    from reb_pipeline.neighbors.density import LocalDensity
-    from reb_pipeline.neighbors.maps import AnomalyMaps
-    from reb_pipeline.neighbors.search import NearestPatches
-    from reb_pipeline.parameters import FeatureParams, ScoringParams
+    from reb_pipeline.memory_bank.bank import Coreset, MemoryBank
+    from reb_pipeline.memory_bank.density import LocalDensity
+    from reb_pipeline.memory_bank.nearest_patches import NearestPatches
+    from reb_pipeline.parameters.sections import FeatureParams, ScoringParams
+    from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
 
 
 def score_patches(
@@ -38,8 +38,8 @@ def score_patches(
     Raises:
         InputError: If these are not of the same coreset, or were not searched deep enough.
     """
-    from reb_pipeline.neighbors.maps import AnomalyMaps
-    from reb_pipeline.neighbors.scorers import Neighborhoods
+    from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
+    from reb_pipeline.scoring.patch_scores import Neighborhoods
 
     alpha = resolve_alpha(scoring, held_out_patches, local_density)
     found = Neighborhoods(nearest_patches, local_density, coreset.features(memory_bank))
@@ -58,7 +58,7 @@ def resolve_alpha(
     Raises:
         InputError: If it is to be fitted and the patches are of another coreset or too few.
     """
-    from reb_pipeline.neighbors.alpha import fit_alpha
+    from reb_pipeline.scoring.alpha import fit_alpha
 
     if scoring.scorer != "ldknn":
         return 0.0

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from reb_pipeline.errors import insist_known
+from reb_pipeline.core.errors import insist_known
 from reb_pipeline.reconstruction.feature_losses import FEATURE_LOSSES
 from reb_pipeline.reconstruction.stored_levels import Shape
 from reb_pipeline.reconstruction.training import Reconstruction

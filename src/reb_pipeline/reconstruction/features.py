@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from reb_pipeline.device import torch_device
-from reb_pipeline.network_weights import NetworkWeights
-from reb_pipeline.progress import progress
+from reb_pipeline.core.device import torch_device
+from reb_pipeline.core.network_weights import NetworkWeights
+from reb_pipeline.core.progress import progress
+from reb_pipeline.core.resumable_training import Checkpoint
 from reb_pipeline.reconstruction.feature_decoder import FeatureDecoder
 from reb_pipeline.reconstruction.stored_levels import StoredLevels, insist_on_shapes
 from reb_pipeline.reconstruction.training import (
@@ -22,7 +23,6 @@ from reb_pipeline.reconstruction.training import (
     insist_on_enough,
     train,
 )
-from reb_pipeline.training import Checkpoint
 
 Levels = Iterable[tuple[str, list[np.ndarray]]]
 
@@ -50,7 +50,7 @@ def train_feature_decoder(
         settings: How long, how fast.
         checkpoint: Where to go on from, and to write to.
         config: JSON values, what the features were made with; comes back with the weights.
-        device: See :func:`reb_pipeline.device.torch_device`.
+        device: See :func:`reb_pipeline.core.device.torch_device`.
         description: Label of the progress bars; none without it.
 
     Returns:
@@ -88,7 +88,7 @@ class FeatureReconstructor:
 
     Args:
         weights: What :func:`train_feature_decoder` gave.
-        device: See :func:`reb_pipeline.device.torch_device`.
+        device: See :func:`reb_pipeline.core.device.torch_device`.
     """
 
     def __init__(self, weights: NetworkWeights, device: str = "auto") -> None:

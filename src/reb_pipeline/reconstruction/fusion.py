@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from reb_pipeline.errors import insist_known
-from reb_pipeline.neighbors.maps import resize_map
+from reb_pipeline.core.errors import insist_known
+from reb_pipeline.scoring.anomaly_maps import resize_map
 
 
 def total(residuals: np.ndarray) -> np.ndarray:

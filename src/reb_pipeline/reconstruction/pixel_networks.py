@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from reb_pipeline.errors import InputError, insist_known
+from reb_pipeline.core.errors import InputError, insist_known
 from reb_pipeline.reconstruction.pixel_losses import PIXEL_LOSSES
 from reb_pipeline.reconstruction.training import Reconstruction
 

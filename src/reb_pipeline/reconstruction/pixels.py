@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from reb_pipeline.device import torch_device
-from reb_pipeline.errors import InputError
-from reb_pipeline.network_weights import NetworkWeights
+from reb_pipeline.core.device import torch_device
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.network_weights import NetworkWeights
+from reb_pipeline.core.resumable_training import Checkpoint
 from reb_pipeline.reconstruction.pixel_networks import build_pixel_network
 from reb_pipeline.reconstruction.training import ReconstructionSettings, train
-from reb_pipeline.training import Checkpoint
 
 BATCH = 16
 # Pixels. At 128 px an image has as many patches as of the usual backbone at 256 px: scores of images, which compare
@@ -67,7 +67,7 @@ def train_pixel_model(
         held_out: Images to validate on, likewise; kept in memory.
         settings: How long, how fast.
         checkpoint: Where to go on from, and to write to.
-        device: See :func:`reb_pipeline.device.torch_device`.
+        device: See :func:`reb_pipeline.core.device.torch_device`.
         description: Label of the progress bar; no bar without it.
 
     Returns:
@@ -105,7 +105,7 @@ class PixelReconstructor:
 
     Args:
         weights: What :func:`train_pixel_model` gave.
-        device: See :func:`reb_pipeline.device.torch_device`.
+        device: See :func:`reb_pipeline.core.device.torch_device`.
 
     Attributes:
         side: Side of its images in pixels.

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reb_pipeline.features.resize import resize_image
-from reb_pipeline.neighbors.maps import anomaly_map
+from reb_pipeline.images.resize import resize_image
+from reb_pipeline.scoring.anomaly_maps import anomaly_map
 
 if TYPE_CHECKING:
     from reb_pipeline.reconstruction.pixels import PixelReconstructor

@@ -7,8 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
-from reb_pipeline.errors import InputError
-from reb_pipeline.neighbors.maps import resize_map
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.scoring.anomaly_maps import resize_map
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 
 Shape = tuple[int, int, int]  # height, width, channels of a level
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from reb_pipeline.device import torch_device
-from reb_pipeline.errors import InputError
-from reb_pipeline.progress import progress
-from reb_pipeline.training import Checkpoint, ResumableRun
+from reb_pipeline.core.device import torch_device
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.progress import progress
+from reb_pipeline.core.resumable_training import Checkpoint, ResumableRun
 
 VALIDATE_EVERY = 50  # updates; and after the last
 FEWEST_IMAGES = 2  # batch statistics of one image alone are none
@@ -100,7 +100,7 @@ def train(
         checkpoint: Where to go on from, and to write to.
         origin: What tells data, network and initial weights from others; a checkpoint of another origin or of other
             settings is not used.
-        device: See :func:`reb_pipeline.device.torch_device`.
+        device: See :func:`reb_pipeline.core.device.torch_device`.
         description: Label of the progress bar; no bar without it.
 
     Returns:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.service.app import create_app
 from reb_pipeline.service.service import Service
 from reb_pipeline.service.settings import ServiceSettings

@@ -8,8 +8,8 @@ from fastapi import Request
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
-from reb_pipeline.errors import InputError
-from reb_pipeline.images import TooManyPixelsError, UnknownFormatError
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.images.decoding import TooManyPixelsError, UnknownFormatError
 from reb_pipeline.inspection.images import read_image
 
 MULTIPART = "multipart/form-data"

@@ -4,7 +4,7 @@ from importlib.resources import files
 
 import pandas as pd
 
-from reb_pipeline.errors import insist_known
+from reb_pipeline.core.errors import insist_known
 
 _TABLES = ("2", "3", "4", "5", "6", "7")
 

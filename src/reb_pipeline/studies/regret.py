@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from reb_pipeline.metrics.significance import wilcoxon_over_categories
-from reb_pipeline.studies.cells import CELL_FIELDS, Cell
+from reb_pipeline.parameters.configurations import CELL_FIELDS, Cell
 from reb_pipeline.studies.rows import MEAN, MEASURED, compare_reports, storable
 
 PAPER, AUTO_ALPHA, CHOICE = "paper's default", "alpha = auto", "chosen without labels"

@@ -8,7 +8,7 @@ import pandas as pd
 
 from reb_pipeline.metrics.significance import delong_test, wilcoxon_over_categories
 from reb_pipeline.metrics.summary import LOCO_METRICS, loco_metrics
-from reb_pipeline.studies.cells import CELL_FIELDS
+from reb_pipeline.parameters.configurations import CELL_FIELDS
 
 MEASURED = "measured"
 ALL_DEFECTS, MEAN = "all", "mean"
@@ -34,7 +34,7 @@ def study_rows(
 
     Args:
         category: Name of the category.
-        cells: The cells, see :meth:`reb_pipeline.studies.cells.Cell.settings`.
+        cells: The cells, see :meth:`reb_pipeline.parameters.configurations.Cell.settings`.
         reports: What :func:`reb_pipeline.metrics.report.evaluate` found of each, with ``labels``, ``image_scores`` and
             :data:`ADDED`; or why nothing was.
         reference: Values of the cell that the others are tested against, see :func:`reference_of`.

@@ -18,8 +18,8 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from reb_pipeline.metrics.significance import auroc
-from reb_pipeline.per_category_parameters import PER_CATEGORY
-from reb_pipeline.studies.cells import AUTO, IMAGENET, PIXEL_DETECTORS
+from reb_pipeline.parameters.configurations import AUTO, IMAGENET, PIXEL_DETECTORS
+from reb_pipeline.parameters.per_category import PER_CATEGORY
 
 FALSE_POSITIVE_RATE = 0.05
 FAINT_OPACITY = 0.12

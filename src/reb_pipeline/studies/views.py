@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reb_pipeline.studies.cells import CELL_FIELDS
+from reb_pipeline.parameters.configurations import CELL_FIELDS
 from reb_pipeline.studies.rows import ADDED, ALL_DEFECTS, COSTS, MEASURED, PUBLISHED
 
 WORDS = (

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ def without(samples: "pd.DataFrame", names: Sequence[str]) -> "pd.DataFrame":
     Raises:
         InputError: If a name fits no good training image, or all are to go.
     """
-    from reb_pipeline.inventory import good_training
+    from reb_pipeline.images.samples import good_training
 
     known = good_training(samples)["id"].tolist()
     gone: set[str] = set()
@@ -63,8 +63,8 @@ def images_to_add(folder: str, max_unreadable_share: float) -> "pd.DataFrame":
     Raises:
         InputError: If there is no image, or too many cannot be read.
     """
-    from reb_pipeline.datasets.loose_images import loose_images
-    from reb_pipeline.inventory import take_inventory, usable_samples
+    from reb_pipeline.images.collection import loose_images
+    from reb_pipeline.images.inventory import take_inventory, usable_samples
 
     images = loose_images(folder)
     inventory = take_inventory(images, f"{images.category}: images to add")

@@ -4,12 +4,12 @@ import logging
 
 import pandas as pd
 
-from reb_pipeline.datasets import ImageCollection
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.features.adapted import BackboneWeights
-from reb_pipeline.neighbors.bank import Coreset, MemoryBank
-from reb_pipeline.neighbors.density import LocalDensity
-from reb_pipeline.parameters import (
+from reb_pipeline.images.collection import ImageCollection
+from reb_pipeline.memory_bank.bank import Coreset, MemoryBank
+from reb_pipeline.memory_bank.density import LocalDensity
+from reb_pipeline.parameters.sections import (
     BankUpdateParams,
     ComputeParams,
     FeatureParams,
@@ -54,8 +54,8 @@ def update_memory_bank(
     compute: ComputeParams,
 ) -> tuple[MemoryBank, Coreset, LocalDensity]:
     """Bring bank, coreset and density in line with the good training samples; only new images see the backbone."""
-    from reb_pipeline.inventory import good_training
-    from reb_pipeline.neighbors import update
+    from reb_pipeline.images.samples import good_training
+    from reb_pipeline.memory_bank import update
 
     before, category, device = memory_bank_before, raw_images.category, compute.processor()
     before.insist_on(features.provenance(backbone))

@@ -2,10 +2,10 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from reb_pipeline.config_loader import categories
+from reb_pipeline.parameters.loader import categories
 from reb_pipeline.pipelines import calibration, ldknn_density
 from reb_pipeline.pipelines.bank_update.nodes import change_samples, update_memory_bank
-from reb_pipeline.pipelines.per_category import COMPUTE, GPU, per_category
+from reb_pipeline.pipelines.namespaces import COMPUTE, GPU, per_category
 
 
 def create_pipeline() -> Pipeline:

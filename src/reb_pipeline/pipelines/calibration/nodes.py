@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from reb_pipeline.calibration.record import CALIBRATION_SPLIT, TRAINING_IMAGES, Calibration
-from reb_pipeline.datasets import ImageCollection
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.features.adapted import BackboneWeights
-from reb_pipeline.neighbors.bank import Coreset, MemoryBank
-from reb_pipeline.neighbors.density import LocalDensity
-from reb_pipeline.neighbors.search import NearestPatches
-from reb_pipeline.parameters import (
+from reb_pipeline.images.collection import ImageCollection
+from reb_pipeline.memory_bank.bank import Coreset, MemoryBank
+from reb_pipeline.memory_bank.density import LocalDensity
+from reb_pipeline.memory_bank.nearest_patches import NearestPatches
+from reb_pipeline.parameters.sections import (
     CalibrationParams,
     ComputeParams,
     FeatureParams,
@@ -43,8 +43,8 @@ def search_calibration_images(
     """Find the nearest coreset rows of every patch of the folder's images; without one take held-out good images."""
     if calibration.folder is None:
         return held_out_patches
-    from reb_pipeline.datasets.loose_images import loose_images
-    from reb_pipeline.neighbors.scorers import search_depth
+    from reb_pipeline.images.collection import loose_images
+    from reb_pipeline.scoring.patch_scores import search_depth
 
     folder = calibration.folder
     images = loose_images(folder, raw_images.category)

@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from reb_pipeline.pipelines.calibration.nodes import calibrate, search_calibration_images
-from reb_pipeline.pipelines.per_category import COMPUTE, GPU, per_category
+from reb_pipeline.pipelines.namespaces import COMPUTE, GPU, per_category
 
 
 def create_pipeline() -> Pipeline:

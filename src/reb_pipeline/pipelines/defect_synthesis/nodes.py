@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from reb_pipeline.datasets import ImageCollection
 from reb_pipeline.defectmaker.records import SaliencyMaps, SyntheticDefects
-from reb_pipeline.parameters import DefectSynthesisParams, FeatureParams
+from reb_pipeline.images.collection import ImageCollection
+from reb_pipeline.parameters.sections import DefectSynthesisParams, FeatureParams
 
 logger = logging.getLogger(__name__)
 
@@ -16,9 +16,9 @@ def estimate_saliency(
     samples: pd.DataFrame, raw_images: ImageCollection, params: DefectSynthesisParams
 ) -> SaliencyMaps:
     """Find where each good image may bear a defect."""
+    from reb_pipeline.core.progress import progress
     from reb_pipeline.defectmaker.saliency import saliency_estimator
-    from reb_pipeline.inventory import good_finetuning, held_out_good
-    from reb_pipeline.progress import progress
+    from reb_pipeline.images.samples import good_finetuning, held_out_good
 
     good = pd.concat([good_finetuning(samples), held_out_good(samples)]).drop_duplicates("id")
     estimate = saliency_estimator(params.saliency, params.saliency_source)
@@ -45,9 +45,9 @@ def synthesize_defects(
     params: DefectSynthesisParams,
 ) -> SyntheticDefects:
     """Make synthetic defects of every kind on held-out good images."""
+    from reb_pipeline.core.progress import progress
     from reb_pipeline.defectmaker.maker import DefectMaker
     from reb_pipeline.pipelines.good_images import train_and_held_out
-    from reb_pipeline.progress import progress
 
     donors, sources = train_and_held_out(samples, raw_images, saliency, features.image_size)
     maker = DefectMaker(donors, params.textures())

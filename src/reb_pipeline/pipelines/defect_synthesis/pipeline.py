@@ -7,7 +7,7 @@ from reb_pipeline.pipelines.defect_synthesis.nodes import (
     estimate_saliency,
     synthesize_defects,
 )
-from reb_pipeline.pipelines.per_category import per_category
+from reb_pipeline.pipelines.namespaces import per_category
 
 
 def create_pipeline() -> Pipeline:

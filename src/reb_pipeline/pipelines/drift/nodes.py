@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from reb_pipeline.calibration.record import Calibration
-from reb_pipeline.parameters import DriftParams
+from reb_pipeline.parameters.sections import DriftParams
 
 logger = logging.getLogger(__name__)
 

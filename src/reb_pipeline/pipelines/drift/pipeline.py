@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from reb_pipeline.pipelines.drift.nodes import report_drift
-from reb_pipeline.pipelines.per_category import per_category
+from reb_pipeline.pipelines.namespaces import per_category
 
 
 def create_pipeline() -> Pipeline:

@@ -5,13 +5,12 @@ from typing import Any
 
 import pandas as pd
 
-from reb_pipeline.datasets import ImageCollection
 from reb_pipeline.features.adapted import BackboneWeights
-from reb_pipeline.neighbors.bank import Coreset, MemoryBank
-from reb_pipeline.neighbors.density import LocalDensity
-from reb_pipeline.neighbors.maps import AnomalyMaps
-from reb_pipeline.neighbors.search import NearestPatches
-from reb_pipeline.parameters import (
+from reb_pipeline.images.collection import ImageCollection
+from reb_pipeline.memory_bank.bank import Coreset, MemoryBank
+from reb_pipeline.memory_bank.density import LocalDensity
+from reb_pipeline.memory_bank.nearest_patches import NearestPatches
+from reb_pipeline.parameters.sections import (
     ComputeParams,
     EvaluationParams,
     FeatureParams,
@@ -20,6 +19,7 @@ from reb_pipeline.parameters import (
 )
 from reb_pipeline.pipelines.image_search import search_samples
 from reb_pipeline.pipelines.patch_scoring import resolve_alpha, score_patches
+from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def search_memory_bank(
     compute: ComputeParams,
 ) -> NearestPatches:
     """Find the nearest coreset rows of every patch of the test images, as many as the scorer needs."""
-    from reb_pipeline.neighbors.scorers import search_depth
+    from reb_pipeline.scoring.patch_scores import search_depth
 
     test = samples[samples["split"] == "test"]
     depth = search_depth(scoring.scorer, scoring.max_neighbors)
@@ -80,7 +80,7 @@ def draw_density(
 ) -> Any:
     """Draw how far good patches and the farthest anomalous ones are from the bank, over its local density."""
     from reb_pipeline.figures.density import density_figure, farthest_patches
-    from reb_pipeline.neighbors.alpha import MIN_PATCHES, density_and_distance, upper_line
+    from reb_pipeline.scoring.alpha import MIN_PATCHES, density_and_distance, upper_line
 
     density, distance = (
         axis.ravel()

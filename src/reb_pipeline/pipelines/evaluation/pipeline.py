@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from reb_pipeline.config_loader import categories
+from reb_pipeline.parameters.loader import categories
 from reb_pipeline.pipelines.evaluation.nodes import (
     compute_metrics,
     draw_density,
@@ -11,7 +11,7 @@ from reb_pipeline.pipelines.evaluation.nodes import (
     search_memory_bank,
     summarize,
 )
-from reb_pipeline.pipelines.per_category import COMPUTE, GPU, per_category
+from reb_pipeline.pipelines.namespaces import COMPUTE, GPU, per_category
 
 
 def create_pipeline() -> Pipeline:

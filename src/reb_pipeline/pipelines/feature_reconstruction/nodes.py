@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from reb_pipeline.datasets import Checkpoint, ImageCollection
-from reb_pipeline.errors import InputError
-from reb_pipeline.neighbors.maps import AnomalyMaps
-from reb_pipeline.network_weights import NetworkWeights
-from reb_pipeline.parameters import (
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.network_weights import NetworkWeights
+from reb_pipeline.core.progress import progress
+from reb_pipeline.core.resumable_training import Checkpoint
+from reb_pipeline.images.collection import ImageCollection
+from reb_pipeline.parameters.sections import (
     ComputeParams,
     EvaluationParams,
     FeatureParams,
@@ -18,8 +19,8 @@ from reb_pipeline.parameters import (
     ScoringParams,
 )
 from reb_pipeline.pipelines.map_scoring import score_maps
-from reb_pipeline.progress import progress
 from reb_pipeline.reconstruction.residual_maps import ResidualMaps
+from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
 
 if TYPE_CHECKING:
     from reb_pipeline.features.levels import LevelExtractor
@@ -35,7 +36,7 @@ def train_feature_decoder(
 ) -> tuple[NetworkWeights, dict[str, Any]]:
     """Learn to reconstruct the encoder's features of good images; those held out are validated on."""
     from reb_pipeline.features.levels import LevelExtractor
-    from reb_pipeline.inventory import good_finetuning, held_out_good
+    from reb_pipeline.images.samples import good_finetuning, held_out_good
     from reb_pipeline.reconstruction import features as reconstruction
     from reb_pipeline.reconstruction.training import ReconstructionSettings
 
@@ -72,7 +73,7 @@ def reconstruct_features(
 ) -> tuple[ResidualMaps, ResidualMaps]:
     """Measure how badly the features of test images and of held-out good images are reconstructed."""
     from reb_pipeline.features.levels import LevelExtractor
-    from reb_pipeline.inventory import held_out_good
+    from reb_pipeline.images.samples import held_out_good
     from reb_pipeline.reconstruction.features import FeatureReconstructor
     from reb_pipeline.reconstruction.residual_maps import measure_residuals
 

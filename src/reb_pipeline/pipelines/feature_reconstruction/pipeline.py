@@ -10,7 +10,7 @@ from reb_pipeline.pipelines.feature_reconstruction.nodes import (
     reconstruct_features,
     train_feature_decoder,
 )
-from reb_pipeline.pipelines.per_category import COMPUTE, GPU, per_category
+from reb_pipeline.pipelines.namespaces import COMPUTE, GPU, per_category
 
 
 def create_pipeline() -> Pipeline:

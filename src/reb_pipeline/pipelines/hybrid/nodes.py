@@ -4,16 +4,20 @@ from typing import Any
 
 import pandas as pd
 
-from reb_pipeline.datasets import ImageCollection
-from reb_pipeline.errors import InputError
-from reb_pipeline.neighbors.bank import Coreset, MemoryBank
-from reb_pipeline.neighbors.density import LocalDensity
-from reb_pipeline.neighbors.maps import AnomalyMaps
-from reb_pipeline.neighbors.search import NearestPatches
-from reb_pipeline.parameters import FeatureParams, FeatureReconstructionParams, ScoringParams
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.images.collection import ImageCollection
+from reb_pipeline.memory_bank.bank import Coreset, MemoryBank
+from reb_pipeline.memory_bank.density import LocalDensity
+from reb_pipeline.memory_bank.nearest_patches import NearestPatches
+from reb_pipeline.parameters.sections import (
+    FeatureParams,
+    FeatureReconstructionParams,
+    ScoringParams,
+)
 from reb_pipeline.pipelines.map_scoring import image_scores, score_maps
 from reb_pipeline.pipelines.patch_scoring import score_patches
 from reb_pipeline.reconstruction.residual_maps import ResidualMaps
+from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
 
 
 def fuse_detectors(
@@ -30,7 +34,7 @@ def fuse_detectors(
     scoring: ScoringParams,
 ) -> tuple[pd.DataFrame, AnomalyMaps]:
     """Bring the patch scores of both detectors to one unit, by held-out good images, and average them."""
-    from reb_pipeline.calibration.surprise import fuse_surprise, surprise
+    from reb_pipeline.scoring.surprise import fuse_surprise, surprise
 
     held_out_feature_residuals.insist_on(feature_residuals.decoder)
     _insist_on_same("test", nearest_patches, feature_residuals)

@@ -4,7 +4,7 @@ from kedro.pipeline import Node, Pipeline
 
 from reb_pipeline.pipelines.evaluation.nodes import compute_metrics
 from reb_pipeline.pipelines.hybrid.nodes import draw_comparison, fuse_detectors
-from reb_pipeline.pipelines.per_category import per_category
+from reb_pipeline.pipelines.namespaces import per_category
 
 
 def create_pipeline() -> Pipeline:

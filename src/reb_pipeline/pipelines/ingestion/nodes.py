@@ -5,22 +5,22 @@ from typing import Any
 
 import pandas as pd
 
-from reb_pipeline.datasets import ImageCollection
-from reb_pipeline.parameters import IngestionParams
+from reb_pipeline.images.collection import ImageCollection
+from reb_pipeline.parameters.sections import IngestionParams
 
 logger = logging.getLogger(__name__)
 
 
 def inspect_images(raw_images: ImageCollection) -> pd.DataFrame:
-    """Open every image and mask once, see :func:`reb_pipeline.inventory.take_inventory`."""
-    from reb_pipeline.inventory import take_inventory
+    """Open every image and mask once, see :func:`reb_pipeline.images.inventory.take_inventory`."""
+    from reb_pipeline.images.inventory import take_inventory
 
     return take_inventory(raw_images, f"{raw_images.category}: images inspected")
 
 
 def audit_samples(inventory: pd.DataFrame, raw_images: ImageCollection) -> dict[str, Any]:
-    """Say what is wrong or odd with the data, see :func:`reb_pipeline.inventory.audit`."""
-    from reb_pipeline.inventory import audit, findings
+    """Say what is wrong or odd with the data, see :func:`reb_pipeline.images.inventory.audit`."""
+    from reb_pipeline.images.inventory import audit, findings
 
     report = audit(inventory, raw_images.stray_masks)
     for finding in findings(report):
@@ -33,7 +33,7 @@ def index_samples(
     audit: dict[str, Any],  # written before samples are refused
     params: IngestionParams,
 ) -> pd.DataFrame:
-    """Leave out what cannot be opened, see :func:`reb_pipeline.inventory.usable_samples`."""
-    from reb_pipeline.inventory import usable_samples
+    """Leave out what cannot be opened, see :func:`reb_pipeline.images.inventory.usable_samples`."""
+    from reb_pipeline.images.inventory import usable_samples
 
     return usable_samples(inventory, params.max_unreadable_share)

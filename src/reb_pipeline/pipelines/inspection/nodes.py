@@ -6,7 +6,7 @@ from collections.abc import MutableMapping
 import pandas as pd
 
 from reb_pipeline.inspection.model import PackagedModel
-from reb_pipeline.parameters import InspectionParams
+from reb_pipeline.parameters.sections import InspectionParams
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from reb_pipeline.pipelines.inspection.nodes import inspect_new_images
-from reb_pipeline.pipelines.per_category import per_category
+from reb_pipeline.pipelines.namespaces import per_category
 
 
 def create_pipeline() -> Pipeline:

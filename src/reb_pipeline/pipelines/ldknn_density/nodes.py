@@ -2,12 +2,12 @@
 
 import pandas as pd
 
-from reb_pipeline.datasets import ImageCollection
 from reb_pipeline.features.adapted import BackboneWeights
-from reb_pipeline.neighbors.bank import Coreset, MemoryBank
-from reb_pipeline.neighbors.density import LocalDensity
-from reb_pipeline.neighbors.search import NearestPatches
-from reb_pipeline.parameters import ComputeParams, FeatureParams, ScoringParams
+from reb_pipeline.images.collection import ImageCollection
+from reb_pipeline.memory_bank.bank import Coreset, MemoryBank
+from reb_pipeline.memory_bank.density import LocalDensity
+from reb_pipeline.memory_bank.nearest_patches import NearestPatches
+from reb_pipeline.parameters.sections import ComputeParams, FeatureParams, ScoringParams
 from reb_pipeline.pipelines.image_search import search_samples
 
 
@@ -15,7 +15,7 @@ def measure_local_density(
     memory_bank: MemoryBank, coreset: Coreset, params: ScoringParams, compute: ComputeParams
 ) -> LocalDensity:
     """Find the ``max_neighbors`` nearest other bank rows of every coreset row."""
-    from reb_pipeline.neighbors import density
+    from reb_pipeline.memory_bank import density
 
     return density.measure_local_density(
         memory_bank,
@@ -37,9 +37,9 @@ def search_held_out_images(
     compute: ComputeParams,
 ) -> NearestPatches:
     """Find the nearest coreset rows of every patch of held-out good images, never one of the same image."""
-    from reb_pipeline.inventory import held_out_good
-    from reb_pipeline.neighbors.held_out import search_own_images
-    from reb_pipeline.neighbors.scorers import search_depth
+    from reb_pipeline.images.samples import held_out_good
+    from reb_pipeline.memory_bank.held_out import search_own_images
+    from reb_pipeline.scoring.patch_scores import search_depth
 
     depth = search_depth(scoring.scorer, scoring.max_neighbors)
     held_out = held_out_good(samples)

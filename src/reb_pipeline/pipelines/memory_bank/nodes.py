@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from reb_pipeline.datasets import ImageCollection
 from reb_pipeline.features.adapted import BackboneWeights
-from reb_pipeline.neighbors.bank import Coreset, MemoryBank
-from reb_pipeline.parameters import ComputeParams, FeatureParams, MemoryBankParams
+from reb_pipeline.images.collection import ImageCollection
+from reb_pipeline.memory_bank.bank import Coreset, MemoryBank
+from reb_pipeline.parameters.sections import ComputeParams, FeatureParams, MemoryBankParams
 from reb_pipeline.pipelines.image_search import stream_patches
 
 
@@ -18,8 +18,8 @@ def extract_patch_features(
     compute: ComputeParams,
 ) -> MemoryBank:
     """Stream the good training images through the backbone into a memory bank."""
-    from reb_pipeline.inventory import good_training
-    from reb_pipeline.neighbors.bank import collect_patches
+    from reb_pipeline.images.samples import good_training
+    from reb_pipeline.memory_bank.bank import collect_patches
 
     good = good_training(samples)
     description = "good images to patch features"
@@ -37,7 +37,7 @@ def select_coreset(
     memory_bank: MemoryBank, params: MemoryBankParams, compute: ComputeParams
 ) -> Coreset:
     """Select the rows of the bank that test patches are compared with."""
-    from reb_pipeline.neighbors.coreset import select_coreset
+    from reb_pipeline.memory_bank.coreset import select_coreset
 
     return select_coreset(
         memory_bank,

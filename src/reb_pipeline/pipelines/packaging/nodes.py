@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 
 from reb_pipeline.calibration.record import Calibration
-from reb_pipeline.datasets import ImageCollection
-from reb_pipeline.errors import InputError
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.features.adapted import BackboneWeights
+from reb_pipeline.images.collection import ImageCollection
 from reb_pipeline.inspection.model import PackagedModel
-from reb_pipeline.neighbors.bank import Coreset, MemoryBank
-from reb_pipeline.neighbors.density import LocalDensity
-from reb_pipeline.parameters import ComputeParams, FeatureParams, ScoringParams
+from reb_pipeline.memory_bank.bank import Coreset, MemoryBank
+from reb_pipeline.memory_bank.density import LocalDensity
+from reb_pipeline.parameters.sections import ComputeParams, FeatureParams, ScoringParams
 from reb_pipeline.pipelines.image_search import search_samples
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _insist_on_one_coreset(
     Raises:
         InputError: If they are not.
     """
-    from reb_pipeline.neighbors.bank import fingerprint
+    from reb_pipeline.memory_bank.bank import fingerprint
 
     key = fingerprint(bank.features)
     local_density.insist_on(key)
@@ -129,8 +129,8 @@ def _good_images(
     Raises:
         InputError: If one of them is no sample any more.
     """
+    from reb_pipeline.core.progress import progress
     from reb_pipeline.inspection.model import good_image
-    from reb_pipeline.progress import progress
 
     paths = dict(zip(samples["id"], samples["path"], strict=True))
     gone = [image_id for image_id in bank.image_ids if image_id not in paths]
@@ -161,9 +161,9 @@ def _compare(
     compute: ComputeParams,
 ) -> "Parity":
     """Compare a packaged model with the training pipeline on some held-out good images, evenly spread."""
+    from reb_pipeline.images.samples import held_out_good
     from reb_pipeline.inspection.parity import Trained, compare
-    from reb_pipeline.inventory import held_out_good
-    from reb_pipeline.neighbors.scorers import search_depth
+    from reb_pipeline.scoring.patch_scores import search_depth
 
     held_out = held_out_good(samples)
     n = min(COMPARED_IMAGES, len(held_out))

@@ -2,8 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
+from reb_pipeline.pipelines.namespaces import COMPUTE, per_category
 from reb_pipeline.pipelines.packaging.nodes import check_package, package_model
-from reb_pipeline.pipelines.per_category import COMPUTE, per_category
 
 TRAINED = [
     "samples",

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reb_pipeline.errors import InputError
-from reb_pipeline.features.resize import resize_image
-from reb_pipeline.inventory import held_out_good
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.images.resize import resize_image
+from reb_pipeline.images.samples import held_out_good
 from reb_pipeline.reconstruction.reconstructed_defects import Example
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from reb_pipeline.datasets import ImageCollection
     from reb_pipeline.defectmaker.records import SyntheticDefects
+    from reb_pipeline.images.collection import ImageCollection
 
 N_KINDS = 3  # of synthetic defects that are shown
 N_HARDEST = 2  # test images that are shown

@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from reb_pipeline.datasets import Checkpoint, ImageCollection
+from reb_pipeline.core.network_weights import NetworkWeights
+from reb_pipeline.core.progress import progress
+from reb_pipeline.core.resumable_training import Checkpoint
 from reb_pipeline.defectmaker.records import SyntheticDefects
-from reb_pipeline.network_weights import NetworkWeights
-from reb_pipeline.parameters import (
+from reb_pipeline.images.collection import ImageCollection
+from reb_pipeline.parameters.sections import (
     ComputeParams,
     EvaluationParams,
     FeatureParams,
@@ -16,7 +18,6 @@ from reb_pipeline.parameters import (
     ScoringParams,
 )
 from reb_pipeline.pipelines.map_scoring import score_maps
-from reb_pipeline.progress import progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +35,7 @@ def _trainer(model: str) -> Callable[..., Trained]:
         compute: ComputeParams,
     ) -> Trained:
         """Learn to reconstruct good images; those held out are validated on."""
-        from reb_pipeline.inventory import good_finetuning, held_out_good
+        from reb_pipeline.images.samples import good_finetuning, held_out_good
         from reb_pipeline.reconstruction.pixels import train_pixel_model
         from reb_pipeline.reconstruction.training import ReconstructionSettings
 
@@ -117,7 +118,7 @@ def draw_reconstructions(
 ) -> Any:
     """Draw what each model makes of good and defective images, and where it sees a difference."""
     from reb_pipeline.figures.reconstructions import reconstructions_figure
-    from reb_pipeline.inventory import held_out_good
+    from reb_pipeline.images.samples import held_out_good
     from reb_pipeline.pipelines.pixel_reconstruction.examples import choose_examples
     from reb_pipeline.reconstruction.pixels import PixelReconstructor
     from reb_pipeline.reconstruction.reconstructed_defects import look_at, usual_residual
@@ -142,7 +143,7 @@ def _pixels(
     samples: pd.DataFrame, raw_images: ImageCollection, side: int, description: str
 ) -> "Iterator[tuple[str, np.ndarray]]":
     """Stream the images of ``samples``, resized, behind a progress bar."""
-    from reb_pipeline.features.resize import resize_image
+    from reb_pipeline.images.resize import resize_image
 
     rows = progress(
         zip(samples["id"], samples["path"], strict=True),

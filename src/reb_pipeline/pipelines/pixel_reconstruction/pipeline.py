@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from reb_pipeline.pipelines.per_category import COMPUTE, GPU, per_category
+from reb_pipeline.pipelines.namespaces import COMPUTE, GPU, per_category
 from reb_pipeline.pipelines.pixel_reconstruction.nodes import (
     draw_reconstructions,
     score_pixel_models,

@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from reb_pipeline.datasets import ImageCollection
-from reb_pipeline.parameters import (
+from reb_pipeline.images.collection import ImageCollection
+from reb_pipeline.parameters.sections import (
     ComputeParams,
     DefectSynthesisParams,
     FeatureParams,
@@ -17,7 +17,7 @@ from reb_pipeline.parameters import (
     ScoringParams,
     SSLFinetuneParams,
 )
-from reb_pipeline.study_parameters import SelectionParams
+from reb_pipeline.parameters.studies import SelectionParams
 
 
 def judge_candidates(
@@ -36,9 +36,9 @@ def judge_candidates(
     selection: SelectionParams,
 ) -> pd.DataFrame:
     """Judge all candidates on one category by held-out good images and synthetic defects; no test image takes part."""
-    from reb_pipeline.pipelines.studies import candidates
-    from reb_pipeline.pipelines.studies.measure import open_workbench
-    from reb_pipeline.pipelines.studies.sections import Sections
+    from reb_pipeline.studies import candidates
+    from reb_pipeline.studies.measure import open_workbench
+    from reb_pipeline.studies.sections import Sections
 
     sections = Sections(
         ingestion, features, defects, finetuning, memory_bank, scoring,

@@ -2,8 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from reb_pipeline.config_loader import categories
-from reb_pipeline.pipelines.per_category import COMPUTE, per_category
+from reb_pipeline.parameters.loader import categories
+from reb_pipeline.pipelines.namespaces import COMPUTE, per_category
 from reb_pipeline.pipelines.selection.nodes import (
     draw_selection,
     judge_candidates,

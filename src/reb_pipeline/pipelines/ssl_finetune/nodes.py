@@ -4,10 +4,11 @@ from typing import Any
 
 import pandas as pd
 
-from reb_pipeline.datasets import Checkpoint, ImageCollection
+from reb_pipeline.core.resumable_training import Checkpoint
 from reb_pipeline.defectmaker.records import SaliencyMaps, SyntheticDefects
 from reb_pipeline.features.adapted import BackboneWeights
-from reb_pipeline.parameters import (
+from reb_pipeline.images.collection import ImageCollection
+from reb_pipeline.parameters.sections import (
     ComputeParams,
     DefectSynthesisParams,
     FeatureParams,

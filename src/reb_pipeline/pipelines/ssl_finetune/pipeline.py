@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from reb_pipeline.pipelines.per_category import COMPUTE, GPU, per_category
+from reb_pipeline.pipelines.namespaces import COMPUTE, GPU, per_category
 from reb_pipeline.pipelines.ssl_finetune.nodes import draw_training_curve, finetune_backbone
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from reb_pipeline.datasets import ImageCollection, UnavailableImages
-from reb_pipeline.errors import InputError
-from reb_pipeline.parameters import (
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.images.collection import ImageCollection, UnavailableImages
+from reb_pipeline.parameters.sections import (
     ComputeParams,
     DefectSynthesisParams,
     EvaluationParams,
@@ -19,7 +19,7 @@ from reb_pipeline.parameters import (
     ScoringParams,
     SSLFinetuneParams,
 )
-from reb_pipeline.study_parameters import StudyParams
+from reb_pipeline.parameters.studies import StudyParams
 
 
 def measure_cells(
@@ -39,10 +39,10 @@ def measure_cells(
     study: StudyParams,
 ) -> pd.DataFrame:
     """Measure all cells of a study on one category; what was measured before is read, not measured again."""
-    from reb_pipeline.pipelines.studies.measure import CellMeter, open_workbench
-    from reb_pipeline.pipelines.studies.sections import Sections
-    from reb_pipeline.progress import progress
+    from reb_pipeline.core.progress import progress
+    from reb_pipeline.studies.measure import CellMeter, open_workbench
     from reb_pipeline.studies.rows import failed_rows, study_rows
+    from reb_pipeline.studies.sections import Sections
 
     sections = Sections(
         ingestion, features, defects, finetuning, memory_bank, scoring,

@@ -5,8 +5,8 @@ from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
-from reb_pipeline.config_loader import categories
-from reb_pipeline.pipelines.per_category import COMPUTE, TOLERATES_MISSING_DATA, per_category
+from reb_pipeline.parameters.loader import categories
+from reb_pipeline.pipelines.namespaces import COMPUTE, TOLERATES_MISSING_DATA, per_category
 from reb_pipeline.pipelines.studies.nodes import gather_table, measure_cells
 
 SECTIONS = [

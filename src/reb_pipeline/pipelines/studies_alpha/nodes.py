@@ -8,7 +8,7 @@ import pandas as pd
 def draw_alpha(table: pd.DataFrame) -> Any:
     """Lines over alpha, a panel a category; alpha = auto stands as a diamond at the alpha that was fitted."""
     from reb_pipeline.figures.studies import sweep_figure
-    from reb_pipeline.studies.cells import AUTO
+    from reb_pipeline.parameters.configurations import AUTO
     from reb_pipeline.studies.rows import MEAN
     from reb_pipeline.studies.views import over_seeds
 

@@ -29,7 +29,7 @@ def draw_paradigms(table: pd.DataFrame) -> Any:
 
 def paradigm_of(detector: str) -> str:
     """How a detector knows what is normal."""
-    from reb_pipeline.studies.cells import PIXEL_DETECTORS
+    from reb_pipeline.parameters.configurations import PIXEL_DETECTORS
 
     if detector in PIXEL_DETECTORS:
         return "reconstruct pixels"

@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from reb_pipeline.datasets import ImageCollection, UnavailableImages
-from reb_pipeline.errors import InputError
-from reb_pipeline.parameters import (
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.images.collection import ImageCollection, UnavailableImages
+from reb_pipeline.parameters.sections import (
     ComputeParams,
     DefectSynthesisParams,
     EvaluationParams,
@@ -19,7 +19,7 @@ from reb_pipeline.parameters import (
     ScoringParams,
     SSLFinetuneParams,
 )
-from reb_pipeline.study_parameters import SelectionParams
+from reb_pipeline.parameters.studies import SelectionParams
 
 
 def measure_choices(
@@ -39,10 +39,10 @@ def measure_choices(
     selection: SelectionParams,
 ) -> pd.DataFrame:
     """Measure the default, the choice and the oracle on the test images of one category."""
-    from reb_pipeline.pipelines.studies.choices import compare_choices
-    from reb_pipeline.pipelines.studies.measure import CellMeter, open_workbench
-    from reb_pipeline.pipelines.studies.sections import Sections
+    from reb_pipeline.studies.choices import compare_choices
+    from reb_pipeline.studies.measure import CellMeter, open_workbench
     from reb_pipeline.studies.regret import unavailable_choices
+    from reb_pipeline.studies.sections import Sections
 
     if isinstance(raw_images, UnavailableImages):
         return unavailable_choices(raw_images.category, f"not available: {raw_images.reason}")

@@ -2,8 +2,8 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from reb_pipeline.config_loader import categories
-from reb_pipeline.pipelines.per_category import TOLERATES_MISSING_DATA, per_category
+from reb_pipeline.parameters.loader import categories
+from reb_pipeline.pipelines.namespaces import TOLERATES_MISSING_DATA, per_category
 from reb_pipeline.pipelines.selection.pipeline import SHARED
 from reb_pipeline.pipelines.studies.template import SECTIONS
 from reb_pipeline.pipelines.studies_selection.nodes import (

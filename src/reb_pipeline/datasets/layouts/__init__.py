@@ -1,0 +1,1 @@
+"""Raw-image datasets, one layout of folders or files each."""

@@ -1,0 +1,221 @@
+"""Data sets of ten classes of small images, one of which is good: MNIST, Fashion-MNIST and CIFAR-10."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from itertools import chain, product
+from pathlib import PurePosixPath
+from typing import Any, ClassVar
+
+import numpy as np
+
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.datasets.errors import InputDatasetError
+from reb_pipeline.datasets.layouts.image_folders import ImageFolderBase
+from reb_pipeline.datasets.layouts.packed_files import (
+    N_CLASSES,
+    Packed,
+    read_cifar10_files,
+    read_idx_files,
+)
+from reb_pipeline.images.collection import Sample
+from reb_pipeline.images.packed import PackedImages
+
+
+class OneVsRestBase(ImageFolderBase):
+    """One class is good, the nine others are anomalous; a data set is a subclass.
+
+    Good images to learn from are the class's official training images. The test is the official one: images of the
+    class are good, all others anomalous, with their class as defect type. There are no masks.
+
+    Args:
+        path: the folder of the files, or the one that torchvision downloaded to.
+        category: the class that is good.
+        calibration: share of the good training images that is kept for calibration.
+        max_train: most good training images, those for calibration included; None takes all.
+        max_test: most test images, as many of each class and the same ones for every category; None takes all.
+        seed: of the draw of all these.
+        credentials: secrets of the file system.
+        fs_args: further arguments of the file system.
+        metadata: ignored by Kedro, for plugins such as Kedro-Viz.
+
+    Raises:
+        InputError: the share or a number of images is impossible.
+    """
+
+    _classes: ClassVar[tuple[str, ...]]  # by label
+    _places: ClassVar[tuple[str, ...]]  # folders below the root in which the files may lie
+    _names: ClassVar[dict[str, tuple[str, ...]]]  # of the files of each official set
+    _suffixes: ClassVar[tuple[str, ...]]  # that all of their names may end on
+    _remedy: ClassVar[str]  # where the files are missing
+
+    def __init__(
+        self,
+        *,
+        path: str | os.PathLike[str],
+        category: str,
+        calibration: float = 0.1,
+        max_train: int | None = None,
+        max_test: int | None = None,
+        seed: int = 0,
+        credentials: dict[str, Any] | None = None,
+        fs_args: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(
+            path=path,
+            category=category,
+            credentials=credentials,
+            fs_args=fs_args,
+            metadata=metadata,
+        )
+        if not 0 <= calibration < 1:
+            raise InputError(
+                f"The share calibration={calibration} is not possible: it must be at least 0 and below 1, because the "
+                "rest is what is learnt from."
+            )
+        for name, number, least in (
+            ("max_train", max_train, 1),
+            ("max_test", max_test, N_CLASSES),
+        ):
+            if number is not None and number < least:
+                raise InputError(
+                    f"{name}={number} is not possible: it must be at least {least}, an image of each class that is "
+                    "drawn from, or null for all."
+                )
+        self._calibration, self._seed = calibration, seed
+        self._max_train, self._max_test = max_train, max_test
+
+    def load(self) -> PackedImages:
+        """List the category's samples, with their pixels; none is decoded.
+
+        Raises:
+            InputDatasetError: see :meth:`check`.
+        """
+        samples = super().load().samples
+        images = {official: self._packed(official)[0] for official in self._names}
+        pixels = {}
+        for sample in samples:
+            official, index = sample.path.split("/")
+            pixels[sample.path] = images[official][int(index)]
+        return PackedImages(self._fs, self._root, self._category, samples, pixels)
+
+    def check(self) -> None:
+        """Check as every layout does, and first that the files are there.
+
+        Raises:
+            InputDatasetError: also where a file is missing or broken.
+        """
+        if not self._paths():
+            raise InputDatasetError(f"Data root '{self._root}' does not hold {self._remedy}")
+        super().check()
+
+    def _good_images(self) -> list[str]:
+        return self._drawn("train", self._category, self._max_train)
+
+    def _list_samples(self) -> list[Sample]:
+        good = self._good_images()
+        held_out = int(self._calibration * len(good))
+        samples = [
+            self._good(path, "calibration" if rank < held_out else "train")
+            for rank, path in enumerate(good)
+        ]
+        share = None if self._max_test is None else self._max_test // N_CLASSES
+        for name in self._classes:
+            for path in self._drawn("test", name, share):
+                is_good = name == self._category
+                samples.append(self._good(path, "test") if is_good else self._defective(path, name))
+        return sorted(samples, key=lambda sample: (sample.split == "test", sample.path))
+
+    def _drawn(self, official: str, name: str, at_most: int | None) -> list[str]:
+        """Paths of images of one class of an official set, in random order; fewer are the first of more."""
+        label = self._classes.index(name)
+        indices = np.flatnonzero(self._packed(official)[1] == label)
+        order = np.random.default_rng([self._seed, label]).permutation(indices)
+        return [f"{official}/{index:05}" for index in order[:at_most]]
+
+    def _categories(self) -> list[str]:
+        return list(self._classes) if self._paths() else []
+
+    def _packed(self, official: str) -> Packed:
+        """Images and labels of an official set."""
+        paths = self._paths()[official]
+        return self._read(paths, tuple(map(self._fs.ukey, paths)))
+
+    @abstractmethod
+    def _read(self, paths: tuple[str, ...], keys: tuple[str, ...]) -> Packed:
+        """Images and labels in files; keys change with the files."""
+
+    def _paths(self) -> dict[str, tuple[str, ...]]:
+        """The files of each official set; empty where one is missing."""
+        for place, suffix in product(self._places, self._suffixes):
+            folder = PurePosixPath(self._root, place)
+            paths = {
+                official: tuple(str(folder / f"{name}{suffix}") for name in names)
+                for official, names in self._names.items()
+            }
+            if all(map(self._fs.isfile, chain(*paths.values()))):
+                return paths
+        return {}
+
+    def _describe(self) -> dict[str, Any]:
+        draw = ("calibration", "max_train", "max_test", "seed")
+        return {**super()._describe(), **{name: getattr(self, f"_{name}") for name in draw}}
+
+
+class MNISTDataset(OneVsRestBase):
+    """MNIST: its four idx files, gzipped or not, in the root or in `MNIST/raw` as torchvision puts them.
+
+    The categories are `digit_0` to `digit_9`.
+    """
+
+    _classes = tuple(f"digit_{digit}" for digit in range(N_CLASSES))
+    _places = ("", "MNIST/raw")
+    _names: ClassVar[dict[str, tuple[str, ...]]] = {
+        "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+        "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+    }
+    _suffixes = ("", ".gz")
+    _remedy = (
+        "the four idx files of MNIST (train-images-idx3-ubyte and so on, gzipped or not): run once "
+        "torchvision.datasets.MNIST(FOLDER, download=True) and then with --params data_root=FOLDER."
+    )
+
+    def _read(self, paths: tuple[str, ...], keys: tuple[str, ...]) -> Packed:
+        return read_idx_files(self._fs, paths, keys)
+
+
+class FashionMNISTDataset(MNISTDataset):
+    """Fashion-MNIST: files as of MNIST, in the root or in torchvision's `FashionMNIST/raw`."""
+
+    _classes = (
+        "t_shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle_boot"
+    )  # fmt: skip
+    _places = ("", "FashionMNIST/raw")
+    _remedy = (
+        "the four idx files of Fashion-MNIST (train-images-idx3-ubyte and so on, gzipped or not): install Debian's "
+        "package dataset-fashion-mnist and run with --params data_root=/usr/share/datasets/fashion-mnist, or run once "
+        "torchvision.datasets.FashionMNIST(FOLDER, download=True) and then with --params data_root=FOLDER."
+    )
+
+
+class CIFAR10Dataset(OneVsRestBase):
+    """CIFAR-10: the batches of the Python or the binary version, in the root or in the folder of their archive."""
+
+    _classes = (
+        "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"
+    )  # fmt: skip
+    _places = ("", "cifar-10-batches-py", "cifar-10-batches-bin")
+    _names: ClassVar[dict[str, tuple[str, ...]]] = {
+        "train": tuple(f"data_batch_{number}" for number in range(1, 6)),
+        "test": ("test_batch",),
+    }
+    _suffixes = ("", ".bin")
+    _remedy = (
+        "the batches of CIFAR-10 (data_batch_1 to 5 and test_batch, or the same ending on .bin): run once "
+        "torchvision.datasets.CIFAR10(FOLDER, download=True) and then with --params data_root=FOLDER."
+    )
+
+    def _read(self, paths: tuple[str, ...], keys: tuple[str, ...]) -> Packed:
+        return read_cifar10_files(self._fs, paths, keys)

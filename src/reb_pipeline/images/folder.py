@@ -1,0 +1,52 @@
+"""The images of any folder: no layout, no labels."""
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from reb_pipeline.core.errors import InputError
+
+if TYPE_CHECKING:
+    from fsspec.implementations.dirfs import DirFileSystem
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+
+
+def list_images(folder: str) -> "tuple[DirFileSystem, list[str]]":
+    """List the images of a folder and of all folders below it, hidden ones left out.
+
+    Args:
+        folder: Path or URL (any fsspec file system) of the folder.
+
+    Returns:
+        A file system whose root is the folder (``.path`` on the file system ``.fs``), and the sorted
+        paths of the images on it, relative to the folder.
+
+    Raises:
+        InputError: The folder is missing, cannot be listed, or holds no image.
+    """
+    import fsspec
+    from fsspec.implementations.dirfs import DirFileSystem
+
+    try:
+        filesystem, root = fsspec.url_to_fs(folder)
+        rooted = DirFileSystem(path=root, fs=filesystem)
+        found = rooted.find("") if rooted.isdir("") else None
+    except (OSError, ValueError, ImportError) as error:  # the network, the protocol, its package
+        msg = f"Folder '{folder}' cannot be listed ({error}): correct the path."
+        raise InputError(msg) from error
+    if found is None:
+        msg = f"'{folder}' is no folder that is there: give the path of a folder of images."
+        raise InputError(msg)
+    paths = sorted(filter(_is_image, found))
+    if not paths:
+        suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
+        msg = f"Folder '{folder}' holds no image: put images there ({suffixes})."
+        raise InputError(msg)
+    return rooted, paths
+
+
+def _is_image(path: str) -> bool:
+    file = PurePosixPath(path)
+    return file.suffix.lower() in IMAGE_SUFFIXES and not any(
+        part.startswith(".") for part in file.parts
+    )

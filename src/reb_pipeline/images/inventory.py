@@ -1,0 +1,210 @@
+"""What the raw files really are: every image opened once, and an audit of what was found. Plain tables in and out."""
+
+import hashlib
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.progress import progress
+from reb_pipeline.images.samples import good_training
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Opener(Protocol):
+    """What opens the images of a category, see :class:`reb_pipeline.datasets.ImageCollection`."""
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """One row a sample: id, path, split, label, defect_type, mask_paths."""
+
+    def read(self, path: str) -> bytes:
+        """Read a file as it is."""
+
+    def decode(self, path: str, data: bytes) -> Any:
+        """Decode what was read to a Pillow image."""
+
+    def open_image(self, path: str) -> np.ndarray:
+        """Open one image, uint8 [height, width, 3]."""
+
+    def open_mask(self, mask_paths: list[str]) -> np.ndarray:
+        """Unite the masks of one image, bool [height, width]."""
+
+
+def take_inventory(images: Opener, description: str) -> "pd.DataFrame":
+    """Open every image and mask once.
+
+    Args:
+        images: The images of a category.
+        description: Label of the progress bar.
+
+    Returns:
+        ``images.table`` with the columns ``error`` (why the image cannot be used, empty if it can), ``sha256`` of the
+        file, ``width`` and ``height`` in pixels, ``mode`` (Pillow's name of the channels), ``mask_error``,
+        ``mask_width``, ``mask_height`` and ``mask_pixels`` (anomalous ones; 0 without a mask).
+    """
+    import pandas as pd
+
+    table = images.table
+    found = [
+        _inspect(images, path, masks)
+        for path, masks in progress(
+            zip(table["path"], table["mask_paths"], strict=True), description, total=len(table)
+        )
+    ]
+    return pd.concat([table, pd.DataFrame(found, index=table.index)], axis="columns")
+
+
+def _inspect(images: Opener, path: str, mask_paths: list[str]) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "error": "", "sha256": "", "width": 0, "height": 0, "mode": "",
+        "mask_error": "", "mask_width": 0, "mask_height": 0, "mask_pixels": 0,
+    }  # fmt: skip
+    try:
+        data = images.read(path)
+        facts["sha256"] = hashlib.sha256(data).hexdigest()
+        image = images.decode(path, data)
+        facts["width"], facts["height"] = image.size
+        facts["mode"] = image.mode
+        if image.mode not in ("RGB", "L"):
+            images.open_image(path)  # not every other mode converts to RGB
+    except InputError as error:
+        facts["error"] = str(error)
+    if len(mask_paths):
+        try:
+            mask = images.open_mask(list(mask_paths))
+            facts["mask_height"], facts["mask_width"] = mask.shape
+            facts["mask_pixels"] = int(mask.sum())
+        except InputError as error:
+            facts["mask_error"] = str(error)
+    return facts
+
+
+def usable_samples(inventory: "pd.DataFrame", max_unreadable_share: float) -> "pd.DataFrame":
+    """Leave out what cannot be opened, masks that do not fit their image included.
+
+    Args:
+        inventory: See :func:`take_inventory`.
+        max_unreadable_share: Largest share of unreadable images to go on with.
+
+    Returns:
+        The table of samples: the inventory's rows of readable images without the columns on errors and masks.
+
+    Raises:
+        InputError: If more images are unreadable, or a split needed has none left.
+    """
+    unreadable = inventory[inventory["error"] != ""]
+    share = len(unreadable) / len(inventory)
+    if share > max_unreadable_share:
+        msg = (
+            f"{len(unreadable)} of {len(inventory)} images ({share:.1%}) are unreadable, more than "
+            f"ingestion.max_unreadable_share = {max_unreadable_share:.1%}; the first: {unreadable['error'].iloc[0]}"
+        )
+        raise InputError(msg)
+    samples = inventory[inventory["error"] == ""].reset_index(drop=True)
+    if not len(good_training(samples)):
+        msg = "No readable good training image is left: a memory bank needs at least one."
+        raise InputError(msg)
+    unusable_mask = (samples["mask_error"] != "") | _mask_differs(samples)
+    samples["mask_paths"] = [
+        [] if bad else list(paths)
+        for paths, bad in zip(samples["mask_paths"], unusable_mask, strict=True)
+    ]
+    dropped = ["error", "mask_error", "mask_width", "mask_height", "mask_pixels"]
+    return samples.drop(columns=dropped)
+
+
+def _mask_differs(inventory: "pd.DataFrame") -> "pd.Series[bool]":
+    measured = inventory["mask_width"] > 0
+    return measured & (
+        (inventory["mask_width"] != inventory["width"])
+        | (inventory["mask_height"] != inventory["height"])
+    )
+
+
+def audit(inventory: "pd.DataFrame", stray_masks: list[str]) -> dict[str, Any]:
+    """Say what is wrong or odd with the data of a category.
+
+    Args:
+        inventory: See :func:`take_inventory`.
+        stray_masks: Paths of masks that belong to no image.
+
+    Returns:
+        A JSON-able dictionary: counts by split and defect type, and one list of findings a kind.
+    """
+    readable = inventory[inventory["error"] == ""]
+    anomalous = readable[readable["label"] == 1]
+    masked = anomalous["mask_paths"].str.len() > 0
+    counts = Counter(zip(inventory["split"], inventory["defect_type"], strict=True))
+    sizes = Counter(zip(readable["width"], readable["height"], strict=True))
+    repeated = readable[readable["sha256"].duplicated(keep=False)]
+    groups = [group for _, group in repeated.groupby("sha256", sort=False)]
+    present = set(zip(readable["split"], readable["label"], strict=True))
+    needed = {
+        ("train", 0): "good training",
+        ("test", 0): "good test",
+        ("test", 1): "anomalous test",
+    }
+    return {
+        "images": len(inventory),
+        "counts": {f"{split}/{kind}": n for (split, kind), n in sorted(counts.items())},
+        "empty_classes": [name for key, name in needed.items() if key not in present],
+        "unreadable": dict(
+            zip(*_columns(inventory[inventory["error"] != ""], "path", "error"), strict=True)
+        ),
+        "duplicates": [group["path"].tolist() for group in groups],
+        "duplicates_between_splits": [
+            group["path"].tolist() for group in groups if len(set(group["split"])) > 1
+        ],
+        "sizes": {f"{width}x{height}": n for (width, height), n in sizes.most_common()},
+        "modes": dict(Counter(readable["mode"]).most_common()),
+        # A data set without any mask is not a data set with masks missing.
+        "without_mask": anomalous.loc[~masked, "path"].tolist() if masked.any() else [],
+        "has_masks": bool(masked.any()),
+        "masks_without_image": stray_masks,
+        "unreadable_masks": dict(
+            zip(
+                *_columns(readable[readable["mask_error"] != ""], "path", "mask_error"), strict=True
+            )
+        ),
+        "masks_of_another_size": readable.loc[_mask_differs(readable), "path"].tolist(),
+        "empty_masks": anomalous.loc[
+            masked & (anomalous["mask_error"] == "") & (anomalous["mask_pixels"] == 0), "path"
+        ].tolist(),
+    }
+
+
+def _columns(table: "pd.DataFrame", *names: str) -> list[list[str]]:
+    return [table[name].tolist() for name in names]
+
+
+def findings(report: dict[str, Any]) -> list[str]:
+    """One sentence for each kind of finding worth a look.
+
+    Args:
+        report: See :func:`audit`.
+    """
+    kinds = {
+        "unreadable": "unreadable images are left out",
+        "duplicates": "groups of images have the same content",
+        "duplicates_between_splits": "of these groups stretch over several splits, which flatters the metrics",
+        "without_mask": "anomalous images have no mask though others have: they count for image metrics only",
+        "masks_without_image": "masks belong to no image",
+        "unreadable_masks": "masks are unreadable and left out",
+        "masks_of_another_size": "masks differ in size from their image and are left out",
+        "empty_masks": "masks of anomalous images are empty",
+    }
+    sentences = [
+        f"{len(report[kind])} {text}, first {next(iter(report[kind]))}"
+        for kind, text in kinds.items()
+        if report[kind]
+    ]
+    sentences += [f"no {name} images" for name in report["empty_classes"]]
+    for kind in ("sizes", "modes"):
+        if len(report[kind]) > 1:
+            found = ", ".join(f"{value} ({n})" for value, n in list(report[kind].items())[:4])
+            sentences.append(f"{len(report[kind])} different {kind}: {found}")
+    return sentences

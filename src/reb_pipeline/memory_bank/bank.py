@@ -1,0 +1,185 @@
+"""The memory bank: patch features of good images, and where each row came from."""
+
+import hashlib
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.memory_bank.distances import FeatureSpace, fit_space
+
+ROWS_PER_BLOCK = 8192
+GIB = 2**30
+MEMORY_GIB = 4.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class MemoryBank:
+    """Features of every patch of the good images.
+
+    Attributes:
+        features: float32 [rows, channels], in the space of the distance.
+        image: Index into ``image_ids`` of each row, int32 [rows].
+        y: Vertical position of each row on the feature grid, int16 [rows].
+        x: Horizontal position, int16 [rows].
+        image_ids: Ids of the images.
+        extractor: What made the features, so that test images are never compared with another network's.
+        distance: A key of ``DISTANCES``.
+        mean: Of the space, see :class:`FeatureSpace`; float32 [channels] or empty.
+        whitening: Likewise, float32 [channels, channels] or empty.
+    """
+
+    features: np.ndarray
+    image: np.ndarray
+    y: np.ndarray
+    x: np.ndarray
+    image_ids: list[str]
+    extractor: dict[str, Any]
+    distance: str
+    mean: np.ndarray
+    whitening: np.ndarray
+
+    @property
+    def space(self) -> FeatureSpace:
+        """The space that test features must be brought to."""
+        return FeatureSpace(self.distance, self.mean, self.whitening)
+
+    def insist_on(self, extractor: dict[str, Any]) -> None:
+        """Check that test features would come from the extractor that made the bank.
+
+        Raises:
+            InputError: If any setting of the extractor differs.
+        """
+        for name, value in extractor.items():
+            if self.extractor.get(name) != value:
+                msg = (
+                    f"The memory bank was made with {name} = {self.extractor.get(name)!r}, not {value!r}: run the "
+                    f"pipeline memory_bank again, or set {name} back."
+                )
+                raise InputError(msg)
+
+
+@dataclass(frozen=True)
+class Coreset:
+    """The bank rows that test patches are compared with.
+
+    Attributes:
+        rows: Row numbers of the memory bank in the order of selection, int64 [coreset rows].
+        bank_rows: Number of rows of the bank they were selected from.
+    """
+
+    rows: np.ndarray
+    bank_rows: int
+
+    def features(self, bank: MemoryBank) -> np.ndarray:
+        """Features of the coreset, float32 [coreset rows, channels]; no copy where it is the whole bank.
+
+        Raises:
+            InputError: If the coreset was selected from another bank.
+        """
+        if self.bank_rows != len(bank.features):
+            msg = (
+                f"The coreset was selected from {self.bank_rows} rows but the memory bank has {len(bank.features)}: "
+                f"run the pipeline memory_bank again."
+            )
+            raise InputError(msg)
+        is_whole = np.array_equal(self.rows, np.arange(self.bank_rows))
+        return bank.features if is_whole else bank.features[self.rows]
+
+
+def fingerprint(features: np.ndarray) -> str:
+    """What tells one coreset from another: a hash of its features."""
+    return hashlib.blake2b(np.ascontiguousarray(features).data, digest_size=16).hexdigest()
+
+
+def collect_patches(
+    patches: Iterable[tuple[str, np.ndarray]],
+    n_images: int,
+    extractor: dict[str, Any],
+    distance: str = "euclidean",
+    memory_gib: float = MEMORY_GIB,
+) -> MemoryBank:
+    """Collect streamed patch features into one preallocated array and bring them to the space of a distance.
+
+    Features of more than half of ``memory_gib`` are collected in a temporary file that is memory-mapped, so that they
+    take no memory but what the system can spare.
+
+    Args:
+        patches: (image id, float32 [h, w, channels]) of each good image.
+        n_images: Number of images that will come.
+        extractor: What made the features, kept with them.
+        distance: A key of ``DISTANCES``.
+        memory_gib: The memory that the pipeline may plan with, in GiB.
+
+    Returns:
+        The memory bank.
+
+    Raises:
+        InputError: If there are no images, the distance cannot be fitted on them, or the temporary file has no room.
+    """
+    features = np.empty((0, 0), np.float32)
+    image_ids: list[str] = []
+    h = w = 0
+    for index, (image_id, patch_grid) in enumerate(patches):
+        if not image_ids:
+            h, w, channels = patch_grid.shape
+            features = _empty(n_images * h * w, channels, memory_gib)
+        features[index * h * w : (index + 1) * h * w] = patch_grid.reshape(h * w, -1)
+        image_ids.append(image_id)
+    if not image_ids:
+        msg = (
+            "There is no good training image to build a memory bank from: check the training split."
+        )
+        raise InputError(msg)
+    if len(image_ids) != n_images:
+        msg = f"{len(image_ids)} images came where {n_images} were announced."
+        raise ValueError(msg)
+    space = fit_space(features, distance)
+    for start in range(0, len(features), ROWS_PER_BLOCK):  # in place: there is one bank in memory
+        block = features[start : start + ROWS_PER_BLOCK]
+        in_space = space.apply(block)
+        if in_space is not block:  # else a file would be written twice
+            block[:] = in_space
+    y, x = (axis.ravel().astype(np.int16) for axis in np.mgrid[:h, :w])
+    return MemoryBank(
+        features=features,
+        image=np.repeat(np.arange(n_images, dtype=np.int32), h * w),
+        y=np.tile(y, n_images),
+        x=np.tile(x, n_images),
+        image_ids=image_ids,
+        extractor=extractor,
+        distance=distance,
+        mean=space.mean,
+        whitening=space.whitening,
+    )
+
+
+def _empty(n_rows: int, channels: int, memory_gib: float) -> np.ndarray:
+    """An array for features, float32 [n_rows, channels], in memory or in a file that nobody else sees."""
+    gib = n_rows * channels * np.dtype(np.float32).itemsize / GIB
+    if gib <= memory_gib / 2:
+        return np.empty((n_rows, channels), np.float32)
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free / GIB
+    if gib > free:
+        msg = (
+            f"The memory bank takes {gib:.3g} GiB of temporary disk space, but {folder} has {free:.3g} GiB left: make "
+            f"room, let TMPDIR name a folder of a larger disk, or raise compute.memory_gib = {memory_gib:g}."
+        )
+        raise InputError(msg)
+    logger.info(
+        "The memory bank takes %.3g GiB, more than half of compute.memory_gib = %g: it is collected in a temporary "
+        "file in %s.",
+        gib,
+        memory_gib,
+        folder,
+    )
+    with tempfile.TemporaryFile(dir=folder) as file:  # has no name; the map keeps it alive
+        return np.memmap(file, np.float32, "w+", shape=(n_rows, channels))

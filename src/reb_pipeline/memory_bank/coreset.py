@@ -1,0 +1,86 @@
+"""Coreset selection: fewer bank rows that still cover the bank."""
+
+import logging
+import math
+
+import numpy as np
+
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.memory_bank.bank import GIB, MEMORY_GIB, Coreset, MemoryBank
+from reb_pipeline.search.k_center import greedy_k_center
+
+UNION = 2  # rows taken from the pieces for each row of the coreset
+
+logger = logging.getLogger(__name__)
+
+
+def select_coreset(
+    bank: MemoryBank,
+    ratio: float,
+    seed: int,
+    description: str | None = None,
+    memory_gib: float = MEMORY_GIB,
+    device: str = "cpu",
+) -> Coreset:
+    """Select a share of the bank by greedy k-centre; all of it, in order, where the share is 1.
+
+    A bank larger than ``memory_gib`` is merged and reduced: each of several pieces that fit gives its share of twice
+    as many rows by greedy k-centre, and of them all those asked for are selected, again by greedy k-centre. That is
+    not the selection of plain greedy, as a warning says.
+
+    Args:
+        bank: The memory bank.
+        ratio: Share of its rows, in (0, 1]; at least one row is selected.
+        seed: See :func:`greedy_k_center`.
+        description: Label of a progress bar.
+        memory_gib: Features that may be looked at together, in GiB.
+        device: See :func:`greedy_k_center`.
+
+    Raises:
+        InputError: If not even the rows that the pieces give fit in ``memory_gib``.
+    """
+    n_rows = len(bank.features)
+    if ratio == 1:
+        return Coreset(np.arange(n_rows), n_rows)
+    n_select = max(1, int(n_rows * ratio))
+    if bank.features.nbytes <= memory_gib * GIB:
+        return Coreset(greedy_k_center(bank.features, n_select, seed, description, device), n_rows)
+    union = _merge(bank.features, ratio, n_select, seed, description, memory_gib, device)
+    rows = greedy_k_center(bank.features[union], n_select, seed, description, device)
+    return Coreset(union[rows], n_rows)
+
+
+def _merge(
+    features: np.ndarray,
+    ratio: float,
+    n_select: int,
+    seed: int,
+    description: str | None,
+    memory_gib: float,
+    device: str,
+) -> np.ndarray:
+    """Numbers of the rows that the pieces of a large bank give, int64."""
+    n_rows, row_gib = len(features), features.nbytes / len(features) / GIB
+    pieces = np.linspace(0, n_rows, math.ceil(n_rows * row_gib / memory_gib) + 1).astype(np.int64)
+    given = np.ceil(np.diff(pieces) * min(1, UNION * n_select / n_rows)).astype(np.int64)
+    if given.sum() * row_gib > memory_gib:
+        msg = (
+            f"memory_bank.coreset_ratio = {ratio:g} of a memory bank of {n_rows * row_gib:.3g} GiB is selected from "
+            f"{given.sum() * row_gib:.3g} GiB of rows at a time, more than compute.memory_gib = {memory_gib:g}: "
+            f"lower coreset_ratio or raise memory_gib."
+        )
+        raise InputError(msg)
+    logger.warning(
+        "The memory bank takes %.3g GiB, more than compute.memory_gib = %g: the coreset is selected from %d rows "
+        "that were selected from %d pieces of the bank, which is not the selection of plain greedy.",
+        n_rows * row_gib,
+        memory_gib,
+        given.sum(),
+        len(given),
+    )
+    return np.concatenate(
+        [
+            start + greedy_k_center(features[start:stop], n, seed, description, device)
+            for start, stop, n in zip(pieces[:-1], pieces[1:], given, strict=True)
+        ]
+    )

@@ -1,0 +1,99 @@
+"""Local density: how far each bank row is from its own neighbours (REB section 3.3, equation 2)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.memory_bank.bank import Coreset, MemoryBank, fingerprint
+from reb_pipeline.search.index import nearest_other_rows
+
+
+@dataclass(frozen=True)
+class LocalDensity:
+    """Distances of each coreset row to its nearest other rows, kept so that every K <= K_max is a mean away.
+
+    Attributes:
+        squared_distances: Squared Euclidean, float32 [coreset rows, K_max], ascending.
+        coreset: Fingerprint of the coreset's features.
+    """
+
+    squared_distances: np.ndarray
+    coreset: str
+
+    def insist_on(self, coreset: str) -> None:
+        """Check that patches were compared with the coreset whose density this is.
+
+        Args:
+            coreset: Fingerprint of the coreset that was searched.
+
+        Raises:
+            InputError: If it is another one.
+        """
+        if coreset != self.coreset:
+            msg = (
+                "The local density is that of another coreset than was searched: "
+                "run the pipeline ldknn_density again."
+            )
+            raise InputError(msg)
+
+    @property
+    def max_neighbors(self) -> int:
+        """K_max, the largest K that can be read off."""
+        return self.squared_distances.shape[1]
+
+    def mean_distance(self, n_neighbors: int, *, squared: bool) -> np.ndarray:
+        """Mean distance to the ``n_neighbors`` nearest other rows, LD in the paper.
+
+        Args:
+            n_neighbors: K, at most K_max.
+            squared: Average squared distances (the reference code) instead of plain ones (the paper's text).
+
+        Returns:
+            float32 [coreset rows].
+
+        Raises:
+            InputError: If K is larger than K_max.
+        """
+        if n_neighbors > self.max_neighbors:
+            msg = (
+                f"scoring.n_neighbors = {n_neighbors} but neighbours were searched up to {self.max_neighbors}: raise "
+                f"scoring.max_neighbors and run the pipeline ldknn_density again."
+            )
+            raise InputError(msg)
+        nearest = self.squared_distances[:, :n_neighbors]
+        return (nearest if squared else np.sqrt(nearest)).mean(axis=1)
+
+
+def measure_local_density(
+    bank: MemoryBank,
+    coreset: Coreset,
+    max_neighbors: int,
+    description: str | None = None,
+    device: str = "cpu",
+) -> LocalDensity:
+    """Measure every coreset row against the full bank, itself excluded by its row number.
+
+    The reference excludes a row where the first distance is exactly zero, which rounding and duplicates defeat.
+
+    Args:
+        bank: The memory bank.
+        coreset: The rows to measure.
+        max_neighbors: K_max.
+        description: Label of a progress bar.
+        device: See :class:`reb_pipeline.search.index.NeighborIndex`.
+
+    Raises:
+        InputError: If the bank has no more than K_max rows.
+    """
+    if max_neighbors >= len(bank.features):
+        msg = (
+            f"scoring.max_neighbors = {max_neighbors} but the memory bank has {len(bank.features)} rows: "
+            f"set it below the number of rows, or give more training images."
+        )
+        raise InputError(msg)
+    features = coreset.features(bank)
+    squared, _ = nearest_other_rows(
+        features, coreset.rows, bank.features, max_neighbors, description, device
+    )
+    return LocalDensity(squared, fingerprint(features))

@@ -1,0 +1,158 @@
+"""Exact nearest neighbours in squared Euclidean distance."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.memory_bank.bank import Coreset, MemoryBank, fingerprint
+from reb_pipeline.search.index import NeighborIndex
+
+QUERIES_PER_BLOCK = 4096
+
+
+@dataclass(frozen=True)
+class NearestPatches:
+    """The nearest coreset rows of every patch of some images; every scorer of patches begins here.
+
+    Attributes:
+        squared_distances: Squared Euclidean, ascending, float32 [images, h, w, K].
+        rows: Positions of these rows in the coreset, int32 [images, h, w, K].
+        peak_features: Feature of the patch of each image that is farthest from its nearest row, float32
+            [images, channels].
+        mean_features: Mean feature of the patches of each image, float32 [images, channels].
+        image_ids: Ids of the images.
+        coreset: Fingerprint of the coreset's features.
+    """
+
+    squared_distances: np.ndarray
+    rows: np.ndarray
+    peak_features: np.ndarray
+    mean_features: np.ndarray
+    image_ids: list[str]
+    coreset: str
+
+    @property
+    def max_neighbors(self) -> int:
+        """K, the number of rows that were searched for each patch."""
+        return self.rows.shape[-1]
+
+
+def search_images(
+    patches: Iterable[tuple[str, np.ndarray]],
+    coreset_features: np.ndarray,
+    n_neighbors: int = 1,
+    device: str = "cpu",
+) -> NearestPatches:
+    """Find the nearest coreset rows of every patch, a few images at a time.
+
+    Args:
+        patches: (image id, float32 [h, w, channels]) of each image, in the space of the bank.
+        coreset_features: float32 [coreset rows, channels].
+        n_neighbors: Number of rows to find for each patch.
+        device: See :class:`reb_pipeline.search.index.NeighborIndex`.
+
+    Raises:
+        InputError: If there are no images, or fewer coreset rows than ``n_neighbors``.
+    """
+    _insist_on_rows(len(coreset_features), n_neighbors)
+    index = NeighborIndex(coreset_features, device=device)
+    image_ids: list[str] = []
+    found = []
+    for ids, grids in _batches(patches):
+        queries = grids.reshape(-1, grids.shape[-1])
+        found.append(_on_grids(grids, *index.search(queries, n_neighbors)))
+        image_ids += ids
+    if not image_ids:
+        msg = "There is no test image to compare with the memory bank: check the test split."
+        raise InputError(msg)
+    return _gather(found, image_ids, fingerprint(coreset_features))
+
+
+def search_other_images(
+    bank: MemoryBank,
+    coreset: Coreset,
+    n_neighbors: int = 1,
+    images: Sequence[int] | None = None,
+    device: str = "cpu",
+) -> NearestPatches:
+    """Find the nearest coreset rows of every patch of the bank's own images, their own rows left out.
+
+    So good images are judged as if they had not been seen. Bank rows lie image by image: sorted, those of an image are
+    one piece of the coreset, and what lies before and behind it is searched, without a copy.
+
+    Args:
+        bank: The memory bank.
+        coreset: The rows to compare with.
+        n_neighbors: Number of rows to find for each patch.
+        images: Indices of the images into ``bank.image_ids``; all without it.
+        device: See :class:`reb_pipeline.search.index.NeighborIndex`.
+
+    Raises:
+        InputError: If an image leaves fewer coreset rows of others than ``n_neighbors``.
+    """
+    features = coreset.features(bank)
+    key = fingerprint(features)
+    order = np.argsort(coreset.rows)
+    if (np.diff(order) < 0).any():
+        features = features[order]
+    owners = bank.image[coreset.rows[order]]
+    h, w = int(bank.y.max()) + 1, int(bank.x.max()) + 1
+    chosen = range(len(bank.image_ids)) if images is None else images
+    index = NeighborIndex(features, len(chosen) * h * w, device)
+    found = []
+    for image in chosen:
+        grids = bank.features[image * h * w : (image + 1) * h * w].reshape(1, h, w, -1)
+        begin, end = np.searchsorted(owners, [image, image + 1])
+        _insist_on_rows(len(features) - (end - begin), n_neighbors)
+        squared, rows = index.search(
+            grids[0].reshape(h * w, -1), n_neighbors, without=slice(begin, end)
+        )
+        found.append(_on_grids(grids, squared, order[rows]))
+    return _gather(found, [bank.image_ids[image] for image in chosen], key)
+
+
+def _insist_on_rows(n_rows: int, n_neighbors: int) -> None:
+    if n_neighbors > n_rows:
+        msg = (
+            f"{n_neighbors} neighbours of every patch are to be searched (scoring.max_neighbors) but the coreset has "
+            f"{n_rows} rows to compare with: lower scoring.max_neighbors or raise memory_bank.coreset_ratio."
+        )
+        raise InputError(msg)
+
+
+def _batches(
+    patches: Iterable[tuple[str, np.ndarray]],
+) -> Iterator[tuple[list[str], np.ndarray]]:
+    """Ids and grids [n, h, w, channels] of some images at a time: many queries at once are searched fast."""
+    ids: list[str] = []
+    grids: list[np.ndarray] = []
+    for image_id, grid in patches:
+        ids.append(image_id)
+        grids.append(grid)
+        if len(grids) * grid.shape[0] * grid.shape[1] >= QUERIES_PER_BLOCK:
+            yield ids, np.stack(grids)
+            ids, grids = [], []
+    if grids:
+        yield ids, np.stack(grids)
+
+
+def _on_grids(grids: np.ndarray, squared: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, ...]:
+    """What was found for the patches of [n, h, w, channels], back on their grids, and their peak and mean features."""
+    n, h, w, channels = grids.shape
+    patches = grids.reshape(n, h * w, channels)
+    peaks = squared[:, 0].reshape(n, h * w).argmax(axis=1)
+    return (
+        squared.reshape(n, h, w, -1),
+        rows.astype(np.int32).reshape(n, h, w, -1),
+        patches[np.arange(n), peaks],
+        patches.mean(axis=1),
+    )
+
+
+def _gather(
+    found: list[tuple[np.ndarray, ...]], image_ids: list[str], coreset: str
+) -> NearestPatches:
+    squared, rows, peaks, means = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return NearestPatches(squared, rows, peaks, means, image_ids, coreset)

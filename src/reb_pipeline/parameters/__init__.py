@@ -1,0 +1,1 @@
+"""Typed parameters: sections of the YAML, their copy for each category, and Kedro's loader for them."""

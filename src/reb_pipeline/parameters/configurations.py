@@ -1,0 +1,82 @@
+"""The settings that a study compares: one cell is one way of doing everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from itertools import product
+from typing import Any
+
+from reb_pipeline.core.errors import insist_known
+
+IMAGENET = "imagenet"  # the representation without fine-tuning
+AUTO = "auto"
+# Detectors that see no features; the keys of reb_pipeline.reconstruction.pixel_networks.PIXEL_MODELS.
+PIXEL_DETECTORS = ("autoencoder", "variational_autoencoder", "skip_autoencoder")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One way of doing everything, from the backbone to the image score.
+
+    Attributes:
+        backbone: See :func:`reb_pipeline.features.backbones.backbone_spec`.
+        representation: ``"imagenet"``, or the name of the synthetic defects that the backbone is fine-tuned on.
+        image_size: Side of the network's input in pixels.
+        detector: A key of :data:`reb_pipeline.detectors.registry.DETECTORS`.
+        distance: A key of :data:`reb_pipeline.memory_bank.distances.DISTANCES`.
+        coreset_ratio: Share of the bank that is searched.
+        shots: Good images to learn from; all of them if None.
+        seed: Of the draw of the shots and of the coreset.
+        n_neighbors: K.
+        alpha: Weight of the local density, or ``"auto"``.
+        form: A key of :data:`reb_pipeline.scoring.ldknn.SCORE_FORMS`.
+        image_score: A key of :data:`reb_pipeline.scoring.image_scores.IMAGE_SCORES`.
+        feature_loss: A key of :data:`reb_pipeline.reconstruction.feature_losses.FEATURE_LOSSES`.
+        fusion: A key of :data:`reb_pipeline.reconstruction.fusion.FUSIONS`.
+        pixel_loss: A key of :data:`reb_pipeline.reconstruction.pixel_losses.PIXEL_LOSSES`.
+    """
+
+    backbone: str
+    representation: str
+    image_size: int
+    detector: str
+    distance: str
+    coreset_ratio: float
+    shots: int | None
+    seed: int
+    n_neighbors: int
+    alpha: float | str
+    form: str
+    image_score: str
+    feature_loss: str
+    fusion: str
+    pixel_loss: str
+
+    def settings(self) -> dict[str, Any]:
+        """All of it as JSON values."""
+        return asdict(self)
+
+
+CELL_FIELDS = [field.name for field in fields(Cell)]
+
+
+def expand(grids: Iterable[Mapping[str, Sequence[Any]]], defaults: Mapping[str, Any]) -> list[Cell]:
+    """List the cells of grids: all combinations of the values of each, no cell twice.
+
+    Args:
+        grids: Name of a field -> values to compare; a field that a grid leaves out has its default.
+        defaults: Value of every field of :class:`Cell`.
+
+    Returns:
+        The cells in the order of the grids, the last field of a grid changing fastest.
+
+    Raises:
+        InputError: If a grid names no field of a cell.
+    """
+    cells: dict[Cell, None] = {}
+    for grid in grids:
+        insist_known(grid, CELL_FIELDS, "Setting of a study")
+        for values in product(*grid.values()):
+            cells[Cell(**{**defaults, **dict(zip(grid, values, strict=True))})] = None
+    return list(cells)

@@ -1,0 +1,78 @@
+"""The environment's YAML decides which categories there are and what their parameters are."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from kedro.config import OmegaConfigLoader
+from kedro.utils import find_kedro_project
+
+from reb_pipeline.core.errors import InputError, insist_known
+from reb_pipeline.parameters.per_category import expand_parameters
+
+CONF_SOURCE = "conf"
+LOADER_ARGS: dict[str, Any] = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "merge_strategy": {"parameters": "soft"},  # an environment names only what differs from base
+}
+CATEGORY = re.compile(r"[\w-]+")  # a dot would be a namespace within a namespace
+_active: "ProjectConfigLoader | None" = None
+
+
+class ProjectConfigLoader(OmegaConfigLoader):
+    """Kedro's loader, which also hands its categories to the pipelines and expands parameters per category.
+
+    Kedro makes the loader of the chosen environment before it asks for the pipelines, which is why
+    :func:`categories` can answer from it.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        global _active  # noqa: PLW0603  (Kedro hands the registry no loader)
+        _insist_on_environment(*args, **kwargs)
+        super().__init__(*args, **kwargs)
+        _active = self
+
+    @property
+    def categories(self) -> list[str]:
+        """The categories of the environment, ``categories`` in its ``globals.yml``."""
+        names = self["globals"].get("categories")
+        if not names or not all(
+            isinstance(name, str) and CATEGORY.fullmatch(name) for name in names
+        ):
+            msg = (
+                f"The categories {names!r} of environment {self.env or self.base_env!r} cannot be used: list at least "
+                f"one name of letters, digits, '_' and '-' under `categories:` in its globals.yml, in quotes where it "
+                f"looks like a number."
+            )
+            raise InputError(msg)
+        return list(names)
+
+    def __getitem__(self, key: str) -> Any:
+        """Kedro's answer; ``parameters`` checked and expanded per category."""
+        config = super().__getitem__(key)
+        return expand_parameters(config, self.categories) if key == "parameters" else config
+
+
+def categories() -> list[str]:
+    """Names of the categories of the environment in use.
+
+    That is the environment of the session being started; without a session (``kedro registry list``) the one of
+    ``KEDRO_ENV``, or base.
+    """
+    loader = _active
+    if loader is None:
+        root = find_kedro_project(Path.cwd()) or Path.cwd()
+        loader = ProjectConfigLoader(
+            str(root / CONF_SOURCE), env=os.getenv("KEDRO_ENV"), **LOADER_ARGS
+        )
+    return loader.categories
+
+
+def _insist_on_environment(conf_source: str, env: str | None = None, **_: Any) -> None:
+    folder = Path(conf_source)
+    if env and folder.is_dir():
+        insist_known(
+            [env], sorted(path.name for path in folder.iterdir() if path.is_dir()), "Environment"
+        )

@@ -1,0 +1,284 @@
+"""What happens around a run: checks before it, a manifest and a summary after it."""
+
+import hashlib
+import logging
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kedro.framework.hooks import hook_impl
+from kedro.io import AbstractVersionedDataset, MemoryDataset
+
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.pipelines.namespaces import COMPUTE, TOLERATES_MISSING_DATA
+
+if TYPE_CHECKING:
+    from kedro.framework.context import KedroContext
+    from kedro.io import CatalogProtocol
+    from kedro.pipeline import Pipeline
+
+logger = logging.getLogger(__name__)
+
+MANIFEST = "run_manifest"
+PARAMETERS = ("params:", "parameters")
+RAW_IMAGES = ".raw_images"  # after the name of a category
+# Worth a path at the end of a run.
+OUTCOMES = (
+    ".defect_gallery", ".hardest_images", ".report", ".residual_maps", ".pixel_reconstructions", ".hybrid_comparison",
+    ".packaged_model", ".inspection_report", "selected_parameters",
+)  # fmt: skip
+# Metrics by what judged, before the name of a category.
+MEASURED = ("metrics_", "feature_reconstruction_metrics_", "hybrid_metrics_")
+# Section of the parameters -> the folder of images it names, what these would be of a category.
+FOLDERS: dict[str, tuple[Callable[[Any, str], str | None], str]] = {
+    "calibration": (lambda params, _: params.folder, "good parts of"),
+    "bank_update": (lambda params, _: params.add, "added to"),
+    "inspection": (lambda params, category: params.folder(category), "inspected as"),
+}
+STUDY, TABLE, FIGURE = "study_", "_table", "_figure"  # around the name of a study
+
+
+def _is_parameter(name: str) -> bool:
+    return name.startswith(PARAMETERS)
+
+
+class PreflightHooks:
+    """Says in one sentence what cannot work, before long work starts."""
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
+        """Check the inputs that no node of this run makes, and the backbones.
+
+        Raises:
+            InputError: If an input is missing or a backbone cannot be used; studies need one category only.
+        """
+        self._check_folders(pipeline, catalog)
+        missing: dict[str, InputError] = {}
+        inputs = sorted(filter(lambda n: not _is_parameter(n), pipeline.inputs()))
+        for name in inputs:
+            dataset = catalog[name]
+            if hasattr(dataset, "check"):  # raw images tell what is wrong with their folder
+                try:
+                    dataset.check()
+                except InputError as error:
+                    if not _is_tolerated(name, pipeline):
+                        raise
+                    missing[name] = error
+            elif not dataset.exists():
+                msg = f"Dataset {name!r} is not there yet: run the pipeline that makes it first, or plain `kedro run`."
+                raise InputError(msg)
+        if missing and len(missing) == sum(name.endswith(RAW_IMAGES) for name in inputs):
+            raise next(iter(missing.values()))
+        self._stand_in(missing, catalog)
+        self._check_device(pipeline, catalog)
+        self._check_backbones(pipeline, catalog)
+        self._check_sources(pipeline, catalog)
+        self._check_packaging(pipeline)
+
+    @staticmethod
+    def _stand_in(missing: dict[str, InputError], catalog: "CatalogProtocol") -> None:
+        """Let studies go on without the categories that are not there."""
+        from reb_pipeline.images.collection import UnavailableImages
+
+        for name, reason in missing.items():
+            category = name.removesuffix(RAW_IMAGES)
+            logger.warning("%s is not available: %s", category, reason)
+            catalog[name] = MemoryDataset(UnavailableImages(category, str(reason)))
+
+    @staticmethod
+    def _check_folders(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
+        """Insist on one category for each folder of images that parameters name."""
+        for section, (folder_of, purpose) in FOLDERS.items():
+            belongs_to: dict[str, str] = {}
+            for name in sorted(pipeline.inputs()):
+                if not name.startswith(f"params:{section}."):
+                    continue
+                category = name.removeprefix(f"params:{section}.")
+                folder = folder_of(catalog[name].load(), category)
+                if folder is None:
+                    continue
+                other = belongs_to.setdefault(folder, category)
+                if other != category:
+                    msg = (
+                        f"The images in '{folder}' would be {purpose} {other} and {category}: add "
+                        f"--namespaces={other}, or give each category its own folder under {section}.per_category."
+                    )
+                    raise InputError(msg)
+
+    @staticmethod
+    def _check_packaging(pipeline: "Pipeline") -> None:
+        """Look for what the export of the network needs, before the training that it comes after."""
+        if any(name.endswith(".packaged_model") for name in pipeline.all_outputs()):
+            from reb_pipeline.features.onnx_export import insist_on_packages
+
+            insist_on_packages()
+
+    @staticmethod
+    def _check_device(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
+        if COMPUTE in pipeline.inputs():
+            compute = catalog[COMPUTE].load()
+            # The others cannot fail, and PyTorch is slow to import.
+            if compute.device.startswith("cuda"):
+                compute.processor()
+
+    @staticmethod
+    def _check_sources(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
+        """Open what saliency and textures come from, and list the folders of good images."""
+        for name in pipeline.inputs():
+            if name.startswith("params:defect_synthesis."):
+                from reb_pipeline.defectmaker.saliency import saliency_estimator
+
+                params = catalog[name].load()
+                saliency_estimator(params.saliency, params.saliency_source)
+                params.textures()
+            if name.startswith("params:calibration."):
+                folder = catalog[name].load().folder
+                if folder is not None:
+                    from reb_pipeline.images.folder import list_images
+
+                    list_images(folder)
+
+    @staticmethod
+    def _check_backbones(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
+        used = [
+            catalog[name].load().extractor_settings()
+            for node in pipeline.nodes
+            if any(output.endswith((".backbone", ".feature_decoder")) for output in node.outputs)
+            for name in node.inputs
+            if name.startswith("params:features.")
+        ]
+        if used:
+            import torch
+
+            from reb_pipeline.features.extractor import PatchExtractor
+
+            threads = torch.get_num_threads()
+            # A thread pool made here would hang the processes that ParallelRunner forks.
+            torch.set_num_threads(1)
+            try:
+                for settings in {str(one): one for one in used}.values():
+                    PatchExtractor(**settings)
+            finally:
+                torch.set_num_threads(threads)
+
+
+def _is_tolerated(name: str, pipeline: "Pipeline") -> bool:
+    """Whether all nodes that read a dataset can do without it."""
+    return all(
+        TOLERATES_MISSING_DATA in node.tags for node in pipeline.nodes if name in node.inputs
+    )
+
+
+class ManifestHooks:
+    """Leaves the dataset ``run_manifest``: all that is needed to trace a run's figures back and make them again."""
+
+    def __init__(self) -> None:
+        self._inputs: dict[str, str | None] = {}
+        self._parameters: dict[str, Any] = {}
+
+    @hook_impl
+    def after_context_created(self, context: "KedroContext") -> None:
+        """Keep the resolved parameters."""
+        self._parameters = context.config_loader["parameters"]
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
+        """Resolve the versions of all inputs now; Kedro loads just these afterwards."""
+        self._inputs = {
+            name: _version(catalog[name])
+            for name in sorted(pipeline.inputs())
+            if not _is_parameter(name)
+        }
+
+    @hook_impl
+    def after_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: "Pipeline", catalog: "CatalogProtocol"
+    ) -> None:
+        """Save the manifest."""
+        # With --only-missing-outputs some outputs are those of an earlier run.
+        outputs = {name: _version(catalog[name]) for name in sorted(pipeline.all_outputs())}
+        chosen = (
+            "env", "pipeline_names", "namespaces", "tags", "from_nodes", "to_nodes", "node_names"
+        )  # fmt: skip
+        catalog[MANIFEST].save(
+            {
+                "run_id": run_params["run_id"],
+                "run": {name: run_params[name] for name in chosen if run_params.get(name)},
+                "nodes": [node.name for node in pipeline.nodes],
+                "inputs": {
+                    name: _source(catalog[name], self._inputs[name]) for name in self._inputs
+                },
+                "outputs": outputs,
+                "parameters": self._parameters,
+                "weights": _weights_files(self._parameters["features"]),
+                "commit": _commit(),
+                "python": sys.version.split()[0],
+                "packages": {
+                    d.name: d.version for d in sorted(distributions(), key=lambda d: d.name)
+                },
+            }
+        )
+
+
+class SummaryHooks:
+    """Ends a run with a table of its metrics and the paths of its figures."""
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
+        """Print what this run measured and drew."""
+        outputs = sorted(pipeline.all_outputs())
+        for prefix in MEASURED:
+            measured = [name for name in outputs if name.startswith(prefix)]
+            if measured:
+                from reb_pipeline.metrics.summary import render_table, summary_table
+                from reb_pipeline.parameters.sections import SummaryParams
+
+                # A plain dictionary where no node of the run asks for it.
+                params = SummaryParams.model_validate(catalog["params:summary"].load())
+                table = summary_table([catalog[name].load() for name in measured], params.textures)
+                title = prefix.removesuffix("_").replace("_", " ")
+                sys.stdout.write(f"\n{title}\n{render_table(table)}\n\n")
+        for name in outputs:
+            if name.startswith(STUDY) and name.endswith(TABLE):
+                from reb_pipeline.studies.views import render_study
+
+                sys.stdout.write(f"\n{name}\n{render_study(catalog[name].load())}\n\n")
+        for name in outputs:
+            if name.endswith(OUTCOMES) or (
+                name.startswith(STUDY) and name.endswith((TABLE, FIGURE))
+            ):
+                sys.stdout.write(f"{name}: {catalog[name]._get_load_path()}\n")
+
+
+def _version(dataset: Any) -> str | None:
+    """The version that is loaded from a dataset; None for one without versions."""
+    is_versioned = isinstance(dataset, AbstractVersionedDataset)
+    return dataset.resolve_load_version() if is_versioned else None
+
+
+def _source(dataset: Any, version: str | None) -> Any:
+    """A version, or what a dataset without versions says of itself."""
+    return version or {key: str(value) for key, value in dataset._describe().items()}
+
+
+def _weights_files(features: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """SHA-256 of every local file of weights."""
+    files = {Path(section["weights"]) for section in features.values()}
+    return {
+        str(file): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(files)
+        if file.is_file()
+    }
+
+
+def _commit() -> str | None:
+    """The commit the project runs at, marked where files differ from it; None outside git."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        described = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return described.stdout.strip()

@@ -1,0 +1,83 @@
+"""The project's Kedro session."""
+
+import logging
+import os
+from datetime import datetime
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any
+
+from kedro.framework.hooks import hook_impl
+from kedro.framework.session import KedroSession
+from kedro.io import Version
+from kedro.io.core import VERSION_FORMAT, generate_timestamp
+
+from reb_pipeline import pipelines
+from reb_pipeline.core.errors import InputError, insist_known
+from reb_pipeline.parameters.loader import categories
+from reb_pipeline.project.hooks import MANIFEST
+from reb_pipeline.project.runners.versions import keep_to_one_version
+
+if TYPE_CHECKING:
+    from kedro.io import CatalogProtocol
+    from kedro.pipeline import Pipeline
+
+logger = logging.getLogger(__name__)
+
+RUN_ID = "KEDRO_RUN_ID"  # environment variable; sessions that share it are parts of one run
+
+
+class ProjectSession(KedroSession):
+    """Kedro's session, which says in one sentence what pipelines and categories there are.
+
+    With the environment variable ``KEDRO_RUN_ID`` it is a part of the run of that id: it saves under that version,
+    loads that version of whatever another part saved, and replaces what an earlier try of itself saved.
+
+    Raises:
+        InputError: If ``KEDRO_RUN_ID`` is no version of Kedro's.
+    """
+
+    def __init__(self, session_id: str, *args: Any, **kwargs: Any) -> None:
+        run_id = os.environ.get(RUN_ID)
+        if run_id:
+            _insist_on_version(run_id)
+            logger.info("This is a part of run %s.", run_id)
+        super().__init__(run_id or session_id, *args, **kwargs)
+        if run_id:
+            self._hook_manager.register(PartHooks())
+
+    def run(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Run as Kedro does.
+
+        Raises:
+            InputError: If a pipeline is not there, or a namespace is no category of the environment.
+        """
+        packages = [module.name for module in iter_modules(pipelines.__path__) if module.ispkg]
+        insist_known(kwargs.get("pipeline_names") or [], ["__default__", *packages], "Pipeline")
+        self._get_config_loader()  # makes the environment's list of categories the one in use
+        namespaces = [name.split(".")[0] for name in kwargs.get("namespaces") or []]
+        insist_known(namespaces, categories(), "Category")
+        return super().run(*args, **kwargs)
+
+
+class PartHooks:
+    """What is particular to a part of a run."""
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
+        """Keep to the versions of the run; the manifest alone has one of its own, because every part leaves one."""
+        keep_to_one_version(pipeline, catalog)
+        catalog[MANIFEST]._version = Version(None, generate_timestamp())
+
+
+def _insist_on_version(run_id: str) -> None:
+    try:
+        moment = datetime.strptime(run_id, VERSION_FORMAT)
+    except ValueError:
+        moment = None
+    # Versions are compared as text, so all have to be equally long.
+    if moment is None or run_id != f"{moment.strftime(VERSION_FORMAT)[:-4]}Z":
+        msg = (
+            f"{RUN_ID}={run_id!r} is no version of Kedro's: give a moment such as {generate_timestamp()!r}, or "
+            f"leave the variable unset."
+        )
+        raise InputError(msg)

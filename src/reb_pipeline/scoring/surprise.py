@@ -1,0 +1,71 @@
+"""Scores of different detectors in one unit: how unlikely a good image is to score as high.
+
+Surprise is -log p with p the share of held-out good scores that are higher, the statistic of Fisher's method of
+combining tests (R. A. Fisher, Statistical Methods for Research Workers, 1932, section 21.1). Held-out good scores
+themselves follow an exponential distribution of mean 1, whatever their detector's unit, so that surprises of several
+detectors may be averaged.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.scoring.anomaly_maps import resize_map
+
+TAIL = 0.1  # share of good scores that lie in the tail
+
+
+def surprise(scores: np.ndarray, good_scores: np.ndarray) -> np.ndarray:
+    """Turn scores into their surprise, -log p.
+
+    Up to the upper decile of the good scores p is read off them, linearly between two. Beyond it p decays
+    exponentially at the rate of the good scores there, so that no two anomalous scores tie however few good ones there
+    are.
+
+    Args:
+        scores: Floats of any shape; higher is more anomalous.
+        good_scores: Floats of any shape, of good images that nothing was learned from.
+
+    Returns:
+        float32 of the shape of ``scores``; grows with them, strictly so beyond the upper decile.
+
+    Raises:
+        InputError: If there are no good scores.
+    """
+    good = np.asarray(good_scores, np.float64).ravel()
+    if not good.size:
+        msg = "No held-out good image was scored, which p-values are read off: give at least two good images."
+        raise InputError(msg)
+    values, counts = np.unique(good, return_counts=True)
+    shares = (np.cumsum(counts) - counts / 2) / len(good)  # that lie below, of equal ones half
+    body_share = min(1 - TAIL, shares[-1])
+    tail_start = np.interp(body_share, shares, values)
+    found = np.asarray(scores, np.float64)
+    body = -np.log1p(-np.minimum(np.interp(found, values, shares), body_share))
+    tail = np.maximum(found - tail_start, 0) / _tail_scale(good, tail_start)
+    return (body + tail).astype(np.float32)
+
+
+def _tail_scale(good: np.ndarray, tail_start: float) -> float:
+    """By how much the surprise grows by one; of an exponential tail both numbers below are its scale."""
+    beyond = good[good > tail_start]
+    scale = (beyond - tail_start).mean() if len(beyond) else good.std()
+    return float(scale) or 1.0  # equal scores have no scale
+
+
+def fuse_surprise(grids: Sequence[np.ndarray]) -> np.ndarray:
+    """Average the surprise of several detectors.
+
+    Args:
+        grids: Surprise of the same images' patches by each detector, float32 [images, h, w] each.
+
+    Returns:
+        float32 [images, h, w] on the finest grid, to which coarser ones are upsampled bilinearly.
+    """
+    shape = max((grid.shape[1:] for grid in grids), key=np.prod)
+    same_size = [
+        grid if grid.shape[1:] == shape else np.stack([resize_map(each, shape) for each in grid])
+        for grid in grids
+    ]
+    return np.stack(same_size).mean(axis=0)

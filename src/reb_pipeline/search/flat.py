@@ -1,0 +1,86 @@
+"""Nearest neighbours by comparing every query with every row."""
+
+import numpy as np
+
+from reb_pipeline.core.progress import progress
+
+QUERIES_PER_BLOCK = 4096
+SPARE = 8  # candidates beyond k, so that rounding cannot push near-duplicates out
+
+Found = tuple[np.ndarray, np.ndarray]  # squared distances and bank rows
+
+
+def nearest_of_all(
+    queries: np.ndarray,
+    bank: np.ndarray,
+    k: int,
+    description: str | None = None,
+    without: slice = slice(0, 0),
+) -> Found:
+    """Find the ``k`` bank rows nearest to each query with FAISS, without a copy of the bank.
+
+    Its distances come from |q|² + |b|² − 2qb, which loses digits where neighbours are close, so those of a few
+    candidates more than k are computed again as sums of squared differences.
+
+    Args:
+        queries: float32 [queries, channels], C-contiguous.
+        bank: float32 [rows, channels], C-contiguous.
+        k: Number of neighbours, at least 1 and at most the rows that are not left out.
+        description: Label of a progress bar; none is shown without it.
+        without: Bank rows to leave out.
+
+    Returns:
+        Squared Euclidean distances, float32 [queries, k], ascending, and the bank rows, int64 [queries, k].
+    """
+    parts = [(0, bank[: without.start]), (without.stop, bank[without.stop :])]
+    squared = np.empty((len(queries), k), np.float32)
+    rows = np.empty((len(queries), k), np.int64)
+    for start in progress(range(0, len(queries), QUERIES_PER_BLOCK), description):
+        block = slice(start, start + QUERIES_PER_BLOCK)
+        found = [_candidates(queries[block], part, k, first) for first, part in parts if len(part)]
+        squared[block], rows[block] = nearest_columns(found, k)
+    return squared, rows
+
+
+def squared_distances(
+    queries: np.ndarray, bank: np.ndarray, query_numbers: np.ndarray, row_numbers: np.ndarray
+) -> np.ndarray:
+    """Sums of squared differences of pairs, without a copy of the rows.
+
+    Args:
+        queries: float32 [queries, channels], C-contiguous.
+        bank: float32 [rows, channels], C-contiguous.
+        query_numbers: The query of each pair, int64 [pairs].
+        row_numbers: The bank row of each pair, int64 [pairs].
+
+    Returns:
+        float32 [pairs].
+    """
+    import faiss  # half a second to import
+
+    squared = np.empty(len(query_numbers), np.float32)
+    given = (queries, query_numbers, bank, row_numbers, squared)
+    pointers = map(faiss.swig_ptr, given)
+    faiss.pairwise_indexed_L2sqr(bank.shape[1], len(squared), *pointers)  # type: ignore[attr-defined]
+    return squared
+
+
+def nearest_columns(found: list[Found], k: int) -> Found:
+    """The ``k`` nearest of what was found for the same queries, ascending; of equal ones those found first.
+
+    Args:
+        found: Squared distances, float32, and rows, int64, [queries, columns] each.
+        k: At most the number of columns of all together.
+    """
+    squared, rows = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
+    order = np.argsort(squared, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(squared, order, axis=1), np.take_along_axis(rows, order, axis=1)
+
+
+def _candidates(queries: np.ndarray, bank: np.ndarray, k: int, first: int) -> Found:
+    """A few more than ``k`` of a part of the bank that begins with the row ``first``."""
+    import faiss
+
+    _, rows = faiss.knn(queries, bank, min(k + SPARE, len(bank)))
+    own = np.repeat(np.arange(len(queries)), rows.shape[1])
+    return squared_distances(queries, bank, own, rows.ravel()).reshape(rows.shape), rows + first

@@ -1,0 +1,259 @@
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.features.engines import ENGINES
+from reb_pipeline.memory_bank.distances import DISTANCES
+from reb_pipeline.parameters.configurations import CELL_FIELDS
+from reb_pipeline.parameters.loader import LOADER_ARGS, ProjectConfigLoader
+from reb_pipeline.parameters.per_category import CATEGORY_SECTIONS, expand_parameters
+from reb_pipeline.parameters.sections import FeatureParams, MemoryBankParams, ScoringParams
+from reb_pipeline.parameters.studies import StudiesParams
+from reb_pipeline.scoring.image_scores import IMAGE_SCORES, REWEIGHTED
+from reb_pipeline.scoring.ldknn import SCORE_FORMS
+from reb_pipeline.scoring.patch_scores import SCORERS
+
+CONF = Path(__file__).parents[2] / "conf"
+ENVIRONMENTS = sorted({path.parent.name for path in CONF.glob("*/*.yml")} - {"local"})
+BUDGET = {
+    "updates": 9, "image_size": 64, "images_per_pass": 2, "passes_per_update": 1, "learning_rate": 0.01,
+    "backbone_learning_rate": 0.001, "freeze_updates": 3, "frozen_depth": 0.0, "freeze_batch_norm": False,
+}  # fmt: skip
+STUDY = {
+    "grids": [{"detector": ["nearest"], "n_neighbors": [1, 5]}, {"alpha": [0.0, "auto"]}],
+    "reference": {"detector": "nearest"},
+    "published_tables": ["2", "5"], "max_neighbors": 15, "pixel_metrics": True, "speed": False,
+}  # fmt: skip
+STUDIES = (
+    "arms", "representations", "detectors", "few_shot", "coreset", "neighbors", "alpha", "paradigms"
+)  # fmt: skip
+RAW: dict[str, Any] = {
+    "compute": {"device": "auto", "memory_gib": 4.0},
+    "seed": 0,
+    "ingestion": {"max_unreadable_share": 0.02},
+    "features": {
+        "backbone": "resnet18", "weights": "imagenet", "layers": None, "image_size": 256,
+        "neck": "paper", "width": None, "engine": "torch", "tile_size": None, "tile_overlap": 64,
+        "batch_size": 16,
+    },
+    "defect_synthesis": {
+        "saliency": "whole_image", "saliency_source": None, "shapes": ["bezier", "rect"],
+        "fills": ["noise"], "texture_folder": None, "per_kind": 5, "seed": 0,
+    },
+    "ssl_finetune": {
+        "enabled": True, "budget": "small", "paper": BUDGET, "small": BUDGET, "demo": BUDGET,
+        "loss": "sigmoid", "momentum": 0.9, "weight_decay": 0.0, "seed": 0,
+    },
+    "memory_bank": {"distance": "euclidean", "coreset_ratio": 1.0, "seed": 0},
+    "scoring": {
+        "scorer": "ldknn",
+        "max_neighbors": 15, "n_neighbors": 5, "alpha": 1.0, "form": "ratio",
+        "image_score": "max", "top_patches": 10, "quantile": 0.99, "area_threshold": None,
+        "smoothing_sigma": 4.0,
+    },
+    "feature_reconstruction": {
+        "layers": None, "loss": "squared", "fusion": "sum", "updates": 9, "batch_size": 4,
+        "learning_rate": 0.01, "seed": 0,
+    },
+    "pixel_reconstruction": {
+        "loss": "l2", "image_size": 64, "updates": 9, "batch_size": 4, "learning_rate": 0.01, "seed": 0,
+    },
+    "calibration": {"false_alarm_rate": 0.05, "folder": None},
+    "inspection": {"input": None, "engine": "onnxruntime"},
+    "bank_update": {"add": None, "forget": []},
+    "drift": {"last": 500, "window": 50},
+    "evaluation": {"pro_fpr_limit": 0.3, "spro_fpr_limit": 0.05, "examples_per_kind": 3},
+    "summary": {"textures": ["wood"]},
+    "studies": {
+        "benchmark": "mvtec_ad", "representation_defects": {"cutpaste": {"shapes": ["rect"]}},
+        **dict.fromkeys(STUDIES, STUDY),
+    },
+    "selection": {"grids": [{"alpha": [1.0]}], "oracle_grids": [], "max_neighbors": 15},
+}  # fmt: skip
+
+
+def changed(section: str, **values: Any) -> dict[str, Any]:
+    raw = deepcopy(RAW)
+    raw[section] |= values
+    return raw
+
+
+def test_every_category_gets_every_section() -> None:
+    expanded = expand_parameters(RAW, ["screw", "wood"])
+    for section in CATEGORY_SECTIONS:
+        assert expanded[section] == {"screw": RAW[section], "wood": RAW[section]}
+    assert expanded["summary"] == RAW["summary"]
+    assert expanded["seed"] == 0
+
+
+def test_a_category_s_own_values_come_on_top() -> None:
+    own = {"wood": {"n_neighbors": 9, "alpha": 0.5}, "screw": None}
+    raw = changed("scoring", per_category=own)
+    before = deepcopy(raw)
+    expanded = expand_parameters(raw, ["screw", "wood"])["scoring"]
+    assert expanded == {"screw": RAW["scoring"], "wood": RAW["scoring"] | own["wood"]}
+    assert raw == before
+
+
+def test_a_category_may_change_one_number_of_a_budget() -> None:
+    raw = changed("ssl_finetune", per_category={"wood": {"demo": {"updates": 5}}})
+    expanded = expand_parameters(raw, ["screw", "wood"])["ssl_finetune"]
+    assert expanded["screw"]["demo"] == BUDGET
+    assert expanded["wood"]["demo"] == BUDGET | {"updates": 5}
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        ({**RAW, "scorin": {}}, r"Parameter section 'scorin' is unknown: did you mean 'scoring'\?"),
+        ({**RAW, "xyz": {}}, "section 'xyz' is unknown: known are ingestion, features, .*seed"),
+        (
+            changed("scoring", n_neighbours=3),
+            r"of section scoring 'n_neighbours' is unknown: did you mean 'n_neighbors'\?",
+        ),
+        (
+            changed("scoring", per_category={"wod": {"alpha": 2.0}}),
+            r"Category of scoring.per_category 'wod' is unknown: did you mean 'wood'\?",
+        ),
+        (
+            changed("scoring", per_category={"wood": {"alfa": 2.0}}),
+            r"of section scoring 'alfa' is unknown: did you mean 'alpha'\?",
+        ),
+        (changed("summary", texture=[]), r"'texture' is unknown: did you mean 'textures'\?"),
+        (
+            changed("features", image_size=-1),
+            r"features.image_size cannot be used: Input should be greater .* \(given: -1\)\.$",
+        ),
+        (
+            changed("features", neck="long"),
+            r"features.neck cannot be used: Input should be 'reference' or 'paper' \(given: 'long'\)",
+        ),
+        (
+            changed("memory_bank", coreset_ratio=0),
+            r"memory_bank.coreset_ratio cannot be used: Input should be greater than 0",
+        ),
+        (
+            changed("scoring", per_category={"wood": {"alpha": "much"}}),
+            r"scoring.alpha cannot be used: .* number of at least 0, or auto \(given: 'much'\)\.$",
+        ),
+        (
+            changed("scoring", alpha=-0.5),
+            r"scoring.alpha cannot be used: .* number of at least 0, or auto \(given: -0.5\)\.$",
+        ),
+        (
+            changed("scoring", n_neighbors=16),
+            r"scoring cannot be used: n_neighbors = 16 is above max_neighbors = 15: raise max_neighbors\.$",
+        ),
+        (
+            changed("scoring", scorer="ldof", n_neighbors=1),
+            r"scoring cannot be used: scorer = ldof needs n_neighbors of at least 2\.$",
+        ),
+        (
+            changed("scoring", image_score="thresholded_area"),
+            r"scoring cannot be used: image_score = thresholded_area needs area_threshold, the",
+        ),
+        (
+            changed("scoring", image_score="reweighted"),
+            r"image_score = reweighted needs scorer = nearest and n_neighbors of at least 2\.$",
+        ),
+        (
+            changed("scoring", image_score="reweighted", scorer="nearest", n_neighbors=1),
+            r"image_score = reweighted needs scorer = nearest and n_neighbors of at least 2\.$",
+        ),
+        (
+            changed("studies", arm={}),
+            r"Parameter of section studies 'arm' is unknown: did you mean 'arms'\?",
+        ),
+        (
+            changed("studies", arms={**STUDY, "grids": [{"alfa": [1.0]}]}),
+            r"studies.arms cannot be used: alfa is no setting of a study; known are backbone, .*pixel_loss\.$",
+        ),
+        (
+            changed("studies", alpha={**STUDY, "reference": {"K": 1}}),
+            r"studies.alpha cannot be used: K is no setting of a study; known are backbone, ",
+        ),
+        (
+            changed("studies", few_shot={**STUDY, "published_tables": ["8"]}),
+            r"studies.few_shot.published_tables.0 cannot be used: Input should .* \(given: '8'\)\.$",
+        ),
+        (
+            changed("studies", detectors={**STUDY, "grids": [{"alpha": 1.0}]}),
+            r"studies.detectors.grids.0.alpha cannot be used: Input should be a valid list \(given: 1",
+        ),
+        (
+            changed("selection", max_neighbors=0),
+            r"selection.max_neighbors cannot be used: .*\(given: 0\)\.$",
+        ),
+        (
+            {**RAW, "evaluation": {"pro_fpr_limit": 0.3}},
+            r"evaluation.spro_fpr_limit cannot be used: Field required\.$",
+        ),
+        ({**RAW, "scoring": 5}, r"scoring cannot be used: it must hold names .* \(given: 5\)"),
+        ({**RAW, "summary": ["wood"]}, r"summary cannot be used: it must hold names"),
+        (changed("scoring", per_category=["wood"]), r"scoring.per_category cannot be used"),
+        (changed("scoring", per_category={"wood": 9}), r"scoring.per_category.wood cannot be used"),
+    ],
+)
+def test_what_cannot_be_used_says_so(raw: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        expand_parameters(raw, ["screw", "wood"])
+
+
+def test_names_are_those_of_the_libraries() -> None:
+    def names(model: type, field: str) -> set[str]:
+        return set(get_args(model.model_fields[field].annotation))
+
+    assert names(FeatureParams, "engine") == set(ENGINES)
+    assert names(ScoringParams, "scorer") == set(SCORERS)
+    assert names(ScoringParams, "form") == set(SCORE_FORMS)
+    assert names(ScoringParams, "image_score") == {*IMAGE_SCORES, REWEIGHTED}
+    assert names(MemoryBankParams, "distance") == set(DISTANCES)
+
+
+def test_engine_and_tiles_decide_the_features() -> None:
+    whole = FeatureParams(**RAW["features"])
+    assert whole.network_size == 256
+    tiled = FeatureParams(**RAW["features"] | {"image_size": 512, "tile_size": 128})
+    assert tiled.network_size == 128
+    settings = tiled.extractor_settings()
+    assert settings["engine"] == "torch"
+    assert (settings["tile_size"], settings["tile_overlap"]) == (128, 64)
+    assert "batch_size" not in settings
+
+
+@pytest.mark.parametrize(("given", "meant"), [("auto", "auto"), (0, 0.0), ("0.5", 0.5)])
+def test_alpha_is_a_number_or_auto(given: Any, meant: float | str) -> None:
+    scoring = expand_parameters(changed("scoring", alpha=given), ["screw"])["scoring"]["screw"]
+    assert ScoringParams(**scoring).alpha == meant
+
+
+def test_grids_become_cells() -> None:
+    studies = StudiesParams(**expand_parameters(RAW, ["screw"])["studies"])
+    defaults = dict.fromkeys(CELL_FIELDS) | {"detector": "ldknn", "n_neighbors": 3, "alpha": 1.0}
+    cells = studies.arms.cells(defaults)
+    settings = [(cell.detector, cell.n_neighbors, cell.alpha) for cell in cells]
+    assert settings == [
+        ("nearest", 1, 1.0), ("nearest", 5, 1.0), ("ldknn", 3, 0.0), ("ldknn", 3, "auto")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_environments_of_the_project_expand(env: str) -> None:
+    loader = ProjectConfigLoader(str(CONF), env=env, **LOADER_ARGS)
+    parameters = loader["parameters"]
+    for section, model in CATEGORY_SECTIONS.items():
+        assert list(parameters[section]) == loader.categories
+        for values in parameters[section].values():
+            model.model_validate(values)
+
+
+def test_categories_must_be_names(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    for text in ("categories: []", "categories: [1]", "other: 1"):
+        (tmp_path / "base/globals.yml").write_text(text)
+        loader = ProjectConfigLoader(str(tmp_path), env="base", **LOADER_ARGS)
+        with pytest.raises(InputError, match="of environment 'base' cannot be used: list at least"):
+            _ = loader.categories

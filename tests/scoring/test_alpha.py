@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.memory_bank.density import LocalDensity
+from reb_pipeline.memory_bank.nearest_patches import NearestPatches
+from reb_pipeline.scoring.alpha import BINS, density_and_distance, fit_alpha, upper_line
+from reb_pipeline.scoring.ldknn import SCORE_FORMS, ldknn_scores
+
+UPPER_SLOPE = 0.5 + 0.5 * np.log(
+    10
+)  # of 0.5 + an exponential of mean 0.5, whose 0.9 quantile is 0.5 ln 10
+# Of a form: what it calls density and distance, and back.
+TO_SQUARED = {
+    "subtract_squared": lambda values: values,
+    "subtract": lambda values: values**2,
+    "ratio": lambda values: np.exp(2 * values),
+}
+points = st.lists(st.tuples(st.integers(0, 30), st.integers(-50, 50)), min_size=1, max_size=120)
+
+
+def planted(form, n_rows=150, per_row=200):
+    """Good patches whose upper quantile grows faster with density than their mean."""
+    rng = np.random.default_rng(0)
+    density = rng.uniform(1, 3, n_rows)
+    rows = rng.permutation(np.repeat(np.arange(n_rows), per_row)).reshape(4, -1)
+    distance = 0.3 + density[rows] * (0.5 + rng.exponential(0.5, rows.shape))
+    squared = TO_SQUARED[form](distance).astype(np.float32)
+    local = LocalDensity(TO_SQUARED[form](density).astype(np.float32)[:, None], "a coreset")
+    return squared, rows, local
+
+
+@pytest.mark.parametrize("form", SCORE_FORMS)
+def test_the_slope_of_the_upper_quantile_is_found(form):
+    squared, rows, local = planted(form)
+    alpha = fit_alpha(squared, rows, local, n_neighbors=1, form=form)
+    assert alpha == pytest.approx(UPPER_SLOPE, abs=0.1)  # the mean's would be 1
+
+
+@pytest.mark.parametrize("form", SCORE_FORMS)
+def test_the_same_share_scores_high_in_dense_and_sparse_regions(form):
+    squared, rows, local = planted(form)
+    alpha = fit_alpha(squared, rows, local, n_neighbors=1, form=form)
+    scores = ldknn_scores(squared, rows, local, n_neighbors=1, alpha=alpha, form=form)
+    dense = local.squared_distances[rows, 0] < np.median(local.squared_distances)
+    high = scores > np.quantile(scores, 0.9)
+    assert high[dense].mean() == pytest.approx(high[~dense].mean(), abs=0.02)
+    high = squared > np.quantile(squared, 0.9)
+    assert high[dense].mean() < high[~dense].mean() - 0.05  # without alpha
+
+
+@given(points, st.randoms(use_true_random=False))
+def test_the_order_of_patches_does_not_matter(pairs, random):
+    shuffled = random.sample(pairs, len(pairs))
+    lines = [upper_line(*np.array(order, np.float64).T) for order in (pairs, shuffled)]
+    np.testing.assert_allclose(*lines, rtol=1e-6, atol=1e-6)
+
+
+@given(points)
+def test_line_is_least_squares_through_the_quantiles_of_bins(pairs):
+    """One point after the other: the bin of a point is decided by how many x lie below its own."""
+    bins: dict[int, list[tuple[int, int]]] = {}
+    for x, y in pairs:
+        below = sum(other < x for other, _ in pairs)
+        bins.setdefault(below * BINS // len(pairs), []).append((x, y))
+    centres, heights = [], []
+    for members in bins.values():
+        xs, ys = zip(*members, strict=True)
+        centres += [sum(xs) / len(xs)] * len(xs)
+        heights += [np.quantile(ys, 0.9)] * len(xs)
+    slope = np.polyfit(centres, heights, 1)[0] if len(bins) > 1 else 0.0
+    found, intercept = upper_line(*np.array(pairs, np.float64).T)
+    assert found == pytest.approx(max(0, slope), rel=1e-6, abs=1e-6)
+    assert intercept == pytest.approx(np.mean(heights) - found * np.mean(centres), abs=1e-6)
+
+
+@given(st.floats(1e-3, 1e6), st.integers(200, 400))
+def test_alpha_is_zero_where_all_densities_are_alike(density, n_patches):
+    squared = np.random.default_rng(0).uniform(0, 9, n_patches).astype(np.float32)
+    local = LocalDensity(np.full((7, 3), density, np.float32), "a coreset")
+    rows = np.arange(n_patches) % 7
+    for form in SCORE_FORMS:
+        assert fit_alpha(squared, rows, local, n_neighbors=3, form=form) == 0
+
+
+@pytest.mark.parametrize("form", SCORE_FORMS)
+def test_alpha_is_zero_where_distances_fall_with_density(form):
+    squared, rows, local = planted(form)
+    falling = LocalDensity(1 / local.squared_distances, "a coreset")
+    assert fit_alpha(squared, rows, falling, n_neighbors=1, form=form) == 0
+
+
+@pytest.mark.parametrize("form", SCORE_FORMS)
+def test_copies_in_the_bank_give_a_number(form):
+    squared, rows, local = planted(form)
+    local.squared_distances[:30] = 0
+    squared[rows < 30] = 0
+    assert np.isfinite(fit_alpha(squared, rows, local, n_neighbors=1, form=form))
+
+
+def test_too_few_patches_are_refused():
+    local = LocalDensity(np.ones((2, 1), np.float32), "a coreset")
+    patches = np.ones((1, 200), np.float32), np.zeros((1, 200), np.int32)
+    assert fit_alpha(*patches, local, n_neighbors=1) == 0
+    with pytest.raises(InputError, match=r"at least 200 patches .*, but there are 199: give more"):
+        fit_alpha(*(part[:, 1:] for part in patches), local, n_neighbors=1)
+
+
+def test_density_and_distance_are_those_of_the_nearest_row():
+    rng = np.random.default_rng(0)
+    local = LocalDensity(rng.uniform(1, 2, (6, 4)).astype(np.float32), "a coreset")
+    rows = rng.integers(0, 6, (2, 3, 5, 2)).astype(np.int32)
+    squared = rng.uniform(0, 9, rows.shape).astype(np.float32)
+    none = np.empty((2, 8), np.float32)
+    found = NearestPatches(squared, rows, none, none, ["a", "b"], "a coreset")
+    density, distance = density_and_distance(found, local, 3)
+    for image, y, x in np.ndindex(2, 3, 5):
+        expected = local.squared_distances[rows[image, y, x, 0], :3].mean()
+        assert density[image, 5 * y + x] == pytest.approx(expected)
+        assert distance[image, 5 * y + x] == squared[image, y, x, 0]
+    with pytest.raises(InputError, match="local density is that of another coreset"):
+        density_and_distance(found, LocalDensity(local.squared_distances, "another"), 3)
