@@ -23,8 +23,8 @@ from kedro_datasets.plotly import JSONDataset as PlotlyDataset
 from kedro_datasets.text import TextDataset
 from kedro_datasets.yaml import YAMLDataset
 from matplotlib.figure import Figure
-from test_image_folders import LAYOUTS, Layout
 
+from layout_cases import LAYOUTS, Layout
 from reb_pipeline import datasets
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.network_weights import NetworkWeights

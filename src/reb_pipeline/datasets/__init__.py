@@ -1,30 +1,23 @@
-"""The project's own Kedro datasets, imported on first use to keep the catalog quick to read."""
+"""The project's own Kedro datasets, imported on first use to keep the catalog quick to read.
+
+A class is found by its name: its module is the one whose name, without underscores, ends the name of the class.
+``MVTecADDataset`` lives in ``layouts.mvtec_ad``, ``FashionMNISTDataset`` in ``layouts.mnist``, ``Checkpoint`` and
+``CheckpointDataset`` in ``checkpoint``. A new module is found without a line here.
+"""
 
 from importlib import import_module
+from pkgutil import walk_packages
 from typing import Any
 
-_HOMES = {
-    "ArraysDataset": "arrays",
-    "BTADDataset": "layouts.benchmark_folders",
-    "CIFAR10Dataset": "layouts.one_vs_rest",
-    "Checkpoint": "checkpoint",
-    "CheckpointDataset": "checkpoint",
-    "CacheDataset": "cache",
-    "ELPVDataset": "layouts.split_folders",
-    "FashionMNISTDataset": "layouts.one_vs_rest",
-    "MNISTDataset": "layouts.one_vs_rest",
-    "MVTecADDataset": "layouts.benchmark_folders",
-    "MVTecLOCODataset": "layouts.benchmark_folders",
-    "MagneticTileDataset": "layouts.split_folders",
-    "PackagedModelDataset": "packaged_model",
-    "PlainFolderDataset": "layouts.split_folders",
-    "TableDataset": "table",
-    "VisADataset": "layouts.benchmark_folders",
-    "WeightsDataset": "weights",
+_MODULES = {
+    module.name.rpartition(".")[2].replace("_", ""): module.name
+    for module in walk_packages(__path__, f"{__name__}.")
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    stem = name.removesuffix("Dataset").lower()
+    endings = [ending for ending in _MODULES if stem.endswith(ending)]
+    if not endings:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(_MODULES[max(endings, key=len)]), name)

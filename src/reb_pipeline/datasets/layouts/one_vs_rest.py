@@ -12,13 +12,8 @@ import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.datasets.errors import InputDatasetError
-from reb_pipeline.datasets.layouts.image_folders import ImageFolderBase
-from reb_pipeline.datasets.layouts.packed_files import (
-    N_CLASSES,
-    Packed,
-    read_cifar10_files,
-    read_idx_files,
-)
+from reb_pipeline.datasets.layouts.base import ImageFolderBase
+from reb_pipeline.datasets.layouts.packed_files import N_CLASSES, Packed
 from reb_pipeline.images.collection import Sample
 from reb_pipeline.images.packed import PackedImages
 
@@ -162,60 +157,3 @@ class OneVsRestBase(ImageFolderBase):
     def _describe(self) -> dict[str, Any]:
         draw = ("calibration", "max_train", "max_test", "seed")
         return {**super()._describe(), **{name: getattr(self, f"_{name}") for name in draw}}
-
-
-class MNISTDataset(OneVsRestBase):
-    """MNIST: its four idx files, gzipped or not, in the root or in `MNIST/raw` as torchvision puts them.
-
-    The categories are `digit_0` to `digit_9`.
-    """
-
-    _classes = tuple(f"digit_{digit}" for digit in range(N_CLASSES))
-    _places = ("", "MNIST/raw")
-    _names: ClassVar[dict[str, tuple[str, ...]]] = {
-        "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
-        "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
-    }
-    _suffixes = ("", ".gz")
-    _remedy = (
-        "the four idx files of MNIST (train-images-idx3-ubyte and so on, gzipped or not): run once "
-        "torchvision.datasets.MNIST(FOLDER, download=True) and then with --params data_root=FOLDER."
-    )
-
-    def _read(self, paths: tuple[str, ...], keys: tuple[str, ...]) -> Packed:
-        return read_idx_files(self._fs, paths, keys)
-
-
-class FashionMNISTDataset(MNISTDataset):
-    """Fashion-MNIST: files as of MNIST, in the root or in torchvision's `FashionMNIST/raw`."""
-
-    _classes = (
-        "t_shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle_boot"
-    )  # fmt: skip
-    _places = ("", "FashionMNIST/raw")
-    _remedy = (
-        "the four idx files of Fashion-MNIST (train-images-idx3-ubyte and so on, gzipped or not): install Debian's "
-        "package dataset-fashion-mnist and run with --params data_root=/usr/share/datasets/fashion-mnist, or run once "
-        "torchvision.datasets.FashionMNIST(FOLDER, download=True) and then with --params data_root=FOLDER."
-    )
-
-
-class CIFAR10Dataset(OneVsRestBase):
-    """CIFAR-10: the batches of the Python or the binary version, in the root or in the folder of their archive."""
-
-    _classes = (
-        "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"
-    )  # fmt: skip
-    _places = ("", "cifar-10-batches-py", "cifar-10-batches-bin")
-    _names: ClassVar[dict[str, tuple[str, ...]]] = {
-        "train": tuple(f"data_batch_{number}" for number in range(1, 6)),
-        "test": ("test_batch",),
-    }
-    _suffixes = ("", ".bin")
-    _remedy = (
-        "the batches of CIFAR-10 (data_batch_1 to 5 and test_batch, or the same ending on .bin): run once "
-        "torchvision.datasets.CIFAR10(FOLDER, download=True) and then with --params data_root=FOLDER."
-    )
-
-    def _read(self, paths: tuple[str, ...], keys: tuple[str, ...]) -> Packed:
-        return read_cifar10_files(self._fs, paths, keys)

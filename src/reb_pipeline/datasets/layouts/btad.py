@@ -1,0 +1,9 @@
+"""BTAD."""
+
+from reb_pipeline.datasets.layouts.mvtec_ad import MVTecADDataset
+
+
+class BTADDataset(MVTecADDataset):
+    """BTAD: `<category>/{train/ok, test/ok, test/ko}`, `ground_truth/ko/<stem>`, in bmp or png."""
+
+    _good_folder = "ok"

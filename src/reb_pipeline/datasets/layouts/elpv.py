@@ -1,0 +1,102 @@
+"""ELPV: electroluminescence images of solar cells."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from typing import Any
+
+from reb_pipeline.datasets.errors import InputDatasetError
+from reb_pipeline.datasets.layouts.seeded_split import SplitFolderBase
+from reb_pipeline.images.collection import Sample
+
+
+class ELPVDataset(SplitFolderBase):
+    """ELPV, solar cells: `labels.csv` has a row of image, probability of a defect and category.
+
+    Good is probability 0, defective 1. There are no masks.
+
+    Args:
+        category: "mono" or "poly".
+        path: the folder of `labels.csv`; None for the one in the installed package `elpv-dataset`.
+        include_uncertain: also test on cells of a probability between 0 and 1: labelled 1 from 0.5
+            on, else 0, with the defect type `probability_<p>`.
+        split: see :class:`SplitFolderBase`.
+        credentials: secrets of the file system.
+        fs_args: further arguments of the file system.
+        metadata: ignored by Kedro, for plugins such as Kedro-Viz.
+    """
+
+    def __init__(
+        self,
+        *,
+        category: str,
+        path: str | os.PathLike[str] | None = None,
+        include_uncertain: bool = False,
+        split: dict[str, Any] | None = None,
+        credentials: dict[str, Any] | None = None,
+        fs_args: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        # Finding the package does not import it: the catalog stays quick to read.
+        package = find_spec("elpv_dataset") if path is None else None
+        self._package_is_missing = path is None and package is None
+        if package is not None and package.origin is not None:
+            path = os.path.join(os.path.dirname(package.origin), "data")
+        super().__init__(
+            path=path or "",
+            category=category,
+            split=split,
+            credentials=credentials,
+            fs_args=fs_args,
+            metadata=metadata,
+        )
+        self._include_uncertain = include_uncertain
+
+    def check(self) -> None:
+        """Check as every layout does, and first that the package is there.
+
+        Raises:
+            InputDatasetError: also where the package that brings the images is not installed.
+        """
+        if self._package_is_missing:
+            raise InputDatasetError(
+                "The ELPV images come with the package elpv-dataset, which is not installed: run "
+                "`pip install -e '.[demo]'`, or set the dataset's `path`."
+            )
+        super().check()
+
+    def _categories(self) -> list[str]:
+        return sorted({category for _, _, category in self._rows()})
+
+    def _good_images(self) -> list[str]:
+        return [path for path, probability in self._cells() if probability == 0]
+
+    def _other_samples(self) -> list[Sample]:
+        samples = []
+        for path, probability in self._cells():
+            if probability == 1:
+                samples.append(self._defective(path, "defective"))
+            elif probability > 0 and self._include_uncertain:
+                label, kind = int(probability >= 0.5), f"probability_{probability:.2f}"
+                samples.append(Sample(self._id(path), path, "test", label, kind))
+        return samples
+
+    def _cells(self) -> list[tuple[str, float]]:
+        """Sorted (path, probability) of the category's cells."""
+        return sorted((path, p) for path, p, category in self._rows() if category == self._category)
+
+    def _rows(self) -> list[tuple[str, float, str]]:
+        path = self._absolute("labels.csv")
+        try:
+            with self._fs.open(path, "r", encoding="utf-8") as file:
+                rows = [line.split() for line in file if line.strip()]
+            return [(image, float(probability), category) for image, probability, category in rows]
+        except (FileNotFoundError, ValueError) as error:
+            raise InputDatasetError(
+                f"'{path}' is no table of image, probability and category ({error}): take the file "
+                "from the original data set."
+            ) from error
+
+    def _describe(self) -> dict[str, Any]:
+        return {**super()._describe(), "include_uncertain": self._include_uncertain}

@@ -1,0 +1,49 @@
+"""Magnetic Tile Defects."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from reb_pipeline.datasets.layouts.seeded_split import SplitFolderBase
+from reb_pipeline.images.collection import Sample
+
+
+class MagneticTileDataset(SplitFolderBase):
+    """Magnetic Tile: `MT_<Type>/Imgs/<stem>.jpg`, its mask `<stem>.png` beside it, `MT_Free` good.
+
+    The whole root is the one category "magnetic_tile"; defect types are in lower case.
+    """
+
+    def _categories(self) -> list[str]:
+        return ["magnetic_tile"] if "MT_Free" in self._folders("") else []
+
+    def _good_images(self) -> list[str]:
+        return [path for path, _ in self._tiles("MT_Free")]
+
+    def _other_samples(self) -> list[Sample]:
+        return [
+            self._defective(path, folder.removeprefix("MT_").lower(), mask_paths)
+            for folder in self._folders("")
+            if folder.startswith("MT_") and folder != "MT_Free"
+            for path, mask_paths in self._tiles(folder)
+        ]
+
+    def _mask_files(self) -> list[str]:
+        # The masks of good tiles are empty and used by nobody, but they are no strays.
+        stems = {
+            path.rsplit(".", 1)[0] for kind in self._folders("") for path, _ in self._tiles(kind)
+        }
+        files = [path for kind in self._folders("") for path in self._images(f"{kind}/Imgs")]
+        return [
+            path
+            for path in files
+            if path.lower().endswith(".png") and path.rsplit(".", 1)[0] not in stems
+        ]
+
+    def _tiles(self, folder: str) -> list[tuple[str, tuple[str, ...]]]:
+        """(image, its masks) of each tile in a folder."""
+        files = list(map(PurePosixPath, self._images(f"{folder}/Imgs")))
+        masks = {file.stem: (str(file),) for file in files if file.suffix.lower() == ".png"}
+        return [
+            (str(file), masks.get(file.stem, ())) for file in files if file.suffix.lower() != ".png"
+        ]

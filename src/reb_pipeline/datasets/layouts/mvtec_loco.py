@@ -1,0 +1,44 @@
+"""MVTec LOCO AD."""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePosixPath
+
+from reb_pipeline.datasets.errors import InputDatasetError
+from reb_pipeline.datasets.layouts.mvtec_ad import MVTecADDataset
+from reb_pipeline.images.folder import IMAGE_SUFFIXES
+
+
+class MVTecLOCODataset(MVTecADDataset):
+    """MVTec LOCO AD: as MVTec AD, but several masks an image, `ground_truth/<type>/<stem>/NNN.png`.
+
+    Each mask file is one region; its grey value finds the saturation in `defects_config.json`.
+    """
+
+    def _masks(self, folder: str) -> dict[str, tuple[str, ...]]:
+        masks: dict[str, tuple[str, ...]] = {}
+        for path in map(PurePosixPath, sorted(self._fs.find(self._absolute(folder)))):
+            if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
+                relative = self._relative(path.as_posix())
+                masks[path.parent.name] = (*masks.get(path.parent.name, ()), relative)
+        return masks
+
+    def _region_kinds(self) -> dict[int, tuple[float, bool]]:
+        path = self._absolute(self._inside("defects_config.json"))
+        if not self._fs.exists(path):
+            return {}
+        try:
+            with self._fs.open(path, "r", encoding="utf-8") as file:
+                return {
+                    int(kind["pixel_value"]): (
+                        float(kind["saturation_threshold"]),
+                        bool(kind["relative_saturation"]),
+                    )
+                    for kind in json.load(file)
+                }
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputDatasetError(
+                f"'{path}' is no list of defects with pixel_value, saturation_threshold and "
+                f"relative_saturation ({error!r}): take the file from the original download."
+            ) from error
