@@ -151,7 +151,7 @@ def served(model: str, *options: str) -> Iterator[tuple[int, int]]:
 
 def throughput(model: str, images: list[bytes], options: argparse.Namespace) -> str:
     """A table of the bare API and of the service with more and more clients, which take turns."""
-    from reb_pipeline.inspection.images import read_image
+    from reb_pipeline.images.decoding import read_image
     from reb_pipeline.inspection.inspector import Inspector
 
     inspector = Inspector.load(model)

@@ -1,4 +1,4 @@
-"""What a raw-image dataset loads: a list of samples and a way to open each of them."""
+"""Samples of a category, and how to open the image and the masks of each."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Sample:
     """One image of a category.
 
     Attributes:
-        id: path below the category's folder without extension, unique within the category.
-        path: path relative to the data root, parts separated by "/"; a URL where the file lies elsewhere.
-        split: one of :data:`SPLITS`.
+        id: Path below the category's folder without extension, unique within the category.
+        path: Path relative to the data root, parts separated by "/"; a URL where the file lies elsewhere.
+        split: One of :data:`SPLITS`.
         label: 0 good, 1 anomalous.
         defect_type: "good" for good parts, else the layout's name of the defect.
-        mask_paths: masks of the defect relative to the data root; empty where there is none.
+        mask_paths: Masks of the defect relative to the data root; empty where there is none.
     """
 
     id: str
@@ -44,11 +44,11 @@ class Sample:
 
 @dataclass(frozen=True)
 class UnavailableImages:
-    """What a study gets in the place of a category that is not there.
+    """Stand-in for the images of a missing category, in studies.
 
     Attributes:
-        category: the category's name.
-        reason: why it is not there, one sentence.
+        category: Name of the category.
+        reason: Why it is missing, one sentence.
     """
 
     category: str
@@ -59,12 +59,12 @@ class ImageCollection:
     """The samples of one category; images are opened one at a time and never kept.
 
     Args:
-        filesystem: where the images lie.
-        root: the data root on that file system.
-        category: the category's name.
-        samples: the images, in the order in which every step sees them.
-        stray_masks: masks that belong to no image.
-        region_kinds: saturation (threshold, relative) of each grey value in masks whose files are
+        filesystem: File system of the images.
+        root: Data root on that file system.
+        category: Name of the category.
+        samples: The images, in the order in which every step sees them.
+        stray_masks: Masks that belong to no image.
+        region_kinds: Saturation (threshold, relative) of each grey value in masks whose files are
             one annotated region each (MVTec LOCO); empty for other layouts.
     """
 
@@ -94,7 +94,7 @@ class ImageCollection:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row a sample, one column a field of :class:`Sample`; mask_paths as lists."""
+        """Table of the samples: a row a sample, a column a field of :class:`Sample`; mask_paths as lists."""
         import pandas as pd  # slow to import
 
         columns = {
@@ -106,7 +106,7 @@ class ImageCollection:
         return pd.DataFrame(columns)
 
     def without(self, split: str) -> ImageCollection:
-        """The images of the other splits."""
+        """Copy of the collection without the samples of one split."""
         return ImageCollection(
             self._filesystem,
             self._root,
@@ -118,17 +118,17 @@ class ImageCollection:
 
     @property
     def has_regions(self) -> bool:
-        """Whether every mask file is one annotated region with a saturation threshold."""
+        """True if every mask file is one annotated region with a saturation threshold."""
         return bool(self._region_kinds)
 
     def read(self, path: str) -> bytes:
         """Read a file as it is.
 
         Args:
-            path: path relative to the data root, or the URL of a file anywhere.
+            path: Path relative to the data root, or the URL of a file anywhere.
 
         Raises:
-            UnreadableImageError: the file is missing or cannot be read.
+            UnreadableImageError: If the file is missing or cannot be read.
         """
         try:
             with self._open(path) as file:
@@ -140,10 +140,10 @@ class ImageCollection:
             ) from error
 
     def address(self, path: str) -> str:
-        """The URL of a file, by which another collection can open it.
+        """URL of a file, by which another collection can open it.
 
         Args:
-            path: path relative to the data root.
+            path: Path relative to the data root.
         """
         absolute = PurePosixPath(self._root, path).as_posix()
         return str(self._filesystem.unstrip_protocol(absolute))
@@ -152,13 +152,13 @@ class ImageCollection:
         """Decode an image, upright as its EXIF orientation says.
 
         Args:
-            path: path relative to the data root.
+            path: See :meth:`read`.
 
         Returns:
             uint8 [H, W, 3] RGB; grey is repeated, 16 bits are scaled to 8, transparency dropped.
 
         Raises:
-            UnreadableImageError: the file is missing, broken, or has 32-bit pixels.
+            UnreadableImageError: If the file is missing, broken, or has 32-bit pixels.
         """
         return to_rgb(self.decode(path, self.read(path)), self._name(path))
 
@@ -166,13 +166,13 @@ class ImageCollection:
         """Unite the masks of one image.
 
         Args:
-            mask_paths: at least one path relative to the data root.
+            mask_paths: At least one path relative to the data root.
 
         Returns:
             bool [H, W], true where any mask is not zero.
 
         Raises:
-            UnreadableImageError: a mask is missing or broken, or the masks differ in size.
+            UnreadableImageError: If a mask is missing or broken, or the masks differ in size.
         """
         masks = [self._decode_mask(path) > 0 for path in mask_paths]
         if len({mask.shape for mask in masks}) != 1:
@@ -186,14 +186,14 @@ class ImageCollection:
         """Open each annotated region of one image with its saturation; for MVTec LOCO only.
 
         Args:
-            mask_paths: paths relative to the data root, one region each.
+            mask_paths: Paths relative to the data root, one region each.
 
         Returns:
             (mask bool [H, W], saturation_threshold, relative_saturation) of each region; the
             threshold is a share of the region's area if relative, else in pixels.
 
         Raises:
-            UnreadableImageError: a mask is missing or broken, or its grey value names no defect.
+            UnreadableImageError: If a mask is missing or broken, or its grey value names no defect.
         """
         regions = []
         for path in mask_paths:
@@ -209,14 +209,14 @@ class ImageCollection:
         return regions
 
     def decode(self, path: str, data: bytes) -> Image:
-        """Decode what was read, upright as its EXIF orientation says.
+        """Decode the bytes of a file, upright as its EXIF orientation says.
 
         Args:
-            path: path relative to the data root, for the error.
-            data: the bytes of the file.
+            path: Path relative to the data root, for the error.
+            data: The bytes of the file.
 
         Raises:
-            UnreadableImageError: the bytes are broken or no image.
+            UnreadableImageError: If the bytes are broken or no image.
         """
         return decode_image(data, self._name(path))
 
@@ -229,7 +229,7 @@ class ImageCollection:
         return f"'{path}' in '{self._root}'"
 
     def _decode_mask(self, path: str) -> np.ndarray:
-        """Decode a mask to [H, W], its brightest channel; grey values stay as they are."""
+        """Decode a mask to [H, W], the brightest channel of each pixel; grey values stay as they are."""
         image = self.decode(path, self.read(path))
         if image.mode in ("P", "PA", "LA", "RGBA", "CMYK"):
             # A palette's index says nothing, and an opaque alpha channel marks nothing.
@@ -243,11 +243,11 @@ def loose_images(path: str, category: str | None = None) -> ImageCollection:
 
     Args:
         path: Path or URL (any fsspec file system) of the folder.
-        category: What the collection is called, the folder's name without it.
+        category: Name of the collection; None takes the folder's name.
 
     Returns:
         One sample an image, sorted. Its id is its path relative to the folder, with the extension, because two files
-        may differ in nothing else. Nothing is known of it, so it stands as a good one of the split ``calibration``.
+        may differ in nothing else. Its label is unknown, so it counts as good, of the split ``calibration``.
 
     Raises:
         InputError: The folder is missing, cannot be listed, or holds no image.

@@ -1,4 +1,4 @@
-"""From the bytes of an image file to its pixels; knows nothing of Kedro, light to import."""
+"""Decode the bytes of an image file to pixels; light to import."""
 
 from __future__ import annotations
 
@@ -13,16 +13,41 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
+# Of images that come from anywhere, see read_image.
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
+MAX_PIXELS = 100_000_000
+
+
 class UnreadableImageError(InputError):
-    """An image or mask file is missing, broken or of a kind that cannot be used."""
+    """Error of an image or mask file that is missing, broken or of a kind that cannot be used."""
 
 
 class UnknownFormatError(UnreadableImageError):
-    """The bytes are no image of a format that is read."""
+    """Error of bytes that are no image of an accepted format."""
 
 
 class TooManyPixelsError(UnreadableImageError):
-    """The image has more pixels than are taken; none of them was decoded."""
+    """Error of an image with more pixels than allowed; none of them was decoded."""
+
+
+def read_image(data: bytes, source: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Decode an image file from anywhere to RGB: its content gives the format, its number of pixels is limited.
+
+    Args:
+        data: The bytes of a PNG, JPEG, BMP, TIFF or WebP file, whatever its name.
+        source: Name of the image in errors, without quotes.
+        max_pixels: Most pixels to decode; above Pillow's own limit of 179 million that one holds.
+
+    Returns:
+        uint8 [height, width, 3] RGB, see :func:`decode_image` and :func:`to_rgb`.
+
+    Raises:
+        UnknownFormatError: If it is none of these formats.
+        TooManyPixelsError: If it has more pixels.
+        UnreadableImageError: If it is broken or has 32-bit pixels.
+    """
+    name = f"'{source}'"
+    return to_rgb(decode_image(data, name, FORMATS, max_pixels), name)
 
 
 def decode_image(
@@ -32,14 +57,17 @@ def decode_image(
 
     Args:
         data: The bytes of the file.
-        name: What the error calls the image.
-        formats: Pillow's names of the formats to take, told by content; all that Pillow reads without it.
-        max_pixels: Most pixels to decode, told by the file's header; without it Pillow's own limit of 179 million
-            holds, and it holds beside any larger one.
+        name: Name of the image in errors, with quotes where they are wanted.
+        formats: Pillow's names of the accepted formats, recognised by content; None accepts all that Pillow reads.
+        max_pixels: Most pixels to decode, by the size in the file's header. Pillow's own limit of 179 million holds
+            as well, and alone if None.
+
+    Returns:
+        The image in the mode of its file.
 
     Raises:
         UnknownFormatError: If the bytes are of no such format.
-        TooManyPixelsError: If there are more pixels.
+        TooManyPixelsError: If there are more pixels; none of them was decoded.
         UnreadableImageError: If the bytes are broken.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError  # slow to import
@@ -72,11 +100,11 @@ def decode_image(
 
 
 def to_rgb(image: Image, name: str) -> np.ndarray:
-    """Bring an image of any mode to 8-bit colour.
+    """Convert an image of any mode to 8-bit colour.
 
     Args:
-        image: What was decoded.
-        name: What the error calls the image.
+        image: The decoded image.
+        name: Name of the image in errors.
 
     Returns:
         uint8 [height, width, 3] RGB; grey is repeated, 16 bits are scaled to 8, transparency dropped.

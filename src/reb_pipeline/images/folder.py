@@ -1,4 +1,4 @@
-"""The images of any folder: no layout, no labels."""
+"""Find the image files of a folder without a layout."""
 
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING

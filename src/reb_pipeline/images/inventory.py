@@ -1,10 +1,8 @@
-"""What the raw files really are: every image opened once, and an audit of what was found. Plain tables in and out."""
+"""Inventory of raw files: every image opened once, and an audit of the findings."""
 
 import hashlib
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.progress import progress
@@ -13,38 +11,20 @@ from reb_pipeline.images.samples import good_training
 if TYPE_CHECKING:
     import pandas as pd
 
-
-class Opener(Protocol):
-    """What opens the images of a category, see :class:`reb_pipeline.datasets.ImageCollection`."""
-
-    @property
-    def table(self) -> "pd.DataFrame":
-        """One row a sample: id, path, split, label, defect_type, mask_paths."""
-
-    def read(self, path: str) -> bytes:
-        """Read a file as it is."""
-
-    def decode(self, path: str, data: bytes) -> Any:
-        """Decode what was read to a Pillow image."""
-
-    def open_image(self, path: str) -> np.ndarray:
-        """Open one image, uint8 [height, width, 3]."""
-
-    def open_mask(self, mask_paths: list[str]) -> np.ndarray:
-        """Unite the masks of one image, bool [height, width]."""
+    from reb_pipeline.images.collection import ImageCollection
 
 
-def take_inventory(images: Opener, description: str) -> "pd.DataFrame":
+def take_inventory(images: "ImageCollection", description: str) -> "pd.DataFrame":
     """Open every image and mask once.
 
     Args:
-        images: The images of a category.
+        images: Images of a category.
         description: Label of the progress bar.
 
     Returns:
-        ``images.table`` with the columns ``error`` (why the image cannot be used, empty if it can), ``sha256`` of the
-        file, ``width`` and ``height`` in pixels, ``mode`` (Pillow's name of the channels), ``mask_error``,
-        ``mask_width``, ``mask_height`` and ``mask_pixels`` (anomalous ones; 0 without a mask).
+        ``images.table`` with the columns ``error`` (the reason why an image cannot be used, else empty), ``sha256`` of
+        the file, ``width`` and ``height`` in pixels, ``mode`` (Pillow's name of the channels), ``mask_error``,
+        ``mask_width``, ``mask_height`` and ``mask_pixels`` (number of anomalous pixels; 0 without a mask).
     """
     import pandas as pd
 
@@ -58,7 +38,7 @@ def take_inventory(images: Opener, description: str) -> "pd.DataFrame":
     return pd.concat([table, pd.DataFrame(found, index=table.index)], axis="columns")
 
 
-def _inspect(images: Opener, path: str, mask_paths: list[str]) -> dict[str, Any]:
+def _inspect(images: "ImageCollection", path: str, mask_paths: list[str]) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "error": "", "sha256": "", "width": 0, "height": 0, "mode": "",
         "mask_error": "", "mask_width": 0, "mask_height": 0, "mask_pixels": 0,
@@ -84,17 +64,17 @@ def _inspect(images: Opener, path: str, mask_paths: list[str]) -> dict[str, Any]
 
 
 def usable_samples(inventory: "pd.DataFrame", max_unreadable_share: float) -> "pd.DataFrame":
-    """Leave out what cannot be opened, masks that do not fit their image included.
+    """Leave out unreadable images, and masks that are unreadable or do not fit their image.
 
     Args:
         inventory: See :func:`take_inventory`.
-        max_unreadable_share: Largest share of unreadable images to go on with.
+        max_unreadable_share: Largest acceptable share of unreadable images, 0 to 1.
 
     Returns:
-        The table of samples: the inventory's rows of readable images without the columns on errors and masks.
+        The table of samples: the inventory's rows of readable images without the columns of errors and mask sizes.
 
     Raises:
-        InputError: If more images are unreadable, or a split needed has none left.
+        InputError: If more images are unreadable, or no good training image is left.
     """
     unreadable = inventory[inventory["error"] != ""]
     share = len(unreadable) / len(inventory)
@@ -126,14 +106,14 @@ def _mask_differs(inventory: "pd.DataFrame") -> "pd.Series[bool]":
 
 
 def audit(inventory: "pd.DataFrame", stray_masks: list[str]) -> dict[str, Any]:
-    """Say what is wrong or odd with the data of a category.
+    """List errors and oddities in the data of a category.
 
     Args:
         inventory: See :func:`take_inventory`.
         stray_masks: Paths of masks that belong to no image.
 
     Returns:
-        A JSON-able dictionary: counts by split and defect type, and one list of findings a kind.
+        A dictionary that JSON can store: counts by split and defect type, and the findings of each kind.
     """
     readable = inventory[inventory["error"] == ""]
     anomalous = readable[readable["label"] == 1]
@@ -182,7 +162,7 @@ def _columns(table: "pd.DataFrame", *names: str) -> list[list[str]]:
 
 
 def findings(report: dict[str, Any]) -> list[str]:
-    """One sentence for each kind of finding worth a look.
+    """Describe each kind of finding in one sentence.
 
     Args:
         report: See :func:`audit`.

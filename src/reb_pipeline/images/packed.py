@@ -1,4 +1,4 @@
-"""A collection whose images lie together in a few large files."""
+"""Samples whose images lie together in a few large files."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 class PackedImages(ImageCollection):
-    """Samples without files of their own: their pixels are held, and each opens as if it were a PNM file.
+    """Collection that holds the pixels of its samples and opens each like a PNM file.
 
     Args:
-        filesystem: where the large files lie.
-        root: the data root on that file system.
-        category: the category's name.
-        samples: the images, in the order in which every step sees them.
+        filesystem: File system of the large files.
+        root: Data root on that file system.
+        category: Name of the category.
+        samples: The images, in the order in which every step sees them.
         pixels: uint8 [rows, columns] or [rows, columns, 3] of the path of each sample.
     """
 
@@ -37,7 +37,7 @@ class PackedImages(ImageCollection):
         self._pixels = {sample.path: pixels[sample.path] for sample in samples}
 
     def without(self, split: str) -> PackedImages:
-        """The images of the other splits."""
+        """Copy of the collection without the samples of one split."""
         rest = super().without(split)
         return PackedImages(self._filesystem, self._root, self.category, rest.samples, self._pixels)
 
@@ -48,7 +48,7 @@ class PackedImages(ImageCollection):
 
 
 def pnm_file(pixels: np.ndarray) -> bytes:
-    """The bytes of a PGM or PPM file, the plainest formats that every decoder of images knows.
+    """Encode pixels as a PGM or PPM file, uncompressed formats that every image decoder reads.
 
     Args:
         pixels: uint8 [rows, columns] grey, or [rows, columns, 3] RGB.

@@ -15,9 +15,9 @@ import numpy as np
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.folder_files import Files
 from reb_pipeline.core.progress import progress
+from reb_pipeline.images.decoding import read_image
 from reb_pipeline.images.folder import list_images
 from reb_pipeline.inspection.encoding import in_base64, jpeg
-from reb_pipeline.inspection.images import read_image
 from reb_pipeline.inspection.overlay import ColourScale, draw_overlay, shrink
 from reb_pipeline.inspection.results import UNREADABLE
 from reb_pipeline.inspection.views import LARGE_SIDE, view_of

@@ -106,7 +106,7 @@ class Inspector:
         """Inspect one image.
 
         Args:
-            image: uint8 [height, width, 3] RGB of any size; :func:`reb_pipeline.inspection.images.read_image` makes it
+            image: uint8 [height, width, 3] RGB of any size; :func:`reb_pipeline.images.decoding.read_image` makes it
                 of a file.
 
         Raises:

@@ -9,8 +9,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.images.decoding import TooManyPixelsError, UnknownFormatError
-from reb_pipeline.inspection.images import read_image
+from reb_pipeline.images.decoding import TooManyPixelsError, UnknownFormatError, read_image
 
 MULTIPART = "multipart/form-data"
 MAX_FIELDS = 8  # fields that are no files are ignored, but not without end

@@ -1,6 +1,5 @@
 """Files of many images: what is read from them, and what is said of broken ones."""
 
-import io
 import os
 import pickle
 from collections.abc import Callable
@@ -11,13 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 import packed_miniatures
 from reb_pipeline import datasets
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.datasets.layouts.packed_files import parse_cifar10, parse_idx
-from reb_pipeline.images.packed import pnm_file
 
 
 def test_both_versions_of_cifar10_are_the_same(tmp_path: Path) -> None:
@@ -29,12 +26,6 @@ def test_both_versions_of_cifar10_are_the_same(tmp_path: Path) -> None:
         images.append([collection.read(sample.path) for sample in collection.samples])
     assert tables[0].equals(tables[1])
     assert images[0] == images[1]
-
-
-@pytest.mark.parametrize("shape", [(2, 5), (5, 2, 3), (1, 1)])
-def test_pnm_file_is_what_pillow_reads(shape: tuple[int, ...]) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    assert np.array_equal(np.asarray(Image.open(io.BytesIO(pnm_file(pixels)))), pixels)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Image files from anywhere: told by content, never larger than allowed, errors in one sentence."""
+"""Image files from anywhere: recognised by content, never larger than allowed, errors in one sentence."""
 
 import io
 import struct
@@ -15,8 +15,8 @@ from reb_pipeline.images.decoding import (
     TooManyPixelsError,
     UnknownFormatError,
     UnreadableImageError,
+    read_image,
 )
-from reb_pipeline.inspection import read_image
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 9, 3), np.uint8)
 
