@@ -1,4 +1,4 @@
-"""What all raw-image datasets share: a read-only folder of images as one category's samples."""
+"""Base of all raw-image datasets: list the images of a read-only folder as samples of a category."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ if TYPE_CHECKING:
 class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
     """One category of a folder of raw images on any fsspec file system; a layout is a subclass.
 
+    A subclass implements `_good_images` and `_list_samples`, with paths relative to the data root.
+
     Args:
-        path: the data root, the folder that holds the categories.
-        category: the category's name.
-        credentials: secrets of the file system.
-        fs_args: further arguments of the file system.
-        metadata: ignored by Kedro, for plugins such as Kedro-Viz.
+        path: Data root, the folder that holds the categories.
+        category: Name of the category.
+        credentials: Secrets of the file system.
+        fs_args: Further arguments of the file system.
+        metadata: Ignored by Kedro, for plugins such as Kedro-Viz.
     """
 
     def __init__(
@@ -52,7 +54,7 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
         """List the category's samples; no image is opened.
 
         Raises:
-            InputDatasetError: see :meth:`check`; also where two images share an id.
+            InputDatasetError: See :meth:`check`; also if two images share an id.
         """
         self.check()
         samples = self._list_samples()
@@ -77,10 +79,10 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
         )
 
     def check(self) -> None:
-        """Check that there is something to learn from, without listing everything.
+        """Check that the category has good training images, without listing everything.
 
         Raises:
-            InputDatasetError: the data root, the category or its good training images are missing.
+            InputDatasetError: If the data root, the category or its good training images are missing.
         """
         if not self._fs.isdir(self._root):
             raise InputDatasetError(
@@ -103,7 +105,7 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
         """Count the images of each split and defect type.
 
         Args:
-            nrows: how many rows to show at most.
+            nrows: Most rows to show.
         """
         counts = Counter((s.split, s.label, s.defect_type) for s in self.load().samples)
         keys = sorted(counts, key=lambda key: (SPLITS.index(key[0]), *key[1:]))[:nrows]
@@ -116,18 +118,18 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
 
     @abstractmethod
     def _good_images(self) -> list[str]:
-        """Paths of the good images to learn from, by one listing."""
+        """List the paths of the good training images, in one listing."""
 
     @abstractmethod
     def _list_samples(self) -> list[Sample]:
-        """All samples of the category."""
+        """List all samples of the category."""
 
     def _mask_files(self) -> list[str]:
-        """Paths of all masks of the category, those without an image included."""
+        """List the paths of all masks of the category, those without an image included."""
         return []
 
     def _categories(self) -> list[str]:
-        """Names of the categories that the root holds."""
+        """List the names of the categories in the data root."""
         return self._folders("")
 
     def _region_kinds(self) -> dict[int, tuple[float, bool]]:
@@ -154,7 +156,7 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
         return PurePosixPath(path.removeprefix(f"{self._category}/")).with_suffix("").as_posix()
 
     def _inside(self, *parts: str) -> str:
-        """Path of something in the category's folder, relative to the root."""
+        """Join a path in the category's folder, relative to the data root."""
         return PurePosixPath(self._category, *parts).as_posix()
 
     def _absolute(self, path: str) -> str:
@@ -176,13 +178,13 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
         ]
 
     def _masks(self, folder: str) -> dict[str, tuple[str, ...]]:
-        """The mask of each image stem, its file named `<stem>_mask` or `<stem>`."""
+        """Map each image stem to its mask, a file named `<stem>_mask` or `<stem>`."""
         return {
             PurePosixPath(path).stem.removesuffix("_mask"): (path,) for path in self._images(folder)
         }
 
     def _entries(self, folder: str) -> list[tuple[str, bool]]:
-        """Sorted (path, is a folder) of what is in a folder, hidden ones left out."""
+        """Sorted (path, is a folder) of the entries of a folder, hidden ones left out."""
         try:
             entries = self._fs.ls(self._absolute(folder), detail=True)
         except (FileNotFoundError, NotADirectoryError):

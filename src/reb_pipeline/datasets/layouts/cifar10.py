@@ -9,7 +9,10 @@ from reb_pipeline.datasets.layouts.packed_files import Packed, read_cifar10_file
 
 
 class CIFAR10Dataset(OneVsRestBase):
-    """CIFAR-10: the batches of the Python or the binary version, in the root or in the folder of their archive."""
+    """CIFAR-10: batches of the Python or the binary version, in the data root or in the folder of their archive.
+
+    For the arguments see :class:`~reb_pipeline.datasets.layouts.one_vs_rest.OneVsRestBase`.
+    """
 
     _classes = (
         "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"

@@ -12,19 +12,19 @@ from reb_pipeline.images.collection import Sample
 
 
 class ELPVDataset(SplitFolderBase):
-    """ELPV, solar cells: `labels.csv` has a row of image, probability of a defect and category.
+    """ELPV: a row of `labels.csv` has the image of a solar cell, its probability of a defect and its category.
 
-    Good is probability 0, defective 1. There are no masks.
+    Probability 0 is good, 1 defective. There are no masks.
 
     Args:
         category: "mono" or "poly".
-        path: the folder of `labels.csv`; None for the one in the installed package `elpv-dataset`.
-        include_uncertain: also test on cells of a probability between 0 and 1: labelled 1 from 0.5
-            on, else 0, with the defect type `probability_<p>`.
-        split: see :class:`SplitFolderBase`.
-        credentials: secrets of the file system.
-        fs_args: further arguments of the file system.
-        metadata: ignored by Kedro, for plugins such as Kedro-Viz.
+        path: Folder of `labels.csv`; None takes the one in the installed package `elpv-dataset`.
+        include_uncertain: Add cells of a probability between 0 and 1 to the test images, with the label 1 from 0.5
+            on, else 0, and the defect type `probability_<p>`.
+        split: See :class:`~reb_pipeline.datasets.layouts.seeded_split.SplitFolderBase`.
+        credentials: Secrets of the file system.
+        fs_args: Further arguments of the file system.
+        metadata: Ignored by Kedro, for plugins such as Kedro-Viz.
     """
 
     def __init__(
@@ -54,10 +54,10 @@ class ELPVDataset(SplitFolderBase):
         self._include_uncertain = include_uncertain
 
     def check(self) -> None:
-        """Check as every layout does, and first that the package is there.
+        """Check that the package of the images is installed, then as every layout does.
 
         Raises:
-            InputDatasetError: also where the package that brings the images is not installed.
+            InputDatasetError: Also if the package is not installed.
         """
         if self._package_is_missing:
             raise InputDatasetError(
@@ -83,7 +83,7 @@ class ELPVDataset(SplitFolderBase):
         return samples
 
     def _cells(self) -> list[tuple[str, float]]:
-        """Sorted (path, probability) of the category's cells."""
+        """List (path, probability) of the category's solar cells, sorted."""
         return sorted((path, p) for path, p, category in self._rows() if category == self._category)
 
     def _rows(self) -> list[tuple[str, float, str]]:

@@ -11,7 +11,8 @@ from reb_pipeline.images.collection import Sample
 class MagneticTileDataset(SplitFolderBase):
     """Magnetic Tile: `MT_<Type>/Imgs/<stem>.jpg`, its mask `<stem>.png` beside it, `MT_Free` good.
 
-    The whole root is the one category "magnetic_tile"; defect types are in lower case.
+    The whole data root is one category, "magnetic_tile"; defect types are in lower case. For `split` see
+    :class:`~reb_pipeline.datasets.layouts.seeded_split.SplitFolderBase`.
     """
 
     def _categories(self) -> list[str]:
@@ -29,7 +30,7 @@ class MagneticTileDataset(SplitFolderBase):
         ]
 
     def _mask_files(self) -> list[str]:
-        # The masks of good tiles are empty and used by nobody, but they are no strays.
+        # Masks of good tiles are empty and unused, but they belong to an image.
         stems = {
             path.rsplit(".", 1)[0] for kind in self._folders("") for path, _ in self._tiles(kind)
         }
@@ -41,7 +42,7 @@ class MagneticTileDataset(SplitFolderBase):
         ]
 
     def _tiles(self, folder: str) -> list[tuple[str, tuple[str, ...]]]:
-        """(image, its masks) of each tile in a folder."""
+        """List (image, its masks) of each tile in a folder."""
         files = list(map(PurePosixPath, self._images(f"{folder}/Imgs")))
         masks = {file.stem: (str(file),) for file in files if file.suffix.lower() == ".png"}
         return [

@@ -9,9 +9,10 @@ from reb_pipeline.datasets.layouts.packed_files import N_CLASSES, Packed, read_i
 
 
 class MNISTDataset(OneVsRestBase):
-    """MNIST: its four idx files, gzipped or not, in the root or in `MNIST/raw` as torchvision puts them.
+    """MNIST: four idx files, gzipped or not, in the data root or in `MNIST/raw`, where torchvision puts them.
 
-    The categories are `digit_0` to `digit_9`.
+    The categories are `digit_0` to `digit_9`. For the arguments see
+    :class:`~reb_pipeline.datasets.layouts.one_vs_rest.OneVsRestBase`.
     """
 
     _classes = tuple(f"digit_{digit}" for digit in range(N_CLASSES))
@@ -31,7 +32,7 @@ class MNISTDataset(OneVsRestBase):
 
 
 class FashionMNISTDataset(MNISTDataset):
-    """Fashion-MNIST: files as of MNIST, in the root or in torchvision's `FashionMNIST/raw`."""
+    """Fashion-MNIST: the files of MNIST, in the data root or in torchvision's `FashionMNIST/raw`."""
 
     _classes = (
         "t_shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle_boot"

@@ -12,7 +12,7 @@ from reb_pipeline.images.collection import Sample
 class MVTecADDataset(ImageFolderBase):
     """MVTec AD: `<category>/{train/good, test/<type>}`, `ground_truth/<type>/<stem>_mask.png`.
 
-    A folder `validation/good`, where there is one, is for calibration.
+    Images of a folder `validation/good`, if it exists, are for calibration.
     """
 
     _good_folder: ClassVar[str] = "good"

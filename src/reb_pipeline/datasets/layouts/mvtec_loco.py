@@ -13,7 +13,7 @@ from reb_pipeline.images.folder import IMAGE_SUFFIXES
 class MVTecLOCODataset(MVTecADDataset):
     """MVTec LOCO AD: as MVTec AD, but several masks an image, `ground_truth/<type>/<stem>/NNN.png`.
 
-    Each mask file is one region; its grey value finds the saturation in `defects_config.json`.
+    Each mask file is one region; its grey value is the key of its saturation in `defects_config.json`.
     """
 
     def _masks(self, folder: str) -> dict[str, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""Data sets of ten classes of small images, one of which is good: MNIST, Fashion-MNIST and CIFAR-10."""
+"""Base of data sets with ten classes of small images, one of which is good."""
 
 from __future__ import annotations
 
@@ -19,31 +19,33 @@ from reb_pipeline.images.packed import PackedImages
 
 
 class OneVsRestBase(ImageFolderBase):
-    """One class is good, the nine others are anomalous; a data set is a subclass.
+    """Layout of ten classes, one of them good and nine anomalous; a data set is a subclass.
 
-    Good images to learn from are the class's official training images. The test is the official one: images of the
-    class are good, all others anomalous, with their class as defect type. There are no masks.
+    Training images are those of the class in the official training set. Test images are those of the official test
+    set: images of the class are good, all others anomalous, with their class as defect type. There are no masks.
+
+    A subclass sets the class variables below and implements `_read`.
 
     Args:
-        path: the folder of the files, or the one that torchvision downloaded to.
-        category: the class that is good.
-        calibration: share of the good training images that is kept for calibration.
-        max_train: most good training images, those for calibration included; None takes all.
-        max_test: most test images, as many of each class and the same ones for every category; None takes all.
-        seed: of the draw of all these.
-        credentials: secrets of the file system.
-        fs_args: further arguments of the file system.
-        metadata: ignored by Kedro, for plugins such as Kedro-Viz.
+        path: Folder of the files, or the one that torchvision downloaded to.
+        category: Class that is good.
+        calibration: Share of the good training images that is kept for calibration.
+        max_train: Most good training images, those for calibration included; None takes all.
+        max_test: Most test images, as many of each class and the same ones for every category; None takes all.
+        seed: Seed of all these draws.
+        credentials: Secrets of the file system.
+        fs_args: Further arguments of the file system.
+        metadata: Ignored by Kedro, for plugins such as Kedro-Viz.
 
     Raises:
-        InputError: the share or a number of images is impossible.
+        InputError: If the share or a number of images is impossible.
     """
 
-    _classes: ClassVar[tuple[str, ...]]  # by label
-    _places: ClassVar[tuple[str, ...]]  # folders below the root in which the files may lie
-    _names: ClassVar[dict[str, tuple[str, ...]]]  # of the files of each official set
-    _suffixes: ClassVar[tuple[str, ...]]  # that all of their names may end on
-    _remedy: ClassVar[str]  # where the files are missing
+    _classes: ClassVar[tuple[str, ...]]  # names of the classes, in the order of their labels
+    _places: ClassVar[tuple[str, ...]]  # folders below the data root that may hold the files
+    _names: ClassVar[dict[str, tuple[str, ...]]]  # names of the files of each official set
+    _suffixes: ClassVar[tuple[str, ...]]  # suffixes of which all names have one
+    _remedy: ClassVar[str]  # end of the error for missing files
 
     def __init__(
         self,
@@ -86,7 +88,7 @@ class OneVsRestBase(ImageFolderBase):
         """List the category's samples, with their pixels; none is decoded.
 
         Raises:
-            InputDatasetError: see :meth:`check`.
+            InputDatasetError: See :meth:`check`.
         """
         samples = super().load().samples
         images = {official: self._packed(official)[0] for official in self._names}
@@ -97,10 +99,10 @@ class OneVsRestBase(ImageFolderBase):
         return PackedImages(self._fs, self._root, self._category, samples, pixels)
 
     def check(self) -> None:
-        """Check as every layout does, and first that the files are there.
+        """Check that all files exist, then as every layout does.
 
         Raises:
-            InputDatasetError: also where a file is missing or broken.
+            InputDatasetError: Also if a file is missing or broken.
         """
         if not self._paths():
             raise InputDatasetError(f"Data root '{self._root}' does not hold {self._remedy}")
@@ -124,7 +126,7 @@ class OneVsRestBase(ImageFolderBase):
         return sorted(samples, key=lambda sample: (sample.split == "test", sample.path))
 
     def _drawn(self, official: str, name: str, at_most: int | None) -> list[str]:
-        """Paths of images of one class of an official set, in random order; fewer are the first of more."""
+        """Draw paths of images of one class of an official set, in random order; fewer are the first of more."""
         label = self._classes.index(name)
         indices = np.flatnonzero(self._packed(official)[1] == label)
         order = np.random.default_rng([self._seed, label]).permutation(indices)
@@ -134,16 +136,16 @@ class OneVsRestBase(ImageFolderBase):
         return list(self._classes) if self._paths() else []
 
     def _packed(self, official: str) -> Packed:
-        """Images and labels of an official set."""
+        """Read images and labels of an official set."""
         paths = self._paths()[official]
         return self._read(paths, tuple(map(self._fs.ukey, paths)))
 
     @abstractmethod
     def _read(self, paths: tuple[str, ...], keys: tuple[str, ...]) -> Packed:
-        """Images and labels in files; keys change with the files."""
+        """Read images and labels of files; keys change with the files."""
 
     def _paths(self) -> dict[str, tuple[str, ...]]:
-        """The files of each official set; empty where one is missing."""
+        """Find the files of each official set; empty if one is missing."""
         for place, suffix in product(self._places, self._suffixes):
             folder = PurePosixPath(self._root, place)
             paths = {

@@ -1,4 +1,4 @@
-"""Files that hold many small images each: idx (MNIST, Fashion-MNIST) and both versions of CIFAR-10."""
+"""Read files that hold many small images each: idx (MNIST, Fashion-MNIST) and both versions of CIFAR-10."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def read_idx_files(
     """Read a file of images and the file of their labels, each gzipped if its name ends on .gz.
 
     Args:
-        filesystem: Where the files lie.
+        filesystem: File system of the files.
         paths: Images, then labels.
-        keys: What changes with the files' contents, so that changed files are read anew.
+        keys: A key of each file that changes with its content, so that a changed file is read again.
 
     Returns:
         Images uint8 [n, rows, columns] and labels uint8 [n].
@@ -60,15 +60,15 @@ def read_cifar10_files(
     """Read batches of CIFAR-10, of the Python or the binary version.
 
     Args:
-        filesystem: Where the files lie.
+        filesystem: File system of the files.
         paths: The batches, in their order.
-        keys: As of :func:`read_idx_files`.
+        keys: See :func:`read_idx_files`.
 
     Returns:
         Images uint8 [n, 32, 32, 3] and labels uint8 [n].
 
     Raises:
-        InputDatasetError: As of :func:`read_idx_files`.
+        InputDatasetError: See :func:`read_idx_files`.
     """
     batches = [_read(filesystem, path, parse_cifar10) for path in paths]
     images, labels = map(np.concatenate, zip(*batches, strict=True))
@@ -76,19 +76,19 @@ def read_cifar10_files(
 
 
 def parse_idx(data: bytes) -> np.ndarray:
-    """Read an idx file of unsigned bytes.
+    """Parse an idx file of unsigned bytes.
 
-    It begins with two zeros, the type of its values (8 for these), the number of axes and, as big-endian 32-bit
-    integers, their lengths (LeCun, Cortes and Burges, "The MNIST database of handwritten digits").
+    It begins with two zeros, the type of its values (8 for unsigned bytes), the number of axes and, as big-endian
+    32-bit integers, their lengths (LeCun, Cortes and Burges, "The MNIST database of handwritten digits").
 
     Args:
         data: The file, not compressed.
 
     Returns:
-        uint8 of the shape that the file gives.
+        uint8 of the shape in the file's head.
 
     Raises:
-        ValueError: If it is no such file, or has not as many values as its shape asks for.
+        ValueError: If it is no such file, or the number of its values does not fit its shape.
     """
     if len(data) < 4 or data[:3] != b"\x00\x00\x08":
         msg = "it does not begin like an idx file of unsigned bytes"
@@ -98,9 +98,9 @@ def parse_idx(data: bytes) -> np.ndarray:
 
 
 def parse_cifar10(data: bytes) -> Packed:
-    """Read a batch of CIFAR-10: a pickle (``cifar-10-batches-py``) or records (``cifar-10-batches-bin``).
+    """Parse a batch of CIFAR-10: a pickle (``cifar-10-batches-py``) or records (``cifar-10-batches-bin``).
 
-    A pickle can make Python run anything; this one may only ask for what an array is made of.
+    A pickle can make Python run anything; this one may only ask for the parts of a NumPy array.
 
     Args:
         data: The file.

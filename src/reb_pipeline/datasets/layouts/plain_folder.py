@@ -9,9 +9,10 @@ from reb_pipeline.images.collection import Sample
 
 
 class PlainFolderDataset(SplitFolderBase):
-    """Any folder: `<category>/good`, every other folder a defect type, masks where there are some.
+    """Plain folder: `<category>/good`, every other folder a defect type, with or without masks.
 
-    A mask is `<category>/masks/<defect type>/<stem>` or `<stem>_mask`, of any extension.
+    A mask is `<category>/masks/<defect type>/<stem>` or `<stem>_mask`, of any extension. For `split` see
+    :class:`~reb_pipeline.datasets.layouts.seeded_split.SplitFolderBase`.
     """
 
     def _good_images(self) -> list[str]:

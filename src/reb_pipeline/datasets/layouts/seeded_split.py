@@ -17,19 +17,21 @@ _DEFAULT_SPLIT = {"train": 0.6, "calibration": 0.1, "seed": 0}
 
 
 class SplitFolderBase(ImageFolderBase):
-    """A layout without a split: good images are shared out by seed, all others are for test.
+    """Layout without a split: good images are drawn by seed, all others are for test.
+
+    A subclass implements `_good_images` and `_other_samples`.
 
     Args:
-        path: the data root.
-        category: the category's name.
-        split: shares `train` and `calibration` of the good images, the rest being for test, and the
-            `seed` of the draw; what is left out is 0.6, 0.1 and 0.
-        credentials: secrets of the file system.
-        fs_args: further arguments of the file system.
-        metadata: ignored by Kedro, for plugins such as Kedro-Viz.
+        path: Data root, the folder that holds the categories.
+        category: Name of the category.
+        split: Shares `train` and `calibration` of the good images, the rest being for test, and the
+            `seed` of the draw; the defaults are 0.6, 0.1 and 0.
+        credentials: Secrets of the file system.
+        fs_args: Further arguments of the file system.
+        metadata: Ignored by Kedro, for plugins such as Kedro-Viz.
 
     Raises:
-        InputError: the split has an unknown key or impossible shares.
+        InputError: If the split has an unknown key or impossible shares.
     """
 
     def __init__(
@@ -65,7 +67,7 @@ class SplitFolderBase(ImageFolderBase):
 
     @abstractmethod
     def _other_samples(self) -> list[Sample]:
-        """The samples that are for test whatever the split."""
+        """List the samples that are for test whatever the split."""
 
     def _describe(self) -> dict[str, Any]:
         return {**super()._describe(), "split": self._split}
@@ -75,11 +77,11 @@ def check_shares(train: float, calibration: float) -> None:
     """Check the shares of the good images.
 
     Args:
-        train: share to learn from, above 0.
-        calibration: share to calibrate with, 0 or more.
+        train: Share for training, above 0.
+        calibration: Share for calibration, 0 or more.
 
     Raises:
-        InputError: a share is out of range, or nothing is left to test with.
+        InputError: If a share is out of range, or none is left for test.
     """
     if not (0 < train < 1 and 0 <= calibration < 1 and train + calibration < 1):
         raise InputError(
@@ -89,19 +91,19 @@ def check_shares(train: float, calibration: float) -> None:
 
 
 def split_good(ids: Iterable[str], train: float, calibration: float, seed: int) -> dict[str, str]:
-    """Share good images out; depends on the set of ids and the seed alone.
+    """Draw the split of each good image; depends on the set of ids and the seed alone.
 
     Args:
-        ids: ids of the good images, in any order.
-        train: share to learn from; with two images or more at least one goes here and one to test.
-        calibration: share to calibrate with; the rest goes to test.
-        seed: of the random order.
+        ids: Ids of the good images, in any order.
+        train: Share for training; of two images or more at least one is for training and one for test.
+        calibration: Share for calibration; the rest is for test.
+        seed: Seed of the random order.
 
     Returns:
         "train", "calibration" or "test" of each id, in the order of the sorted ids.
 
     Raises:
-        InputError: see :func:`check_shares`.
+        InputError: See :func:`check_shares`.
     """
     check_shares(train, calibration)
     ordered = sorted(ids)

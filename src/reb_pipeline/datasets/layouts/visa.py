@@ -10,7 +10,7 @@ from reb_pipeline.images.collection import Sample
 
 
 class VisADataset(ImageFolderBase):
-    """VisA: the table `split_csv/1cls.csv` names object, split, label, image and mask."""
+    """VisA: a row of the table `split_csv/1cls.csv` has object, split, label, image and mask."""
 
     def _good_images(self) -> list[str]:
         return [
