@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from kedro.io import DataCatalog, DatasetError, Version
 
-from reb_pipeline.core import arrays_file
+from reb_pipeline.core import records
 from reb_pipeline.core.atomic import register
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.datasets import ArraysDataset
@@ -119,6 +119,7 @@ def test_preview_reads_headers_only(
             "features": {"shape": [200, 64], "dtype": "float32"},
             "names": {"shape": [2], "dtype": "<U1"},
         },
+        "format": 1,
         "threshold": None,
         "recipe": bank.recipe,
     }
@@ -176,14 +177,23 @@ def test_a_file_that_is_cut_off(filepath: str, bank: Bank, share: float) -> None
 def test_a_record_of_another_class(tmp_path: Path, bank: Bank) -> None:
     path = str(tmp_path / "bank.npz")
     ArraysDataset(filepath=path, record=RECORD).save(bank)
-    with pytest.raises(InputError, match=r"has the fields \['features', 'names'.*OtherBank has"):
+    with pytest.raises(
+        InputError, match=r"has the fields \['features', 'names'.*OtherBank has.*writes it again"
+    ):
         ArraysDataset(filepath=path, record=f"{__name__}.OtherBank").load()
+
+
+def test_a_record_of_a_newer_format(tmp_path: Path, bank: Bank) -> None:
+    path = tmp_path / "bank.npz"
+    np.savez(path, features=bank.features, metadata=json.dumps({"format": 2}))
+    with pytest.raises(InputError, match=r"bank.npz' has format 2 .*: update reb-pipeline\.$"):
+        ArraysDataset(filepath=str(path), record=f"{__name__}.OtherBank").load()
 
 
 @pytest.fixture
 def _maps_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """Map arrays of any size."""
-    monkeypatch.setattr(arrays_file, "MAPPED_BYTES", 0)
+    monkeypatch.setattr(records, "MAPPED_BYTES", 0)
 
 
 @pytest.mark.usefixtures("_maps_all")
@@ -215,7 +225,7 @@ def test_small_arrays_are_read(filepath: str, bank: Bank) -> None:
 
 
 def test_how_large_a_mapped_array_is(tmp_path: Path, bank: Bank) -> None:
-    features = np.zeros(arrays_file.MAPPED_BYTES, np.uint8)
+    features = np.zeros(records.MAPPED_BYTES, np.uint8)
     dataset = ArraysDataset(filepath=str(tmp_path / "bank.npz"), record=RECORD)
     dataset.save(Bank(features, bank.names, None, {}))
     tracemalloc.start()

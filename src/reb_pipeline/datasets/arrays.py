@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
 from kedro.io import DatasetError
 from kedro.utils import load_obj
 
-from reb_pipeline.core.arrays_file import (
-    UNREADABLE,
-    fields_of,
-    read_fields,
-    read_outline,
-    write_fields,
-)
+from reb_pipeline.core.records import RecordError, read_outline, read_record, write_record
 from reb_pipeline.datasets.errors import InputDatasetError
 from reb_pipeline.datasets.versioned_file import VersionedFile
 
@@ -24,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ArraysDataset(VersionedFile):
-    """One dataclass instance whose fields are numpy arrays or JSON values, as an .npz file.
+    """One stored record, see :mod:`reb_pipeline.core.records`, as an .npz file.
 
     Nothing is pickled: the file holds numbers and text only, and `numpy.load` opens it anywhere.
     JSON knows no tuples, so a field that is one comes back as a list.
@@ -46,22 +39,16 @@ class ArraysDataset(VersionedFile):
         """Load the record.
 
         Raises:
-            InputDatasetError: the file is cut off, or its fields are not those of the record.
+            InputDatasetError: the file is cut off, its fields are not those of the record, or a newer
+                version of the project wrote it.
         """
         record_class = load_obj(self._record)
         path = self._load_path()
         try:
             with self._fs.open(path, "rb") as file:
-                values = read_fields(file, is_local=self._protocol == "file")
-        except UNREADABLE as error:
-            raise self._unreadable(path, error) from error
-        expected = {field.name for field in dataclasses.fields(record_class)}
-        if values.keys() != expected:
-            raise InputDatasetError(
-                f"'{path}' has the fields {sorted(values)}, but {self._record} has "
-                f"{sorted(expected)}: run the step that writes it again."
-            )
-        return record_class(**values)
+                return read_record(record_class, file, is_local=self._protocol == "file")
+        except RecordError as error:
+            raise self._no_record(path, error) from error
 
     def save(self, data: Any) -> None:
         """Save the record, entirely or not at all.
@@ -75,12 +62,11 @@ class ArraysDataset(VersionedFile):
                 f"'{self._filepath}' stores a {self._record}, not a {type(data).__name__}: save "
                 "the record itself."
             )
-        try:
-            members = fields_of(data)
-        except TypeError as error:
-            raise DatasetError(str(error)) from error
         with self._writing() as file:
-            write_fields(file, members)
+            try:
+                write_record(data, file)
+            except TypeError as error:
+                raise DatasetError(str(error)) from error
 
     def preview(self) -> JSONPreview:
         """Shape and dtype of each array and the other fields as they are; no array is read.
@@ -92,9 +78,13 @@ class ArraysDataset(VersionedFile):
         try:
             with self._fs.open(path, "rb") as file:
                 outline = read_outline(file)
-        except UNREADABLE as error:
-            raise self._unreadable(path, error) from error
+        except RecordError as error:
+            raise self._no_record(path, error) from error
         return json.dumps(outline)  # type: ignore[return-value,unused-ignore]
+
+    @staticmethod
+    def _no_record(path: str, error: RecordError) -> InputDatasetError:
+        return InputDatasetError(error.sentence(f"'{path}'", "run the step that writes it again"))
 
     def _describe(self) -> dict[str, Any]:
         return {**super()._describe(), "record": self._record}

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reb_pipeline.calibration.record import Calibration
-from reb_pipeline.core.arrays_file import UNREADABLE, fields_of, read_fields, write_fields
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.records import RecordError, read_record, write_record
 from reb_pipeline.inspection.encoding import finite, jpeg
 from reb_pipeline.inspection.manifest import AGAIN, read_manifest, write_manifest, wrong_manifest
 from reb_pipeline.memory_bank.bank import Coreset, MemoryBank
@@ -197,15 +197,15 @@ def _checked_files(
 
 def _record_file(record: Any) -> bytes:
     file = io.BytesIO()
-    write_fields(file, fields_of(record))
+    write_record(record, file)
     return file.getvalue()
 
 
 def _record(data: bytes, folder: str, name: str) -> Any:
     try:
-        return RECORDS[name](**read_fields(io.BytesIO(data), is_local=False))
-    except (*UNREADABLE, TypeError) as error:
-        msg = f"'{name}' of the packaged model '{folder}' holds no record ({error}): {AGAIN}."
+        return read_record(RECORDS[name], io.BytesIO(data), is_local=False)
+    except RecordError as error:
+        msg = error.sentence(f"'{name}' of the packaged model '{folder}'", AGAIN)
         raise InputError(msg) from error
 
 

@@ -1,0 +1,289 @@
+"""Stored records: dataclasses as .npz files, nothing pickled; knows nothing of Kedro, light to import.
+
+A field is a numpy array, a JSON value, another record, or a pydantic model. The arrays of a nested record are stored
+under dotted names such as ``bank.features``. Every other field is part of one JSON text, the member ``metadata``, with
+the number of the record's format: the class variable ``FORMAT``, 1 without it and in files that have no number. A class
+that renamed fields reads the formats before by its class variable ``FORMER_NAMES``, former name -> name.
+Fields with ``metadata={"stored": False}`` are not stored and take their default when the record is read.
+"""
+
+import dataclasses
+import json
+import struct
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any, TypeVar, get_type_hints
+
+import numpy as np
+
+Record = TypeVar("Record")
+
+MAPPED_BYTES = 64 * 2**20  # smaller arrays are read sooner than mapped
+
+# The member that holds, as JSON text, every field that is no array, and the name of the format's number in it.
+_METADATA, _FORMAT = "metadata", "format"
+# What reading a file that is cut off, or is none of these, raises.
+_UNREADABLE = (zipfile.BadZipFile, EOFError, KeyError, TypeError, ValueError)
+_ALIGNMENT = 64
+# Of a zip file: the fixed part of a member's header, its zip64 field, and the field that aligns it.
+_LOCAL_HEADER, _ZIP64, _PADDING = struct.Struct("<26xHH"), 20, struct.Struct("<HH")
+_PADDING_ID = 0xD935
+
+
+class RecordError(ValueError):
+    """A file holds no record of the class that was asked for.
+
+    The message is the predicate of a sentence, to be put after the name of the file.
+
+    Attributes:
+        is_newer: Whether a newer version of the project wrote the file, so that writing it again would not help.
+    """
+
+    def __init__(self, fault: str, *, is_newer: bool = False) -> None:
+        super().__init__(fault)
+        self.is_newer = is_newer
+
+    def sentence(self, file: str, again: str) -> str:
+        """The sentence for the user.
+
+        Args:
+            file: Name of the file, the subject of the sentence.
+            again: How the file is made again, an imperative.
+        """
+        return f"{file} {self}: {'update reb-pipeline' if self.is_newer else again}."
+
+
+def write_record(record: Any, file: IO[bytes]) -> None:
+    """Write a record, uncompressed and aligned, so that it can be mapped; the same record gives the same bytes.
+
+    Args:
+        record: A dataclass instance, see the module.
+        file: The file, open for writing and empty.
+
+    Raises:
+        TypeError: If a field cannot be stored; nothing has been written then.
+    """
+    arrays, values = _flatten(record)
+    members = {**arrays, _METADATA: np.array(_as_json(values, type(record)))}
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in members.items():
+            member = _aligned(f"{name}.npy", file.tell())
+            with archive.open(member, "w", force_zip64=True) as content:
+                np.lib.format.write_array(content, array, allow_pickle=False)
+
+
+def read_record(record_class: type[Record], file: IO[bytes], *, is_local: bool) -> Record:
+    """Read a record in its present format or one before.
+
+    Args:
+        record_class: The dataclass.
+        file: The file, open for reading.
+        is_local: Whether its large arrays may be mapped instead of read; the file must never change then, but another
+            may be moved over its name.
+
+    Returns:
+        The record; tuples come back as lists.
+
+    Raises:
+        RecordError: If the file is cut off, has other fields, or is of a newer format.
+    """
+    with _readable(), zipfile.ZipFile(file) as archive:
+        arrays = {
+            member.filename.removesuffix(".npy"): _array(file, archive, member, is_local)
+            for member in archive.infolist()
+        }
+        values = json.loads(arrays.pop(_METADATA).item())
+        for name, array in arrays.items():
+            _put(values, name, array)
+    return _build(record_class, values)
+
+
+def read_outline(file: IO[bytes]) -> dict[str, Any]:
+    """Shape and dtype of each array under ``arrays``, and the other fields as they are; no array is read.
+
+    Raises:
+        RecordError: If the file is cut off.
+    """
+    arrays, values = {}, {}
+    with _readable(), zipfile.ZipFile(file) as archive:
+        for name in archive.namelist():
+            with archive.open(name) as member:
+                if name == f"{_METADATA}.npy":
+                    values = json.loads(np.lib.format.read_array(member).item())
+                else:
+                    shape, _, dtype = _read_header(member)
+                    arrays[name.removesuffix(".npy")] = {"shape": shape, "dtype": str(dtype)}
+    return {"arrays": arrays, **values}
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Turn what a file that is cut off, or is no record, raises into a :class:`RecordError`."""
+    try:
+        yield
+    except _UNREADABLE as error:
+        msg = f"is cut off or holds no record ({error})"
+        raise RecordError(msg) from error
+
+
+def _format_of(record_class: type) -> int:
+    number: int = getattr(record_class, "FORMAT", 1)
+    return number
+
+
+def _stored(record_class: type) -> list[str]:
+    """Names of the fields that are stored."""
+    fields = dataclasses.fields(record_class)
+    return [field.name for field in fields if field.metadata.get("stored", True)]
+
+
+def _is_model(kind: Any) -> bool:
+    """Whether a type is a pydantic model; asked without importing pydantic."""
+    return isinstance(kind, type) and hasattr(kind, "model_validate")
+
+
+def _flatten(record: Any, prefix: str = "") -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The arrays of a record by their dotted names, and the other fields as JSON values."""
+    kind = type(record)
+    types = get_type_hints(kind)
+    arrays: dict[str, np.ndarray] = {}
+    values: dict[str, Any] = {_FORMAT: _format_of(kind)}
+    for name in _stored(kind):
+        value = getattr(record, name)
+        if name in (_METADATA, _FORMAT):
+            msg = f"Field '{name}' of {kind.__name__} has a name that its file needs: rename it."
+            raise TypeError(msg)
+        if isinstance(value, np.ndarray):
+            if value.dtype.hasobject:
+                msg = (
+                    f"Field '{name}' of {kind.__name__} is an array of Python objects, which only pickle could store: "
+                    "make it an array of numbers or text."
+                )
+                raise TypeError(msg)
+            arrays[f"{prefix}{name}"] = value
+        elif dataclasses.is_dataclass(types[name]):
+            nested, values[name] = _flatten(value, f"{prefix}{name}.")
+            arrays |= nested
+        elif _is_model(types[name]):
+            values[name] = value.model_dump(mode="json")
+        else:
+            values[name] = value
+    return arrays, values
+
+
+def _as_json(values: dict[str, Any], kind: type) -> str:
+    try:
+        return json.dumps(values, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        msg = (
+            f"A field of {kind.__name__} is neither a numpy array nor a JSON value ({error}): convert it before "
+            "saving."
+        )
+        raise TypeError(msg) from error
+
+
+def _put(values: dict[str, Any], name: str, array: np.ndarray) -> None:
+    """Put an array into the values of the record it belongs to."""
+    *parents, last = name.split(".")
+    for parent in parents:
+        values = values[parent]
+    values[last] = array
+
+
+def _build(record_class: type[Record], values: Any, path: str = "") -> Record:
+    """A record of its arrays and JSON values, in any format.
+
+    Args:
+        record_class: The dataclass.
+        values: What the file holds.
+        path: Dotted name within the record that the file holds.
+
+    Raises:
+        RecordError: If the fields are others, or of a newer format.
+    """
+    name = f"{record_class.__module__}.{record_class.__qualname__}"
+    where = f" in '{path}'" if path else ""
+    if not isinstance(values, dict):
+        msg = f"has a JSON value{where} in the place of a {name}"
+        raise RecordError(msg)
+    values = dict(values)
+    newest, number = _format_of(record_class), values.pop(_FORMAT, 1)
+    if number not in range(1, newest + 1):
+        msg = f"has format {number!r} of {name}{where}, but this reb-pipeline reads up to {newest}"
+        raise RecordError(msg, is_newer=isinstance(number, int) and number > newest)
+    if number < newest:
+        former = getattr(record_class, "FORMER_NAMES", {})
+        values = {former.get(field, field): value for field, value in values.items()}
+    stored = _stored(record_class)
+    if values.keys() != set(stored):
+        msg = f"has the fields {sorted(values)}{where}, but {name} has {sorted(stored)}"
+        raise RecordError(msg)
+    types = get_type_hints(record_class)
+    fields = {
+        field: _convert(types[field], values[field], f"{path}.{field}".lstrip("."))
+        for field in stored
+    }
+    return record_class(**fields)
+
+
+def _convert(kind: Any, value: Any, path: str) -> Any:
+    """What a field of a type is, of what the file holds of it."""
+    if dataclasses.is_dataclass(kind):
+        return _build(kind, value, path)  # type: ignore[arg-type]
+    if not _is_model(kind):
+        return value
+    from pydantic import ValidationError
+
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, [path, *first["loc"]]))
+        msg = f"has a value of '{name}' that cannot be used ({first['msg']})"
+        raise RecordError(msg) from error
+
+
+def _array(
+    file: IO[bytes], archive: zipfile.ZipFile, member: zipfile.ZipInfo, is_local: bool
+) -> np.ndarray:
+    """One array, as a map of the file where it is large and the file is local."""
+    is_stored = member.compress_type == zipfile.ZIP_STORED
+    if is_local and is_stored and member.file_size >= MAPPED_BYTES:
+        mapped = _map(file, member)
+        if mapped is not None:
+            return mapped
+    with archive.open(member) as content:
+        return np.lib.format.read_array(content, allow_pickle=False)
+
+
+def _aligned(name: str, position: int) -> zipfile.ZipInfo:
+    """A member that is going to be written at a position, padded so that its arrays are aligned."""
+    member = zipfile.ZipInfo(name)
+    start = position + _LOCAL_HEADER.size + len(name.encode()) + _PADDING.size + _ZIP64
+    padding = -start % _ALIGNMENT
+    member.extra = _PADDING.pack(_PADDING_ID, padding) + bytes(padding)
+    return member
+
+
+def _map(file: IO[bytes], member: zipfile.ZipInfo) -> np.ndarray | None:
+    """Map the array of a stored member; None where it is not aligned."""
+    file.seek(member.header_offset)
+    lengths = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
+    file.seek(sum(lengths), 1)
+    shape, is_fortran, dtype = _read_header(file)
+    if file.tell() % dtype.alignment:
+        return None
+    order = "F" if is_fortran else "C"
+    return np.memmap(file, dtype, "r", file.tell(), shape, order)  # type: ignore[call-overload]
+
+
+def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Read shape, whether in Fortran order, and dtype of a .npy file from its first bytes."""
+    version = np.lib.format.read_magic(file)
+    read = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )
+    return read(file)
