@@ -74,7 +74,7 @@ def train(scoring=SCORING, distance="euclidean", ratio=0.5, rate=0.1):
     nothing = np.empty(0, np.float32)
     calibration = Calibration(
         nothing, nothing, found.image_ids, rate, CALIBRATION_SPLIT, float(scoring.alpha),
-        found.coreset, scoring.model_dump(mode="json"), found.mean_features,
+        found.coreset_fingerprint, scoring.model_dump(mode="json"), found.mean_features,
     )  # fmt: skip
     trained = Trained(features, density, calibration, scoring, SIZE)
     scores, maps = trained.judge(found)

@@ -17,9 +17,9 @@ def make(n=29, rate=0.05, source=CALIBRATION_SPLIT):
         false_alarm_rate=rate,
         source=source,
         alpha=1.0,
-        coreset="a coreset",
+        coreset_fingerprint="a coreset",
         scoring={"scorer": "ldknn", "alpha": "auto", "area_threshold": None},
-        features_mean=rng.normal(size=(n, 3)).astype(np.float32),
+        mean_features=rng.normal(size=(n, 3)).astype(np.float32),
     )
 
 
@@ -73,7 +73,7 @@ def test_it_is_stored_whole(tmp_path, n):
     calibration = make(n)
     dataset.save(calibration)
     loaded = dataset.load()
-    for name in ("image_scores", "peak_scores", "features_mean"):
+    for name in ("image_scores", "peak_scores", "mean_features"):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(calibration, name))
         assert getattr(loaded, name).dtype == np.float32
     assert loaded.statement() == calibration.statement()

@@ -24,9 +24,9 @@ def make_calibration(n=99, **changes):
         "false_alarm_rate": 0.05,
         "source": "calibration split",
         "alpha": 1.0,
-        "coreset": "c0",
+        "coreset_fingerprint": "c0",
         "scoring": {},
-        "features_mean": np.zeros((n, 3), np.float32),
+        "mean_features": np.zeros((n, 3), np.float32),
     }
     return Calibration(**{**values, **changes})
 
@@ -57,7 +57,7 @@ class FakeInspector:
             defects=find_defects(values, self.pixel_threshold, (height, width)),
             seconds=0.01,
             worst_patch=(int(x * width // SIDE), int(y * height // SIDE), 8, 8),
-            features_mean=image.reshape(-1, 3).mean(axis=0).astype(np.float32),
+            mean_features=image.reshape(-1, 3).mean(axis=0).astype(np.float32),
         )
 
     def explain(self, inspection, n=3):

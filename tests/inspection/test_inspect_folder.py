@@ -48,7 +48,7 @@ def test_table_has_a_row_an_image(photos, files):
     assert np.abs(np.array(boxes[0]) - [36, 12, 24, 24]).max() <= 2
     assert all(Path(files.root, overlay).is_file() for overlay in readable["overlay"])
     assert readable["overlay"].is_unique
-    assert table.loc["good 0.png", "features_mean"].dtype == np.float32
+    assert table.loc["good 0.png", "mean_features"].dtype == np.float32
     assert pd.to_datetime(table["time"]).dt.tz is not None
     assert summary_of(inspected) == "9 images inspected: 5 good, 3 defective, 1 unreadable."
 
@@ -78,11 +78,11 @@ def test_table_survives_parquet(photos, files, tmp_path):
     table = table_of(inspect_folder(FakeInspector(), str(photos), files))
     table.to_parquet(tmp_path / "table.parquet", index=False)
     read = pd.read_parquet(tmp_path / "table.parquet")
-    for written, kept in zip(table["features_mean"], read["features_mean"], strict=True):
+    for written, kept in zip(table["mean_features"], read["mean_features"], strict=True):
         assert (written is None and kept is None) or (written == kept).all()
     pd.testing.assert_frame_equal(
-        read.drop(columns="features_mean"),
-        table.drop(columns="features_mean"),
+        read.drop(columns="mean_features"),
+        table.drop(columns="mean_features"),
         check_dtype=False,
     )
 
@@ -100,6 +100,21 @@ def test_interrupted_run_goes_on(photos, files):
     known = [(one.row, two.row) for one, two in zip(inspected, repeated, strict=True) if one.key]
     assert len(known) == 8
     assert all(one == two for one, two in known)
+
+
+def test_a_run_interrupted_before_the_update_goes_on(photos, files):
+    """Entries of the journal that name the features as they were named before."""
+    expected = inspect_folder(FakeInspector(), str(photos), files)
+    for entry in [name for name in files if name.endswith(".json")]:
+        files[entry] = files[entry].replace(b'"mean_features"', b'"features_mean"')
+    inspector = FakeInspector()
+    inspected = inspect_folder(inspector, str(photos), files)
+    assert inspector.inspected == 0
+    rows = [[one.row for one in run if one.key] for run in (inspected, expected)]
+    assert rows[0] == rows[1]
+    table = table_of(inspected)
+    assert table.columns[-1] == "mean_features"
+    assert table["mean_features"].notna().sum() == 8
 
 
 def test_another_content_path_or_model_is_inspected_again(photos, files):

@@ -57,7 +57,7 @@ def test_a_verdict_is_the_one_done_by_hand(inspector):
         assert found.p_value == (1 + (known >= found.image_score).sum()) / (len(known) + 1)
         assert found.flagged == (found.image_score > sorted(known)[-2])  # 0.1 of 20
         np.testing.assert_allclose(
-            found.features_mean, mean_colours(image).mean(axis=(0, 1)), rtol=1e-5
+            found.mean_features, mean_colours(image).mean(axis=(0, 1)), rtol=1e-5
         )
         y, x = np.unravel_index(patch_scores.argmax(), patch_scores.shape)
         assert found.worst_patch == (CELL * x, CELL * y, CELL, CELL)

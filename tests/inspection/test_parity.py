@@ -71,7 +71,9 @@ def test_rows_that_are_equally_near_may_be_taken_either_way(tmp_path):
 def test_another_density_is_refused(tmp_path):
     inspector = Inspector.load(write_tiny(tmp_path / "model"))
     _, _, trained, found = train()
-    density = LocalDensity(trained.density.squared_distances * 2, trained.density.coreset)
+    density = LocalDensity(
+        trained.density.squared_distances * 2, trained.density.coreset_fingerprint
+    )
     with pytest.raises(InputError, match="may: set"):
         compare(inspector, IMAGES, found, replace(trained, density=density)).insist()
 

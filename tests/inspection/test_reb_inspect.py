@@ -60,7 +60,7 @@ def test_everything_is_written(photos, load, tmp_path, capsys):
     table = pd.read_parquet(out / "inspections.parquet")
     text = pd.read_csv(out / "inspections.csv")
     assert list(text["path"]) == list(table["path"])
-    assert list(text.columns) == [name for name in table.columns if name != "features_mean"]
+    assert list(text.columns) == [name for name in table.columns if name != "mean_features"]
     assert len(list((out / "overlays").rglob("*.jpg"))) == 8
 
     assert main([*arguments, "--engine", "openvino"]) == 0

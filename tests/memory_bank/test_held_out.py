@@ -51,4 +51,4 @@ def test_a_single_image_has_nothing_to_be_compared_with():
     assert found.image_ids == []
     assert found.rows.shape == found.squared_distances.shape == (0, H, W, 1)
     assert found.peak_features.shape == found.mean_features.shape == (0, CHANNELS)
-    assert found.coreset == measure_local_density(bank, coreset, 2).coreset
+    assert found.coreset_fingerprint == measure_local_density(bank, coreset, 2).coreset_fingerprint

@@ -65,7 +65,7 @@ def test_images_keep_their_grids(monkeypatch, k, patches_at_once):
     bank = rng.normal(size=(10, 4)).astype(np.float32)
     found = search_images(grids.items(), bank, k)
     assert found.image_ids == ["b", "a", "c"]
-    assert found.coreset == fingerprint(bank)
+    assert found.coreset_fingerprint == fingerprint(bank)
     assert found.max_neighbors == k
     assert (found.squared_distances.dtype, found.rows.dtype) == (np.float32, np.int32)
     for image, grid in enumerate(grids.values()):
@@ -100,7 +100,7 @@ def test_own_images_are_left_out(seed, n_images, k, data):
         return
     found = search_other_images(bank, coreset, k, images)
     assert found.image_ids == [str(image) for image in chosen]
-    assert found.coreset == fingerprint(coreset.features(bank))
+    assert found.coreset_fingerprint == fingerprint(coreset.features(bank))
     for position, image in enumerate(chosen):
         expected = all_distances(grids[image][1].reshape(6, 4), coreset.features(bank))
         expected[:, own == image] = np.inf

@@ -1,6 +1,5 @@
 """Good images added and forgotten: the next state is that of a rebuild, the one before stays."""
 
-import json
 import shutil
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 import miniatures
 from conftest import SMALL, newest
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.records import read_record
 from reb_pipeline.memory_bank.bank import Coreset, MemoryBank
 from reb_pipeline.memory_bank.density import measure_local_density
 from reb_pipeline.pipelines.bank_update import changes
@@ -28,8 +28,8 @@ MODELS = "06_models/screw"
 
 def record(kind, folder, name, version=-1):
     file = sorted((folder / name).iterdir())[version] / name
-    values = dict(np.load(file))
-    return kind(**json.loads(values.pop("metadata").item()), **values)
+    with file.open("rb") as opened:
+        return read_record(kind, opened, is_local=True)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """From good images to thresholds, on miniatures."""
 
-import json
 import math
 import shutil
 
@@ -12,6 +11,7 @@ import miniatures
 from conftest import SMALL, newest, read_json
 from reb_pipeline.calibration.record import Calibration
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.records import read_record
 from reb_pipeline.pipelines.calibration import nodes
 
 BANK = ["ingestion", "defect_synthesis", "ssl_finetune", "memory_bank", "ldknn_density"]
@@ -20,9 +20,8 @@ MONO = {"namespaces": ["mono"]}
 
 
 def read_calibration(out, category="mono"):
-    with np.load(newest(out / "06_models" / category, "calibration.npz")) as archive:
-        values = {name: archive[name] for name in archive.files}
-    return Calibration(**json.loads(values.pop("metadata").item()), **values)
+    with newest(out / "06_models" / category, "calibration.npz").open("rb") as file:
+        return read_record(Calibration, file, is_local=True)
 
 
 def read_scores(out):
@@ -59,7 +58,7 @@ def test_the_split_calibrates(run_project, elpv, messages_of):
     assert calibration.scoring["scorer"] == "ldknn"
     assert calibration.alpha == calibration.scoring["alpha"] == 1
     with np.load(newest(out / "06_models/mono", "held_out_patches.npz")) as held_out:
-        np.testing.assert_array_equal(calibration.features_mean, held_out["mean_features"])
+        np.testing.assert_array_equal(calibration.mean_features, held_out["mean_features"])
     assert messages == [f"mono: {calibration.statement()}"]
     assert "200 further good parts 40.0 are expected" in messages[0]
     figure = read_json(out / "08_reporting/mono", "calibration_figure.json")
@@ -100,7 +99,7 @@ def test_a_folder_is_scored_as_test_images_are(
     assert calibration.image_ids == [path.split("/")[-1] for path in scores["path"]]
     np.testing.assert_allclose(calibration.image_scores, scores["image_score"], rtol=1e-5)
     assert calibration.image_threshold == calibration.image_scores.max()
-    assert calibration.features_mean.shape[0] == 12
+    assert calibration.mean_features.shape[0] == 12
     assert messages == [f"mono: {calibration.statement()}"]
 
 

@@ -34,11 +34,11 @@ def inspected(day, n=40, shift=0.0, calibration=CALIBRATION, unreadable=0):
             "p_value": calibration.p_values(scores),
             "verdict": "good",
             "time": [f"2026-01-{day:02}T00:00:{index:02}.000+00:00" for index in range(n)],
-            "features_mean": list(RNG.normal(size=(n, CHANNELS)).astype(np.float32) + shift),
+            "mean_features": list(RNG.normal(size=(n, CHANNELS)).astype(np.float32) + shift),
         }
     )
     broken = table.tail(unreadable).index
-    table.loc[broken, ["image_score", "p_value", "features_mean"]] = None
+    table.loc[broken, ["image_score", "p_value", "mean_features"]] = None
     table.loc[broken, "verdict"] = "unreadable"
     return table
 
@@ -55,6 +55,16 @@ def test_parts_of_several_days_oldest_first():
     assert len(parts) == 37 + 40 + 40
     assert parts["time"].is_monotonic_increasing
     assert latest_parts(history, CALIBRATION, 50)["path"].tolist() == parts["path"].tolist()[-50:]
+
+
+def test_tables_written_before_are_read():
+    """Their column of features had another name."""
+    first, second = inspected(1), inspected(2)
+    before = first.rename(columns={"mean_features": "features_mean"})
+    parts = latest_parts(opened(v1=before, v2=second), CALIBRATION, 1000)
+    expected = [*first["mean_features"], *second["mean_features"]]
+    np.testing.assert_array_equal(np.stack(parts["mean_features"].tolist()), np.stack(expected))
+    assert "features_mean" not in parts
 
 
 def test_enough_parts_need_no_older_table():

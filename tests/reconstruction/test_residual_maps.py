@@ -31,7 +31,7 @@ def test_residuals_of_all_images_lie_on_the_finest_grid():
     assert found.levels.shape == (5, 2, 8, 8)
     assert found.levels.dtype == np.float32
     assert found.image_ids == [image_id for image_id, _ in LEVELS]
-    assert found.decoder == "a decoder"
+    assert found.decoder_fingerprint == "a decoder"
     for image_id, (fine, coarse) in LEVELS:
         np.testing.assert_array_equal(found[image_id][0], fine.mean(axis=2))
         # At twice the side, pixels of the corners lie beyond the outermost centres and take their value.

@@ -60,7 +60,7 @@ class PretendInspector:
             defects=[Defect((0, 0, width, height), width * height, score)] if flagged else [],
             seconds=0.01,
             worst_patch=(0, 0, 1, 1),
-            features_mean=np.zeros(4, np.float32),
+            mean_features=np.zeros(4, np.float32),
         )
 
     def explain(self, inspection, n=3):

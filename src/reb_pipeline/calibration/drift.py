@@ -41,7 +41,7 @@ PERMUTATIONS = 999
 def drift_report(
     calibration: "Calibration",
     image_scores: np.ndarray,
-    features_mean: np.ndarray,
+    mean_features: np.ndarray,
     times: Sequence[str],
     window: int = 50,
 ) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def drift_report(
     Args:
         calibration: The calibration.
         image_scores: Floats [parts], in the order of inspection.
-        features_mean: Mean patch feature of each part, floats [parts, channels].
+        mean_features: Mean patch feature of each part, floats [parts, channels].
         times: When each part was inspected, any text; at least one.
         window: Number of parts of each of the consecutive pieces that are described besides; the last of them ends
             with the last part.
@@ -69,7 +69,7 @@ def drift_report(
         a list: the same three of each piece, with ``begin`` and ``end``, numbers of parts from 0, the end excluded,
         and the times ``first`` and ``last``.
     """
-    scores, features = np.asarray(image_scores, np.float64), np.asarray(features_mean, np.float64)
+    scores, features = np.asarray(image_scores, np.float64), np.asarray(mean_features, np.float64)
     n = len(scores)
     found = describe(calibration, scores, features)
     windows = [
@@ -103,14 +103,14 @@ def drift_report(
 
 
 def describe(
-    calibration: "Calibration", image_scores: np.ndarray, features_mean: np.ndarray
+    calibration: "Calibration", image_scores: np.ndarray, mean_features: np.ndarray
 ) -> dict[str, Any]:
     """What parts differ in from the calibration.
 
     Args:
         calibration: The calibration.
         image_scores: Floats [parts].
-        features_mean: Floats [parts, channels].
+        mean_features: Floats [parts, channels].
 
     Returns:
         JSON values, each a mapping. ``flagged``: ``count``, ``expected``, ``at_most`` (95 %) and ``p_value`` of so many
@@ -122,7 +122,7 @@ def describe(
     threshold = calibration.image_threshold
     usual, below = calibration.image_scores < threshold, image_scores < threshold
     is_enough = min(usual.sum(), below.sum()) >= FEWEST
-    reference, features = calibration.features_mean[usual], features_mean[below]
+    reference, features = calibration.mean_features[usual], mean_features[below]
     return {
         "flagged": _flagged(calibration, image_scores),
         "scores": _scores(calibration.image_scores[usual], image_scores[below])

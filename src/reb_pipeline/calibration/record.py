@@ -1,7 +1,8 @@
 """The scores of good images, kept with the false-alarm rate they are used for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -40,10 +41,16 @@ class Calibration:
         false_alarm_rate: Share of good parts that may be flagged, in (0, 1).
         source: Where the images come from: :data:`CALIBRATION_SPLIT`, :data:`TRAINING_IMAGES` or a folder.
         alpha: As used in scoring, ``auto`` resolved; 0 for scorers that know none.
-        coreset: Fingerprint of the coreset's features that the images were compared with.
+        coreset_fingerprint: Of the coreset's features that the images were compared with.
         scoring: The section ``scoring`` of the parameters as given, JSON values.
-        features_mean: Mean patch feature of each image in the space of the bank, float32 [images, channels].
+        mean_features: Mean patch feature of each image in the space of the bank, float32 [images, channels].
     """
+
+    FORMAT: ClassVar[int] = 2
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {
+        "coreset": "coreset_fingerprint",
+        "features_mean": "mean_features",
+    }
 
     image_scores: np.ndarray
     peak_scores: np.ndarray
@@ -51,9 +58,9 @@ class Calibration:
     false_alarm_rate: float
     source: str
     alpha: float
-    coreset: str
+    coreset_fingerprint: str
     scoring: dict[str, Any]
-    features_mean: np.ndarray
+    mean_features: np.ndarray
 
     @property
     def n_images(self) -> int:

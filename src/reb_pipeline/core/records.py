@@ -207,15 +207,15 @@ def _build(record_class: type[Record], values: Any, path: str = "") -> Record:
     if not isinstance(values, dict):
         msg = f"has a JSON value{where} in the place of a {name}"
         raise RecordError(msg)
-    values = dict(values)
+    values, stored = dict(values), _stored(record_class)
     newest, number = _format_of(record_class), values.pop(_FORMAT, 1)
-    if number not in range(1, newest + 1):
+    is_another_class = values.keys().isdisjoint(stored)  # with a number of its own
+    if number not in range(1, newest + 1) and not is_another_class:
         msg = f"has format {number!r} of {name}{where}, but this reb-pipeline reads up to {newest}"
         raise RecordError(msg, is_newer=isinstance(number, int) and number > newest)
-    if number < newest:
+    if number != newest:
         former = getattr(record_class, "FORMER_NAMES", {})
         values = {former.get(field, field): value for field, value in values.items()}
-    stored = _stored(record_class)
     if values.keys() != set(stored):
         msg = f"has the fields {sorted(values)}{where}, but {name} has {sorted(stored)}"
         raise RecordError(msg)

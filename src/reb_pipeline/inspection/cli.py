@@ -50,7 +50,7 @@ def _inspect(folder: str, model: str, output: str, engine: str) -> None:
         inspected = inspect_folder(inspector, folder, files, "images inspected")
         table = table_of(inspected)
         files["inspections.parquet"] = table.to_parquet(index=False)
-        files["inspections.csv"] = table.drop(columns="features_mean").to_csv(index=False).encode()
+        files["inspections.csv"] = table.drop(columns="mean_features").to_csv(index=False).encode()
         page = report_page(inspector, folder, inspected, files)
         files["report.html"] = page.encode(errors="replace")
     except OSError as error:

@@ -19,7 +19,7 @@ from reb_pipeline.images.decoding import read_image
 from reb_pipeline.images.folder import list_images
 from reb_pipeline.inspection.encoding import in_base64, jpeg
 from reb_pipeline.inspection.overlay import ColourScale, draw_overlay, shrink
-from reb_pipeline.inspection.results import UNREADABLE
+from reb_pipeline.inspection.results import FORMER_COLUMNS, UNREADABLE
 from reb_pipeline.inspection.views import LARGE_SIDE, view_of
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def table_of(inspected: Sequence[Inspected]) -> "pd.DataFrame":
         Columns ``path`` (below the folder), ``image_score``, ``p_value``, ``verdict`` ("good", "defective",
         "unreadable"), ``defect_area`` (pixels), ``boxes`` (JSON text: [[x, y, width, height], …], largest area first),
         ``seconds``, ``error`` (empty where there is none), ``overlay`` (path of the overlay), ``time`` (UTC, ISO 8601)
-        and ``features_mean`` (float32 [channels]). Scores are missing and ``features_mean`` is None where the image
+        and ``mean_features`` (float32 [channels]). Scores are missing and ``mean_features`` is None where the image
         could not be read.
     """
     import pandas as pd
@@ -100,8 +100,8 @@ def table_of(inspected: Sequence[Inspected]) -> "pd.DataFrame":
     table = pd.DataFrame([one.row for one in inspected])
     numbers = dict.fromkeys(["image_score", "p_value", "seconds"], "float64")
     table = table.astype(numbers)  # also where no image could be read
-    features = [_floats(one.row["features_mean"]) for one in inspected]
-    table["features_mean"] = pd.Series(features, dtype=object)
+    features = [_floats(one.row["mean_features"]) for one in inspected]
+    table["mean_features"] = pd.Series(features, dtype=object)
     return table
 
 
@@ -161,7 +161,7 @@ def _row(
         "error": error,
         "overlay": overlay,
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "features_mean": _text(inspection.features_mean) if inspection else None,
+        "mean_features": _text(inspection.mean_features) if inspection else None,
     }
 
 
@@ -170,7 +170,7 @@ def _row_in_journal(files: Files, key: str) -> dict[str, Any] | None:
         row: dict[str, Any] = json.loads(files[f"{JOURNAL}/{key}.json"])["row"]
     except (KeyError, ValueError):  # not there, or cut off where a file system writes in parts
         return None
-    return row
+    return {FORMER_COLUMNS.get(name, name): value for name, value in row.items()}
 
 
 def _key(inspector: "Inspector", path: str, data: bytes) -> str:

@@ -81,7 +81,7 @@ class Inspector:
         self._bank = model.bank
         self._good_images = model.good_images
         self._index = NeighborIndex(model.bank.features)
-        self._coreset = model.density.coreset
+        self._coreset_fingerprint = model.density.coreset_fingerprint
         # One image is inspected now, so that the first one of the user is not the slowest.
         found, grid = self.search(self._good_image(0))
         self._grid = grid.shape[:2]
@@ -148,7 +148,7 @@ class Inspector:
             peak_features=patches[[squared[:, 0].argmax()]],
             mean_features=patches.mean(axis=0, keepdims=True),
             image_ids=[""],
-            coreset=self._coreset,
+            coreset_fingerprint=self._coreset_fingerprint,
         )
         return found, grid
 
@@ -175,7 +175,7 @@ class Inspector:
             defects=find_defects(amap, self.pixel_threshold, (height, width)),
             seconds=0.0,
             worst_patch=self._box(int(y), int(x), 0, (height, width)),
-            features_mean=found.mean_features[0],
+            mean_features=found.mean_features[0],
             worst_feature=grid[y, x],
         )
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "model.json"
 FORMAT = "reb-pipeline packaged model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 AGAIN = "copy the whole folder again, or run the pipeline packaging again"
 
 
@@ -77,13 +77,15 @@ def wrong_manifest(folder: str, what: str) -> InputError:
 
 
 def _insist_on_version(folder: str, given: Any) -> None:
-    if given == FORMAT_VERSION:
+    if given in range(
+        1, FORMAT_VERSION + 1
+    ):  # records of each version are read, see core/records.py
         return
     is_newer = isinstance(given, int) and given > FORMAT_VERSION
     remedy = "update reb-pipeline" if is_newer else "run the pipeline packaging again"
     msg = (
-        f"The packaged model '{folder}' has format version {given!r}, but this reb-pipeline reads version "
-        f"{FORMAT_VERSION}: {remedy}."
+        f"The packaged model '{folder}' has format version {given!r}, but this reb-pipeline reads versions up "
+        f"to {FORMAT_VERSION}: {remedy}."
     )
     raise InputError(msg)
 

@@ -117,7 +117,7 @@ def compare(
     Raises:
         InputError: If the packaged model was made from another coreset.
     """
-    if inspector.calibration.coreset != expected.coreset:
+    if inspector.calibration.coreset_fingerprint != expected.coreset_fingerprint:
         msg = (
             "The packaged model was made from another coreset than the one that is there now: run the pipeline "
             "packaging again, or load the versions that it was made from."

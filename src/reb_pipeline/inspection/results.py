@@ -8,6 +8,8 @@ import numpy as np
 from reb_pipeline.inspection.defects import Defect
 
 UNREADABLE = "unreadable"  # in the place of a verdict, of an image that could not be read
+# Columns of inspections as they were named before -> their names; tables and journals of that time are still read.
+FORMER_COLUMNS = {"features_mean": "mean_features"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +24,7 @@ class Inspection:
         defects: Regions of marked pixels, largest area first; even a good image may have one.
         seconds: What the inspection took.
         worst_patch: The patch of the highest score: x, y, width and height in pixels of the image as it came.
-        features_mean: Mean patch feature, float32 [channels].
+        mean_features: Mean patch feature, float32 [channels].
         worst_feature: Feature of the worst patch, float32 [channels]; what an explanation starts from.
     """
 
@@ -33,7 +35,7 @@ class Inspection:
     defects: list[Defect]
     seconds: float
     worst_patch: tuple[int, int, int, int]
-    features_mean: np.ndarray
+    mean_features: np.ndarray
     worst_feature: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32), repr=False)
 
     @property

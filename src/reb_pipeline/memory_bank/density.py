@@ -1,6 +1,8 @@
 """Local density: how far each bank row is from its own neighbours (REB section 3.3, equation 2)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -15,22 +17,25 @@ class LocalDensity:
 
     Attributes:
         squared_distances: Squared Euclidean, float32 [coreset rows, K_max], ascending.
-        coreset: Fingerprint of the coreset's features.
+        coreset_fingerprint: Of the coreset's features.
     """
 
-    squared_distances: np.ndarray
-    coreset: str
+    FORMAT: ClassVar[int] = 2
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"coreset": "coreset_fingerprint"}
 
-    def insist_on(self, coreset: str) -> None:
+    squared_distances: np.ndarray
+    coreset_fingerprint: str
+
+    def insist_on(self, coreset_fingerprint: str) -> None:
         """Check that patches were compared with the coreset whose density this is.
 
         Args:
-            coreset: Fingerprint of the coreset that was searched.
+            coreset_fingerprint: Of the coreset that was searched.
 
         Raises:
             InputError: If it is another one.
         """
-        if coreset != self.coreset:
+        if coreset_fingerprint != self.coreset_fingerprint:
             msg = (
                 "The local density is that of another coreset than was searched: "
                 "run the pipeline ldknn_density again."

@@ -44,5 +44,5 @@ def search_own_images(
         peak_features=none,
         mean_features=none,
         image_ids=[],
-        coreset=fingerprint(coreset.features(bank)),
+        coreset_fingerprint=fingerprint(coreset.features(bank)),
     )

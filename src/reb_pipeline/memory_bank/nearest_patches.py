@@ -1,7 +1,8 @@
 """Exact nearest neighbours in squared Euclidean distance."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -23,15 +24,18 @@ class NearestPatches:
             [images, channels].
         mean_features: Mean feature of the patches of each image, float32 [images, channels].
         image_ids: Ids of the images.
-        coreset: Fingerprint of the coreset's features.
+        coreset_fingerprint: Of the coreset's features.
     """
+
+    FORMAT: ClassVar[int] = 2
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"coreset": "coreset_fingerprint"}
 
     squared_distances: np.ndarray
     rows: np.ndarray
     peak_features: np.ndarray
     mean_features: np.ndarray
     image_ids: list[str]
-    coreset: str
+    coreset_fingerprint: str
 
     @property
     def max_neighbors(self) -> int:
@@ -152,7 +156,7 @@ def _on_grids(grids: np.ndarray, squared: np.ndarray, rows: np.ndarray) -> tuple
 
 
 def _gather(
-    found: list[tuple[np.ndarray, ...]], image_ids: list[str], coreset: str
+    found: list[tuple[np.ndarray, ...]], image_ids: list[str], coreset_fingerprint: str
 ) -> NearestPatches:
     squared, rows, peaks, means = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return NearestPatches(squared, rows, peaks, means, image_ids, coreset)
+    return NearestPatches(squared, rows, peaks, means, image_ids, coreset_fingerprint)

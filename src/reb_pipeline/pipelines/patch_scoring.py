@@ -64,7 +64,7 @@ def resolve_alpha(
         return 0.0
     if scoring.alpha != "auto":
         return scoring.alpha
-    local_density.insist_on(held_out_patches.coreset)
+    local_density.insist_on(held_out_patches.coreset_fingerprint)
     return fit_alpha(
         held_out_patches.squared_distances[..., 0],
         held_out_patches.rows[..., 0],

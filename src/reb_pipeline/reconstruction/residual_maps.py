@@ -1,9 +1,9 @@
 """Residual maps of many images, level by level; light to import."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -19,12 +19,15 @@ class ResidualMaps:
         levels: float32 [images, levels, h, w], finest level first, all on its grid; a level's usual residual, that of
             good images, is 1.
         image_ids: Ids of the images.
-        decoder: Fingerprint of the decoder's weights.
+        decoder_fingerprint: Of the decoder's weights.
     """
+
+    FORMAT: ClassVar[int] = 2
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {"decoder": "decoder_fingerprint"}
 
     levels: np.ndarray
     image_ids: list[str]
-    decoder: str
+    decoder_fingerprint: str
 
     def __getitem__(self, image_id: str) -> np.ndarray:
         """The residual maps of one image, float32 [levels, h, w].
@@ -44,16 +47,16 @@ class ResidualMaps:
 
         return fuse_residuals(list(self.levels.swapaxes(0, 1)), fusion)
 
-    def insist_on(self, decoder: str) -> None:
+    def insist_on(self, decoder_fingerprint: str) -> None:
         """Check that a decoder made these maps.
 
         Args:
-            decoder: Fingerprint of its weights.
+            decoder_fingerprint: Of its weights.
 
         Raises:
             InputError: If it was another one.
         """
-        if decoder != self.decoder:
+        if decoder_fingerprint != self.decoder_fingerprint:
             msg = (
                 "The residual maps of test images and of held-out good ones are of different decoders: run the "
                 "pipeline feature_reconstruction again."
@@ -71,7 +74,7 @@ class Reconstructor(Protocol):
 def measure_residuals(
     levels: Iterable[tuple[str, list[np.ndarray]]],
     reconstructor: Reconstructor,
-    decoder: str,
+    decoder_fingerprint: str,
     batch_size: int,
 ) -> ResidualMaps:
     """Reconstruct the features of images, and upsample the residuals of each level bilinearly to the finest grid.
@@ -79,7 +82,7 @@ def measure_residuals(
     Args:
         levels: (id, float32 [h, w, channels] a level, finest first) of each image, made lazily.
         reconstructor: What tells the residuals.
-        decoder: Fingerprint of its weights.
+        decoder_fingerprint: Of its weights.
         batch_size: Images at a time.
 
     Raises:
@@ -95,7 +98,7 @@ def measure_residuals(
     if not maps:
         msg = "There are no images to reconstruct: check the splits of the samples."
         raise InputError(msg)
-    return ResidualMaps(np.stack(maps), image_ids, decoder)
+    return ResidualMaps(np.stack(maps), image_ids, decoder_fingerprint)
 
 
 def _on_finest_grid(residuals: list[np.ndarray]) -> Iterator[np.ndarray]:

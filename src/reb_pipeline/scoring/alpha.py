@@ -100,7 +100,7 @@ def density_and_distance(
     Raises:
         InputError: If the density is that of another coreset, or K is larger than its K_max.
     """
-    density.insist_on(found.coreset)
+    density.insist_on(found.coreset_fingerprint)
     n_images, h, w, _ = found.rows.shape
     local = density.mean_distance(n_neighbors, squared=True)[found.rows[..., 0]]
     distance = found.squared_distances[..., 0]

@@ -38,8 +38,8 @@ class Neighborhoods:
     features: np.ndarray
 
     def __post_init__(self) -> None:
-        self.density.insist_on(self.nearest.coreset)
-        if fingerprint(self.features) != self.nearest.coreset:
+        self.density.insist_on(self.nearest.coreset_fingerprint)
+        if fingerprint(self.features) != self.nearest.coreset_fingerprint:
             msg = (
                 "The memory bank or the coreset is another one than was searched: "
                 "run the pipelines ldknn_density and evaluation again."

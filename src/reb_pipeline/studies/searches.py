@@ -98,7 +98,9 @@ class SearchBench(CategoryFeatures):
         if self._latest.get(group, ("",))[0] != name:
             found = remember_arrays(self.cache, name, search)
             nearest = NearestPatches(
-                image_ids=images.image_ids, coreset=bank.density.coreset, **found
+                image_ids=images.image_ids,
+                coreset_fingerprint=bank.density.coreset_fingerprint,
+                **found,
             )
             self._latest[group] = name, Neighborhoods(nearest, bank.density, bank.features)
         return self._latest[group][1]

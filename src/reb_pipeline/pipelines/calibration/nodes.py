@@ -102,9 +102,9 @@ def calibrate(
         false_alarm_rate=params.false_alarm_rate,
         source=source,
         alpha=alpha,
-        coreset=calibration_patches.coreset,
+        coreset_fingerprint=calibration_patches.coreset_fingerprint,
         scoring=scoring.model_dump(mode="json"),
-        features_mean=calibration_patches.mean_features,
+        mean_features=calibration_patches.mean_features,
     )
     _tell(raw_images.category, calibration)
     title = f"{raw_images.category}: calibration by {len(image_ids)} good images"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.inspection.results import UNREADABLE
+from reb_pipeline.inspection.results import FORMER_COLUMNS, UNREADABLE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ def latest_parts(
 
     rows: pd.DataFrame | None = None
     for name in sorted(history, reverse=True):
-        table = history[name]()
+        table = history[name]().rename(columns=FORMER_COLUMNS)
         table = table[table["verdict"] != UNREADABLE]
         if not _is_of(calibration, table):
             if rows is None:

@@ -27,7 +27,7 @@ def report_drift(
     parts = latest_parts(inspection_history, calibration, params.last)
     scores = parts["image_score"].to_numpy(np.float64)
     times = parts["time"].tolist()
-    features = np.stack(parts["features_mean"].tolist())
+    features = np.stack(parts["mean_features"].tolist())
     report = drift_report(calibration, scores, features, times, params.window)
     say = logger.info if report["verdict"] == "fine" else logger.warning
     say(

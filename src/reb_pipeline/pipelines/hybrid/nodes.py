@@ -36,7 +36,7 @@ def fuse_detectors(
     """Bring the patch scores of both detectors to one unit, by held-out good images, and average them."""
     from reb_pipeline.scoring.surprise import fuse_surprise, surprise
 
-    held_out_feature_residuals.insist_on(feature_residuals.decoder)
+    held_out_feature_residuals.insist_on(feature_residuals.decoder_fingerprint)
     _insist_on_same("test", nearest_patches, feature_residuals)
     _insist_on_same("held-out good", held_out_patches, held_out_feature_residuals)
     bank = (held_out_patches, local_density, memory_bank, coreset, features, scoring)

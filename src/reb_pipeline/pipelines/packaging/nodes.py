@@ -108,7 +108,7 @@ def _insist_on_one_coreset(
 
     key = fingerprint(bank.features)
     local_density.insist_on(key)
-    if calibration.coreset != key:
+    if calibration.coreset_fingerprint != key:
         msg = "The calibration is that of another coreset than is there now: run the pipeline calibration again."
         raise InputError(msg)
     for name, value in scoring.model_dump(mode="json").items():
