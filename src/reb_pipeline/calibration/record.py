@@ -41,7 +41,7 @@ class Calibration:
         false_alarm_rate: Share of good parts that may be flagged, in (0, 1).
         source: Where the images come from: :data:`CALIBRATION_SPLIT`, :data:`TRAINING_IMAGES` or a folder.
         alpha: As used in scoring, ``auto`` resolved; 0 for scorers that know none.
-        coreset_fingerprint: Of the coreset's features that the images were compared with.
+        coreset_fingerprint: Hash of the coreset's features that the images were compared with.
         scoring: The section ``scoring`` of the parameters as given, JSON values.
         mean_features: Mean patch feature of each image in the space of the bank, float32 [images, channels].
     """

@@ -9,6 +9,8 @@ from importlib import import_module
 from pkgutil import walk_packages
 from typing import Any
 
+from reb_pipeline.core.moved import no_attribute
+
 _MODULES = {
     module.name.rpartition(".")[2].replace("_", ""): module.name
     for module in walk_packages(__path__, f"{__name__}.")
@@ -19,5 +21,5 @@ def __getattr__(name: str) -> Any:
     stem = name.removesuffix("Dataset").lower()
     endings = [ending for ending in _MODULES if stem.endswith(ending)]
     if not endings:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise no_attribute(__name__, name)
     return getattr(import_module(_MODULES[max(endings, key=len)]), name)

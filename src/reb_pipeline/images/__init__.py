@@ -7,3 +7,12 @@
 - ``samples``: which samples a step learns from, validates on and tests;
 - ``resize``: an image in the size of a network's input.
 """
+
+from typing import TYPE_CHECKING, Any
+
+from reb_pipeline.core.moved import no_attribute
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        raise no_attribute(__name__, name)

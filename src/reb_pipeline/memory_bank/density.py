@@ -17,7 +17,7 @@ class LocalDensity:
 
     Attributes:
         squared_distances: Squared Euclidean, float32 [coreset rows, K_max], ascending.
-        coreset_fingerprint: Of the coreset's features.
+        coreset_fingerprint: Hash of the coreset's features.
     """
 
     FORMAT: ClassVar[int] = 2
@@ -30,7 +30,7 @@ class LocalDensity:
         """Check that patches were compared with the coreset whose density this is.
 
         Args:
-            coreset_fingerprint: Of the coreset that was searched.
+            coreset_fingerprint: Hash of the features of the coreset that was searched.
 
         Raises:
             InputError: If it is another one.

@@ -24,7 +24,7 @@ class NearestPatches:
             [images, channels].
         mean_features: Mean feature of the patches of each image, float32 [images, channels].
         image_ids: Ids of the images.
-        coreset_fingerprint: Of the coreset's features.
+        coreset_fingerprint: Hash of the coreset's features.
     """
 
     FORMAT: ClassVar[int] = 2

@@ -9,6 +9,7 @@ from kedro.config import OmegaConfigLoader
 from kedro.utils import find_kedro_project
 
 from reb_pipeline.core.errors import InputError, insist_known
+from reb_pipeline.core.moved import present_path
 from reb_pipeline.parameters.per_category import expand_parameters
 
 CONF_SOURCE = "conf"
@@ -50,8 +51,10 @@ class ProjectConfigLoader(OmegaConfigLoader):
         return list(names)
 
     def __getitem__(self, key: str) -> Any:
-        """Kedro's answer; ``parameters`` checked and expanded per category."""
+        """Kedro's answer; ``parameters`` checked and expanded per category, ``catalog`` checked for former paths."""
         config = super().__getitem__(key)
+        if key == "catalog":
+            _check_paths(config)
         return expand_parameters(config, self.categories) if key == "parameters" else config
 
 
@@ -68,6 +71,20 @@ def categories() -> list[str]:
             str(root / CONF_SOURCE), env=os.getenv("KEDRO_ENV"), **LOADER_ARGS
         )
     return loader.categories
+
+
+def _check_paths(catalog: Any, entry: str = "") -> None:
+    """Check that no entry of the catalog names a class by a former path, before Kedro imports any.
+
+    Raises:
+        InputError: If one does.
+    """
+    for name, value in catalog.items():
+        if isinstance(value, dict):
+            _check_paths(value, entry or name)
+        elif isinstance(value, str) and (path := present_path(value)):
+            msg = f"The catalog entry {entry!r} names {value}, which has moved to {path}: change its `{name}`."
+            raise InputError(msg)
 
 
 def _insist_on_environment(conf_source: str, env: str | None = None, **_: Any) -> None:

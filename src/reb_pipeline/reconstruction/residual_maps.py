@@ -19,7 +19,7 @@ class ResidualMaps:
         levels: float32 [images, levels, h, w], finest level first, all on its grid; a level's usual residual, that of
             good images, is 1.
         image_ids: Ids of the images.
-        decoder_fingerprint: Of the decoder's weights.
+        decoder_fingerprint: Hash of the decoder's weights.
     """
 
     FORMAT: ClassVar[int] = 2
@@ -51,7 +51,7 @@ class ResidualMaps:
         """Check that a decoder made these maps.
 
         Args:
-            decoder_fingerprint: Of its weights.
+            decoder_fingerprint: Hash of its weights.
 
         Raises:
             InputError: If it was another one.
@@ -82,7 +82,7 @@ def measure_residuals(
     Args:
         levels: (id, float32 [h, w, channels] a level, finest first) of each image, made lazily.
         reconstructor: What tells the residuals.
-        decoder_fingerprint: Of its weights.
+        decoder_fingerprint: Hash of its weights.
         batch_size: Images at a time.
 
     Raises:

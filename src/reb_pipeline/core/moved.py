@@ -1,0 +1,187 @@
+"""Modules and names that have moved: whoever still asks for the old ones learns the new ones in one sentence."""
+
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+from reb_pipeline.core.errors import InputError
+
+PACKAGE = "reb_pipeline."
+# Former path -> path, both below the package: of a package with all that is in it, of a module with all its names, or
+# of one name that went elsewhere than its module.
+MOVED: dict[str, str] = {
+    "arrays_file": "core.records",
+    "calibration.surprise": "scoring.surprise",
+    "config_loader": "parameters.loader",
+    "datasets.ImageCollection": "images.collection.ImageCollection",
+    "datasets.Sample": "images.collection.Sample",
+    "datasets.UnavailableImages": "images.collection.UnavailableImages",
+    "datasets.UnreadableImageError": "images.decoding.UnreadableImageError",
+    "datasets.atomic": "core.atomic",
+    "datasets.atomic_s3": "core.atomic_s3",
+    "datasets.benchmark_folders": "datasets.layouts.benchmark_folders",
+    "datasets.image_collection": "images.collection",
+    "datasets.image_folders": "datasets.layouts.image_folders",
+    "datasets.loose_images": "images.collection",
+    "datasets.one_vs_rest": "datasets.layouts.one_vs_rest",
+    "datasets.packed_files": "datasets.layouts.packed_files",
+    "datasets.packed_images": "images.packed",
+    "datasets.split_folders": "datasets.layouts.split_folders",
+    "datasets.splits": "datasets.layouts.splits",
+    "device": "core.device",
+    "errors": "core.errors",
+    "features.resize": "images.resize",
+    "folder_files": "core.folder_files",
+    "hooks": "project.hooks",
+    "image_suffixes": "images.folder",
+    "images.TooManyPixelsError": "images.decoding.TooManyPixelsError",
+    "images.UnknownFormatError": "images.decoding.UnknownFormatError",
+    "images.UnreadableImageError": "images.decoding.UnreadableImageError",
+    "images.decode_image": "images.decoding.decode_image",
+    "images.to_rgb": "images.decoding.to_rgb",
+    "inventory": "images.inventory",
+    "inventory.HOLD_OUT_EVERY": "images.samples.HOLD_OUT_EVERY",
+    "inventory.good_finetuning": "images.samples.good_finetuning",
+    "inventory.good_training": "images.samples.good_training",
+    "inventory.held_out_good": "images.samples.held_out_good",
+    "loose_images": "images.folder",
+    "neighbors.alpha": "scoring.alpha",
+    "neighbors.bank": "memory_bank.bank",
+    "neighbors.bounds": "search.bounds",
+    "neighbors.coreset": "memory_bank.coreset",
+    "neighbors.coreset_on_device": "search.k_center_on_device",
+    "neighbors.density": "memory_bank.density",
+    "neighbors.distances": "memory_bank.distances",
+    "neighbors.flat": "search.flat",
+    "neighbors.held_out": "memory_bank.held_out",
+    "neighbors.image_scores": "scoring.image_scores",
+    "neighbors.index": "search.index",
+    "neighbors.k_center": "search.k_center",
+    "neighbors.maps": "scoring.anomaly_maps",
+    "neighbors.multi_step": "search.multi_step",
+    "neighbors.on_device": "search.on_device",
+    "neighbors.scorers": "scoring.patch_scores",
+    "neighbors.scoring": "scoring.ldknn",
+    "neighbors.search": "memory_bank.nearest_patches",
+    "neighbors.search.nearest_neighbors": "search.index.nearest_neighbors",
+    "neighbors.search.nearest_other_rows": "search.index.nearest_other_rows",
+    "neighbors.update": "memory_bank.update",
+    "network_weights": "core.network_weights",
+    "parameters.BankUpdateParams": "parameters.sections.BankUpdateParams",
+    "parameters.CalibrationParams": "parameters.sections.CalibrationParams",
+    "parameters.ComputeParams": "parameters.sections.ComputeParams",
+    "parameters.DefectSynthesisParams": "parameters.sections.DefectSynthesisParams",
+    "parameters.DriftParams": "parameters.sections.DriftParams",
+    "parameters.EvaluationParams": "parameters.sections.EvaluationParams",
+    "parameters.FeatureParams": "parameters.sections.FeatureParams",
+    "parameters.FeatureReconstructionParams": "parameters.sections.FeatureReconstructionParams",
+    "parameters.FinetuneBudget": "parameters.sections.FinetuneBudget",
+    "parameters.IngestionParams": "parameters.sections.IngestionParams",
+    "parameters.InspectionParams": "parameters.sections.InspectionParams",
+    "parameters.MemoryBankParams": "parameters.sections.MemoryBankParams",
+    "parameters.PixelReconstructionParams": "parameters.sections.PixelReconstructionParams",
+    "parameters.SSLFinetuneParams": "parameters.sections.SSLFinetuneParams",
+    "parameters.ScoringParams": "parameters.sections.ScoringParams",
+    "parameters.Section": "parameters.sections.Section",
+    "parameters.SummaryParams": "parameters.sections.SummaryParams",
+    "parameters.TrainingParams": "parameters.sections.TrainingParams",
+    "per_category_parameters": "parameters.per_category",
+    "pipelines.per_category": "pipelines.namespaces",
+    "pipelines.studies.candidates": "studies.candidates",
+    "pipelines.studies.choices": "studies.choices",
+    "pipelines.studies.encoder": "detectors.sources.encoder",
+    "pipelines.studies.fresh": "detectors.sources.fresh",
+    "pipelines.studies.measure": "studies.measure",
+    "pipelines.studies.representations": "studies.representations",
+    "pipelines.studies.searches": "studies.searches",
+    "pipelines.studies.sections": "studies.sections",
+    "pipelines.studies.sources": "detectors.sources.cached",
+    "pipelines.studies.workbench": "studies.experiment",
+    "progress": "core.progress",
+    "runners": "project.runners",
+    "session": "project.session",
+    "studies.cache": "core.content_cache",
+    "studies.cells": "parameters.configurations",
+    "study_parameters": "parameters.studies",
+    "training": "core.resumable_training",
+}
+# Packages that are gone and whose modules went to several others: only what was in them can be answered for.
+DISSOLVED = {"neighbors"}
+
+
+class MovedError(InputError, ModuleNotFoundError):
+    """A module or name is asked for by the path that it had before."""
+
+
+class MovedFinder:
+    """A finder of ``sys.meta_path`` that answers imports of modules that have moved.
+
+    It is the first one, because a folder with nothing but ``__pycache__``, as git leaves it, is a package to Python.
+    """
+
+    @staticmethod
+    def find_spec(
+        fullname: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Find an empty package in the place of one that is gone, and nothing else.
+
+        Raises:
+            MovedError: If the module has moved.
+        """
+        path = fullname.removeprefix(PACKAGE)
+        if path == fullname:
+            return None
+        if path in MOVED:
+            raise moved(fullname)
+        return ModuleSpec(fullname, None, is_package=True) if path in DISSOLVED else None
+
+
+def install() -> None:
+    """Answer imports from now on."""
+    if MovedFinder not in sys.meta_path:
+        sys.meta_path.insert(0, MovedFinder)
+
+
+def present_path(path: str) -> str | None:
+    """The path of what had a path before; None where it has not moved.
+
+    Args:
+        path: Dotted path of a module, or of a name in it.
+    """
+    known, rest = path.removeprefix(PACKAGE), ""
+    if known == path:
+        return None
+    while known not in MOVED:
+        known, dot, last = known.rpartition(".")
+        if not dot:
+            return None
+        rest = f".{last}{rest}"
+    return f"{PACKAGE}{MOVED[known]}{rest}"
+
+
+def moved(path: str) -> MovedError:
+    """The error of a path that has moved.
+
+    Args:
+        path: Dotted path of a module, or of a name in it.
+    """
+    others: dict[str, list[str]] = {}
+    for former, present in MOVED.items():
+        module, _, name = former.rpartition(".")
+        if PACKAGE + module == path:
+            others.setdefault(present.rpartition(".")[0], []).append(name)
+    besides = "".join(
+        f", its {', '.join(names)} to {PACKAGE}{home}" for home, names in others.items()
+    )
+    return MovedError(
+        f"{path} has moved to {present_path(path)}{besides}: change the import, the catalog entry or the option that "
+        "names it."
+    )
+
+
+def no_attribute(module: str, name: str) -> AttributeError | MovedError:
+    """The error of a name that a module does not have, for the module's ``__getattr__``."""
+    if f"{module}.{name}".removeprefix(PACKAGE) in MOVED:
+        return moved(f"{module}.{name}")
+    return AttributeError(f"module {module!r} has no attribute {name!r}")
