@@ -53,9 +53,9 @@ def test_both_detectors_are_heard(run_project, tmp_path):
 
     residuals, nearest = (
         "reconstruction.residual_maps.ResidualMaps",
-        "neighbors.search.NearestPatches",
+        "memory_bank.nearest_patches.NearestPatches",
     )
-    maps = load(out, "07_model_output/mono/hybrid_maps.npz", "neighbors.maps.AnomalyMaps")
+    maps = load(out, "07_model_output/mono/hybrid_maps.npz", "scoring.anomaly_maps.AnomalyMaps")
     test = load(out, "07_model_output/mono/feature_residuals.npz", residuals)
     good = load(out, "06_models/mono/held_out_feature_residuals.npz", residuals)
     searched = load(out, "07_model_output/mono/nearest_patches.npz", nearest)
