@@ -7,6 +7,7 @@ from urllib.parse import unquote
 import pytest
 import yaml
 
+from reb_pipeline.metrics.registry import METRICS
 from reb_pipeline.parameters.per_category import CATEGORY_SECTIONS, FREE_NAMES, SHARED_SECTIONS
 
 ROOT = Path(__file__).parents[1]
@@ -79,6 +80,13 @@ def test_every_dataset_is_listed_with_its_layer_and_file() -> None:
         assert layer == entry["metadata"]["kedro-viz"]["layer"], name
         if "filepath" in entry:
             assert entry["filepath"].endswith("/" + file.strip("`")), name
+
+
+def test_every_metric_is_explained() -> None:
+    section = read("method.md").partition("\n## Metrics\n")[2].partition("\n### ")[0]
+    explained = [line for line in section.splitlines() if line.startswith("| `")]
+    names = {name for line in explained for name in re.findall(r"`(\w+)`", line.split("|")[1])}
+    assert names == set(METRICS)
 
 
 def test_every_environment_is_listed() -> None:

@@ -11,6 +11,8 @@ from conftest import SMALL, newest, read_json
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.datasets import PlainFolderDataset
 from reb_pipeline.defectmaker.records import SyntheticDefects
+from reb_pipeline.metrics.image import IMAGE_METRICS
+from reb_pipeline.metrics.pixel import PIXEL_METRICS
 from reb_pipeline.pipelines.pixel_reconstruction.examples import choose_examples, synthetic_examples
 from reb_pipeline.pipelines.pixel_reconstruction.pipeline import MODELS
 from reb_pipeline.reconstruction.pixel_networks import PIXEL_MODELS
@@ -49,7 +51,7 @@ def test_three_models_are_trained_compared_and_drawn(run_project, params):
     table = pd.read_parquet(newest(out / "08_reporting/part", "pixel_reconstruction_table.parquet"))
     assert table["model"].tolist() == list(MODELS)
     assert (table["loss"] == "l2").all()
-    metrics = ["image_auroc", "image_ap", "image_f1_max", "pixel_auroc", "pixel_ap", "au_pro"]
+    metrics = [*IMAGE_METRICS, *PIXEL_METRICS]
     assert table[metrics].map(lambda value: 0 <= value <= 1).all(axis=None)
     assert np.isfinite(table["reconstructed_share"]).all()
     scores = pd.read_parquet(

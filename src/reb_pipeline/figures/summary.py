@@ -1,36 +1,35 @@
 """Plotly figure of metrics across categories."""
 
+from itertools import cycle
+
 import pandas as pd
 import plotly.graph_objects as go
 
-# Named as reb_pipeline.metrics names them, in the order of the bars.
-_METRICS = {
-    "image_auroc": ("image AUROC", "#0072B2"),
-    "pixel_auroc": ("pixel AUROC", "#E69F00"),
-    "au_pro": ("AU-PRO", "#009E73"),
-    "au_spro": ("AU-sPRO", "#CC79A7"),
-}
+from reb_pipeline.metrics.registry import HEADLINES, METRICS
+
+# Of the headline metrics in their order; Okabe and Ito's colour-blind-safe palette.
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
 
 
 def summary_figure(summary: pd.DataFrame) -> go.Figure:
     """Bars of the metrics by category.
 
     Args:
-        summary: one row a category: ``category`` str and any of ``image_auroc``, ``pixel_auroc``,
-            ``au_pro`` and ``au_spro``, each in [0, 1] or NaN where it could not be measured.
-            Metrics without any value get no bars.
+        summary: one row a category: ``category`` str and any of the headline metrics
+            (:data:`reb_pipeline.metrics.registry.HEADLINES`), each in [0, 1] or NaN where it could
+            not be measured. Metrics without any value get no bars.
 
     Returns:
         The figure, wide enough for the bars' values to be read.
     """
     figure = go.Figure()
-    for metric, (name, colour) in _METRICS.items():
+    for metric, colour in zip(HEADLINES, cycle(_COLOURS), strict=False):
         if metric not in summary or summary[metric].isna().all():
             continue
         figure.add_bar(
             x=summary["category"],
             y=summary[metric],
-            name=name,
+            name=METRICS[metric].title,
             marker_color=colour,
             texttemplate="%{y:.3f}",
             textposition="inside",

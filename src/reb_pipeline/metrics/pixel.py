@@ -4,13 +4,19 @@ The metrics depend on the scores only through their order, so counts per score b
 first pass (:func:`reb_pipeline.metrics.score_bins.choose_bins`) chooses the bins, the second fills a
 histogram that can be kept per defect type and added up. Each curve is then read off the counts, from
 the highest bin down.
+
+A metric is a function of :class:`PixelCounts` and its line in :data:`PIXEL_METRICS`; one of MVTec LOCO's saturated
+regions has its line in :data:`SATURATED_METRICS`.
 """
 
+from dataclasses import dataclass
+from operator import attrgetter
 from typing import Self
 
 import cv2
 import numpy as np
 
+from reb_pipeline.metrics.metric import Metric
 from reb_pipeline.metrics.score_bins import ScoreBins
 
 
@@ -23,7 +29,7 @@ def saturation_area(
         region_area: pixels of the region.
         saturation_threshold: a fraction of the region's area if relative, else pixels, of which
             a smaller region needs only its own area.
-        relative_saturation: whether the threshold is a fraction.
+        relative_saturation: True if the threshold is a fraction.
     """
     if relative_saturation:
         return saturation_threshold * region_area
@@ -31,7 +37,7 @@ def saturation_area(
 
 
 class _RegionHistogram:
-    """Good pixels and regions' overlap per score bin: what a (saturated) PRO curve is read off.
+    """Good pixels and regions' overlap per score bin, from which a (saturated) PRO curve is read.
 
     ``bins`` come from ``choose_bins``, ``region_count`` regions are in it.
     """
@@ -58,8 +64,8 @@ class _RegionHistogram:
         np.add.at(self.good, bins.ravel(), 1)
         np.subtract.at(self.good, bins[anomalous], 1)
 
-    def _area_under_overlap(self, fpr_limit: float) -> float | None:
-        """Mean overlap over the false positive rates in [0, fpr_limit]."""
+    def area_under_overlap(self, fpr_limit: float) -> float | None:
+        """Mean overlap over the false positive rates in [0, fpr_limit]; None without regions or good pixels."""
         if not self.region_count or not self.good.any():
             return None
         hit = np.flatnonzero(self.overlap)[::-1]
@@ -74,6 +80,37 @@ class _RegionHistogram:
         x = np.concatenate([fpr[:below], [fpr_limit]])
         y = np.concatenate([overlap[:below], [end]])
         return float(np.trapezoid(y, x) / fpr_limit)
+
+
+@dataclass(frozen=True)
+class PixelCounts:
+    """Pixels at each threshold that adds anomalous pixels, thresholds falling.
+
+    Attributes:
+        anomalous: int64 [T], anomalous pixels whose score is in the threshold's bin.
+        good: int64 [T], good pixels whose score is in the threshold's bin.
+        true_positives: int64 [T], anomalous pixels at or above the threshold.
+        false_positives: int64 [T], good pixels at or above the threshold.
+        good_total: Good pixels of all scores.
+        region_overlap: Normalised area under the per-region overlap; None without regions.
+    """
+
+    anomalous: np.ndarray
+    good: np.ndarray
+    true_positives: np.ndarray
+    false_positives: np.ndarray
+    good_total: int
+    region_overlap: float | None
+
+    @property
+    def anomalous_total(self) -> int:
+        """Anomalous pixels of all scores."""
+        return int(self.true_positives[-1])
+
+    @property
+    def anomalous_share(self) -> np.ndarray:
+        """Share of the anomalous pixels in each threshold's bin, float64 [T]: the gain in recall."""
+        return self.anomalous / self.anomalous_total
 
 
 class PixelHistogram(_RegionHistogram):
@@ -116,23 +153,21 @@ class PixelHistogram(_RegionHistogram):
                 per-region overlap is averaged.
 
         Returns:
-            Each in [0, 1], or None without anomalous or without good pixels: ``pixel_auroc``,
-            ``pixel_ap``, ``pixel_f1_max`` as for images, and ``au_pro``, the normalised area under
-            the per-region overlap (Bergmann et al., CVPR 2020, "Uninformed Students").
+            :data:`PIXEL_METRICS`, each in [0, 1], or None without anomalous or without good pixels.
         """
         if not self.anomalous.any() or not self.good.any():
-            return dict.fromkeys(("pixel_auroc", "pixel_ap", "pixel_f1_max", "au_pro"))
+            return dict.fromkeys(PIXEL_METRICS)
         hit = np.flatnonzero(self.anomalous)[::-1]  # elsewhere recall stands still
-        positive, beside = self.anomalous[hit], self.good[hit]
-        true, false = np.cumsum(positive), _at_or_above(self.good)
-        positives, negatives, false = true[-1], false[0], false[hit]
-        below = negatives - false + beside / 2  # good pixels that each is above, ties half
-        return {
-            "pixel_auroc": float(np.sum(positive / positives * (below / negatives))),
-            "pixel_ap": float(np.sum(positive / positives * (true / (true + false)))),
-            "pixel_f1_max": float((2 * true / (true + false + positives)).max()),
-            "au_pro": self._area_under_overlap(fpr_limit),
-        }
+        anomalous, false = self.anomalous[hit], _at_or_above(self.good)
+        counts = PixelCounts(
+            anomalous=anomalous,
+            good=self.good[hit],
+            true_positives=np.cumsum(anomalous),
+            false_positives=false[hit],
+            good_total=int(false[0]),
+            region_overlap=self.area_under_overlap(fpr_limit),
+        )
+        return {name: metric(counts) for name, metric in PIXEL_METRICS.items()}
 
 
 class SaturatedHistogram(_RegionHistogram):
@@ -183,11 +218,44 @@ class SaturatedHistogram(_RegionHistogram):
                 to which the saturated overlap is averaged.
 
         Returns:
-            ``au_spro`` in [0, 1], the normalised area under the mean saturated per-region overlap
-            min(|P ∩ A| / s, 1) of prediction P, region A and saturation area s (Bergmann et al.,
-            IJCV 2022, "Beyond Dents and Scratches"); None without regions or good pixels.
+            :data:`SATURATED_METRICS`, each in [0, 1]; None without regions or good pixels.
         """
-        return {"au_spro": self._area_under_overlap(fpr_limit)}
+        return {name: metric(self, fpr_limit) for name, metric in SATURATED_METRICS.items()}
+
+
+def pixel_auroc(counts: PixelCounts) -> float:
+    """Area under the ROC curve of pixels."""
+    below = counts.good_total - counts.false_positives + counts.good / 2  # ties count half
+    return np.sum(counts.anomalous_share * (below / counts.good_total))
+
+
+def pixel_ap(counts: PixelCounts) -> float:
+    """Average precision of pixels: the sum of precision x gain in recall over thresholds."""
+    precision = counts.true_positives / (counts.true_positives + counts.false_positives)
+    return np.sum(counts.anomalous_share * precision)
+
+
+def pixel_f1_max(counts: PixelCounts) -> float:
+    """Best F1 score of pixels of any threshold."""
+    predicted = counts.true_positives + counts.false_positives
+    return (2 * counts.true_positives / (predicted + counts.anomalous_total)).max()
+
+
+PIXEL_METRICS = {
+    "pixel_auroc": Metric("pixel AUROC", pixel_auroc, headline=True),
+    "pixel_ap": Metric("pixel AP", pixel_ap),
+    "pixel_f1_max": Metric("pixel F1max", pixel_f1_max, in_studies=False),
+    # Bergmann et al., CVPR 2020, "Uninformed Students".
+    "au_pro": Metric("AU-PRO", attrgetter("region_overlap"), headline=True),
+}
+# Of a SaturatedHistogram and the limit of the false positive rate.
+SATURATED_METRICS = {
+    # Normalised area under the mean saturated per-region overlap min(|P ∩ A| / s, 1) of prediction P,
+    # region A and saturation area s (Bergmann et al., IJCV 2022, "Beyond Dents and Scratches").
+    "au_spro": Metric(
+        "AU-sPRO", SaturatedHistogram.area_under_overlap, headline=True, in_studies=False
+    ),
+}
 
 
 def _at_or_above(counts: np.ndarray) -> np.ndarray:

@@ -9,12 +9,11 @@ from PIL import Image
 from reb_pipeline.core.progress import progress
 from reb_pipeline.metrics.image import image_metrics
 from reb_pipeline.metrics.pixel import PixelHistogram, SaturatedHistogram, saturation_area
+from reb_pipeline.metrics.registry import LOGICAL, STRUCTURAL
 from reb_pipeline.metrics.score_bins import choose_bins
 
 if TYPE_CHECKING:
     import pandas as pd
-
-STRUCTURAL, LOGICAL = "structural_anomalies", "logical_anomalies"  # the defect types of MVTec LOCO
 
 
 class Maps(Protocol):
@@ -31,13 +30,13 @@ class Maps(Protocol):
 
 
 class Masks(Protocol):
-    """What opens masks, see :class:`reb_pipeline.datasets.ImageCollection`."""
+    """Opener of masks, see :class:`reb_pipeline.datasets.ImageCollection`."""
 
     category: str
 
     @property
     def has_regions(self) -> bool:
-        """Whether every mask file is one annotated region with a saturation threshold."""
+        """True if every mask file is one annotated region with a saturation threshold."""
 
     def open_mask(self, mask_paths: Sequence[str]) -> np.ndarray:
         """Unite the masks of one image, bool [height, width]."""
@@ -63,9 +62,9 @@ def evaluate(
     Args:
         scores: One row a test image: id, label, defect_type, mask_paths, width, height, image_score.
         maps: Anomaly maps of the same images.
-        masks: What opens the masks.
+        masks: Opener of the masks.
         pro_fpr_limit: False positive rate that AU-PRO is integrated to.
-        spro_fpr_limit: The same for AU-sPRO.
+        spro_fpr_limit: False positive rate that AU-sPRO is integrated to.
         description: Label of the progress bar; no bar without it.
 
     Returns:
@@ -105,7 +104,7 @@ def evaluate(
 
 
 class _PixelMetrics:
-    """Histograms of pixel scores, one a defect type, read off together with that of the good images."""
+    """Histograms of pixel scores: one of the good images, and one a defect type to add to it."""
 
     def __init__(
         self,

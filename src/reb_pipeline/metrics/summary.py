@@ -1,20 +1,10 @@
-"""One table over categories."""
+"""Table of metrics over categories."""
 
 from typing import Any
 
 import pandas as pd
 
-from reb_pipeline.metrics.report import LOGICAL, STRUCTURAL
-
-METRICS = [
-    "image_auroc", "image_ap", "image_f1_max",
-    "pixel_auroc", "pixel_ap", "pixel_f1_max", "au_pro", "au_spro",
-]  # fmt: skip
-LOCO_METRICS = {
-    "image_auroc_structural": ("per_defect_type", STRUCTURAL),
-    "image_auroc_logical": ("per_defect_type", LOGICAL),
-    "image_auroc_loco_mean": ("structural_logical_mean",),
-}
+from reb_pipeline.metrics.registry import LOCO_METRICS, METRICS, loco_metrics, measured_metrics
 
 
 def summary_table(reports: list[dict[str, Any]], textures: list[str]) -> pd.DataFrame:
@@ -45,23 +35,9 @@ def summary_table(reports: list[dict[str, Any]], textures: list[str]) -> pd.Data
 
 def _row(report: dict[str, Any]) -> dict[str, Any]:
     row = {name: report[name] for name in ("category", "good_images", "anomalous_images")}
-    row |= {name: report[name] for name in METRICS if report.get(name) is not None}
-    row |= loco_metrics(report)
+    row |= measured_metrics(report) | loco_metrics(report)
     row["note"] = "" if report["has_masks"] else "no masks: image metrics only"
     return row
-
-
-def loco_metrics(report: dict[str, Any]) -> dict[str, float | None]:
-    """MVTec LOCO's image AUROCs of a report; nothing of other data sets."""
-    if "structural_logical_mean" not in report:
-        return {}
-    found = {}
-    for name, path in LOCO_METRICS.items():
-        part = report
-        for key in path:
-            part = part[key]
-        found[name] = part["image_auroc"]
-    return found
 
 
 def _mean_row(name: str, group: pd.DataFrame, metrics: list[str]) -> dict[str, Any]:
@@ -76,7 +52,7 @@ def _mean_row(name: str, group: pd.DataFrame, metrics: list[str]) -> dict[str, A
 
 
 def render_table(table: pd.DataFrame) -> str:
-    """The table as text, metrics in percent.
+    """Render the table as text, metrics in percent.
 
     Args:
         table: See :func:`summary_table`.

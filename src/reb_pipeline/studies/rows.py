@@ -6,16 +6,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reb_pipeline.metrics import registry
+from reb_pipeline.metrics.registry import LOCO_METRICS, loco_metrics
 from reb_pipeline.metrics.significance import delong_test, wilcoxon_over_categories
-from reb_pipeline.metrics.summary import LOCO_METRICS, loco_metrics
 from reb_pipeline.parameters.configurations import CELL_FIELDS
 
 MEASURED = "measured"
 ALL_DEFECTS, MEAN = "all", "mean"
 METRICS = [
-    "image_auroc", "image_ap", "image_f1_max", "pixel_auroc", "pixel_ap", "au_pro",
+    *(name for name, metric in registry.METRICS.items() if metric.in_studies),
     *LOCO_METRICS,
-]  # fmt: skip
+]
 COSTS = ["fit_seconds", "images_per_second", "model_mib"]
 ADDED = ["image_auroc_low", "image_auroc_high", "fitted_alpha", *COSTS]
 COLUMNS = [

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reb_pipeline.metrics.registry import HEADLINES
 from reb_pipeline.parameters.configurations import CELL_FIELDS
 from reb_pipeline.studies.rows import ADDED, ALL_DEFECTS, COSTS, MEASURED, PUBLISHED
 
@@ -80,12 +81,10 @@ def render_study(table: pd.DataFrame) -> str:
         rows = rows[rows["defect_type"] == ALL_DEFECTS]
     settings = [name for name in ("choice", *CELL_FIELDS) if name in rows]
     told = ["category", *(name for name in settings if len(rows[name].dropna().unique()) > 1)]
-    percent = [
-        name
-        for name in ("image_auroc", *ADDED[:2], "pixel_auroc", "au_pro", PUBLISHED + "image_auroc",
-                     "regret", "wide_regret", "difference")
-        if name in rows and rows[name].notna().any()
-    ]  # fmt: skip
+    # The interval follows the image AUROC, which is a headline too.
+    numbers = dict.fromkeys(("image_auroc", *ADDED[:2], *HEADLINES, PUBLISHED + "image_auroc",
+                             "regret", "wide_regret", "difference"))  # fmt: skip
+    percent = [name for name in numbers if name in rows and rows[name].notna().any()]
     shown = rows[told].map(_plain).join(100 * rows[percent].astype(float))
     others = [name for name in ("p_value", *COSTS, "fitted_alpha") if name in rows]
     shown = shown.join(rows[[name for name in others if rows[name].notna().any()]])

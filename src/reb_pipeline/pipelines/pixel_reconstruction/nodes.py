@@ -74,8 +74,8 @@ def score_pixel_models(
     *models: NetworkWeights,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Compare each model with the truth, and measure how much of a synthetic defect it reconstructs."""
+    from reb_pipeline.metrics.registry import measured_metrics
     from reb_pipeline.metrics.report import evaluate
-    from reb_pipeline.metrics.summary import METRICS
     from reb_pipeline.pipelines.pixel_reconstruction.examples import synthetic_examples
     from reb_pipeline.reconstruction.pixels import PixelReconstructor
     from reb_pipeline.reconstruction.reconstructed_defects import mean_share
@@ -98,11 +98,9 @@ def score_pixel_models(
             spro_fpr_limit=evaluation.spro_fpr_limit,
             description=f"{raw_images.category}: pixel metrics, {_words(model)}",
         )
-        metrics = {name: report[name] for name in METRICS if report.get(name) is not None}
         share = mean_share(reconstructor, examples)
-        rows.append(
-            {"model": model, "loss": reconstructor.loss, **metrics, "reconstructed_share": share}
-        )
+        row = {"model": model, "loss": reconstructor.loss, **measured_metrics(report)}
+        rows.append({**row, "reconstructed_share": share})
         scores.append(of_images.assign(model=model))
     return pd.concat(scores, ignore_index=True), pd.DataFrame(rows)
 
