@@ -1,9 +1,10 @@
-"""What happens around a run: checks before it, a manifest and a summary after it."""
+"""Hooks around a run: checks before it, a manifest and a summary after it."""
 
 import hashlib
 import logging
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Callable
 from importlib.metadata import distributions
 from pathlib import Path
@@ -25,20 +26,14 @@ logger = logging.getLogger(__name__)
 MANIFEST = "run_manifest"
 PARAMETERS = ("params:", "parameters")
 RAW_IMAGES = ".raw_images"  # after the name of a category
-# Worth a path at the end of a run.
-OUTCOMES = (
-    ".defect_gallery", ".hardest_images", ".report", ".residual_maps", ".pixel_reconstructions", ".hybrid_comparison",
-    ".packaged_model", ".inspection_report", "selected_parameters",
-)  # fmt: skip
-# Metrics by what judged, before the name of a category.
-MEASURED = ("metrics_", "feature_reconstruction_metrics_", "hybrid_metrics_")
-# Section of the parameters -> the folder of images it names, what these would be of a category.
+# Section of the parameters -> the folder of images that it names, and how these would belong to a category.
 FOLDERS: dict[str, tuple[Callable[[Any, str], str | None], str]] = {
     "calibration": (lambda params, _: params.folder, "good parts of"),
     "bank_update": (lambda params, _: params.add, "added to"),
     "inspection": (lambda params, category: params.folder(category), "inspected as"),
 }
-STUDY, TABLE, FIGURE = "study_", "_table", "_figure"  # around the name of a study
+# Kinds of output that are printed when a run ends, as the metadata of the catalog name them.
+PATH, METRICS, STUDY = "path", "metrics", "study"
 
 
 def _is_parameter(name: str) -> bool:
@@ -46,7 +41,7 @@ def _is_parameter(name: str) -> bool:
 
 
 class PreflightHooks:
-    """Says in one sentence what cannot work, before long work starts."""
+    """Refuses in one sentence a run that cannot work, before long work starts."""
 
     @hook_impl
     def before_pipeline_run(self, pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
@@ -90,7 +85,7 @@ class PreflightHooks:
 
     @staticmethod
     def _check_folders(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
-        """Insist on one category for each folder of images that parameters name."""
+        """Check that each folder of images that parameters name belongs to one category."""
         for section, (folder_of, purpose) in FOLDERS.items():
             belongs_to: dict[str, str] = {}
             for name in sorted(pipeline.inputs()):
@@ -110,7 +105,7 @@ class PreflightHooks:
 
     @staticmethod
     def _check_packaging(pipeline: "Pipeline") -> None:
-        """Look for what the export of the network needs, before the training that it comes after."""
+        """Check the packages that the export of the network needs, before the training that it follows."""
         if any(name.endswith(".packaged_model") for name in pipeline.all_outputs()):
             from reb_pipeline.features.onnx_export import insist_on_packages
 
@@ -126,7 +121,7 @@ class PreflightHooks:
 
     @staticmethod
     def _check_sources(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
-        """Open what saliency and textures come from, and list the folders of good images."""
+        """Open the sources of saliency and textures, and list the folders of good images."""
         for name in pipeline.inputs():
             if name.startswith("params:defect_synthesis."):
                 from reb_pipeline.defectmaker.saliency import saliency_estimator
@@ -166,7 +161,7 @@ class PreflightHooks:
 
 
 def _is_tolerated(name: str, pipeline: "Pipeline") -> bool:
-    """Whether all nodes that read a dataset can do without it."""
+    """True if all nodes that read a dataset can do without it."""
     return all(
         TOLERATES_MISSING_DATA in node.tags for node in pipeline.nodes if name in node.inputs
     )
@@ -224,43 +219,61 @@ class ManifestHooks:
 
 
 class SummaryHooks:
-    """Ends a run with a table of its metrics and the paths of its figures."""
+    """Prints tables and paths when a run ends.
+
+    The metadata of an output in the catalog, ``reb: {end_of_run: <kind>}``, say what: ``path`` its path, ``metrics`` a
+    table of the metrics of all categories, ``study`` the table of a study and its path.
+    """
 
     @hook_impl
     def after_pipeline_run(self, pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
-        """Print what this run measured and drew."""
-        outputs = sorted(pipeline.all_outputs())
-        for prefix in MEASURED:
-            measured = [name for name in outputs if name.startswith(prefix)]
-            if measured:
-                from reb_pipeline.metrics.summary import render_table, summary_table
-                from reb_pipeline.parameters.sections import SummaryParams
-
-                # A plain dictionary where no node of the run asks for it.
-                params = SummaryParams.model_validate(catalog["params:summary"].load())
-                table = summary_table([catalog[name].load() for name in measured], params.textures)
-                title = prefix.removesuffix("_").replace("_", " ")
-                sys.stdout.write(f"\n{title}\n{render_table(table)}\n\n")
-        for name in outputs:
-            if name.startswith(STUDY) and name.endswith(TABLE):
+        """Print the outputs of this run."""
+        kinds = {name: _end_of_run(catalog[name]) for name in sorted(pipeline.all_outputs())}
+        measured = [name for name, kind in kinds.items() if kind == METRICS]
+        if measured:
+            self._print_metrics(measured, catalog)
+        for name, kind in kinds.items():
+            if kind == STUDY:
                 from reb_pipeline.studies.views import render_study
 
                 sys.stdout.write(f"\n{name}\n{render_study(catalog[name].load())}\n\n")
-        for name in outputs:
-            if name.endswith(OUTCOMES) or (
-                name.startswith(STUDY) and name.endswith((TABLE, FIGURE))
-            ):
+        for name, kind in kinds.items():
+            if kind in (PATH, STUDY):
                 sys.stdout.write(f"{name}: {catalog[name]._get_load_path()}\n")
+
+    @staticmethod
+    def _print_metrics(names: list[str], catalog: "CatalogProtocol") -> None:
+        """Print one table for each detector; its title is the name of the dataset without the category."""
+        from reb_pipeline.metrics.summary import render_table, summary_table
+        from reb_pipeline.parameters.sections import SummaryParams
+
+        # A plain dictionary where no node of the run asks for it.
+        params = SummaryParams.model_validate(catalog["params:summary"].load())
+        tables = defaultdict(list)
+        for name in names:
+            report = catalog[name].load()
+            tables[name.removesuffix(f"_{report['category']}")].append(report)
+        # The table of the memory bank comes first.
+        for title in sorted(tables, key=lambda title: (title != "metrics", title)):
+            table = render_table(summary_table(tables[title], params.textures))
+            sys.stdout.write(f"\n{title.replace('_', ' ')}\n{table}\n\n")
+
+
+def _end_of_run(dataset: Any) -> str | None:
+    """Kind of output that the metadata of a dataset give; None if it is not printed."""
+    metadata = getattr(dataset, "metadata", None) or {}
+    kind: str | None = metadata.get("reb", {}).get("end_of_run")
+    return kind
 
 
 def _version(dataset: Any) -> str | None:
-    """The version that is loaded from a dataset; None for one without versions."""
+    """Version that a dataset loads; None for one without versions."""
     is_versioned = isinstance(dataset, AbstractVersionedDataset)
     return dataset.resolve_load_version() if is_versioned else None
 
 
 def _source(dataset: Any, version: str | None) -> Any:
-    """A version, or what a dataset without versions says of itself."""
+    """Version of a dataset, or the description of one without versions."""
     return version or {key: str(value) for key, value in dataset._describe().items()}
 
 

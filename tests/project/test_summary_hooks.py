@@ -1,0 +1,89 @@
+"""Tables and paths at the end of a run, as the metadata of the catalog ask for them."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from kedro.io import DataCatalog
+from kedro.pipeline import Node, Pipeline
+
+from reb_pipeline.project.hooks import METRICS, PATH, STUDY, SummaryHooks
+
+ROOT = Path(__file__).parents[2]
+
+
+def nothing() -> None: ...
+
+
+@pytest.fixture
+def print_end(tmp_path, capsys):
+    """Save these outputs, of (kind, value) by name, and return what the end of their run prints."""
+
+    def print_end(outputs):
+        entries = {
+            name: {
+                "type": "kedro_datasets.json.JSONDataset",
+                "filepath": str(tmp_path / f"{name}.json"),
+                "metadata": {"kedro-viz": {"layer": "reporting"}, **metadata},
+            }
+            for name, (metadata, _) in outputs.items()
+        }
+        catalog = DataCatalog.from_config(entries)
+        for name, (_, value) in outputs.items():
+            catalog[name].save(value)
+        catalog["params:summary"] = {"textures": []}
+        catalog["in_memory"] = None
+        nodes = [Node(nothing, None, name, name=name) for name in outputs]
+        nodes.append(Node(nothing, None, "in_memory", name="in_memory"))
+        SummaryHooks().after_pipeline_run(Pipeline(nodes), catalog)
+        return capsys.readouterr().out
+
+    return print_end
+
+
+def of_kind(kind):
+    return {"reb": {"end_of_run": kind}}
+
+
+def report(category, auroc):
+    return {
+        "category": category, "good_images": 1, "anomalous_images": 2, "has_masks": True,
+        "image_auroc": auroc,
+    }  # fmt: skip
+
+
+def test_outputs_with_a_path_are_printed_by_name(print_end, tmp_path):
+    printed = print_end(
+        {"new_figure": (of_kind(PATH), 1), "table": ({}, 2), "chosen": (of_kind(PATH), 3)}
+    )
+    assert printed == f"chosen: {tmp_path}/chosen.json\nnew_figure: {tmp_path}/new_figure.json\n"
+
+
+def test_metrics_are_one_table_a_detector(print_end):
+    names = ("metrics", "hybrid_metrics", "feature_reconstruction_metrics")
+    printed = print_end({
+        f"{name}_{category}": (of_kind(METRICS), report(category, value))
+        for value, name in enumerate(names)
+        for category in ("metal_nut", "pill")
+    })  # fmt: skip
+    tables = [text.splitlines() for text in printed.strip().split("\n\n\n")]
+    assert [lines[0] for lines in tables] == [
+        "metrics", "feature reconstruction metrics", "hybrid metrics",
+    ]  # fmt: skip
+    assert [lines[2].split() for lines in tables] == [
+        ["metal_nut", "1", "2", value] for value in ("0.00", "200.00", "100.00")
+    ]
+
+
+def test_no_table_without_metrics(print_end):
+    assert print_end({"samples": ({}, 1)}) == ""
+
+
+def test_the_catalog_names_known_kinds_only():
+    catalog = yaml.safe_load((ROOT / "conf/base/catalog.yml").read_text())
+    kinds = [
+        entry["metadata"]["reb"]["end_of_run"]
+        for name, entry in catalog.items()
+        if name != "_output_root" and "reb" in entry["metadata"]
+    ]
+    assert set(kinds) == {PATH, METRICS, STUDY}
