@@ -110,7 +110,7 @@ def follow(images: Images, before: State, forget: list[int], added: range, unsee
 
 def calibrate(images: Images, bank: MemoryBank, coreset: Coreset, unseen: range) -> NearestPatches:
     """The nearest coreset rows of images that are not in the bank."""
-    return search_images(iter(images.patches(unseen)), coreset.features(bank))
+    return search_images(iter(images.patches(unseen)), coreset.of(bank))
 
 
 class Clock:

@@ -20,14 +20,14 @@ from reb_pipeline.core.errors import print_input_error
 from reb_pipeline.core.progress import progress
 from reb_pipeline.datasets import ELPVDataset
 from reb_pipeline.features.extractor import PatchExtractor, extract_patches
+from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.images.collection import loose_images
 from reb_pipeline.memory_bank.bank import Coreset, MemoryBank, collect_patches
 from reb_pipeline.memory_bank.coreset import select_coreset
-from reb_pipeline.memory_bank.density import LocalDensity, measure_local_density
+from reb_pipeline.memory_bank.density import measure_local_density
 from reb_pipeline.memory_bank.held_out import search_own_images
-from reb_pipeline.memory_bank.nearest_patches import NearestPatches, search_images
-from reb_pipeline.scoring.image_scores import ImageScoreSettings, image_scores
-from reb_pipeline.scoring.patch_scores import Neighborhoods, patch_scores
+from reb_pipeline.scoring.detector import MemoryBankDetector
+from reb_pipeline.scoring.settings import ScoringSettings
 
 RATES = (0.01, 0.05, 0.1)
 CALIBRATION_IMAGES = 99
@@ -39,42 +39,35 @@ SIDE = 128  # pixels
 
 
 class Fitted(NamedTuple):
-    """A bank with all that scoring needs."""
+    """A bank and the detector of the project's defaults."""
 
     bank: MemoryBank
     coreset: Coreset
-    density: LocalDensity
-
-    def scores(self, found: NearestPatches) -> np.ndarray:
-        """Image scores as the project's defaults make them, float32 [images]."""
-        around = Neighborhoods(found, self.density, self.coreset.features(self.bank))
-        patches = patch_scores(
-            around, "ldknn", n_neighbors=NEIGHBORS, alpha=1.0, form="subtract_squared"
-        )
-        settings = ImageScoreSettings()
-        return image_scores(patches, around, "block_max", n_neighbors=NEIGHBORS, settings=settings)
+    detector: MemoryBankDetector
 
     def scores_of(self, grids: np.ndarray, images: np.ndarray) -> np.ndarray:
         """Scores of images that are not in the bank, float32 [all images], NaN for the others."""
-        patches = ((str(image), grids[image]) for image in images)
+        found = self.detector.search((str(image), grids[image]) for image in images)
         scores = np.full(len(grids), np.nan, np.float32)
-        scores[images] = self.scores(search_images(patches, self.coreset.features(self.bank)))
+        scores[images] = self.detector.score(found).image_scores
         return scores
 
 
 def fit(grids: np.ndarray, images: np.ndarray) -> Fitted:
-    """A memory bank of some images."""
+    """Fit the detector on some images."""
     patches = ((str(image), grids[image]) for image in images)
     bank = collect_patches(patches, len(images), {})
     coreset = select_coreset(bank, CORESET_RATIO, seed=0)
-    return Fitted(bank, coreset, measure_local_density(bank, coreset, NEIGHBORS))
+    scoring = ScoringSettings(n_neighbors=NEIGHBORS, max_neighbors=NEIGHBORS)
+    density = measure_local_density(bank, coreset, NEIGHBORS)
+    return Fitted(bank, coreset, MemoryBankDetector.of(coreset.of(bank), density, scoring))
 
 
 def features(folder: str | None) -> np.ndarray:
     """Patch features of all good images in the order of their paths, float32 [images, h, w, channels]."""
     images = loose_images(folder) if folder else ELPVDataset(category="mono").load()
     paths = sorted(sample.path for sample in images.samples if sample.label == 0)
-    extractor = PatchExtractor("efficientnet_lite0", image_size=SIDE, neck="paper", device="cpu")
+    extractor = PatchExtractor(FeatureSettings(image_size=SIDE), device="cpu")
     opened = ((path, images.open_image(path)) for path in progress(paths, "patch features"))
     return np.stack([grid for _, grid in extract_patches(extractor, opened)])
 
@@ -99,7 +92,7 @@ def random_splits(grids: np.ndarray, splits: int, n: int) -> tuple[np.ndarray, n
             calibration, test = np.split(rng.permutation(others), [n])
             counts.append(flagged(scores, calibration, test))
         own = search_own_images(fitted.bank, fitted.coreset, set(map(str, trained[:n])))
-        scores[[int(image) for image in own.image_ids]] = fitted.scores(own)
+        scores[[int(image) for image in own.image_ids]] = fitted.detector.score(own).image_scores
         calibration = np.array([int(image) for image in own.image_ids])
         shares.append(np.array(flagged(scores, calibration, others)) / len(others))
     return np.array(counts[:splits]), np.array(shares)

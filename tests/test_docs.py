@@ -1,22 +1,19 @@
 """What the pages say of parameters, catalog, environments and files is so."""
 
+import dataclasses
 import re
+from importlib import import_module
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 import yaml
 
+from pages import DOCS, PAGES, ROOT, names, rows
 from reb_pipeline.metrics.registry import METRICS
 from reb_pipeline.parameters.per_category import CATEGORY_SECTIONS, FREE_NAMES, SHARED_SECTIONS
+from reb_pipeline.pipelines.studies import STUDIES
 
-ROOT = Path(__file__).parents[1]
-DOCS = ROOT / "docs"
-PAGES = [
-    ROOT / "README.md",
-    *sorted(DOCS.rglob("*.md")),
-    *sorted((ROOT / "src").rglob("README.md")),
-]
 BASE = yaml.safe_load((ROOT / "conf/base/parameters.yml").read_text())
 PARAMETERS = [
     (section, name)
@@ -31,16 +28,6 @@ GRIDS = "[grids](../conf/base/parameters.yml)"
 
 def read(name: str) -> str:
     return (DOCS / name).read_text()
-
-
-def rows(page: str) -> dict[str, list[str]]:
-    """Cells of the first table row of each name in backticks."""
-    found = {}
-    for line in page.splitlines():
-        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-        if line.startswith("|") and re.fullmatch(r"`[^`]+`", cells[0]):
-            found.setdefault(cells[0].strip("`"), cells[1:])
-    return found
 
 
 def heading_anchors(page: str) -> set[str]:
@@ -82,6 +69,30 @@ def test_every_dataset_is_listed_with_its_layer_and_file() -> None:
             assert entry["filepath"].endswith("/" + file.strip("`")), name
 
 
+def test_every_field_of_a_record_is_explained():
+    _, _, section = read("catalog.md").partition("\n| record | field | dtype and shape | unit |\n")
+    explained: dict[str, list[str]] = {}
+    for line in section.partition("\n\n")[0].splitlines()[1:]:
+        record, fields = (names(cell) for cell in line.split("|")[1:3])
+        if record:
+            latest = explained.setdefault(record[0], [])
+        latest += fields
+    catalog = yaml.safe_load((ROOT / "conf/base/catalog.yml").read_text())
+    catalog.pop("_output_root")  # a place, no dataset
+    records = {
+        entry["record"] for entry in catalog.values() if entry["type"].endswith(".ArraysDataset")
+    }
+    stored = {}
+    for module, _, name in (record.rpartition(".") for record in records):
+        record_class = getattr(import_module(module), name)
+        stored[name] = [
+            field.name
+            for field in dataclasses.fields(record_class)
+            if field.metadata.get("stored", True)
+        ]
+    assert explained == stored
+
+
 def test_every_metric_is_explained() -> None:
     section = read("method.md").partition("\n## Metrics\n")[2].partition("\n### ")[0]
     explained = [line for line in section.splitlines() if line.startswith("| `")]
@@ -119,12 +130,13 @@ def test_every_pipeline_has_a_page() -> None:
 
 def test_every_study_has_a_page() -> None:
     table = read("studies/README.md")
-    for pipeline in (ROOT / "src/reb_pipeline/pipelines").glob("studies_*"):
-        name = pipeline.name.removeprefix("studies_")
-        command = f"kedro run --pipelines {pipeline.name}"
+    listed = rows((ROOT / "src/reb_pipeline/pipelines/studies/README.md").read_text())
+    for name in STUDIES:
+        command = f"kedro run --pipelines studies_{name}"
         assert f"[{name}]({name}.md)" in table
         assert f"`{command}`" in table
         assert command in read(f"studies/{name}.md")
+        assert listed[f"studies_{name}"][0] == f"`{name}.py`"
 
 
 def test_citation_names_both_papers() -> None:

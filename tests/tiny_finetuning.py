@@ -12,7 +12,7 @@ from reb_pipeline.defectmaker.fills import Donor
 from reb_pipeline.defectmaker.maker import DefectKind, DefectMaker
 from reb_pipeline.features.backbones import load_backbone
 from reb_pipeline.finetuning.network import ProxyNetwork
-from reb_pipeline.finetuning.settings import FinetuneSettings
+from reb_pipeline.finetuning.settings import TrainingSettings
 from reb_pipeline.finetuning.task import CachedImages, SyntheticTask
 from reb_pipeline.finetuning.training import ValidationSet, finetune
 
@@ -26,7 +26,7 @@ SETTINGS = {
 
 
 def make_settings(**changes):
-    return FinetuneSettings(**{**SETTINGS, **changes})
+    return TrainingSettings(**{**SETTINGS, **changes})
 
 
 def stem_state(seed=0):

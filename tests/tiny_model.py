@@ -9,18 +9,16 @@ from miniatures import SIZE, draw_part
 from reb_pipeline.calibration.record import CALIBRATION_SPLIT, Calibration
 from reb_pipeline.features.tiles import Tiles
 from reb_pipeline.images.resize import resize_image
-from reb_pipeline.inspection.model import good_image, only_coreset, pack, write_model
-from reb_pipeline.inspection.parity import Trained
+from reb_pipeline.inspection.model import good_image, pack, with_images_of_rows, write_model
 from reb_pipeline.memory_bank.bank import collect_patches
 from reb_pipeline.memory_bank.coreset import select_coreset
 from reb_pipeline.memory_bank.density import measure_local_density
-from reb_pipeline.memory_bank.nearest_patches import search_images
-from reb_pipeline.parameters.sections import ScoringParams
-from reb_pipeline.scoring.patch_scores import search_depth
+from reb_pipeline.scoring.detector import MemoryBankDetector
+from reb_pipeline.scoring.settings import ScoringSettings
 
 CELL = 8  # pixels
 GRID = SIZE // CELL
-SCORING = ScoringParams(
+SCORING = ScoringSettings(
     scorer="ldknn", max_neighbors=5, n_neighbors=3, alpha=0.5, form="subtract_squared", image_score="block_max",
     top_patches=3, quantile=0.9, area_threshold=None, smoothing_sigma=4.0,
 )  # fmt: skip
@@ -57,7 +55,7 @@ def network(side=SIZE, factor=1.0):
 
 
 def train(scoring=SCORING, distance="euclidean", ratio=0.5, rate=0.1):
-    """Bank, coreset, what the training pipeline judges by, and what it finds for the held-out images."""
+    """The training pipeline's detector and calibration, and what it finds for the held-out images."""
     extractor = {
         "backbone": "mean colours", "image_size": SIZE, "tile_size": None, "tile_overlap": 0
     }  # fmt: skip
@@ -65,28 +63,22 @@ def train(scoring=SCORING, distance="euclidean", ratio=0.5, rate=0.1):
     bank = collect_patches(patches, len(GOOD), extractor, distance)
     coreset = select_coreset(bank, ratio, seed=0)
     density = measure_local_density(bank, coreset, scoring.max_neighbors)
-    features = coreset.features(bank)
-    found = search_images(
-        ((image_id, bank.space.apply(mean_colours(image))) for image_id, image in HELD_OUT.items()),
-        features,
-        search_depth(scoring.scorer, scoring.max_neighbors),
-    )
-    nothing = np.empty(0, np.float32)
+    detector = MemoryBankDetector.of(coreset.of(bank), density, scoring)
+    found = detector.search((name, mean_colours(image)) for name, image in HELD_OUT.items())
+    detection = detector.score(found)
+    maps = detection.anomaly_maps(SIZE, scoring.smoothing_sigma)
+    peaks = np.array([one.max() for _, one in maps], np.float32)
     calibration = Calibration(
-        nothing, nothing, found.image_ids, rate, CALIBRATION_SPLIT, float(scoring.alpha),
+        detection.image_scores, peaks, found.image_ids, rate, CALIBRATION_SPLIT, float(scoring.alpha),
         found.coreset_fingerprint, scoring.model_dump(mode="json"), found.mean_features,
     )  # fmt: skip
-    trained = Trained(features, density, calibration, scoring, SIZE)
-    scores, maps = trained.judge(found)
-    peaks = np.array([one.max() for one in maps], np.float32)
-    calibration = replace(calibration, image_scores=scores, peak_scores=peaks)
-    return bank, coreset, replace(trained, calibration=calibration), found
+    return detector, calibration, found
 
 
 def tiny_model(tile_size=None, tile_overlap=0, factor=1.0, **training):
     """The packaged model."""
-    bank, coreset, trained, _ = train(**training)
-    bank = only_coreset(bank, coreset)
+    detector, calibration, _ = train(**training)
+    bank = with_images_of_rows(detector.bank)
     tiles = Tiles(SIZE, tile_size, tile_overlap, CELL) if tile_size else None
     about = {**bank.extractor, "tile_size": tile_size, "tile_overlap": tile_overlap}
     return pack(
@@ -94,8 +86,8 @@ def tiny_model(tile_size=None, tile_overlap=0, factor=1.0, **training):
         network(tile_size or SIZE, factor),
         tiles,
         replace(bank, extractor=about),
-        trained.density,
-        trained.calibration,
+        detector.density,
+        calibration,
         [good_image(GOOD[image_id], SIZE) for image_id in bank.image_ids],
     )
 

@@ -36,15 +36,13 @@ def backbone(settings: Settings) -> tuple[str, str]:
 def extractor(settings: Settings, **options: Any) -> Any:
     """Our extractor; its neck averages 3 x 3 neighbourhoods and concatenates the layers, as anomalib's."""
     from reb_pipeline.features.extractor import PatchExtractor  # torch takes seconds to import
+    from reb_pipeline.features.settings import FeatureSettings
 
     name, weights = backbone(settings)
-    return PatchExtractor(
-        name,
-        weights=weights,
-        neck="paper",
-        device="cpu",
-        **{"image_size": settings.image_size, **options},
+    features = FeatureSettings(
+        backbone=name, weights=weights, **{"image_size": settings.image_size, **options}
     )
+    return PatchExtractor(features, device="cpu")
 
 
 def patches(settings: Settings, n_images: int) -> np.ndarray:

@@ -26,10 +26,8 @@ from reb_pipeline.images.resize import resize_image
 from reb_pipeline.memory_bank.bank import Coreset, collect_patches
 from reb_pipeline.memory_bank.coreset import select_coreset
 from reb_pipeline.memory_bank.density import measure_local_density
-from reb_pipeline.scoring.anomaly_maps import anomaly_map
-from reb_pipeline.scoring.image_scores import IMAGE_SCORES, ImageScoreSettings
-from reb_pipeline.scoring.ldknn import ldknn_scores
-from reb_pipeline.search.index import NeighborIndex
+from reb_pipeline.scoring.detector import MemoryBankDetector
+from reb_pipeline.scoring.settings import ScoringSettings
 
 NEIGHBORS = 9
 SIGMA = 4
@@ -74,20 +72,15 @@ def inspection(settings: Settings, scorer: str, engine: str) -> Case:
 
     def ours() -> Run:
         extract = extractor(settings, engine=engine)
-        index = NeighborIndex(rows)
         every_row = Coreset(np.arange(len(rows)), len(rows))
         local = measure_local_density(as_bank(rows), every_row, NEIGHBORS)
+        scoring = ScoringSettings(scorer=scorer, n_neighbors=NEIGHBORS, max_neighbors=NEIGHBORS)
+        detector = MemoryBankDetector.of(as_bank(rows), local, scoring)
 
         def run() -> np.ndarray:
-            grid = extract([image])[0]
-            h, w, channels = grid.shape
-            distance, nearest = index.search(grid.reshape(h * w, channels), 1)
-            scores = distance[:, 0]
-            if scorer == "ldknn":
-                scores = ldknn_scores(scores, nearest[:, 0], local, n_neighbors=NEIGHBORS, alpha=1)
-            on_grid = scores.reshape(1, h, w)
-            IMAGE_SCORES["block_max"](on_grid, ImageScoreSettings())
-            return anomaly_map(on_grid[0], settings.image_size, SIGMA)
+            detection = detector.score(detector.search([("", extract([image])[0])]))
+            ((_, amap),) = detection.anomaly_maps(settings.image_size, SIGMA)
+            return amap
 
         return run
 

@@ -1,12 +1,12 @@
 """All pipelines of the project."""
 
-from kedro.framework.project import find_pipelines
+from collections.abc import Mapping
+
 from kedro.pipeline import Pipeline
 
+from reb_pipeline.pipelines.registry import Registry
 
-def register_pipelines() -> dict[str, Pipeline]:
-    """Every package of ``reb_pipeline.pipelines`` under its own name; plain ``kedro run`` runs ``full``."""
-    pipelines = find_pipelines(raise_errors=True)
-    if "full" in pipelines:
-        pipelines["__default__"] = pipelines["full"]
-    return pipelines
+
+def register_pipelines() -> Mapping[str, Pipeline]:
+    """Every pipeline under its own name; plain ``kedro run`` runs ``full``."""
+    return Registry()

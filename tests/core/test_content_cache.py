@@ -1,4 +1,5 @@
 import json
+from dataclasses import dataclass
 
 import fsspec
 import numpy as np
@@ -6,11 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reb_pipeline.core import content_cache
 from reb_pipeline.core.content_cache import (
+    ALGORITHMS,
+    LIBRARIES,
     entry,
+    library_versions,
     read_arrays,
     remember_arrays,
     remember_json,
+    remember_record,
     write_arrays,
 )
 
@@ -20,6 +26,12 @@ JSON = st.recursive(
     max_leaves=6,
 )
 ARRAYS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "nothing": np.empty((0, 4), np.int32)}
+
+
+@dataclass
+class Point:
+    place: np.ndarray
+    weight: float
 
 
 @pytest.fixture(params=["dictionary", "memory"])
@@ -45,8 +57,8 @@ def refuse():
 @given(JSON, JSON)
 def test_the_same_name_for_the_same_content_only(one, other):
     same = plain(one) == plain(other)
-    assert (entry("kind", value=one) == entry("kind", value=other)) == same
-    assert entry("kind", value=one) == entry("kind", value=json.loads(json.dumps(one)))
+    assert (entry("banks", value=one) == entry("banks", value=other)) == same
+    assert entry("banks", value=one) == entry("banks", value=json.loads(json.dumps(one)))
 
 
 def test_names_do_not_depend_on_the_order_of_keys():
@@ -54,6 +66,45 @@ def test_names_do_not_depend_on_the_order_of_keys():
     assert entry("banks", a=1) != entry("searches", a=1)
     assert entry("banks", a=1) != entry("banks", b=1)
     assert entry("banks", kind=1).startswith("banks/")  # the content may have a kind of its own
+
+
+@pytest.mark.parametrize("kind", ALGORITHMS)
+def test_a_raised_version_is_another_name(kind, monkeypatch):
+    names = {other: entry(other, a=1) for other in ALGORITHMS}
+    monkeypatch.setitem(ALGORITHMS, kind, ALGORITHMS[kind] + 1)
+    assert {other for other in names if entry(other, a=1) != names[other]} == {kind}
+
+
+def test_versions_of_libraries_are_those_installed(monkeypatch):
+    versions = library_versions(*LIBRARIES, "no-such-distribution")
+    assert versions.pop("no-such-distribution") is None
+    assert versions["numpy"] == np.__version__
+    assert all(versions.values())
+    before = entry("banks", a=1)
+    monkeypatch.setattr(content_cache, "_version", lambda _: "0")
+    assert entry("banks", a=1) != before
+
+
+def test_what_is_kept_of_no_known_kind():
+    with pytest.raises(KeyError):
+        entry("bank", a=1)
+
+
+def test_records_come_back_and_are_made_again_where_they_are_cut_off(cache):
+    made = []
+
+    def make():
+        made.append(Point(np.arange(3.0), 1.5))
+        return made[-1]
+
+    for _ in range(2):
+        found = remember_record(cache, "x", Point, make)
+        np.testing.assert_array_equal(found.place, [0, 1, 2])
+        assert found.weight == 1.5
+    assert len(made) == 1
+    cache["x.npz"] = cache["x.npz"][:40]
+    remember_record(cache, "x", Point, make)
+    assert len(made) == 2
 
 
 def test_arrays_come_back(cache):
@@ -92,4 +143,6 @@ def test_what_cannot_be_made_leaves_nothing(cache):
     for remember in (remember_arrays, remember_json):
         with pytest.raises(AssertionError, match="made again"):
             remember(cache, "x", refuse)
+    with pytest.raises(AssertionError, match="made again"):
+        remember_record(cache, "x", Point, refuse)
     assert list(cache) == []

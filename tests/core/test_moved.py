@@ -145,7 +145,7 @@ def test_a_runner_of_the_old_path(kedro):
         (
             "{type: reb_pipeline.datasets.split_folders.PlainFolderDataset",
             "names reb_pipeline.datasets.split_folders.PlainFolderDataset, which has moved to "
-            "reb_pipeline.datasets.layouts.split_folders.PlainFolderDataset: change its `type`.",
+            "reb_pipeline.datasets.PlainFolderDataset: change its `type`.",
         ),
     ],
 )

@@ -30,7 +30,7 @@ def test_import_loads_no_dataset() -> None:
     script = "import sys, reb_pipeline.datasets; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     loaded = set(run.stdout.split())
-    assert {name for name in loaded if name.startswith("reb_pipeline")} == {
-        "reb_pipeline", "reb_pipeline.datasets", "reb_pipeline.datasets.layouts"
+    assert {name for name in loaded if name.startswith("reb_pipeline.datasets")} == {
+        "reb_pipeline.datasets", "reb_pipeline.datasets.layouts"
     }  # fmt: skip
     assert not loaded & {"kedro", "numpy", "fsspec", "pandas", "torch"}

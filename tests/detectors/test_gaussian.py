@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from fake_source import random_source
 from scipy.spatial.distance import mahalanobis
 from sklearn.covariance import ledoit_wolf
 
+from fake_source import random_source
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.detectors import gaussian
 from reb_pipeline.detectors.gaussian import GdeDetector, PadimDetector

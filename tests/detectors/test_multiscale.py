@@ -1,14 +1,15 @@
 import numpy as np
 import pytest
-from fake_source import random_source
 from scipy.spatial.distance import cdist
 from torch import from_numpy
 from torch.nn.functional import interpolate
 
+from fake_source import random_source
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.detectors import multiscale
 from reb_pipeline.detectors.hierarchical import HierarchicalDetector
 from reb_pipeline.detectors.multiscale import FusedDetector
+from reb_pipeline.scoring.settings import ImageScoreSettings
 
 GOOD, TEST = random_source(5, seed=0), random_source(3, seed=1)
 NESTED = {"fine": (8, 4, 3), "middle": (4, 2, 4), "coarse": (2, 1, 5)}
@@ -29,7 +30,7 @@ def usual(grid, images):
 @pytest.mark.parametrize("left_out", [3, 32])
 def test_fused_is_the_mean_of_layers_in_their_own_units(left_out, monkeypatch):
     monkeypatch.setattr(multiscale, "LEFT_OUT_IMAGES", left_out)
-    detector = FusedDetector(image_score="max")
+    detector = FusedDetector(ImageScoreSettings(image_score="max"))
     detector.fit(GOOD)
     found = detector.detect(TEST)
     images = [0, 2, 4] if left_out == 3 else range(5)
@@ -78,10 +79,10 @@ def walk(good, others, grids, layers, k):
 
 @pytest.mark.parametrize("names", [["fine"], ["fine", "middle"], ["fine", "coarse"], list(NESTED)])
 @pytest.mark.parametrize("k", [1, 3, 100])
-def test_hierarchical_looks_under_the_coarse_neighbours(names, k):
+def test_hierarchical_searches_under_the_coarse_neighbours(names, k):
     nested = {name: NESTED[name] for name in names}
     good, test = (random_source(n, seed=n, grids=nested) for n in (4, 2))
-    detector = HierarchicalDetector(n_neighbors=k, image_score="max")
+    detector = HierarchicalDetector(ImageScoreSettings(image_score="max"), n_neighbors=k)
     detector.fit(good)
     found = detector.detect(test)
     layers = names[::-1]

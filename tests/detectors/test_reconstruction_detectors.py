@@ -6,30 +6,38 @@ from textured_source import SIDE, TexturedSource, draw_textures
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.detectors.interface import held_out_tenth
-from reb_pipeline.detectors.memory_bank import MemoryBankDetector
-from reb_pipeline.detectors.reconstruction import FeatureReconstructionDetector
-from reb_pipeline.detectors.registry import DETECTORS
+from reb_pipeline.detectors.reconstruction import (
+    FeatureReconstructionDetector,
+    PixelReconstructionDetector,
+)
+from reb_pipeline.detectors.registry import DETECTORS, DetectorSettings
+from reb_pipeline.reconstruction.pixel_networks import PIXEL_MODELS
+from reb_pipeline.reconstruction.settings import (
+    FeatureReconstructionSettings,
+    PixelReconstructionSettings,
+)
+from reb_pipeline.scoring.detector import MemoryBankDetector
+from reb_pipeline.scoring.settings import ScoringSettings
 from reb_pipeline.scoring.surprise import fuse_surprise, surprise
+from tiny_finetuning import Memory
 
 PLANTED = 2
 GOOD = TexturedSource(draw_textures(24, seed=0))
 TEST = TexturedSource(draw_textures(6, seed=1, defective=[PLANTED]))
-FEATURES = {"updates": 60, "batch_size": 8, "learning_rate": 0.01}
-PIXELS = {"updates": 20, "batch_size": 4, "learning_rate": 0.003, "side": SIDE}
-SETTINGS = {
-    "feature_reconstruction": FEATURES,
-    "autoencoder": PIXELS,
-    "variational_autoencoder": PIXELS,
-    "skip_autoencoder": PIXELS,
-    "hybrid": {**FEATURES, "n_neighbors": 3},
-}
-NAMES = list(SETTINGS)
+FEATURES = FeatureReconstructionSettings(updates=60, batch_size=8, learning_rate=0.01)
+PIXELS = PixelReconstructionSettings(updates=20, batch_size=4, learning_rate=0.003, image_size=SIDE)
+SCORING = ScoringSettings(n_neighbors=3)
+SETTINGS = DetectorSettings(
+    scoring=SCORING, feature_reconstruction=FEATURES, pixel_reconstruction=PIXELS, device="cpu"
+)
+NAMES = ["feature_reconstruction", *PIXEL_MODELS, "hybrid"]
+ENCODER = {"backbone": "projection", "layers": None}
 
 
 @pytest.fixture(scope="module")
 def fitted():
     """Every detector fitted once."""
-    detectors = {name: DETECTORS[name](device="cpu", **SETTINGS[name]) for name in NAMES}
+    detectors = {name: DETECTORS[name](SETTINGS) for name in NAMES}
     for detector in detectors.values():
         detector.fit(GOOD)
     return detectors
@@ -47,7 +55,7 @@ def test_shapes_and_types(fitted, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_images_are_judged_one_by_one(fitted, name):
+def test_images_are_scored_one_by_one(fitted, name):
     whole, some = fitted[name].detect(TEST), fitted[name].detect(TEST.take([4, PLANTED]))
     np.testing.assert_allclose(some.image_scores, whole.image_scores[[4, PLANTED]], rtol=1e-3)
 
@@ -65,12 +73,12 @@ def test_a_planted_defect_is_found(fitted, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_bytes_held(fitted, name):
     assert fitted[name].nbytes > 1000
-    parts = fitted["hybrid"]._memory_bank.nbytes + fitted["feature_reconstruction"].nbytes
+    parts = fitted["hybrid"]._bank.nbytes + fitted["feature_reconstruction"].nbytes
     assert fitted["hybrid"].nbytes > parts
 
 
 def test_a_seed_gives_the_same_detector(fitted):
-    again = FeatureReconstructionDetector(device="cpu", **FEATURES)
+    again = FeatureReconstructionDetector(FEATURES, device="cpu")
     again.fit(GOOD)
     found, before = again.detect(TEST), fitted["feature_reconstruction"].detect(TEST)
     np.testing.assert_array_equal(found.patch_scores, before.patch_scores)
@@ -78,8 +86,7 @@ def test_a_seed_gives_the_same_detector(fitted):
 
 def test_the_hybrid_fuses_detectors_that_it_calibrates(fitted):
     learned, held_out = held_out_tenth(GOOD)
-    bank = MemoryBankDetector("ldknn", n_neighbors=3)
-    bank.fit(learned)
+    bank = MemoryBankDetector.fit(learned, scoring=SCORING)
     parts = [bank, fitted["feature_reconstruction"]]  # which learns from the same
     expected = fuse_surprise(
         [surprise(p.detect(TEST).patch_scores, p.detect(held_out).patch_scores) for p in parts]
@@ -106,14 +113,60 @@ def test_a_tenth_is_held_out():
 )
 def test_too_few_images(name, n_images, sentence):
     with pytest.raises(InputError, match=sentence):
-        DETECTORS[name](device="cpu", **SETTINGS[name]).fit(GOOD.take(range(n_images)))
+        DETECTORS[name](SETTINGS).fit(GOOD.take(range(n_images)))
 
 
 @pytest.mark.parametrize("name", ["feature_reconstruction", "autoencoder", "hybrid"])
 def test_no_neighbours_to_compare(name):
-    detector = DETECTORS[name](
-        device="cpu", image_score="reweighted", **SETTINGS[name] | {"updates": 1}
+    settings = DetectorSettings(
+        scoring=ScoringSettings(scorer="nearest", image_score="reweighted"),
+        feature_reconstruction=FEATURES.model_copy(update={"updates": 1}),
+        pixel_reconstruction=PIXELS.model_copy(update={"updates": 1}),
+        device="cpu",
     )
-    detector.fit(GOOD)
-    with pytest.raises(InputError, match="reweighted compares the neighbours"):
+
+    def run():
+        detector = DETECTORS[name](settings)
+        detector.fit(GOOD)  # the hybrid scores images here already
         detector.detect(TEST)
+
+    with pytest.raises(InputError, match="reweighted compares the neighbours"):
+        run()
+
+
+def test_a_trained_decoder_is_put_to_work_again(fitted):
+    detector = FeatureReconstructionDetector(FEATURES, device="cpu")
+    checkpoint = Memory()
+    history = detector.fit_on(*held_out_tenth(GOOD), ENCODER, checkpoint)
+    assert [update["update"] for update in history["updates"]] == list(range(1, 61))
+    assert checkpoint.writes > 0
+    assert {name: detector.weights.config[name] for name in ENCODER} == ENCODER
+    again = FeatureReconstructionDetector.of(detector.weights, FEATURES, ENCODER, device="cpu")
+    before = fitted["feature_reconstruction"].detect(TEST)
+    for found in (again.detect(TEST), again.residuals(TEST, 16).score("product", SCORING)):
+        np.testing.assert_allclose(found.patch_scores, before.patch_scores, rtol=1e-4)
+    for encoder, settings, sentence in (
+        ({**ENCODER, "layers": ["fine"]}, FEATURES, r"with layers = None, not \['fine'\]: run the"),
+        (
+            ENCODER,
+            FEATURES.model_copy(update={"loss": "squared"}),
+            "loss = 'cosine', not 'squared'",
+        ),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            FeatureReconstructionDetector.of(detector.weights, settings, encoder)
+
+
+def test_a_trained_network_tells_its_settings(fitted):
+    trained = fitted["autoencoder"]
+    again = PixelReconstructionDetector.of(trained.weights, device="cpu")
+    assert (again.model, again.settings) == ("autoencoder", PIXELS)
+    found, before = again.detect(TEST), trained.detect(TEST)
+    np.testing.assert_array_equal(found.patch_scores, before.patch_scores)
+
+
+def test_networks_are_validated_on_what_is_held_out():
+    settings = PIXELS.model_copy(update={"updates": 2})
+    detector = PixelReconstructionDetector("autoencoder", settings, device="cpu")
+    history = detector.fit_on(*held_out_tenth(GOOD))
+    assert [validation["update"] for validation in history["validations"]] == [2]

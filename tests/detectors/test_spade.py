@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from fake_source import random_source
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
+from fake_source import random_source
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.detectors.spade import SpadeDetector
 

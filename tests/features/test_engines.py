@@ -13,8 +13,10 @@ from torch import nn
 from miniatures import draw_part
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.features import engines
+from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.engines import OpenVinoEngine, TorchEngine, build_engine
 from reb_pipeline.features.extractor import PatchExtractor
+from reb_pipeline.features.settings import FeatureSettings
 
 SIDE = 64
 IMAGES = [draw_part(seed)[0] for seed in range(3)]
@@ -51,9 +53,10 @@ def random_state(name: str) -> dict[str, torch.Tensor]:
     ],
 )
 def test_engines_agree(name: str, settings: dict, caplog: pytest.LogCaptureFixture) -> None:
-    settings |= {"image_size": SIDE, "weights": random_state(name)}
-    expected = PatchExtractor(name, device="cpu", **settings)(IMAGES)
-    extractor = PatchExtractor(name, engine="openvino", **settings)
+    backbone = BackboneWeights(random_state(name), {"backbone": name, "weights": "imagenet"})
+    given = FeatureSettings(backbone=name, image_size=SIDE, **settings)
+    expected = PatchExtractor(given, backbone, "cpu")(IMAGES)
+    extractor = PatchExtractor(given.model_copy(update={"engine": "openvino"}), backbone)
     with caplog.at_level(logging.INFO):
         found = extractor(IMAGES)
     assert "Features of openvino differ from PyTorch's by" in caplog.text
@@ -119,8 +122,10 @@ def test_unknown_engines_and_devices() -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_gives_the_features_of_the_cpu() -> None:
-    settings = {"image_size": SIDE, "weights": random_state("resnet18")}
-    cpu, gpu = (PatchExtractor("resnet18", device=d, **settings)(IMAGES) for d in ("cpu", "cuda"))
+    config = {"backbone": "resnet18", "weights": "imagenet"}
+    backbone = BackboneWeights(random_state("resnet18"), config)
+    settings = FeatureSettings(backbone="resnet18", image_size=SIDE)
+    cpu, gpu = (PatchExtractor(settings, backbone, d)(IMAGES) for d in ("cpu", "cuda"))
     assert np.abs(gpu - cpu).max() <= 1e-4 * np.abs(cpu).max()
 
 

@@ -6,19 +6,21 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from pydantic import ValidationError
 
 from miniatures import draw_part
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.features.backbones import load_backbone
 from reb_pipeline.features.extractor import PatchExtractor, extract_patches
 from reb_pipeline.features.neck import paper_neck
+from reb_pipeline.features.settings import FeatureSettings
 
 SIZE = 64
 
 
 @pytest.fixture(scope="module")
 def extractor() -> PatchExtractor:
-    return PatchExtractor("efficientnet_lite0", image_size=SIZE, neck="paper")
+    return PatchExtractor(FeatureSettings(image_size=SIZE))
 
 
 @pytest.fixture
@@ -42,10 +44,11 @@ def test_features_are_those_of_backbone_and_neck(extractor: PatchExtractor) -> N
 def test_neck_and_width_are_chosen() -> None:
     image = draw_part(0)[0]
     for width, channels in ((None, 256), (30, 30)):
-        extractor = PatchExtractor("efficientnet_lite0", image_size=SIZE, width=width)
+        settings = FeatureSettings(image_size=SIZE, neck="reference", width=width)
+        extractor = PatchExtractor(settings)
         assert extractor([image]).shape == (1, 8, 8, channels)
-    with pytest.raises(InputError, match=r"Neck 'giraffe' is unknown: .* paper, reference"):
-        PatchExtractor("efficientnet_lite0", neck="giraffe")
+    with pytest.raises(ValidationError, match="Input should be 'reference' or 'paper'"):
+        FeatureSettings(neck="giraffe")
 
 
 @pytest.mark.parametrize("batch_size", [2, 5, 16])
@@ -61,7 +64,7 @@ def test_streaming_changes_nothing(
 def test_the_same_images_give_the_same_bits(
     extractor: PatchExtractor, images: list[tuple[str, np.ndarray]]
 ) -> None:
-    again = PatchExtractor("efficientnet_lite0", image_size=SIZE, neck="paper")
+    again = PatchExtractor(FeatureSettings(image_size=SIZE))
     batch = [image for _, image in images]
     first = extractor(batch)
     for other in (extractor, again):

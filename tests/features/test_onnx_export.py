@@ -13,8 +13,10 @@ from torch import nn
 from miniatures import draw_part
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.features import onnx_export
+from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.extractor import PatchExtractor
 from reb_pipeline.features.onnx_export import export_onnx
+from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.inspection.network import ENGINES, load_network
 
 pytest.importorskip("onnx")
@@ -31,7 +33,9 @@ def extractor(name, **settings):
         state = timm.create_model(name.removeprefix("timm/"), img_size=SIDE).state_dict()
     else:
         state = torchvision.models.get_model(name, weights=None).state_dict()
-    return PatchExtractor(name, weights=state, image_size=SIDE, device="cpu", **settings)
+    backbone = BackboneWeights(state, {"backbone": name, "weights": "imagenet"})
+    settings = {"image_size": SIDE, "neck": "reference", **settings}
+    return PatchExtractor(FeatureSettings(backbone=name, **settings), backbone, "cpu")
 
 
 @pytest.mark.parametrize(

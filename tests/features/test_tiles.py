@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from miniatures import draw_part
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.backbones import load_backbone
 from reb_pipeline.features.extractor import PatchExtractor
+from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.features.tiles import Tiles, coarsest_stride
 
 STRIDE, PATCH = 8, 4
@@ -103,7 +105,8 @@ def state() -> dict[str, torch.Tensor]:
 
 
 def extractor(state: dict[str, torch.Tensor], **settings) -> PatchExtractor:
-    return PatchExtractor("resnet18", weights=state, neck="paper", device="cpu", **settings)
+    backbone = BackboneWeights(state, {"backbone": "resnet18", "weights": "imagenet"})
+    return PatchExtractor(FeatureSettings(backbone="resnet18", **settings), backbone, "cpu")
 
 
 def test_stitched_patches_are_those_of_the_whole_image(state: dict[str, torch.Tensor]) -> None:
@@ -149,12 +152,15 @@ def test_transformers_are_built_for_tiles() -> None:
 
     name = "timm/vit_tiny_patch16_224"
     weights = timm.create_model(name.removeprefix("timm/")).state_dict()
-    settings = {"layers": [1], "neck": "paper", "weights": weights, "device": "cpu"}
-    tiled = PatchExtractor(name, image_size=96, tile_size=64, tile_overlap=32, **settings)
+    backbone = BackboneWeights(weights, {"backbone": name, "weights": "imagenet"})
+    settings = FeatureSettings(
+        backbone=name, layers=[1], image_size=96, tile_size=64, tile_overlap=32
+    )
+    tiled = PatchExtractor(settings, backbone, "cpu")
     image = draw_part(0)[0]
     assert tiled([image]).shape == (1, 6, 6, 192)
     with pytest.raises(InputError, match=r"image_size = 100 .* stride of 16 pixels.* 96 or 112"):
-        PatchExtractor(name, image_size=100, tile_size=64, **settings)
+        PatchExtractor(settings.model_copy(update={"image_size": 100}), backbone, "cpu")
 
 
 def test_product_of_starts_covers_the_image() -> None:

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from reb_pipeline.figures.reconstructions import reconstructions_figure
-from reb_pipeline.reconstruction.reconstructed_defects import Example, Look
+from reb_pipeline.reconstruction.examples import Example
+from reb_pipeline.reconstruction.reconstructed_defects import ReconstructedExample
 
 SIDE = 20
 
@@ -15,10 +16,10 @@ def make_examples():
     return [Example("held-out good image", images[0]), Example("scratch", images[1], mask)]
 
 
-def make_look(peak, share=None):
+def reconstruct(peak, share=None):
     residual = np.full((SIDE, SIDE), 0.1, np.float32)
     residual[5, 11] = peak
-    return Look(np.full((SIDE, SIDE, 3), 0.5, np.float32), residual, share)
+    return ReconstructedExample(np.full((SIDE, SIDE, 3), 0.5, np.float32), residual, share)
 
 
 def cells(figure):
@@ -27,21 +28,21 @@ def cells(figure):
 
 
 def draw(peak=40.0):
-    looks = {
-        "autoencoder": [make_look(0.5), make_look(peak, 0.07)],
-        "skip_autoencoder": [make_look(0.4), make_look(0.9, 0.96)],
+    networks = {
+        "autoencoder": [reconstruct(0.5), reconstruct(peak, 0.07)],
+        "skip_autoencoder": [reconstruct(0.4), reconstruct(0.9, 0.96)],
     }
-    return reconstructions_figure(make_examples(), looks, "bolt: reconstructions"), looks
+    return reconstructions_figure(make_examples(), networks, "bolt: reconstructions"), networks
 
 
 def test_each_network_has_its_reconstruction_and_residual():
-    figure, looks = draw()
+    figure, networks = draw()
     axes = cells(figure)
     assert axes.shape == (2, 5)
-    for column, of_model in ((1, looks["autoencoder"]), (3, looks["skip_autoencoder"])):
-        for row, look in enumerate(of_model):
-            assert np.array_equal(axes[row, column].images[0].get_array(), look.reconstruction)
-            assert np.array_equal(axes[row, column + 1].images[0].get_array(), look.residual)
+    for column, of_model in ((1, networks["autoencoder"]), (3, networks["skip_autoencoder"])):
+        for row, found in enumerate(of_model):
+            assert np.array_equal(axes[row, column].images[0].get_array(), found.reconstruction)
+            assert np.array_equal(axes[row, column + 1].images[0].get_array(), found.residual)
     names = [[note.get_text() for note in axis.texts] for axis in axes[0]]
     assert names == [
         ["image"], ["autoencoder:\nreconstruction"], ["residual"], ["skip autoencoder:\nreconstruction"], ["residual"]
@@ -67,7 +68,7 @@ def test_without_high_residuals_the_scale_does_not_shrink():
     assert cells(figure)[0, 2].images[0].norm.vmax == 5
 
 
-def test_defects_are_marked_and_their_share_is_told():
+def test_defects_are_marked_and_their_share_is_written():
     figure, _ = draw()
     axes = cells(figure)
     assert [axis.get_title(loc="left") for axis in axes[:, 0]] == ["held-out good image", "scratch"]
@@ -83,6 +84,6 @@ def test_defects_are_marked_and_their_share_is_told():
     assert bottom + height > 7
 
 
-def test_a_network_has_to_look_at_every_example():
+def test_a_network_has_to_reconstruct_every_example():
     with pytest.raises(ValueError, match="zip"):
-        reconstructions_figure(make_examples(), {"autoencoder": [make_look(2.0)]}, "bolt")
+        reconstructions_figure(make_examples(), {"autoencoder": [reconstruct(2.0)]}, "bolt")

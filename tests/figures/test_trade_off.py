@@ -3,8 +3,8 @@
 import pandas as pd
 
 from reb_pipeline.figures.trade_off import trade_off_figure
-from reb_pipeline.parameters.configurations import CELL_FIELDS, PIXEL_DETECTORS
-from reb_pipeline.pipelines.studies_paradigms.nodes import draw_paradigms, paradigm_of
+from reb_pipeline.parameters.configurations import CONFIGURATION_FIELDS, PIXEL_DETECTORS
+from reb_pipeline.pipelines.studies.paradigms import draw_paradigms, paradigm_of
 from reb_pipeline.studies.rows import COLUMNS
 
 
@@ -12,7 +12,7 @@ def table_of(*detectors, category="part"):
     rows = [
         {
             **dict.fromkeys(COLUMNS),
-            **dict.fromkeys(CELL_FIELDS, "x"),
+            **dict.fromkeys(CONFIGURATION_FIELDS, "x"),
             "category": category,
             "status": "measured",
             "defect_type": "all",

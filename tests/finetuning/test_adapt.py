@@ -3,29 +3,30 @@ import logging
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.resumable_training import History
-from reb_pipeline.defectmaker.good_images import GoodImages
-from reb_pipeline.defectmaker.maker import DefectKind, DefectMaker
-from reb_pipeline.defectmaker.records import SaliencyMaps, SyntheticDefects
+from reb_pipeline.defectmaker.records import SaliencyMaps
+from reb_pipeline.defectmaker.settings import DefectSynthesisSettings
+from reb_pipeline.defectmaker.synthesis import synthesize_defects
 from reb_pipeline.features.backbones import BACKBONES, load_backbone
+from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.finetuning import adapt
-from reb_pipeline.finetuning.adapt import adapt_backbone, keep_backbone
-from tiny_finetuning import (
-    KINDS,
-    Memory,
-    exact,
-    make_donors,
-    make_settings,
-    stem_state,
-    write_stem,
-)
+from reb_pipeline.finetuning.adapt import finetune_backbone
+from reb_pipeline.finetuning.settings import FinetuneBudget, SSLFinetuneSettings
+from reb_pipeline.images.samples import Samples
+from tiny_finetuning import Memory, exact, make_donors, stem_state, write_stem
 
-NAMES = [kind.name for kind in KINDS]
 SIDE = 32
+KINDS = DefectSynthesisSettings(shapes=["rect", "bezier"], fills=["cut_paste"], per_kind=2)
+NAMES = ["rect+cut_paste", "bezier+cut_paste"]
+BUDGET = FinetuneBudget(
+    updates=2, image_size=SIDE, images_per_pass=2, passes_per_update=2, learning_rate=0.01,
+    backbone_learning_rate=0.01, freeze_updates=1, frozen_depth=0.0, freeze_batch_norm=False,
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -41,42 +42,51 @@ def weights(tmp_path_factory):
     return write_stem(tmp_path_factory.mktemp("weights") / "stem.pth")
 
 
-def good_images(count, seed):
-    donors = make_donors(count, SIDE, seed)
-    ids = [f"{seed}-{index}" for index in range(count)]
-    maps = SaliencyMaps(np.ones((count, 128, 128), bool), ids, "whole_image", [])
-    return GoodImages(ids, ids, dict(zip(ids, [d.image for d in donors], strict=True)).get, maps)
+class Noise:
+    """Images of noise, by their paths."""
+
+    category = "part"
+
+    def __init__(self, images):
+        self.images = images
+
+    def open_image(self, path):
+        return self.images[path]
 
 
-def synthetic_defects(source, per_kind, side):
-    """Of another size than the training's images."""
-    maker = DefectMaker(source)
-    donor = make_donors(1, side)[0]
-    made = (
-        (source.image_ids[0], 1 + label, maker.make(donor.image, donor.saliency, kind, 0, index))
-        for index in range(per_kind)
-        for label, kind in enumerate(KINDS)
-    )
-    return SyntheticDefects.collect(made, NAMES)
+def samples_of(train=4, held_out=3, seed=0):
+    """Good images to train on and, in the split for calibration, to validate on."""
+    splits = ["train"] * train + ["calibration"] * held_out
+    names = [f"{split}-{index}" for index, split in enumerate(splits)]
+    table = pd.DataFrame({"id": names, "path": names, "split": splits, "label": 0})
+    donors = make_donors(train, SIDE, seed) + make_donors(held_out, SIDE, seed=1)
+    return Samples(table, Noise(dict(zip(names, [d.image for d in donors], strict=True))))
 
 
-TRAIN, HELD_OUT = good_images(4, seed=0), good_images(3, seed=1)
-DEFECTS = synthetic_defects(HELD_OUT, per_kind=2, side=48)
+def saliency_of(samples):
+    return SaliencyMaps(np.ones((len(samples), 128, 128), bool), samples.ids, "whole_image", [])
 
 
-def run(weights, checkpoint=None, **changes):
-    settings = make_settings(updates=2, freeze_updates=1, **changes.pop("settings", {}))
-    given = {
-        "backbone": "resnet18", "weights": weights, "train": TRAIN, "held_out": HELD_OUT,
-        "synthetic_defects": DEFECTS, "kinds": KINDS, "textures": None, "side": SIDE,
-    }  # fmt: skip
-    return adapt_backbone(
-        **{**given, **changes}, settings=settings, checkpoint=checkpoint or Memory()
+SAMPLES = samples_of()
+# Of another size than the training's images.
+DEFECTS = synthesize_defects(SAMPLES, saliency_of(SAMPLES), 48, KINDS)
+
+
+def run(weights, checkpoint=None, samples=SAMPLES, saliency=None, defects=KINDS, **settings):
+    budget = BUDGET.model_copy(update=settings.pop("budget", {}))
+    return finetune_backbone(
+        samples,
+        saliency or saliency_of(samples),
+        DEFECTS,
+        FeatureSettings(backbone="resnet18", weights=weights, image_size=SIDE, layers=["layer1"]),
+        defects,
+        SSLFinetuneSettings(demo=budget, **settings),
+        checkpoint or Memory(),
     )
 
 
 def test_a_backbone_is_kept_as_it_is(weights):
-    kept, history = keep_backbone("resnet18", weights, ["layer1"], SIDE)
+    kept, history = run(weights, enabled=False)
     expected = torch.load(weights)
     assert kept.state.keys() == expected.keys()
     assert all(torch.equal(kept.state[name], expected[name]) for name in expected)
@@ -98,7 +108,13 @@ def test_a_backbone_is_adapted(weights):
     config = adapted.config
     assert json.loads(json.dumps(config)) == config
     assert (config["finetuned"], config["weights"], config["kinds"]) == (True, weights, NAMES)
-    assert (config["image_size"], config["settings"]["learning_rate"]) == (SIDE, 0.01)
+    assert config["image_size"] == SIDE
+    # The order too tells a checkpoint from others.
+    assert json.dumps(config["settings"]) == (
+        '{"updates": 2, "images_per_pass": 2, "passes_per_update": 2, "learning_rate": 0.01, '
+        '"backbone_learning_rate": 0.01, "freeze_updates": 1, "loss": "cross_entropy", "momentum": 0.9, '
+        '"weight_decay": 3e-05, "frozen_depth": 0.0, "freeze_batch_norm": false, "seed": 0}'
+    )
 
 
 def test_the_same_again_is_the_same_and_another_seed_is_not(weights):
@@ -106,17 +122,17 @@ def test_the_same_again_is_the_same_and_another_seed_is_not(weights):
     other, same_history = run(weights)
     assert one.fingerprint == other.fingerprint
     assert history == same_history
-    assert run(weights, settings={"seed": 1})[0].fingerprint != one.fingerprint
+    assert run(weights, seed=1)[0].fingerprint != one.fingerprint
 
 
 def other_images(_path):
-    return {"train": good_images(4, seed=7)}
+    return {"samples": samples_of(seed=7)}
 
 
 def other_saliency(_path):
-    images = good_images(4, seed=0)
-    images._saliency.maps[:, :64] = False
-    return {"train": images}
+    saliency = saliency_of(SAMPLES)
+    saliency.maps[:, :64] = False
+    return {"saliency": saliency}
 
 
 def other_weights(path):
@@ -125,7 +141,7 @@ def other_weights(path):
 
 
 def other_settings(_path):
-    return {"settings": {"learning_rate": 0.02}}
+    return {"budget": {"learning_rate": 0.02}}
 
 
 @pytest.mark.parametrize("change", [other_images, other_saliency, other_weights, other_settings])
@@ -140,11 +156,11 @@ def test_a_checkpoint_is_only_used_for_the_same_data_weights_and_settings(tmp_pa
 
 
 def test_defects_of_other_kinds_are_refused(weights):
-    kinds = [*KINDS, DefectKind("perlin", "noise")]
+    other = KINDS.model_copy(update={"shapes": ["rect", "bezier", "perlin"]})
     with pytest.raises(
         InputError, match=r"are of the kinds \['rect.*run the pipeline defect_synth"
     ):
-        run(weights, kinds=kinds)
+        run(weights, defects=other)
 
 
 @pytest.mark.parametrize(("held_out", "good"), [(3, 2), (1, 1)])
@@ -156,9 +172,10 @@ def test_validation_is_as_balanced_as_can_be(weights, monkeypatch, held_out, goo
         return History()
 
     monkeypatch.setattr(adapt, "finetune", spy)
-    images = good_images(held_out, seed=1)
-    run(weights, held_out=images)
+    samples = samples_of(held_out=held_out)
+    run(weights, samples=samples)
     (validation,) = seen
     assert validation.labels.tolist() == [0] * good + [1, 2] * 2
     assert validation.images.shape == (good + 4, SIDE, SIDE, 3)
-    np.testing.assert_array_equal(validation.images[0], images[0].image)
+    ((_, first), *_) = samples.held_out_good.stream()
+    np.testing.assert_array_equal(validation.images[0], first)

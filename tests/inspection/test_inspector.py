@@ -34,12 +34,12 @@ def inspector(folder):
 
 def by_hand(image, scoring=SCORING):
     """LDKNN's image score and patch scores, one patch after the other."""
-    _, _, trained, _ = train()
+    detector, _, _ = train()
     scores = np.empty((GRID, GRID), np.float32)
     for y, x in np.ndindex(GRID, GRID):
-        squared = ((trained.features - mean_colours(image)[y, x]) ** 2).sum(axis=1)
+        squared = ((detector.features - mean_colours(image)[y, x]) ** 2).sum(axis=1)
         nearest = squared.argmin()
-        local = trained.density.squared_distances[nearest, : scoring.n_neighbors].mean()
+        local = detector.density.squared_distances[nearest, : scoring.n_neighbors].mean()
         scores[y, x] = squared[nearest] - scoring.alpha * local
     blocks = [scores[y : y + 3, x : x + 3].mean() for y in (0, 3) for x in (0, 3)]
     return max(blocks), scores
@@ -85,9 +85,10 @@ def test_any_scorer_and_space_judge_as_in_training(tmp_path, scorer, distance):
     scoring = SCORING.model_copy(update={"scorer": scorer, "image_score": "top_k_mean"})
     training = {"scoring": scoring, "distance": distance}
     inspector = Inspector.load(write_tiny(tmp_path / "model", **training))
-    _, _, trained, found = train(**training)
-    scores, maps = trained.judge(found)
-    for image, score, expected in zip(HELD_OUT.values(), scores, maps, strict=True):
+    detector, _, found = train(**training)
+    detection = detector.score(found)
+    scores, maps = detection.image_scores, detection.anomaly_maps(SIZE, scoring.smoothing_sigma)
+    for image, score, (_, expected) in zip(HELD_OUT.values(), scores, maps, strict=True):
         inspection = inspector.inspect(image)
         assert inspection.image_score == pytest.approx(
             score, rel=1e-3, abs=1e-3 * float(scores.max())
@@ -99,8 +100,8 @@ def test_any_scorer_and_space_judge_as_in_training(tmp_path, scorer, distance):
 def test_reweighted_needs_the_farthest_patch(tmp_path):
     scoring = SCORING.model_copy(update={"scorer": "nearest", "image_score": "reweighted"})
     inspector = Inspector.load(write_tiny(tmp_path / "model", scoring=scoring))
-    _, _, trained, found = train(scoring=scoring)
-    scores, _ = trained.judge(found)
+    detector, _, found = train(scoring=scoring)
+    scores = detector.score(found).image_scores
     inspected = [inspector.inspect(image).image_score for image in HELD_OUT.values()]
     np.testing.assert_allclose(inspected, scores, rtol=1e-4)
 
@@ -156,9 +157,9 @@ def test_boxes_lie_within_images_of_any_size(inspector, height, width, seed):
 @pytest.mark.parametrize("n", [1, 3, 100])
 def test_explanations_are_the_nearest_patches_of_distinct_images(inspector, n):
     found = inspector.inspect(DEFECTIVE)
-    bank, coreset, trained, _ = train()
-    distances = np.linalg.norm(trained.features - found.worst_feature, axis=1)
-    owners = bank.image[coreset.rows]
+    detector, _, _ = train()
+    distances = np.linalg.norm(detector.features - found.worst_feature, axis=1)
+    bank, owners = detector.bank, detector.bank.image
     nearest = sorted((distances[owners == owner].min(), owner) for owner in np.unique(owners))[:n]
     patches = inspector.explain(found, n)
     assert [patch.image_id for patch in patches] == [bank.image_ids[owner] for _, owner in nearest]
@@ -166,7 +167,7 @@ def test_explanations_are_the_nearest_patches_of_distinct_images(inspector, n):
         [patch.distance for patch in patches], [distance for distance, _ in nearest], rtol=1e-4
     )
     for patch, (distance, _) in zip(patches, nearest, strict=True):
-        row = coreset.rows[distances.argmin()] if distance == distances.min() else None
+        row = distances.argmin() if distance == distances.min() else None
         left, top, width, height = patch.box
         assert patch.crop.shape == (height, width, 3)
         assert CELL * (CONTEXT + 1) <= width <= CELL * (2 * CONTEXT + 1)

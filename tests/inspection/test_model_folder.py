@@ -144,12 +144,12 @@ def test_a_manifest_that_is_none(folder: Path, text: str | bytes, message: str) 
 
 
 @pytest.mark.parametrize(
-    ("version", "remedy"), [(3, "update reb-pipeline"), (0, "packaging again"), (None, "packaging")]
+    ("version", "remedy"), [(2, "update reb-pipeline"), (0, "packaging again"), (None, "packaging")]
 )
 def test_other_versions_of_the_format(folder: Path, version: object, remedy: str) -> None:
     rewrite(folder, format_version=version)
     with pytest.raises(
-        InputError, match=f"format version {version}, but .* reads versions up to 2: .*{remedy}"
+        InputError, match=f"format version {version}, but .* reads version 1: .*{remedy}"
     ):
         Inspector.load(folder)
 
@@ -182,7 +182,7 @@ def test_parts_that_do_not_belong_together(tmp_path: Path) -> None:
     write_model(
         replace(model, bank=other.bank, good_images=other.good_images), str(tmp_path), LOCAL
     )
-    with pytest.raises(InputError, match="is another one than was searched"):
+    with pytest.raises(InputError, match="density is that of another coreset"):
         Inspector.load(tmp_path)
 
 

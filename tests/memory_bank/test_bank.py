@@ -74,7 +74,7 @@ def test_a_bank_in_a_file_that_cannot_be_written_serves_every_step(tmp_path):
         for bank in (in_memory, in_file):
             coreset = select_coreset(bank, ratio, seed=0)
             queries = [("a", GRIDS[0] + 0.1)]
-            found = search_images(queries, coreset.features(bank), 3)
+            found = search_images(queries, coreset.of(bank), 3)
             others = search_other_images(bank, coreset, 2)
             density = measure_local_density(bank, coreset, 5)
             results.append([coreset.rows, found.squared_distances, found.rows])

@@ -29,7 +29,7 @@ def test_search_is_scipy_s_distance(distance, monkeypatch):
     monkeypatch.setattr(bank_module, "ROWS_PER_BLOCK", 70)
     bank = collect_patches([("a", TRAIN.reshape(15, 20, 8))], 1, {}, distance)
     assert bank.features.dtype == np.float32
-    found = search_images([("b", bank.space.apply(TEST.reshape(5, 8, 8)))], bank.features, 3)
+    found = search_images([("b", TEST.reshape(5, 8, 8))], bank, 3)
     expected = np.sort(scipys(distance, TEST, TRAIN), axis=1)[:, :3]
     np.testing.assert_allclose(
         found.squared_distances.reshape(40, 3), expected, rtol=1e-3, atol=1e-6

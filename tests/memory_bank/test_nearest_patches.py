@@ -56,6 +56,10 @@ def test_k_must_fit_the_bank(k):
         nearest_neighbors(bank, bank, k)
 
 
+def bank_of(rows):
+    return collect_patches([("a", rows[None])], n_images=1, extractor={})
+
+
 @pytest.mark.parametrize("k", [1, 4])
 @pytest.mark.parametrize("patches_at_once", [1, 7, 4096])
 def test_images_keep_their_grids(monkeypatch, k, patches_at_once):
@@ -63,7 +67,7 @@ def test_images_keep_their_grids(monkeypatch, k, patches_at_once):
     rng = np.random.default_rng(0)
     grids = {name: rng.normal(size=(2, 3, 4)).astype(np.float32) for name in "bac"}
     bank = rng.normal(size=(10, 4)).astype(np.float32)
-    found = search_images(grids.items(), bank, k)
+    found = search_images(grids.items(), bank_of(bank), k)
     assert found.image_ids == ["b", "a", "c"]
     assert found.coreset_fingerprint == fingerprint(bank)
     assert found.max_neighbors == k
@@ -119,9 +123,9 @@ def test_own_images_are_left_out(seed, n_images, k, data):
 def test_more_neighbours_than_coreset_rows():
     patches = [("a", np.zeros((1, 1, 2), np.float32))]
     with pytest.raises(InputError, match=r"4 neighbours .* the coreset has 3 rows .*: lower"):
-        search_images(patches, np.zeros((3, 2), np.float32), 4)
+        search_images(patches, bank_of(np.zeros((3, 2), np.float32)), 4)
 
 
 def test_no_images_say_so():
     with pytest.raises(InputError, match=r"no test image .* check the test split"):
-        search_images([], np.zeros((3, 2), np.float32))
+        search_images([], bank_of(np.zeros((3, 2), np.float32)))

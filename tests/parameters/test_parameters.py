@@ -1,20 +1,39 @@
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import pytest
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.settings import Settings
+from reb_pipeline.defectmaker.fills import FILLS
+from reb_pipeline.defectmaker.saliency import SALIENCY
+from reb_pipeline.defectmaker.settings import DefectSynthesisSettings
+from reb_pipeline.defectmaker.shapes import SHAPES
+from reb_pipeline.detectors.registry import DETECTORS
+from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.engines import ENGINES
-from reb_pipeline.memory_bank.distances import DISTANCES
-from reb_pipeline.parameters.configurations import CELL_FIELDS
+from reb_pipeline.features.neck import NECKS
+from reb_pipeline.features.settings import FeatureSettings
+from reb_pipeline.finetuning.settings import SSLFinetuneSettings
+from reb_pipeline.finetuning.training import LOSSES
+from reb_pipeline.parameters.configurations import CONFIGURATION_FIELDS
 from reb_pipeline.parameters.loader import LOADER_ARGS, ProjectConfigLoader
-from reb_pipeline.parameters.per_category import CATEGORY_SECTIONS, expand_parameters
-from reb_pipeline.parameters.sections import FeatureParams, MemoryBankParams, ScoringParams
-from reb_pipeline.parameters.studies import StudiesParams
-from reb_pipeline.scoring.image_scores import IMAGE_SCORES, REWEIGHTED
-from reb_pipeline.scoring.ldknn import SCORE_FORMS
+from reb_pipeline.parameters.per_category import (
+    CATEGORY_SECTIONS,
+    SHARED_SECTIONS,
+    expand_parameters,
+)
+from reb_pipeline.parameters.studies import RUN_BY_PIPELINES, StudiesParams
+from reb_pipeline.reconstruction.feature_losses import FEATURE_LOSSES
+from reb_pipeline.reconstruction.pixel_losses import PIXEL_LOSSES
+from reb_pipeline.reconstruction.pixel_networks import PIXEL_MODELS
+from reb_pipeline.reconstruction.settings import (
+    FeatureReconstructionSettings,
+    PixelReconstructionSettings,
+)
 from reb_pipeline.scoring.patch_scores import SCORERS
+from reb_pipeline.scoring.settings import ScoringSettings
 
 CONF = Path(__file__).parents[2] / "conf"
 ENVIRONMENTS = sorted({path.parent.name for path in CONF.glob("*/*.yml")} - {"local"})
@@ -188,6 +207,15 @@ def test_a_category_may_change_one_number_of_a_budget() -> None:
             r"selection.max_neighbors cannot be used: .*\(given: 0\)\.$",
         ),
         (
+            changed("selection", grids=[{"detector": ["ldknn", "padim"]}]),
+            r"^Parameter selection cannot be used: the grids name the detector padim, which no pipeline runs: choose "
+            r"between ldknn, .*, feature_reconstruction, .*, hybrid\.$",
+        ),
+        (
+            changed("selection", oracle_grids=[{"K": [1]}]),
+            r"selection cannot be used: K is no setting of a study; known are backbone, ",
+        ),
+        (
             {**RAW, "evaluation": {"pro_fpr_limit": 0.3}},
             r"evaluation.spro_fpr_limit cannot be used: Field required\.$",
         ),
@@ -202,23 +230,74 @@ def test_what_cannot_be_used_says_so(raw: dict[str, Any], message: str) -> None:
         expand_parameters(raw, ["screw", "wood"])
 
 
-def test_names_are_those_of_the_libraries() -> None:
-    def names(model: type, field: str) -> set[str]:
-        return set(get_args(model.model_fields[field].annotation))
+@pytest.mark.parametrize("detector", RUN_BY_PIPELINES)
+def test_a_detector_that_a_pipeline_runs_can_be_a_candidate(detector: str) -> None:
+    expand_parameters(changed("selection", grids=[{"detector": [detector]}]), ["screw"])
 
-    assert names(FeatureParams, "engine") == set(ENGINES)
-    assert names(ScoringParams, "scorer") == set(SCORERS)
-    assert names(ScoringParams, "form") == set(SCORE_FORMS)
-    assert names(ScoringParams, "image_score") == {*IMAGE_SCORES, REWEIGHTED}
-    assert names(MemoryBankParams, "distance") == set(DISTANCES)
+
+def test_a_detector_that_no_pipeline_runs_can_be_compared() -> None:
+    """By a study, and by the oracle, from which nothing is chosen."""
+    for detector in {*DETECTORS} - {*RUN_BY_PIPELINES}:
+        grids = [{"detector": [detector]}]
+        expand_parameters(changed("selection", oracle_grids=grids), ["screw"])
+        expand_parameters(changed("studies", arms={**STUDY, "grids": grids}), ["screw"])
+
+
+def test_names_are_those_of_the_libraries() -> None:
+    """Of registries that take seconds to import; the other settings read theirs."""
+
+    def names(model: type[Settings], field: str) -> set[str]:
+        annotation = model.model_fields[field].annotation
+        (listed,) = get_args(annotation) if get_origin(annotation) is list else (annotation,)
+        return set(get_args(listed))
+
+    assert set(RUN_BY_PIPELINES) == {*SCORERS, "feature_reconstruction", "hybrid", *PIXEL_MODELS}
+    assert names(FeatureSettings, "engine") == set(ENGINES)
+    assert names(FeatureSettings, "neck") == set(NECKS)
+    assert names(DefectSynthesisSettings, "saliency") == set(SALIENCY)
+    assert names(DefectSynthesisSettings, "shapes") == set(SHAPES)
+    assert names(DefectSynthesisSettings, "fills") == set(FILLS)
+    assert names(SSLFinetuneSettings, "loss") == set(LOSSES)
+    assert names(FeatureReconstructionSettings, "loss") == set(FEATURE_LOSSES)
+    assert names(PixelReconstructionSettings, "loss") == set(PIXEL_LOSSES)
+
+
+@pytest.mark.parametrize("section", [*CATEGORY_SECTIONS, *SHARED_SECTIONS])
+def test_values_are_in_the_yaml_alone(section: str) -> None:
+    for name in RAW[section]:
+        raw = deepcopy(RAW)
+        del raw[section][name]
+        with pytest.raises(
+            InputError, match=rf"^Parameter {section}.{name} cannot be used: Field required\.$"
+        ):
+            expand_parameters(raw, ["screw"])
+    with pytest.raises(InputError, match=rf"^Parameter {section}\.\w+ cannot be used: Field requ"):
+        expand_parameters({**RAW, section: None}, ["screw"])
+
+
+def test_budgets_are_in_the_yaml_alone() -> None:
+    raw = changed("ssl_finetune", demo={"updates": 5})
+    with pytest.raises(
+        InputError, match=r"ssl_finetune.demo.image_size cannot be used: Field requ"
+    ):
+        expand_parameters(raw, ["screw"])
+
+
+def test_defaults_are_those_of_the_base_environment() -> None:
+    parameters = ProjectConfigLoader(str(CONF), env="base", **LOADER_ARGS)["parameters"]
+    for section in ("defect_synthesis", "ssl_finetune"):
+        model = CATEGORY_SECTIONS[section]
+        for values in parameters[section].values():
+            assert model.model_validate(values) == model()
 
 
 def test_engine_and_tiles_decide_the_features() -> None:
-    whole = FeatureParams(**RAW["features"])
+    whole = FeatureSettings(**RAW["features"])
     assert whole.network_size == 256
-    tiled = FeatureParams(**RAW["features"] | {"image_size": 512, "tile_size": 128})
+    tiled = FeatureSettings(**RAW["features"] | {"image_size": 512, "tile_size": 128})
     assert tiled.network_size == 128
-    settings = tiled.extractor_settings()
+    weights = BackboneWeights({}, {"backbone": tiled.backbone, "weights": tiled.weights})
+    settings = tiled.provenance(weights)
     assert settings["engine"] == "torch"
     assert (settings["tile_size"], settings["tile_overlap"]) == (128, 64)
     assert "batch_size" not in settings
@@ -227,14 +306,21 @@ def test_engine_and_tiles_decide_the_features() -> None:
 @pytest.mark.parametrize(("given", "meant"), [("auto", "auto"), (0, 0.0), ("0.5", 0.5)])
 def test_alpha_is_a_number_or_auto(given: Any, meant: float | str) -> None:
     scoring = expand_parameters(changed("scoring", alpha=given), ["screw"])["scoring"]["screw"]
-    assert ScoringParams(**scoring).alpha == meant
+    assert ScoringSettings(**scoring).alpha == meant
 
 
-def test_grids_become_cells() -> None:
+def test_grids_become_configurations() -> None:
     studies = StudiesParams(**expand_parameters(RAW, ["screw"])["studies"])
-    defaults = dict.fromkeys(CELL_FIELDS) | {"detector": "ldknn", "n_neighbors": 3, "alpha": 1.0}
-    cells = studies.arms.cells(defaults)
-    settings = [(cell.detector, cell.n_neighbors, cell.alpha) for cell in cells]
+    defaults = dict.fromkeys(CONFIGURATION_FIELDS) | {
+        "detector": "ldknn",
+        "n_neighbors": 3,
+        "alpha": 1.0,
+    }
+    configurations = studies.arms.configurations(defaults)
+    settings = [
+        (configuration.detector, configuration.n_neighbors, configuration.alpha)
+        for configuration in configurations
+    ]
     assert settings == [
         ("nearest", 1, 1.0), ("nearest", 5, 1.0), ("ldknn", 3, 0.0), ("ldknn", 3, "auto")
     ]  # fmt: skip

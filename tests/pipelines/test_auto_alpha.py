@@ -10,12 +10,14 @@ import pytest
 import miniatures
 from conftest import SMALL, newest, read_json
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.memory_bank.bank import Coreset, collect_patches
 from reb_pipeline.memory_bank.density import LocalDensity
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches
-from reb_pipeline.parameters.sections import ScoringParams
-from reb_pipeline.pipelines.evaluation import nodes
-from reb_pipeline.pipelines.evaluation.nodes import draw_density, score_images
+from reb_pipeline.pipelines.evaluation.nodes import draw_density
+from reb_pipeline.pipelines.ldknn_density import nodes
+from reb_pipeline.pipelines.ldknn_density.nodes import fit_detector
 from reb_pipeline.scoring.alpha import fit_alpha
+from reb_pipeline.scoring.settings import ScoringSettings
 
 K = 3
 PARAMS = {
@@ -57,7 +59,7 @@ def test_alpha_is_fitted_to_held_out_images(
     local = LocalDensity(arrays(models, "local_density.npz")[0]["squared_distances"], "")
     alpha = fit_alpha(good["squared_distances"][..., 0], good["rows"][..., 0], local, n_neighbors=K)
     assert alpha > 0
-    assert f"{category}: alpha = {alpha:.2f}" in messages
+    assert f"alpha = {alpha:.2f}, fitted to held-out good images" in messages
     tested, _ = arrays(results, "nearest_patches.npz")
     usual = local.mean_distance(K, squared=True)[tested["rows"][..., 0]]
     np.testing.assert_allclose(
@@ -84,7 +86,7 @@ def test_one_good_image_runs_but_not_with_auto(run_project, tmp_path):
 
     figure = read_json(out / "08_reporting/screw", "density_figure.json")
     assert [trace["name"] for trace in figure["data"]][2:] == ["α = 1"]
-    again = {"from_nodes": ["screw.score_images"], "namespaces": ["screw"]}
+    again = {"from_nodes": ["screw.fit_detector"], "namespaces": ["screw"]}
     auto = {**params, "scoring": {"alpha": "auto"}}
     with pytest.raises(InputError, match=r"alpha = auto needs at least 200 .* there are 0: give"):
         run_project("mvtec_ad", auto, **again)
@@ -93,23 +95,27 @@ def test_one_good_image_runs_but_not_with_auto(run_project, tmp_path):
 
 
 def test_held_out_patches_of_another_coreset_are_refused():
-    def found(coreset):
-        patches = (1, 16, 16, 1)
-        squared = np.ones(patches, np.float32)
-        feature = np.ones((1, 2), np.float32)
-        rows = np.zeros(patches, np.int32)
-        return NearestPatches(squared, rows, feature, feature, ["a"], coreset)
-
-    scoring = ScoringParams(
-        scorer="ldknn", max_neighbors=2, n_neighbors=1, alpha="auto", form="subtract_squared",
-        image_score="max", top_patches=1, quantile=0.9, area_threshold=None, smoothing_sigma=0,
-    )  # fmt: skip
-    images = SimpleNamespace(category="screw")
-    local = LocalDensity(np.ones((1, 2), np.float32), "a coreset")
-    scores = pd.DataFrame({"id": ["a"], "label": [1]})
-    patches = images, found("a coreset"), found("another"), local
+    patches = (1, 16, 16, 1)
+    feature = np.ones((1, 2), np.float32)
+    nearest = NearestPatches(
+        np.ones(patches, np.float32),
+        np.zeros(patches, np.int32),
+        feature,
+        feature,
+        ["a"],
+        "another",
+    )
+    bank = collect_patches([("a", np.ones((1, 2, 2), np.float32))], 1, {})
+    local = LocalDensity(np.ones((2, 2), np.float32), bank.fingerprint)
+    scoring = ScoringSettings(n_neighbors=1, max_neighbors=2, alpha="auto")
     refusal = r"is that of another coreset .*: run the pipeline ldknn_density again\.$"
     with pytest.raises(InputError, match=refusal):
-        score_images(scores, *patches, None, None, None, scoring)
+        fit_detector(bank, Coreset(np.arange(2), 2), local, nearest, scoring)
+    detector = fit_detector(
+        bank, Coreset(np.arange(2), 2), local, nearest, scoring.model_copy(update={"alpha": 1.0})
+    )
+    scores = pd.DataFrame({"id": ["a"], "label": [1]})
     with pytest.raises(InputError, match=refusal):
-        draw_density(scores, *patches, scoring)
+        detector.score(nearest)
+    with pytest.raises(InputError, match=refusal):
+        draw_density(scores, SimpleNamespace(category="screw"), nearest, nearest, detector)

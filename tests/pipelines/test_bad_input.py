@@ -81,6 +81,29 @@ def test_bad_parameter_writes_nothing(run_project, images, tmp_path, params, sen
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("params", "sentence"),
+    [
+        (
+            {"defect_synthesis": {"saliency": "folder", "saliency_source": "gone"}},
+            "Saliency folder 'gone' does not exist",
+        ),
+        ({"compute": {"device": "cuda:99"}}, "compute.device = 'cuda:99' but PyTorch finds"),
+        ({"selection": {"grids": [{"detector": ["padim"]}]}}, "the detector padim, which no pip"),
+    ],
+)
+@pytest.mark.parametrize("pipeline", ["studies_arms", "selection"])
+def test_studies_and_the_choice_are_checked_before_they_start(
+    run_project, images, tmp_path, params, sentence, pipeline
+):
+    with pytest.raises(InputError, match=sentence):
+        run_project(
+            "mvtec_ad", {"data_root": str(images), **SMALL, **params},
+            namespaces=["screw"], pipeline_names=[pipeline],
+        )  # fmt: skip
+    assert not (tmp_path / "out").exists()
+
+
 def test_unknown_namespace(run_project, images, tmp_path):
     with pytest.raises(InputError, match=r"Category 'scrw' .* did you mean 'screw'"):
         run_project("mvtec_ad", {"data_root": str(images), **SMALL}, namespaces=["scrw"])

@@ -134,7 +134,9 @@ def test_another_alpha_needs_no_new_search(run_project, tmp_path):
     run_project("mvtec_ad", params, namespaces=["screw"])
     plain = {**params, "scoring": {"alpha": 0.0, "n_neighbors": 3}}
 
-    out = run_project("mvtec_ad", plain, from_nodes=["screw.score_images"], namespaces=["screw"])
+    with pytest.raises(InputError, match=r"fitted with .*n_neighbors = 9, not 3: run from fit_det"):
+        run_project("mvtec_ad", plain, from_nodes=["screw.score_images"], namespaces=["screw"])
+    out = run_project("mvtec_ad", plain, from_nodes=["screw.fit_detector"], namespaces=["screw"])
 
     scores = [
         pd.read_parquet(version / "scores.parquet")["image_score"]
@@ -154,10 +156,12 @@ def test_scorers_share_a_search_that_is_deep_enough(run_project, tmp_path):
         given = {**params, "scoring": {"n_neighbors": 4, **scoring}}
         run_project("mvtec_ad", given, namespaces=["screw"], **selection)
 
-    again = {"from_nodes": ["screw.score_images"]}
-    with pytest.raises(InputError, match=r"scorer knn .* 1 were kept: run from search_memory_bank"):
+    again = {"from_nodes": ["screw.fit_detector"]}
+    with pytest.raises(
+        InputError, match=r"scorer knn .* 1 were kept: run the pipelines ldknn_dens"
+    ):
         score({"scorer": "knn"}, **again)
-    score({"scorer": "lof"}, pipeline_names=["evaluation"])
+    score({"scorer": "lof"}, pipeline_names=["ldknn_density", "evaluation"])
     score({"scorer": "nearest", "image_score": "reweighted"}, **again)
 
     out = tmp_path / "out/07_model_output/screw"

@@ -97,7 +97,7 @@ def test_what_does_not_fit_the_decoder_is_refused(run_project, screw):
 
     reweighted = {"scorer": "nearest", "image_score": "reweighted"}
     with pytest.raises(
-        InputError, match=r"image_score = reweighted compares neighbours.*block_max"
+        InputError, match=r"image score reweighted compares the neighbours.*block_max"
     ):
         run_project(
             "mvtec_ad",

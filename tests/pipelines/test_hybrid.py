@@ -36,7 +36,7 @@ def read_scores(out, name):
     return pd.read_parquet(newest(out / "07_model_output/mono", f"{name}.parquet"))
 
 
-def test_both_detectors_are_heard(run_project, tmp_path):
+def test_both_detectors_count(run_project, tmp_path):
     root = miniatures.make_elpv(tmp_path / "images")
     params = {"data_root": str(root), **PARAMS}
     steps = [*BANK, "feature_reconstruction", "hybrid"]

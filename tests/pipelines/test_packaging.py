@@ -83,7 +83,7 @@ def test_what_does_not_belong_together_is_refused(run_project, params):
     for changed, message in (
         (
             {"scoring": {"n_neighbors": 4}},
-            "scoring.n_neighbors = 45, not 4: run the pipeline calib",
+            "detector was fitted with scoring.n_neighbors = 45, not 4: run from fit_detector",
         ),
         ({"features": {**params["features"], "neck": "paper"}}, "was made with neck = 'reference'"),
     ):
@@ -91,9 +91,11 @@ def test_what_does_not_belong_together_is_refused(run_project, params):
             run_project("mvtec_loco", {**params, **changed}, **PACKAGING)
     again = {**params, "memory_bank": {"coreset_ratio": 0.1}}
     run_project("mvtec_loco", again, node_names=["pushpins.select_coreset"])
+    detector = {"node_names": ["pushpins.fit_detector"]}
     with pytest.raises(InputError, match="local density is that of another coreset"):
-        run_project("mvtec_loco", again, **PACKAGING)
+        run_project("mvtec_loco", again, **detector)
     run_project("mvtec_loco", again, node_names=["pushpins.measure_local_density"])
+    run_project("mvtec_loco", again, **detector)
     with pytest.raises(InputError, match="The calibration is that of another coreset"):
         run_project("mvtec_loco", again, **PACKAGING)
     assert not (out / "06_models/pushpins/model").exists()

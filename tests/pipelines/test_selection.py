@@ -53,11 +53,11 @@ def test_a_run_takes_over_what_was_chosen(run_project, params, opened):
     images = PlainFolderDataset(path=params["data_root"], category="part", split=split).load()
     assert opened == {sample.path for sample in images.samples if sample.split != "test"}
     folder = out / "07_model_output/part"
-    judged = pd.read_parquet(newest(folder, "selection_candidates.parquet"))
-    assert judged["n_neighbors"].tolist() == [2, 20, 5]
-    assert judged["chosen"].sum() == 1
-    chosen = judged[judged["chosen"]].iloc[0]
-    assert chosen["mean_rank"] == judged["mean_rank"].max()
+    ranked = pd.read_parquet(newest(folder, "selection_candidates.parquet"))
+    assert ranked["n_neighbors"].tolist() == [2, 20, 5]
+    assert ranked["chosen"].sum() == 1
+    chosen = ranked[ranked["chosen"]].iloc[0]
+    assert chosen["mean_rank"] == ranked["mean_rank"].max()
     figure = read_json(out / "08_reporting", "selection_figure.json")
     assert [trace["name"] for trace in figure["data"]] == ["part"]
     labels = figure["layout"]["xaxis"]["ticktext"]
@@ -88,12 +88,12 @@ def test_how_features_are_reconstructed_is_chosen_too(run_project, params):
         pipeline_names=[run["pipelines"]],
     )
 
-    judged = pd.read_parquet(newest(out / "07_model_output/part", "selection_candidates.parquet"))
-    assert set(judged["detector"]) == {"feature_reconstruction"}
-    compared = set(zip(judged["feature_loss"], judged["fusion"], strict=True))
+    ranked = pd.read_parquet(newest(out / "07_model_output/part", "selection_candidates.parquet"))
+    assert set(ranked["detector"]) == {"feature_reconstruction"}
+    compared = set(zip(ranked["feature_loss"], ranked["fusion"], strict=True))
     assert compared == {(loss, fusion) for loss in FEATURE_LOSSES for fusion in FUSIONS}
-    assert judged["mean_rank"].notna().all()
-    chosen = judged[judged["chosen"]].iloc[0]
+    assert ranked["mean_rank"].notna().all()
+    chosen = ranked[ranked["chosen"]].iloc[0]
     selected = yaml.safe_load(newest(out / "08_reporting", "selected_parameters.yml").read_text())
     assert selected.pop("feature_reconstruction") == {
         "per_category": {"part": {"loss": chosen["feature_loss"], "fusion": chosen["fusion"]}}
@@ -112,8 +112,8 @@ def test_the_command_that_chooses_it(kedro, tmp_path):
 
     assert finished.returncode == 0, finished.stderr
     folder = tmp_path / "out/07_model_output/part"
-    judged = pd.read_parquet(newest(folder, "selection_candidates.parquet"))
-    assert len(judged) == len(FEATURE_LOSSES) * len(FUSIONS)
+    ranked = pd.read_parquet(newest(folder, "selection_candidates.parquet"))
+    assert len(ranked) == len(FEATURE_LOSSES) * len(FUSIONS)
 
 
 def test_the_worth_of_the_choice(run_project, params):
@@ -147,9 +147,9 @@ def test_too_few_held_out_images_keep_the_first_candidate(
     sentence = "part has 6 good images to choose by, fewer than 7: the first candidate is kept."
     assert len([text for text in messages if text.startswith(sentence)]) == 2
     reports = out / "08_reporting"
-    judged = pd.read_parquet(newest(out / "07_model_output/part", "selection_candidates.parquet"))
-    assert judged["chosen"].tolist() == [True, False, False]
-    assert judged["mean_rank"].isna().all()
+    ranked = pd.read_parquet(newest(out / "07_model_output/part", "selection_candidates.parquet"))
+    assert ranked["chosen"].tolist() == [True, False, False]
+    assert ranked["mean_rank"].isna().all()
     figure = read_json(reports, "selection_figure.json")
     assert figure["layout"]["annotations"][0]["text"] == "nothing was measured"
     selected = yaml.safe_load(newest(reports, "selected_parameters.yml").read_text())

@@ -1,4 +1,4 @@
-"""Studies on miniatures, each with a few cells."""
+"""Studies on miniatures, each with a few configurations."""
 
 from importlib import import_module
 
@@ -8,12 +8,12 @@ import pytest
 import miniatures
 from conftest import SMALL, newest, read_json
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.parameters.configurations import CELL_FIELDS
+from reb_pipeline.parameters.configurations import CONFIGURATION_FIELDS
 from reb_pipeline.project import hooks
-from reb_pipeline.studies.measure import CellMeter
+from reb_pipeline.studies.measure import Evaluator
 from reb_pipeline.studies.rows import COLUMNS
 
-# Grid of each study, number of its cells, name of a trace in its figure.
+# Grid of each study, number of its configurations, name of a trace in its figure.
 STUDIES = {
     "arms": ({"representation": ["imagenet", "defectmaker"], "detector": ["nearest"]}, 2, "DefectMaker + KNN"),
     "representations": ({"detector": ["gde"]}, 1, "imagenet"),
@@ -33,7 +33,7 @@ COMMON = {
 
 
 def draw_of(study):
-    return getattr(import_module(f"reb_pipeline.pipelines.studies_{study}.nodes"), f"draw_{study}")
+    return getattr(import_module(f"reb_pipeline.pipelines.studies.{study}"), f"draw_{study}")
 
 
 @pytest.fixture
@@ -60,14 +60,16 @@ def table_of(folder, study):
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_every_study_ends_in_a_table_and_a_figure(run_study, part, capsys, study):
-    grid, n_cells, trace = STUDIES[study]
+    grid, n_configurations, trace = STUDIES[study]
 
     folder = run_study(study, part, grid)
 
     table = table_of(folder, study)
     assert set(COLUMNS) <= {*table}
     measured = table[table["status"] == "measured"]
-    assert measured["defect_type"].tolist() == ["all", "bright_spot", "dark_spot"] * n_cells
+    assert (
+        measured["defect_type"].tolist() == ["all", "bright_spot", "dark_spot"] * n_configurations
+    )
     overall = measured[measured["defect_type"] == "all"]
     assert overall["image_auroc"].between(0, 1).all()
     for name, values in grid.items():
@@ -88,7 +90,7 @@ def test_every_study_ends_in_a_table_and_a_figure(run_study, part, capsys, study
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_figures_of_tables_without_a_measured_row(study):
-    settings = dict.fromkeys(CELL_FIELDS, "x") | {"shots": 5.0}
+    settings = dict.fromkeys(CONFIGURATION_FIELDS, "x") | {"shots": 5.0}
     row = {**dict.fromkeys(COLUMNS), **settings, "status": "error: x", "category": "part"}
     figure = draw_of(study)(pd.DataFrame([row]))
     assert figure.layout.annotations[0].text == "nothing was measured"
@@ -133,37 +135,37 @@ def test_a_category_of_broken_images_costs_no_other(run_study, tmp_path):
     assert rows["status"]["poly"] == "measured"
 
 
-def test_a_cell_that_fails_costs_no_other(run_study, part, monkeypatch):
-    measure = CellMeter._measure
+def test_a_configuration_that_fails_costs_no_other(run_study, part, monkeypatch):
+    measure = Evaluator._measure
 
-    def measure_most(self, cell):
-        if cell.detector == "gde":
+    def measure_most(self, configuration):
+        if configuration.detector == "gde":
             raise RuntimeError("out of memory")
-        return measure(self, cell)
+        return measure(self, configuration)
 
-    monkeypatch.setattr(CellMeter, "_measure", measure_most)
+    monkeypatch.setattr(Evaluator, "_measure", measure_most)
     grid = {"representation": ["draem", "imagenet"], "detector": ["gde", "nearest", "nobody"]}
     table = table_of(run_study("representations", part, grid), "representations")
     rows = table[(table["defect_type"] == "all") & (table["category"] == "part")]
     status = rows.set_index(["representation", "detector"])["status"]
     assert status["imagenet", "nearest"] == "measured"
-    sentence = "error: Representation 'draem' cannot be made: the fill texture needs texture_folder"
+    sentence = "error: Representation 'draem' cannot be used: the fill texture needs texture_folder"
     assert status["draem", "nearest"].startswith(sentence)
     assert status["imagenet", "gde"] == "error: RuntimeError: out of memory"
     assert status["imagenet", "nobody"].startswith("error: Detector of a study 'nobody' is unknown")
 
 
 def test_an_interrupted_study_goes_on(run_study, part, monkeypatch):
-    measure, measured = CellMeter._measure, []
+    measure, measured = Evaluator._measure, []
 
     def measure_until(stop):
-        def counted(self, cell):
-            if cell.n_neighbors == stop:
+        def counted(self, configuration):
+            if configuration.n_neighbors == stop:
                 raise KeyboardInterrupt
-            measured.append(cell.n_neighbors)
-            return measure(self, cell)
+            measured.append(configuration.n_neighbors)
+            return measure(self, configuration)
 
-        monkeypatch.setattr(CellMeter, "_measure", counted)
+        monkeypatch.setattr(Evaluator, "_measure", counted)
 
     grid = {"detector": ["knn"], "n_neighbors": [1, 2, 3, 4]}
     measure_until(3)

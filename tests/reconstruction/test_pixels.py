@@ -8,7 +8,7 @@ from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.resumable_training import NoCheckpoint
 from reb_pipeline.reconstruction.pixel_networks import PIXEL_MODELS
 from reb_pipeline.reconstruction.pixels import PATCH_SIDE, PixelReconstructor, train_pixel_model
-from reb_pipeline.reconstruction.training import ReconstructionSettings
+from reb_pipeline.reconstruction.settings import PixelReconstructionSettings
 from tiny_finetuning import Memory, exact
 
 SIDE = 32
@@ -37,16 +37,14 @@ def make_images(count, seed=0):
 
 
 def run(model="autoencoder", loss="l2", images=None, held_out=None, checkpoint=None, **changes):
-    settings = {"updates": 60, "batch_size": 8, "learning_rate": 0.003, "seed": 0, **changes}
+    settings = {"updates": 60, "batch_size": 8, "learning_rate": 0.003, **changes}
     images = make_images(12) if images is None else images
     return train_pixel_model(
         iter(images),
         len(images),
         model=model,
-        loss=loss,
-        side=SIDE,
         held_out=held_out,
-        settings=ReconstructionSettings(**settings),
+        settings=PixelReconstructionSettings(loss=loss, image_size=SIDE, **settings),
         checkpoint=checkpoint or NoCheckpoint(),
         device="cpu",
     )

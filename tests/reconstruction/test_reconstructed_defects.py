@@ -3,12 +3,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reb_pipeline.reconstruction.examples import Example
 from reb_pipeline.reconstruction.reconstructed_defects import (
-    Example,
-    look_at,
     mean_share,
+    reconstruct_examples,
     reconstructed_share,
-    share_of,
+    share_of_defect,
     usual_residual,
 )
 from reb_pipeline.scoring.anomaly_maps import anomaly_map
@@ -46,18 +46,18 @@ def make_example(seed=0, size=SIDE):
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_share_is_what_is_drawn_of_the_contrast(share):
-    assert share_of(Blend(share), make_example()) == pytest.approx(share, abs=1e-5)
+    assert share_of_defect(Blend(share), make_example()) == pytest.approx(share, abs=1e-5)
     assert mean_share(Blend(share), [make_example(0), make_example(1)]) == pytest.approx(
         share, abs=1e-5
     )
 
 
 def test_images_are_resized_to_the_network():
-    example = make_example(size=80)
-    look = look_at(Blend(0.5), example, usual=0.25, sigma=4.0)
-    assert look.reconstruction.shape == (SIDE, SIDE, 3)
-    assert look.residual.shape == (SIDE, SIDE)
-    assert look.share == pytest.approx(0.5, abs=1e-5)
+    good = [("", make_example().good)]
+    (found,) = reconstruct_examples(Blend(0.5), [make_example(size=80)], good, sigma=4.0)
+    assert found.reconstruction.shape == (SIDE, SIDE, 3)
+    assert found.residual.shape == (SIDE, SIDE)
+    assert found.share == pytest.approx(0.5, abs=1e-5)
 
 
 @given(st.floats(-1, 2), st.integers(0, 99))
@@ -79,8 +79,8 @@ def test_share_is_unknown_without_a_defect_to_draw():
     example = make_example()
     same = Example("same", example.good, example.mask, example.good)
     found = Example("found", example.image, example.mask)
-    assert share_of(Blend(1.0), same) is None
-    assert share_of(Blend(1.0), found) is None
+    assert share_of_defect(Blend(1.0), same) is None
+    assert share_of_defect(Blend(1.0), found) is None
     assert np.isnan(mean_share(Blend(1.0), [same, found]))
     assert mean_share(Blend(1.0), [same, example]) == pytest.approx(1)
 
@@ -94,5 +94,5 @@ def test_residuals_are_in_multiples_of_the_usual_one():
     assert (maps < usual).mean() == pytest.approx(0.99, abs=0.01)
     example = make_example()
     ((scores,),) = network.patch_scores([("", example.image)])[1:]
-    look = look_at(network, example, usual, sigma=4.0)
-    np.testing.assert_allclose(look.residual, anomaly_map(scores, SIDE, 4.0) / usual)
+    (found,) = reconstruct_examples(network, [example], iter(good), sigma=4.0)
+    np.testing.assert_allclose(found.residual, anomaly_map(scores, SIDE, 4.0) / usual)

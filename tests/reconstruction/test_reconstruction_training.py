@@ -9,7 +9,8 @@ from reb_pipeline.core import resumable_training as shared
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.resumable_training import NoCheckpoint
 from reb_pipeline.reconstruction import training
-from reb_pipeline.reconstruction.training import Reconstruction, ReconstructionSettings, train
+from reb_pipeline.reconstruction.settings import ReconstructionSettings
+from reb_pipeline.reconstruction.training import Reconstruction, train
 from tiny_finetuning import Memory, exact, snapshot
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.reconstruction.residual_maps import ResidualMaps, measure_residuals
+from reb_pipeline.scoring.settings import ImageScoreSettings
 
 RNG = np.random.default_rng(0)
 LEVELS = [
@@ -46,12 +47,18 @@ def test_fusion_is_over_levels(fusion, formula):
     fused = ResidualMaps(levels, ["a", "b", "c"], "").fuse(fusion)
     assert fused.shape == (3, 4, 5)
     np.testing.assert_allclose(fused, formula(levels, axis=1), rtol=1e-6)
+    found = ResidualMaps(levels, ["a", "b", "c"], "").score(
+        fusion, ImageScoreSettings(image_score="max")
+    )
+    assert found.image_ids == ["a", "b", "c"]
+    np.testing.assert_array_equal(found.patch_scores, fused)
+    np.testing.assert_array_equal(found.image_scores, fused.max(axis=(1, 2)))
 
 
 def test_what_cannot_be_used():
     with pytest.raises(InputError, match="no images to reconstruct"):
         measure_residuals([], MeanOfChannels(), "", 2)
     maps = ResidualMaps(np.ones((1, 1, 2, 2), np.float32), ["a"], "this one")
-    maps.insist_on("this one")
+    maps.check_decoder("this one")
     with pytest.raises(InputError, match="different decoders: run the pipeline feature_reconstr"):
-        maps.insist_on("another")
+        maps.check_decoder("another")

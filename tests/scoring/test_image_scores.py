@@ -4,21 +4,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from pydantic import ValidationError
 from torch.nn import functional
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.memory_bank.bank import Coreset, collect_patches
 from reb_pipeline.memory_bank.density import measure_local_density
 from reb_pipeline.memory_bank.nearest_patches import search_images
-from reb_pipeline.scoring.image_scores import (
-    IMAGE_SCORES,
-    ImageScoreSettings,
-    block_max_score,
-    image_scores,
-    max_score,
-    reweighted,
-)
-from reb_pipeline.scoring.patch_scores import Neighborhoods
+from reb_pipeline.scoring.detector import MemoryBankDetector
+from reb_pipeline.scoring.image_scores import IMAGE_SCORES, block_max_score, image_scores, max_score
+from reb_pipeline.scoring.settings import ImageScoreSettings, ScoringSettings
 
 PLAIN = ImageScoreSettings()
 
@@ -62,54 +57,66 @@ GRIDS = np.random.default_rng(0).normal(size=(3, 4, 5)).astype(np.float32)
 @pytest.mark.parametrize("n", [1, 3, 20, 99])
 def test_top_k_mean(n):
     expected = [np.sort(image.ravel())[::-1][:n].mean() for image in GRIDS]
-    scores = IMAGE_SCORES["top_k_mean"](GRIDS, ImageScoreSettings(top_patches=n))
+    scores = image_scores(GRIDS, ImageScoreSettings(image_score="top_k_mean", top_patches=n))
     np.testing.assert_allclose(scores, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("q", [0.0, 0.5, 0.99, 1.0])
 def test_quantile(q):
-    scores = IMAGE_SCORES["quantile"](GRIDS, ImageScoreSettings(quantile=q))
+    scores = image_scores(GRIDS, ImageScoreSettings(image_score="quantile", quantile=q))
     np.testing.assert_allclose(scores, [np.quantile(image, q) for image in GRIDS], rtol=1e-5)
 
 
 def test_average():
     np.testing.assert_allclose(
-        IMAGE_SCORES["average"](GRIDS, PLAIN), [image.mean() for image in GRIDS], rtol=1e-5
+        image_scores(GRIDS, ImageScoreSettings(image_score="average")),
+        [image.mean() for image in GRIDS],
+        rtol=1e-5,
     )
 
 
 def test_thresholded_area_counts_patches_above():
     scores = np.float32([[[0, 1], [2, 3]], [[1, 1], [1, 1]]])
-    areas = IMAGE_SCORES["thresholded_area"](scores, ImageScoreSettings(area_threshold=1))
+    areas = image_scores(
+        scores, ImageScoreSettings(image_score="thresholded_area", area_threshold=1)
+    )
     assert areas.tolist() == [0.5, 0]
-    with pytest.raises(InputError, match=r"thresholded_area needs .*: set area_threshold"):
-        IMAGE_SCORES["thresholded_area"](scores, PLAIN)
+    with pytest.raises(ValidationError, match="thresholded_area needs area_threshold"):
+        ImageScoreSettings(image_score="thresholded_area")
 
 
-@pytest.mark.parametrize("name", IMAGE_SCORES)
+@pytest.mark.parametrize(
+    "name", [name for name, score in IMAGE_SCORES.items() if not score.compares_neighbors]
+)
 def test_one_number_an_image(name):
-    scores = IMAGE_SCORES[name](GRIDS, ImageScoreSettings(area_threshold=0.5))
+    scores = image_scores(GRIDS, ImageScoreSettings(image_score=name, area_threshold=0.5))
     assert scores.shape == (3,)
     assert scores.dtype == np.float32
 
 
-def make_neighborhoods(seed, n_rows=40, depth=1):
-    rng = np.random.default_rng(seed)
-    bank = collect_patches(
-        [("a", rng.normal(size=(1, n_rows, 6)).astype(np.float32))], n_images=1, extractor={}
+def reweighting_detector(rows, coreset_order, b):
+    """A detector with the image score reweighted, all rows of a bank as its coreset."""
+    bank = collect_patches([("a", np.float32(rows)[None])], n_images=1, extractor={})
+    coreset = Coreset(coreset_order, len(coreset_order))
+    scoring = ScoringSettings(
+        scorer="nearest", image_score="reweighted", n_neighbors=b, max_neighbors=b
     )
-    coreset = Coreset(rng.permutation(n_rows), n_rows)
-    features = coreset.features(bank)
+    density = measure_local_density(bank, coreset, 2)
+    return MemoryBankDetector.of(coreset.of(bank), density, scoring)
+
+
+def random_reweighting(b, depth=1):
+    rng = np.random.default_rng(b)
+    detector = reweighting_detector(rng.normal(size=(40, 6)), rng.permutation(40), b)
     images = {name: rng.normal(size=(2, 3, 6)).astype(np.float32) for name in "abcd"}
-    found = search_images(images.items(), features, depth)
-    return Neighborhoods(found, measure_local_density(bank, coreset, 2), features), images
+    return detector, search_images(images.items(), detector.bank, depth), images
 
 
 @pytest.mark.parametrize("b", [2, 5, 40])
 @pytest.mark.parametrize("depth", [1, 4])
 def test_reweighted_is_equation_7(b, depth):
-    neighborhoods, images = make_neighborhoods(b, depth=depth)
-    features = neighborhoods.features.astype(np.float64)
+    detector, found, images = random_reweighting(b, depth)
+    features = detector.features.astype(np.float64)
     expected = []
     for grid in images.values():
         patches = grid.reshape(-1, 6)
@@ -120,30 +127,33 @@ def test_reweighted_is_equation_7(b, depth):
         assert support[0] == row
         exponentials = np.exp(between[peak, support])
         expected.append((1 - exponentials[0] / exponentials.sum()) * between[peak, row])
-    np.testing.assert_allclose(reweighted(neighborhoods, b), expected, rtol=1e-4)
-    scores = image_scores(GRIDS, neighborhoods, "reweighted", n_neighbors=b, settings=PLAIN)
-    np.testing.assert_array_equal(scores, reweighted(neighborhoods, b))
+    np.testing.assert_allclose(detector.score(found).image_scores, expected, rtol=1e-4)
 
 
 def test_reweighted_is_finite_where_distances_are_large():
-    rng = np.random.default_rng(0)
-    bank = collect_patches(
-        [("a", rng.normal(0, 1000, (1, 9, 4)).astype(np.float32))], n_images=1, extractor={}
-    )
-    coreset = Coreset(np.arange(9), 9)
-    found = search_images([("b", np.zeros((1, 2, 4), np.float32))], bank.features)
-    density = measure_local_density(bank, coreset, 2)
-    scores = reweighted(Neighborhoods(found, density, bank.features), 3)
-    nearest = np.linalg.norm(bank.features, axis=1).min()
+    rows = np.random.default_rng(0).normal(0, 1000, (9, 4))
+    detector = reweighting_detector(rows, np.arange(9), 3)
+    found = search_images([("b", np.zeros((1, 2, 4), np.float32))], detector.bank)
+    scores = detector.score(found).image_scores
+    nearest = np.linalg.norm(detector.features, axis=1).min()
     assert 0 < scores[0] <= nearest * (1 + 1e-6)
 
 
-@pytest.mark.parametrize("b", [1, 41])
-def test_reweighted_needs_a_neighbourhood(b):
-    with pytest.raises(InputError, match=rf"n_neighbors = {b} .* from 2 to 40, the number"):
-        reweighted(make_neighborhoods(0)[0], b)
+def test_reweighted_needs_a_neighbourhood():
+    with pytest.raises(ValidationError, match="reweighted needs scorer = nearest and n_neighbors"):
+        ScoringSettings(scorer="nearest", image_score="reweighted", n_neighbors=1)
+    detector, found, _ = random_reweighting(41)
+    with pytest.raises(InputError, match=r"n_neighbors = 41 .* from 2 to 40, the number"):
+        detector.score(found)
+
+
+def test_reweighted_is_refused_where_no_neighbours_are():
+    with pytest.raises(
+        InputError, match=r"reweighted compares the neighbours .*: set .* block_max"
+    ):
+        image_scores(GRIDS, ImageScoreSettings(image_score="reweighted"))
 
 
 def test_unknown_image_score():
-    with pytest.raises(InputError, match="'block_mx' is unknown: did you mean 'block_max'"):
-        image_scores(GRIDS, None, "block_mx", n_neighbors=1, settings=PLAIN)
+    with pytest.raises(ValidationError, match=r"Input should be 'block_max', .* or 'reweighted'"):
+        ImageScoreSettings(image_score="block_mx")

@@ -11,7 +11,9 @@ from scipy.stats import kstest
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.scoring.anomaly_maps import resize_map
-from reb_pipeline.scoring.surprise import fuse_surprise, surprise
+from reb_pipeline.scoring.detection import Detection
+from reb_pipeline.scoring.settings import ImageScoreSettings
+from reb_pipeline.scoring.surprise import fuse_detections, fuse_surprise, surprise
 
 FLOATS = st.floats(-100, 100, width=16)
 GOOD = arrays(np.float32, st.integers(1, 40), elements=FLOATS)
@@ -79,3 +81,15 @@ def test_fusion_is_the_mean_on_the_finest_grid():
     for image in range(2):
         expected = (fine[image] + resize_map(coarse[image], (6, 8))) / 2
         np.testing.assert_allclose(found[image], expected, rtol=1e-6)
+
+
+def test_detections_are_fused_patch_by_patch():
+    rng = np.random.default_rng(0)
+    settings = ImageScoreSettings(image_score="max")
+    scores = [rng.random((n, side, side), np.float32) for side in (4, 8) for n in (3, 5)]
+    parts = [Detection.of_patches([f"{i}" for i in range(len(s))], s, settings) for s in scores]
+    found = fuse_detections(parts[::2], parts[1::2], settings)
+    expected = fuse_surprise([surprise(scores[0], scores[1]), surprise(scores[2], scores[3])])
+    assert found.image_ids == ["0", "1", "2"]
+    np.testing.assert_array_equal(found.patch_scores, expected)
+    np.testing.assert_array_equal(found.image_scores, expected.max(axis=(1, 2)))

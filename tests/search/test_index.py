@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from reb_pipeline.datasets import ELPVDataset
 from reb_pipeline.features.extractor import PatchExtractor
+from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.search import index, multi_step
 from reb_pipeline.search.bounds import ShortSpace
 from reb_pipeline.search.flat import nearest_of_all
@@ -164,7 +165,7 @@ def test_real_features_are_searched_exactly_without_falling_back(fall_back, k):
     cells = ELPVDataset(category="mono").load()
     good = [sample.path for sample in cells.samples if not sample.label][:8]
     defective = [sample.path for sample in cells.samples if sample.label][:1]
-    extract = PatchExtractor("efficientnet_lite0", neck="paper")
+    extract = PatchExtractor(FeatureSettings())
     grids = extract([cells.open_image(path) for path in [*good, *defective]])
     bank = grids[:-2].reshape(-1, grids.shape[-1])
     queries = grids[-2:].reshape(-1, grids.shape[-1])[::4]

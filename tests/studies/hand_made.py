@@ -1,4 +1,4 @@
-"""Reports of cells made by hand, and the tables they give."""
+"""Reports of configurations made by hand, and the tables they give."""
 
 import numpy as np
 import pandas as pd
@@ -20,18 +20,22 @@ def report(scores=GOOD, labels=LABELS, **more):
     }  # fmt: skip
 
 
-def table_of(cells, reports, category="screw", reference=None):
-    return study_rows(category, [each.settings() for each in cells], reports, reference or {})
+def table_of(configurations, reports, category="screw", reference=None):
+    return study_rows(
+        category, [each.settings() for each in configurations], reports, reference or {}
+    )
 
 
 def all_defects(table):
     return table[table["defect_type"] == "all"].reset_index(drop=True)
 
 
-def measured(aurocs, cells, reference=None):
-    """A table of several categories whose image AUROCs are given, [cells][categories]."""
+def measured(aurocs, configurations, reference=None):
+    """A table of several categories whose image AUROCs are given, [configurations][categories]."""
     categories = [
-        table_of(cells, [report(image_auroc=value) for value in values], f"c{index}", reference)
+        table_of(
+            configurations, [report(image_auroc=value) for value in values], f"c{index}", reference
+        )
         for index, values in enumerate(np.transpose(aurocs))
     ]
     return pd.concat(categories, ignore_index=True)

@@ -3,13 +3,13 @@
 import numpy as np
 import pandas as pd
 from hand_made import all_defects, measured, report, table_of
-from plain_cell import cell
 
+from plain_configuration import configuration
 from reb_pipeline.studies.rows import beside_published, with_means
 
 
 def numbers(*rows):
-    """Rows of published numbers; what is left out is that of the plain cell's mean."""
+    """Rows of published numbers; what is left out is that of the plain configuration's mean."""
     usual = {
         "table": "2", "benchmark": "mvtec_ad", "category": "mean", "backbone": "efficientnet_lite0",
         "representation": "imagenet", "detector": "ldknn", "n_neighbors": "", "shots": pd.NA,
@@ -25,8 +25,12 @@ def beside(table, *rows, benchmark="mvtec_ad"):
 
 
 def test_a_published_k_matches_its_own_and_none_matches_all():
-    cells = [cell(n_neighbors=3), cell(n_neighbors=5), cell(detector="nearest")]
-    table = all_defects(table_of(cells, [report()] * 3))
+    configurations = [
+        configuration(n_neighbors=3),
+        configuration(n_neighbors=5),
+        configuration(detector="nearest"),
+    ]
+    table = all_defects(table_of(configurations, [report()] * 3))
     rows = [
         {"category": "screw", "n_neighbors": "5", "value": 90.0},
         {"category": "screw", "detector": "knn", "value": 80.0},
@@ -39,7 +43,7 @@ def test_a_published_k_matches_its_own_and_none_matches_all():
 
 
 def test_numbers_stand_beside_rows_over_all_defects_of_as_many_shots():
-    table = table_of([cell(), cell(shots=5)], [report(), report()])
+    table = table_of([configuration(), configuration(shots=5)], [report(), report()])
     ours, _ = beside(table, {"category": "screw", "shots": 5})
     matches = (ours["shots"] == 5) & (ours["defect_type"] == "all")
     assert matches.sum() == 1
@@ -51,14 +55,14 @@ def test_numbers_stand_beside_rows_over_all_defects_of_as_many_shots():
 
 
 def test_means_that_nothing_matches_follow_once():
-    table = all_defects(table_of([cell()], [report()]))
+    table = all_defects(table_of([configuration()], [report()]))
     rows = [
         {"detector": "lof"},
         {"detector": "lof", "metric": "pixel_auroc", "value": 96.0},
         {"detector": "lof", "n_neighbors": "7"},
         {"benchmark": "btad", "shots": 5, "value": 94.0},
         {"category": "screw", "detector": "lof"},  # no mean
-        {"representation": "", "detector": "DifferNet"},  # not a cell of any study
+        {"representation": "", "detector": "DifferNet"},  # not a configuration of any study
     ]
     _, others = beside(table, *rows)
     assert not others.duplicated(["benchmark", "detector", "n_neighbors", "shots"]).any()
@@ -74,7 +78,7 @@ def test_means_that_nothing_matches_follow_once():
 
 
 def test_the_mean_row_takes_the_published_mean():
-    table = all_defects(with_means(measured([[0.8, 0.9]], [cell()]), {}))
+    table = all_defects(with_means(measured([[0.8, 0.9]], [configuration()]), {}))
     ours, others = beside(table, {}, {"category": "c1", "value": 91.0})
     np.testing.assert_array_equal(ours["published_image_auroc"], [np.nan, 0.91, 0.98])
     assert others.empty

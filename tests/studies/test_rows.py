@@ -4,38 +4,40 @@ import numpy as np
 import pandas as pd
 import pytest
 from hand_made import BETTER, GOOD, LABELS, all_defects, measured, report, table_of
-from plain_cell import cell
 
+from plain_configuration import configuration
 from reb_pipeline.metrics.significance import delong_test, wilcoxon_over_categories
-from reb_pipeline.parameters.configurations import CELL_FIELDS
+from reb_pipeline.parameters.configurations import CONFIGURATION_FIELDS
 from reb_pipeline.studies.rows import failed_rows, reference_of, with_means
 from reb_pipeline.studies.views import distinct_labels, over_seeds, render_study
 
 # --- rows of one category
 
 
-def test_the_reference_is_the_described_cell_most_alike():
-    cells = [cell(detector=d, image_size=s, seed=n) for d in ("nearest", "ldknn")
+def test_the_reference_is_the_described_configuration_most_alike():
+    configurations = [configuration(detector=d, image_size=s, seed=n) for d in ("nearest", "ldknn")
              for s in (64, 128) for n in (0, 1)]  # fmt: skip
-    every = [each.settings() for each in cells]
+    every = [each.settings() for each in configurations]
 
     def found(own, **reference):
         return reference_of(own.settings(), every, reference)
 
-    own = cell(image_size=128, seed=1)
+    own = configuration(image_size=128, seed=1)
     assert (
         found(own, detector="nearest")
-        == cell(detector="nearest", image_size=128, seed=1).settings()
+        == configuration(detector="nearest", image_size=128, seed=1).settings()
     )
     assert found(own, detector="nearest", seed=0)["image_size"] == 128
-    assert found(cells[0], detector="nearest") == cells[0].settings()
+    assert found(configurations[0], detector="nearest") == configurations[0].settings()
     assert found(own, detector="lof") is None
     assert found(own) is None
 
 
 def test_rows_are_tested_against_the_reference():
-    cells = [cell(detector="nearest"), cell()]
-    table = table_of(cells, [report(GOOD), report(BETTER)], reference={"detector": "nearest"})
+    configurations = [configuration(detector="nearest"), configuration()]
+    table = table_of(
+        configurations, [report(GOOD), report(BETTER)], reference={"detector": "nearest"}
+    )
     base, other = all_defects(table).to_dict("records")
     test = delong_test(LABELS, BETTER, GOOD)
     assert (other["difference"], other["p_value"]) == (test.difference, test.p_value)
@@ -47,7 +49,7 @@ def test_rows_are_tested_against_the_reference():
 
 
 def test_one_defect_type_has_no_row_of_its_own():
-    table = table_of([cell()], [report(per_defect_type={"crack": {"image_auroc": 0.7}})])
+    table = table_of([configuration()], [report(per_defect_type={"crack": {"image_auroc": 0.7}})])
     assert table["defect_type"].tolist() == ["all"]
 
 
@@ -57,7 +59,7 @@ def test_loco_metrics_are_columns():
         "logical_anomalies": {"image_auroc": 0.7},
     }
     found = report(per_defect_type=kinds, structural_logical_mean={"image_auroc": 0.8})
-    row = table_of([cell()], [found]).iloc[0]
+    row = table_of([configuration()], [found]).iloc[0]
     names = ["image_auroc_structural", "image_auroc_logical", "image_auroc_loco_mean"]
     assert row[names].tolist() == [0.9, 0.7, 0.8]
 
@@ -65,17 +67,19 @@ def test_loco_metrics_are_columns():
 def test_a_class_of_one_image_is_not_tested():
     labels = [0, 1, 1]
     reports = [report([2.0, 1.0, 3.0], labels), report([1.0, 2.0, 3.0], labels)]
-    table = table_of([cell(seed=1), cell()], reports, reference={"seed": 1})
+    table = table_of([configuration(seed=1), configuration()], reports, reference={"seed": 1})
     row = all_defects(table).iloc[1]
     assert row["difference"] == 0.5
     assert np.isnan(row["p_value"])
 
 
 @pytest.mark.parametrize("broken", [0, 1])
-def test_a_failed_cell_is_a_row_beside_the_others(broken):
+def test_a_failed_configuration_is_a_row_beside_the_others(broken):
     reports = [report(), report()]
     reports[broken] = "error: too few images"
-    table = all_defects(table_of([cell(), cell(seed=1)], reports, reference={"seed": 0}))
+    table = all_defects(
+        table_of([configuration(), configuration(seed=1)], reports, reference={"seed": 0})
+    )
     assert table.loc[broken, "status"] == "error: too few images"
     assert np.isnan(table.loc[broken, "image_auroc"])
     assert table.loc[1 - broken, "status"] == "measured"
@@ -84,16 +88,16 @@ def test_a_failed_cell_is_a_row_beside_the_others(broken):
 
 def test_one_class_has_no_auroc_to_compare():
     reports = [report(image_auroc=None), report(image_auroc=None)]
-    table = table_of([cell(), cell(seed=1)], reports, reference={"seed": 0})
+    table = table_of([configuration(), configuration(seed=1)], reports, reference={"seed": 0})
     assert all_defects(table)[["image_auroc", "difference"]].isna().all(axis=None)
 
 
 # --- means over categories
 
 
-def test_means_are_of_cells_measured_everywhere():
-    cells = [cell(), cell(shots=5)]
-    table = measured([[0.5, 0.7, 0.9], [0.6, 0.6, 0.8]], cells)
+def test_means_are_of_configurations_measured_everywhere():
+    configurations = [configuration(), configuration(shots=5)]
+    table = measured([[0.5, 0.7, 0.9], [0.6, 0.6, 0.8]], configurations)
     lost = (table["category"] == "c1") & (table["shots"] == 5)
     table.loc[lost, "status"] = "error: lost"
     means = with_means(table, {}).iloc[len(table) :]
@@ -112,8 +116,11 @@ def test_means_are_tested_over_categories(reference):
     rng = np.random.default_rng(0)
     for n_categories in (5, 7):
         aurocs = rng.uniform(0.6, 1, (2, n_categories))
-        cells = [cell(detector="nearest", alpha=0.0, shots=reference.get("shots")), cell(shots=9)]
-        table = measured(aurocs, cells, reference)
+        configurations = [
+            configuration(detector="nearest", alpha=0.0, shots=reference.get("shots")),
+            configuration(shots=9),
+        ]
+        table = measured(aurocs, configurations, reference)
         base, other = with_means(table, reference).iloc[len(table) :]["p_value"]
         assert np.isnan(base)
         expected = wilcoxon_over_categories(aurocs[1], aurocs[0])
@@ -125,10 +132,14 @@ def test_means_are_tested_over_categories(reference):
 
 
 def test_seeds_become_one_row_with_their_range():
-    cells = [cell(shots=5, seed=seed) for seed in range(3)] + [cell(shots=2, seed=1)]
+    configurations = [configuration(shots=5, seed=seed) for seed in range(3)] + [
+        configuration(shots=2, seed=1)
+    ]
     values = [0.5, 0.9, 0.7, 0.6]
-    table = table_of(cells, [report(image_auroc=value) for value in values])
-    shown = over_seeds(pd.concat([table, failed_rows("screw", [cells[0].settings()], "x")]))
+    table = table_of(configurations, [report(image_auroc=value) for value in values])
+    shown = over_seeds(
+        pd.concat([table, failed_rows("screw", [configurations[0].settings()], "x")])
+    )
     assert shown["shots"].tolist() == [5, 2]
     assert shown["image_auroc"].tolist() == pytest.approx([0.7, 0.6])
     assert shown["image_auroc_low"].tolist() == [0.5, 0.1]  # one seed keeps its own interval
@@ -136,8 +147,14 @@ def test_seeds_become_one_row_with_their_range():
 
 
 def test_labels_tell_what_differs():
-    cells = [cell(), cell(shots=5), cell(n_neighbors=9, seed=4), cell(detector="nearest"), cell()]
-    table = all_defects(table_of(cells, [report()] * 5))
+    configurations = [
+        configuration(),
+        configuration(shots=5),
+        configuration(n_neighbors=9, seed=4),
+        configuration(detector="nearest"),
+        configuration(),
+    ]
+    table = all_defects(table_of(configurations, [report()] * 5))
     assert distinct_labels(table, first="detector") == [
         "ldknn", "ldknn, shots 5", "ldknn, n_neighbors 9", "nearest", "ldknn",
     ]  # fmt: skip
@@ -145,12 +162,14 @@ def test_labels_tell_what_differs():
 
 
 def test_tables_without_a_measured_row():
-    rows = failed_rows("screw", [cell().settings()], "error: x")
-    table = all_defects(table_of([cell(), cell(seed=1)], ["error: x", "error: y"]))
+    rows = failed_rows("screw", [configuration().settings()], "error: x")
+    table = all_defects(
+        table_of([configuration(), configuration(seed=1)], ["error: x", "error: y"])
+    )
     for one in (rows.reindex(columns=table.columns), table):
         shown = over_seeds(one)
         assert shown.empty
-        assert {"category", "image_auroc", *CELL_FIELDS} <= {*shown}
+        assert {"category", "image_auroc", *CONFIGURATION_FIELDS} <= {*shown}
         assert distinct_labels(shown, first="detector") == []
         assert "1 rows: error: x" in render_study(one)
     assert with_means(table, {})["status"].tolist() == ["error: x", "error: y"]

@@ -10,9 +10,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from plain_cell import cell
 from sklearn.metrics import roc_auc_score
 
+from plain_configuration import configuration
 from reb_pipeline.parameters.loader import LOADER_ARGS, ProjectConfigLoader
 from reb_pipeline.parameters.per_category import CATEGORY_SECTIONS
 from reb_pipeline.studies.selection import CRITERIA, as_parameters, criteria, make_faint, mean_ranks
@@ -78,9 +78,12 @@ def test_the_best_has_one_and_the_only_one_zero():
 
 
 def candidates_of(category, chosen, *others):
-    cells = [*others, chosen]
+    configurations = [*others, chosen]
     return pd.DataFrame(
-        [{**each.settings(), "alpha": str(each.alpha), "category": category} for each in cells]
+        [
+            {**each.settings(), "alpha": str(each.alpha), "category": category}
+            for each in configurations
+        ]
     ).assign(chosen=[*([False] * len(others)), True])
 
 
@@ -92,15 +95,17 @@ def parameters_of(conf):
     ("chosen", "sections"),
     [
         (
-            cell(detector="feature_reconstruction", feature_loss="squared", fusion="product"),
+            configuration(
+                detector="feature_reconstruction", feature_loss="squared", fusion="product"
+            ),
             {"feature_reconstruction": {"loss": "squared", "fusion": "product"}},
         ),
         (
-            cell(detector="skip_autoencoder", pixel_loss="ssim", image_size=128),
+            configuration(detector="skip_autoencoder", pixel_loss="ssim", image_size=128),
             {"pixel_reconstruction": {"loss": "ssim"}, "features": {"image_size": 128}},
         ),
         (
-            cell(detector="hybrid", fusion="product", n_neighbors=7),
+            configuration(detector="hybrid", fusion="product", n_neighbors=7),
             {
                 "feature_reconstruction": {"fusion": "product"},
                 "scoring": {"scorer": "ldknn", "n_neighbors": 7},
@@ -111,7 +116,7 @@ def parameters_of(conf):
 def test_a_reconstruction_becomes_its_own_section(tmp_path, chosen, sections):
     conf = copytree(CONF, tmp_path / "conf")
     usual = parameters_of(conf)
-    selected = as_parameters(candidates_of("poly", chosen, cell(n_neighbors=1)))
+    selected = as_parameters(candidates_of("poly", chosen, configuration(n_neighbors=1)))
     (conf / "elpv/parameters_selected.yml").write_text(yaml.safe_dump(selected))
 
     found = parameters_of(conf)
@@ -126,15 +131,19 @@ def test_a_reconstruction_becomes_its_own_section(tmp_path, chosen, sections):
 @pytest.mark.parametrize(
     "chosen",
     [
-        cell(n_neighbors=25, alpha="auto", image_score="top_k_mean"),  # above scoring.max_neighbors
-        cell(representation="defectmaker", alpha=0.5, coreset_ratio=0.1, distance="cosine"),
-        cell(detector="nearest", n_neighbors=2, image_score="reweighted", image_size=128),
+        configuration(
+            n_neighbors=25, alpha="auto", image_score="top_k_mean"
+        ),  # above scoring.max_neighbors
+        configuration(
+            representation="defectmaker", alpha=0.5, coreset_ratio=0.1, distance="cosine"
+        ),
+        configuration(detector="nearest", n_neighbors=2, image_score="reweighted", image_size=128),
     ],
 )
 def test_an_environment_takes_the_choice_over(tmp_path, chosen):
     conf = copytree(CONF, tmp_path / "conf")
     usual = parameters_of(conf)
-    selected = as_parameters(candidates_of("poly", chosen, cell(n_neighbors=1)))
+    selected = as_parameters(candidates_of("poly", chosen, configuration(n_neighbors=1)))
     (conf / "elpv/parameters_selected.yml").write_text(yaml.safe_dump(selected))
 
     found = parameters_of(conf)

@@ -2,6 +2,5 @@
 
 * :mod:`reb_pipeline.calibration.conformal`: p-values and thresholds with a finite-sample guarantee.
 * :mod:`reb_pipeline.calibration.record`: the record of a calibration, and what it promises in words.
-* :mod:`reb_pipeline.scoring.surprise`: scores of different detectors in one unit, to be fused.
 * :mod:`reb_pipeline.calibration.drift`: whether inspected parts are still those of a calibration.
 """

@@ -115,7 +115,7 @@ def describe(
     Returns:
         JSON values, each a mapping. ``flagged``: ``count``, ``expected``, ``at_most`` (95 %) and ``p_value`` of so many
         or more. ``scores``, of what is below the threshold: ``psi``, ``psi_by_chance``, ``ks`` and its ``p_value``.
-        ``features``, likewise: ``shift``, the distance of the means in units of the calibration images' root mean
+        ``features``: ``shift``, the distance of the means in units of the calibration images' root mean
         square distance from theirs, ``shift_by_chance`` and the ``p_value`` of the energy distance. The last two are
         None where fewer than :data:`FEWEST` parts or calibration images are below the threshold.
     """

@@ -15,6 +15,7 @@ from reb_pipeline.calibration.conformal import (
     smallest_rate,
     threshold_rank,
 )
+from reb_pipeline.core.errors import InputError
 
 CALIBRATION_SPLIT = "calibration split"
 TRAINING_IMAGES = "training images"
@@ -61,6 +62,28 @@ class Calibration:
     coreset_fingerprint: str
     scoring: dict[str, Any]
     mean_features: np.ndarray
+
+    def check(self, coreset_fingerprint: str, scoring: dict[str, Any]) -> None:
+        """Check that the scores are those of a coreset and of settings of the scores.
+
+        Args:
+            coreset_fingerprint: Of the coreset's features.
+            scoring: The section ``scoring`` of the parameters, JSON values.
+
+        Raises:
+            InputError: If they are not.
+        """
+        if self.coreset_fingerprint != coreset_fingerprint:
+            msg = "The calibration is that of another coreset than is there now: run the pipeline calibration again."
+            raise InputError(msg)
+        for name, value in scoring.items():
+            used = self.scoring.get(name)
+            if used != value:
+                msg = (
+                    f"The calibration was made with scoring.{name} = {used!r}, not {value!r}: run the pipeline "
+                    f"calibration again, or set scoring.{name} back."
+                )
+                raise InputError(msg)
 
     @property
     def n_images(self) -> int:

@@ -1,7 +1,8 @@
 """Results kept by what they depend on, so that nothing is computed twice and an interrupted study goes on.
 
-A cache is any mapping of names to bytes: a dictionary, or fsspec's mapping of a folder. The name of an entry is made of
-a hash of everything that decides its content, so an entry never goes stale.
+A cache is any mapping of names to bytes: a dictionary, or fsspec's mapping of a folder. The name of an entry is a hash
+of everything that decides its content: the content's own inputs and settings, the version of the algorithm, and the
+versions of the libraries that decide numbers. So an entry never goes stale; what no longer applies is not found.
 """
 
 import hashlib
@@ -9,18 +10,57 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, MutableMapping
-from typing import Any
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, TypeVar
 
 import numpy as np
 
+from reb_pipeline.core.records import RecordError, read_record, write_record
+
 Cache = MutableMapping[str, bytes]
 Arrays = dict[str, np.ndarray]
+Record = TypeVar("Record")
+
+# Kind of entry -> version of the algorithm that makes it; raise it where the algorithm changes.
+ALGORITHMS = {
+    "backbones": 2,
+    "features": 2,
+    "banks": 2,
+    "searches": 2,
+    "detections": 2,
+    "reports": 2,
+}
+# Distributions whose versions may change numbers; engines besides PyTorch are named by what uses them.
+LIBRARIES = (
+    "faiss-cpu", "numpy", "opencv-python-headless", "pillow", "scikit-learn", "scipy", "timm",
+    "torch", "torchvision",
+)  # fmt: skip
 
 
 def entry(kind: str, /, **content: Any) -> str:
-    """Name of what ``content``, JSON values, decides."""
-    text = json.dumps(content, sort_keys=True)
+    """Name the entry whose content is decided by ``content``, the algorithm and the libraries.
+
+    Args:
+        kind: A key of :data:`ALGORITHMS`.
+        content: JSON values.
+    """
+    versions = {"algorithm": ALGORITHMS[kind], **library_versions(*LIBRARIES)}
+    text = json.dumps({"content": content, "versions": versions}, sort_keys=True)
     return f"{kind}/{hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}"
+
+
+def library_versions(*names: str) -> dict[str, str | None]:
+    """Installed versions of distributions; None for one that is not installed."""
+    return {name: _version(name) for name in names}
+
+
+@cache
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def read_arrays(cache: Cache, name: str) -> Arrays | None:
@@ -49,6 +89,23 @@ def remember_arrays(cache: Cache, name: str, make: Callable[[], Arrays]) -> Arra
         found = make()
         write_arrays(cache, name, found)
     return found
+
+
+def remember_record(
+    cache: Cache, name: str, record_class: type[Record], make: Callable[[], Record]
+) -> Record:
+    """Read a record, see :mod:`reb_pipeline.core.records`, or make and keep it."""
+    data = cache.get(f"{name}.npz")
+    if data is not None:
+        try:
+            return read_record(record_class, io.BytesIO(data), is_local=False)
+        except RecordError:
+            pass  # cut off on a store that cannot write atomically
+    made = make()
+    file = io.BytesIO()
+    write_record(made, file)
+    cache[f"{name}.npz"] = file.getvalue()
+    return made
 
 
 def remember_json(cache: Cache, name: str, make: Callable[[], Any]) -> Any:

@@ -14,7 +14,7 @@ class InputError(ValueError):
     """
 
 
-def insist_known(names: Iterable[str], known: Sequence[str], kind: str) -> None:
+def check_known(names: Iterable[str], known: Sequence[str], kind: str) -> None:
     """Check names against the known ones.
 
     Args:

@@ -79,8 +79,8 @@ class PackagedModelDataset(VersionedFile):
             manifest = read_manifest(self._load_path(), self._fs)
         except InputError as error:
             raise InputDatasetError(str(error)) from error
-        told = {name: value for name, value in manifest.items() if name != "files"}
-        return json.dumps(told)  # type: ignore[return-value,unused-ignore]
+        outline = {name: value for name, value in manifest.items() if name != "files"}
+        return json.dumps(outline)  # type: ignore[return-value,unused-ignore]
 
     def _remove(self, folder: str) -> None:
         """Remove a folder, its manifest first, so that it is no model any more whenever that is cut off."""

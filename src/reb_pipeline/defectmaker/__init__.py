@@ -9,5 +9,6 @@ A defect is a shape x a fill x a fusion; each is one function and one line in it
 - ``color``: the colour jitter that every fill gets;
 - ``images``: reading image files, and the pixel scale of an image;
 - ``maker``: all of it together, a defect with its mask and recipe, reproducible from a seed;
-- ``records``, ``good_images``: what is kept of saliency and defects; the images of a category, opened when asked for.
+- ``records``, ``good_images``: what is kept of saliency and defects; the images of a category, opened when asked for;
+- ``settings``, ``synthesis``: from the samples of a category to saliency maps and synthetic defects.
 """

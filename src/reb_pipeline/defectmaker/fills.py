@@ -1,4 +1,4 @@
-"""What synthetic defects are made of (REB paper section 3.1.1, reference code DefectMaker/fill.py)."""
+"""Fills: what synthetic defects are made of (REB paper section 3.1.1, reference code DefectMaker/fill.py)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.defectmaker.images import ImageFiles, insist_rgb, pixel_scale, resize
+from reb_pipeline.defectmaker.images import ImageFiles, check_rgb, pixel_scale, resize
 
 PROBES = 16  # pixels tried before all salient ones are listed
 
@@ -28,7 +28,7 @@ class Donor:
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """What fills are cut from.
+    """Images that fills are cut from.
 
     Attributes:
         donors: Good images with their saliency; anything with a length and items, loaded lazily or not.
@@ -105,7 +105,7 @@ def cut_paste(rng: np.random.Generator, box: tuple[int, int], material: Material
         msg = "Fill 'cut_paste' has no good image to cut from: give at least one donor."
         raise InputError(msg)
     donor = material.donors[int(rng.integers(len(material.donors)))]
-    insist_rgb(donor.image, "A donor")
+    check_rgb(donor.image, "A donor")
     return _cut(donor.image, draw_salient(rng, donor.saliency), box, material.scale)
 
 
@@ -115,7 +115,7 @@ def texture(rng: np.random.Generator, box: tuple[int, int], material: Material) 
         msg = "Fill 'texture' has no image to cut from: give a folder of textures."
         raise InputError(msg)
     image = material.textures[int(rng.integers(len(material.textures)))]
-    insist_rgb(image, "A texture")
+    check_rgb(image, "A texture")
     centre = int(rng.integers(image.shape[0])), int(rng.integers(image.shape[1]))
     return _cut(image, centre, box, material.scale)
 

@@ -1,4 +1,4 @@
-"""How a fill is laid over an image (REB paper section 3.1.1, reference code DefectMaker/defect_makers.py).
+"""Fusions: ways to lay a fill over an image (REB paper section 3.1.1, reference code DefectMaker/defect_makers.py).
 
 Every function takes ``(patch, fill, mask, weight, kernel)``, the box of the image, uint8 [h, w, 3], the fill of the
 same shape, the shape's mask, bool [h, w], the fill's weight, and the side of the softening kernel in px, odd.

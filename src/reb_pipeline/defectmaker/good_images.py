@@ -1,39 +1,33 @@
 """Good images of a category as DefectMaker takes them, opened when asked for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 from reb_pipeline.defectmaker.fills import Donor
 from reb_pipeline.defectmaker.records import SaliencyMaps
+from reb_pipeline.images.resize import resize_image
+from reb_pipeline.images.samples import Samples
 
 
 class GoodImages(Sequence[Donor]):
-    """Images with their saliency, opened one at a time.
+    """Images with their saliency, opened one at a time and resized as for a network.
 
     Args:
-        image_ids: Ids of the images.
-        paths: Their paths.
-        open_image: Opens a path, uint8 [side, side, 3] RGB.
+        samples: The good images.
         saliency: Their saliency maps.
+        side: Side of the resized images in pixels.
     """
 
-    def __init__(
-        self,
-        image_ids: Sequence[str],
-        paths: Sequence[str],
-        open_image: Callable[[str], np.ndarray],
-        saliency: SaliencyMaps,
-    ) -> None:
-        self.image_ids = list(image_ids)
-        self._paths = list(paths)
-        self._open_image = open_image
+    def __init__(self, samples: Samples, saliency: SaliencyMaps, side: int) -> None:
+        self.image_ids = samples.ids
+        self._paths = samples.table["path"].tolist()
+        self._open_image = samples.images.open_image
         self._saliency = saliency
+        self._side = side
 
     def __len__(self) -> int:
         return len(self.image_ids)
 
     def __getitem__(self, index: Any) -> Any:
-        image = self._open_image(self._paths[index])
-        return Donor(image, self._saliency.at(self.image_ids[index], len(image)))
+        image = resize_image(self._open_image(self._paths[index]), self._side)
+        return Donor(image, self._saliency.at(self.image_ids[index], self._side))

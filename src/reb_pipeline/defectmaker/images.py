@@ -25,7 +25,7 @@ def pixel_scale(size: tuple[int, int]) -> float:
     return math.sqrt(size[0] * size[1]) / REFERENCE_SIDE
 
 
-def insist_rgb(image: np.ndarray, what: str) -> None:
+def check_rgb(image: np.ndarray, what: str) -> None:
     """Check that something is an RGB image.
 
     Raises:
@@ -104,6 +104,6 @@ class ImageFiles:
 
 
 def is_grey(image: np.ndarray) -> bool:
-    """Whether an image, uint8 [H, W, 3], shows no colour; every eighth pixel of both axes tells."""
+    """Check an image, uint8 [H, W, 3], for colour: True if every eighth pixel of both axes has none."""
     sample = image[::8, ::8]
     return bool((sample == sample[:, :, :1]).all())

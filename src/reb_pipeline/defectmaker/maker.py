@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from reb_pipeline.core.errors import InputError, insist_known
+from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.defectmaker.color import color_jitter
 from reb_pipeline.defectmaker.fills import FILLS, Donor, Material, draw_salient
 from reb_pipeline.defectmaker.fusion import FUSIONS
-from reb_pipeline.defectmaker.images import insist_rgb, is_grey, pixel_scale
+from reb_pipeline.defectmaker.images import check_rgb, is_grey, pixel_scale
 from reb_pipeline.defectmaker.shapes import SHAPES, Shape
 
 REDRAWS = 8  # of a shape that came out empty
@@ -21,7 +21,7 @@ REDRAWS = 8  # of a shape that came out empty
 
 @dataclass(frozen=True)
 class DefectKind:
-    """What a defect is put together from.
+    """Shape, fill and fusion of a defect.
 
     Attributes:
         shape: A key of ``SHAPES``.
@@ -37,10 +37,10 @@ class DefectKind:
     fusion: str | None = None
 
     def __post_init__(self) -> None:
-        insist_known([self.shape], list(SHAPES), "Shape")
-        insist_known([self.fill], list(FILLS), "Fill")
+        check_known([self.shape], list(SHAPES), "Shape")
+        check_known([self.fill], list(FILLS), "Fill")
         if self.fusion is not None:
-            insist_known([self.fusion], list(FUSIONS), "Fusion")
+            check_known([self.fusion], list(FUSIONS), "Fusion")
 
     @property
     def name(self) -> str:
@@ -58,7 +58,7 @@ REB_KINDS = tuple(
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a defect was made.
+    """Everything that a defect was made of.
 
     Attributes:
         shape: A key of ``SHAPES``.
@@ -128,7 +128,7 @@ class DefectMaker:
             InputError: The image or the saliency map is of the wrong shape or type, nothing is salient, or the
                 fill has nothing to cut from.
         """
-        _insist_arguments(image, saliency, seed, index)
+        _check_arguments(image, saliency, seed, index)
         rng = np.random.default_rng([seed, index, zlib.crc32(kind.name.encode())])
         shape = SHAPES[kind.shape]
         fusion_name = kind.fusion or shape.fusions[rng.integers(len(shape.fusions))]
@@ -167,8 +167,8 @@ class DefectMaker:
         return Defect(defective, mask, recipe)
 
 
-def _insist_arguments(image: np.ndarray, saliency: np.ndarray, seed: int, index: int) -> None:
-    insist_rgb(image, "The image")
+def _check_arguments(image: np.ndarray, saliency: np.ndarray, seed: int, index: int) -> None:
+    check_rgb(image, "The image")
     if saliency.dtype != bool or saliency.shape != image.shape[:2]:
         msg = (
             f"The saliency map is {saliency.dtype} {list(saliency.shape)} for an image of "

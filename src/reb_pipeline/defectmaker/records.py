@@ -1,4 +1,4 @@
-"""What is kept of saliency and of synthetic defects; light to import."""
+"""Records of saliency maps and of synthetic defects; light to import."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ SALIENCY_SIDE = 128  # px: outlines of parts need no more, and hundreds of maps 
 
 @dataclass(frozen=True)
 class SaliencyMaps:
-    """Where each good image may bear a defect.
+    """Regions of good images that may bear a defect.
 
     Attributes:
         maps: bool [images, 128, 128].
         image_ids: Ids of the images.
-        method: What found them.
+        method: A key of :data:`reb_pipeline.defectmaker.saliency.SALIENCY`.
         fallbacks: Ids of images where nothing was salient, so that all of them counts.
     """
 
@@ -39,7 +39,7 @@ class SaliencyMaps:
 
         Args:
             found: (image id, bool [height, width]) each.
-            method: What found them.
+            method: A key of :data:`reb_pipeline.defectmaker.saliency.SALIENCY`.
         """
         from reb_pipeline.defectmaker.saliency import or_whole_image
 

@@ -1,4 +1,4 @@
-"""Where on an image a defect may be (REB paper section 3.1.1).
+"""Saliency: the region of an image that may bear a defect (REB paper section 3.1.1).
 
 The paper takes maps of a salient-object network (EDN) for objects and the whole image for textures.
 The reference counts every value above 0 as salient, faint JPEG ringing included; here a soft map is salient where it
@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 import cv2
 import numpy as np
 
-from reb_pipeline.core.errors import InputError, insist_known
+from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.defectmaker.images import ImageFiles
 
 SaliencyEstimator = Callable[[str, np.ndarray], np.ndarray]
@@ -24,7 +24,7 @@ SPECTRAL_SIDE = 64  # px: the scale that Hou and Zhang found right
 GRABCUT_SIDE = 128  # px, of the longer side: enough for a rough outline
 GRABCUT_BORDER = 0.05  # share of each side taken for background at first
 GRABCUT_ROUNDS = 3
-NETWORK_SIZE = 320, 320  # px, the input of U²-Net, for a model that does not tell its own
+NETWORK_SIZE = 320, 320  # px, the input of U²-Net, for a model that names no size of its own
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 FAINT = 0.1  # a network's map that stays below shows nothing salient
 
@@ -35,7 +35,7 @@ def whole_image(image: np.ndarray) -> np.ndarray:
 
 
 def spectral_residual(image: np.ndarray) -> np.ndarray:
-    """What the image's spectrum does not foretell (Hou and Zhang, CVPR 2007), closed to a compact region."""
+    """Spectral-residual saliency (Hou and Zhang, CVPR 2007), thresholded by Otsu, morphologically closed."""
     small = cv2.resize(image, (SPECTRAL_SIDE, SPECTRAL_SIDE), interpolation=cv2.INTER_AREA)
     spectrum = np.fft.fft2(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32))
     log_amplitude = np.log(np.abs(spectrum) + 1e-6).astype(np.float32)
@@ -49,7 +49,7 @@ def spectral_residual(image: np.ndarray) -> np.ndarray:
 
 
 def grabcut(image: np.ndarray) -> np.ndarray:
-    """What differs in colour from the image's border (GrabCut begun with a rectangle)."""
+    """Segment what differs in colour from the image's border (GrabCut begun with a rectangle)."""
     shrink = min(1.0, GRABCUT_SIDE / max(image.shape[:2]))
     small = cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
     h, w = small.shape[:2]
@@ -160,7 +160,7 @@ def saliency_estimator(method: str, source: str | None = None) -> SaliencyEstima
     Raises:
         InputError: The method is unknown, or its source is missing or unusable.
     """
-    insist_known([method], list(SALIENCY), "Saliency method")
+    check_known([method], list(SALIENCY), "Saliency method")
     if method in NEED_SOURCE and not source:
         msg = f"Saliency method '{method}' has no source: give {NEED_SOURCE[method]}."
         raise InputError(msg)
@@ -182,7 +182,7 @@ def or_whole_image(saliency: np.ndarray) -> tuple[np.ndarray, bool]:
 
 
 def _half_maximum(soft: np.ndarray, image: np.ndarray, faint: float) -> np.ndarray:
-    """Where a soft map, resized to the image, reaches half of its maximum; nowhere if that is faint."""
+    """Threshold a soft map, resized to the image, at half of its maximum; nothing is salient if that is faint."""
     h, w = image.shape[:2]
     resized = cv2.resize(soft.astype(np.float32), (w, h), interpolation=cv2.INTER_LINEAR)
     highest = float(resized.max())

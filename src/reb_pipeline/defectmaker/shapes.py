@@ -26,7 +26,7 @@ SQUARE = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], np.float64)
 
 @dataclass(frozen=True)
 class Shape:
-    """How a shape is drawn, and how the reference lays it over an image.
+    """A shape, and the fusions by which the reference lays it over an image.
 
     Attributes:
         draw: ``(rng, (image height, image width))`` to the mask of the shape's box, bool [h, w], never larger
@@ -180,7 +180,7 @@ def _log_uniform(rng: np.random.Generator, limit: float) -> float:
 
 
 def _lattice_position(pixels: int, cells: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of each pixel's centre along an axis: where it is in its cell of the lattice, 0..1, and which cell."""
+    """Locate the pixel centres along an axis in the lattice: position in the cell, 0..1, and number of the cell."""
     position = (np.arange(pixels) + 0.5) * cells / pixels
     cell = position.astype(int)
     return (position - cell).astype(np.float32), cell

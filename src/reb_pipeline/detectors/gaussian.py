@@ -1,24 +1,23 @@
 """Good features as Gaussians: one of whole images (GDE), one a position (PaDiM)."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import reduce
 from itertools import islice
 from operator import iadd
 
 import numpy as np
 
-from reb_pipeline.detectors.interface import (
-    Detection,
-    FeatureSource,
-    insist_on_images,
-    patch_detection,
-)
+from reb_pipeline.detectors.interface import FeatureSource, check_image_count
+from reb_pipeline.scoring.detection import Detection
+from reb_pipeline.scoring.settings import ImageScoreSettings
 
 IMAGES_PER_BATCH = 16
 POSITIONS_PER_BLOCK = 64
 RIDGE = 0.01  # added to the diagonal of every covariance, PaDiM equation 1
 
 
+@dataclass(eq=False)
 class GdeDetector:
     """GDE: Mahalanobis distance of an image's feature from those of good images; no patch scores.
 
@@ -29,7 +28,7 @@ class GdeDetector:
 
     @property
     def nbytes(self) -> int:
-        """Of mean and inverse covariance."""
+        """Bytes of mean and inverse covariance."""
         return self._gaussian.location_.nbytes + self._gaussian.precision_.nbytes
 
     def fit(self, good: FeatureSource) -> None:
@@ -40,11 +39,11 @@ class GdeDetector:
         """
         from sklearn.covariance import LedoitWolf
 
-        insist_on_images(good, 2, "a covariance needs more than one")
+        check_image_count(good, 2, "a covariance needs more than one")
         self._gaussian = LedoitWolf().fit(_unit_length(good.pooled()))
 
     def detect(self, images: FeatureSource) -> Detection:
-        """Judge images by their distance from the mean, in standard deviations."""
+        """Score images by their distance from the mean, in standard deviations."""
         squared = self._gaussian.mahalanobis(_unit_length(images.pooled()))
         return Detection(images.image_ids, np.sqrt(squared).astype(np.float32), None)
 
@@ -56,26 +55,26 @@ def _unit_length(features: np.ndarray) -> np.ndarray:
     return normalize(features.astype(np.float64))
 
 
+@dataclass(eq=False)
 class PadimDetector:
     """PaDiM (Defard et al. 2020): one Gaussian a position of the grid, over a random subset of the channels.
 
     Good images are streamed twice. Memory is that of the covariances, 8 bytes x positions x channels², twice while
     they are learned: 82 MB each for 32 x 32 positions and 100 channels.
 
-    Args:
+    Attributes:
+        scoring: The image score.
         channels: Size of the subset; all channels where there are no more.
         seed: Draws the subset.
-        image_score: A key of :data:`reb_pipeline.scoring.image_scores.IMAGE_SCORES`.
     """
 
-    def __init__(self, *, channels: int = 100, seed: int = 0, image_score: str = "max") -> None:
-        self._n_channels = channels
-        self._seed = seed
-        self._image_score = image_score
+    scoring: ImageScoreSettings = ImageScoreSettings(image_score="max")
+    channels: int = 100
+    seed: int = 0
 
     @property
     def nbytes(self) -> int:
-        """Of the means and the inverse Cholesky factors."""
+        """Bytes of the means and the inverse Cholesky factors."""
         return self._mean.nbytes + self._whitening.nbytes
 
     def fit(self, good: FeatureSource) -> None:
@@ -84,7 +83,7 @@ class PadimDetector:
         Raises:
             InputError: If there is no image.
         """
-        insist_on_images(good, 1, "there is nothing to learn from")
+        check_image_count(good, 1, "there is nothing to learn from")
         n_images = len(good.image_ids)
         self._mean = reduce(iadd, self._vectors(good)) / n_images
         products = reduce(iadd, (_products(b - self._mean) for b in _batches(self._vectors(good))))
@@ -92,19 +91,19 @@ class PadimDetector:
         self._whitening = _whitening(products, max(1, n_images - 1))
 
     def detect(self, images: FeatureSource) -> Detection:
-        """Judge patches by their distance from their position's mean, in standard deviations."""
+        """Score patches by their distance from their position's mean, in standard deviations."""
         scores = []
         for _, grid in images.patches():
             h, w, _ = grid.shape
             centred = (self._subset(grid) - self._mean).astype(np.float32)
             whitened = self._whitening @ centred[:, :, None]
             scores.append(np.linalg.norm(whitened, axis=(1, 2)).reshape(h, w))
-        return patch_detection(images.image_ids, scores, self._image_score)
+        return Detection.of_patches(images.image_ids, np.stack(scores), self.scoring)
 
     def _subset(self, grid: np.ndarray) -> np.ndarray:
         """The chosen channels of one image, float64 [positions, chosen channels]."""
         n_channels = grid.shape[2]
-        chosen = np.random.default_rng(self._seed).permutation(n_channels)[: self._n_channels]
+        chosen = np.random.default_rng(self.seed).permutation(n_channels)[: self.channels]
         return grid.reshape(-1, n_channels)[:, chosen].astype(np.float64)
 
     def _vectors(self, source: FeatureSource) -> Iterator[np.ndarray]:

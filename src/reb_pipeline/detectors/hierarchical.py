@@ -1,4 +1,4 @@
-"""Layers from coarse to fine: the neighbours in one tell where to look in the next."""
+"""Layers from coarse to fine: the neighbours in one decide where the next is searched."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,16 +7,13 @@ from itertools import pairwise
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.detectors.interface import (
-    Detection,
-    FeatureSource,
-    insist_on_images,
-    patch_detection,
-)
+from reb_pipeline.detectors.interface import FeatureSource, check_image_count
 from reb_pipeline.detectors.multiscale import evenly_spaced, usual_distance
 from reb_pipeline.memory_bank.bank import MemoryBank, collect_patches
 from reb_pipeline.memory_bank.coreset import select_coreset
 from reb_pipeline.memory_bank.nearest_patches import search_images, search_other_images
+from reb_pipeline.scoring.detection import Detection
+from reb_pipeline.scoring.settings import ImageScoreSettings
 
 
 @dataclass(frozen=True)
@@ -26,8 +23,8 @@ class GridBank:
     Attributes:
         layer: The layer.
         bank: Its memory bank, whole.
-        height: Positions of its grid.
-        width: Likewise.
+        height: Rows of its grid.
+        width: Columns of its grid.
     """
 
     layer: str | int
@@ -59,26 +56,26 @@ class GridBank:
         return _split(children, factor)
 
 
+@dataclass(eq=False)
 class HierarchicalDetector:
-    """Coarse to fine: where the coarse neighbours of a patch lie, its fine patches look for theirs.
+    """Coarse to fine: fine patches are searched below the neighbours of the coarse patch above them.
 
     The coarsest layer is searched whole. A patch of a finer layer is compared only with the patches under the rows
     nearest to the coarse patch above it. A layer's patch score is the smallest squared distance found, divided by the
     mean of good patches compared with the other good images; those of all layers are added. Memory is that of the
     good features of all layers.
 
-    Args:
+    Attributes:
+        scoring: The image score.
         n_neighbors: Number of rows that are followed from one layer to the next; all where there are fewer.
-        image_score: A key of :data:`reb_pipeline.scoring.image_scores.IMAGE_SCORES`.
     """
 
-    def __init__(self, *, n_neighbors: int = 5, image_score: str = "block_max") -> None:
-        self._n_neighbors = n_neighbors
-        self._image_score = image_score
+    scoring: ImageScoreSettings = ImageScoreSettings()
+    n_neighbors: int = 5
 
     @property
     def nbytes(self) -> int:
-        """Of the good features of all layers."""
+        """Bytes of the good features of all layers."""
         return sum(bank.bank.features.nbytes for bank in self._banks)
 
     def fit(self, good: FeatureSource) -> None:
@@ -87,13 +84,13 @@ class HierarchicalDetector:
         Raises:
             InputError: If there are fewer than two images, or grids do not nest.
         """
-        insist_on_images(good, 2, "each is compared with the others")
+        check_image_count(good, 2, "each is compared with the others")
         self._banks = [_whole_bank(good, layer) for layer in reversed(good.layers)]
-        _insist_on_nesting(self._banks)
+        _check_nesting(self._banks)
         coarsest, *finer = self._banks
         sampled = evenly_spaced(good)
         others = coarsest.height * coarsest.width * (len(good.image_ids) - 1)
-        self._followed = min(self._n_neighbors, others)
+        self._followed = min(self.n_neighbors, others)
         whole = select_coreset(coarsest.bank, 1, 0)
         left_out = search_other_images(coarsest.bank, whole, self._followed, sampled)
         found = [
@@ -105,18 +102,16 @@ class HierarchicalDetector:
         self._usual = [usual_distance(np.stack(layer)) for layer in zip(*found, strict=True)]
 
     def detect(self, images: FeatureSource) -> Detection:
-        """Judge images and their patches, 1 a layer being usual for a good patch."""
+        """Score images and their patches, 1 a layer being usual for a good patch."""
         coarsest, *finer = self._banks
-        nearest = search_images(
-            images.patches([coarsest.layer]), coarsest.bank.features, self._followed
-        )
+        nearest = search_images(images.patches([coarsest.layer]), coarsest.bank, self._followed)
         streams = [images.patches([bank.layer]) for bank in finer]
         found = zip(nearest.squared_distances, nearest.rows, *streams, strict=True)
         scores = [
             self._add(self._descend([grid for _, grid in grids], squared, rows))
             for squared, rows, *grids in found
         ]
-        return patch_detection(images.image_ids, scores, self._image_score)
+        return Detection.of_patches(images.image_ids, np.stack(scores), self.scoring)
 
     def _descend(
         self, grids: Sequence[np.ndarray], squared: np.ndarray, rows: np.ndarray
@@ -152,7 +147,7 @@ def _whole_bank(good: FeatureSource, layer: str | int) -> GridBank:
     return GridBank(layer, bank, int(bank.y[-1]) + 1, int(bank.x[-1]) + 1)
 
 
-def _insist_on_nesting(banks: list[GridBank]) -> None:
+def _check_nesting(banks: list[GridBank]) -> None:
     for coarse, finer in pairwise(banks):
         factor = finer.height // coarse.height
         if (finer.height, finer.width) != (factor * coarse.height, factor * coarse.width):

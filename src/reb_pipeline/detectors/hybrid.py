@@ -1,93 +1,48 @@
-"""Both paradigms at once: a memory bank and a reconstruction, their judgements fused by how unlikely each is."""
+"""Memory bank and feature reconstruction as one detector, fused by how unlikely their scores are."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from reb_pipeline.core.device import torch_device
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.detectors.interface import (
-    Detection,
-    FeatureSource,
-    held_out_tenth,
-    patch_detection,
-)
-from reb_pipeline.detectors.memory_bank import MemoryBankDetector
+from reb_pipeline.detectors.interface import FeatureSource, held_out_tenth
 from reb_pipeline.detectors.reconstruction import FeatureReconstructionDetector
-from reb_pipeline.scoring.surprise import fuse_surprise, surprise
+from reb_pipeline.memory_bank.settings import MemoryBankSettings
+from reb_pipeline.reconstruction.settings import FeatureReconstructionSettings
+from reb_pipeline.scoring.detection import Detection
+from reb_pipeline.scoring.detector import MemoryBankDetector
+from reb_pipeline.scoring.settings import ScoringSettings
+from reb_pipeline.scoring.surprise import fuse_detections
 
 
+@dataclass(eq=False)
 class HybridDetector:
     """LDKNN and hierarchical feature reconstruction; the mean surprise of both counts.
 
     Both learn from all good images but a tenth, on which their patch scores are calibrated, see
     :func:`reb_pipeline.scoring.surprise.surprise`.
 
-    Args:
-        distance: See :class:`reb_pipeline.detectors.memory_bank.MemoryBankDetector`.
-        coreset_ratio: Likewise.
-        n_neighbors: Likewise.
-        alpha: Likewise.
-        form: Likewise.
-        feature_loss: See :class:`reb_pipeline.detectors.reconstruction.FeatureReconstructionDetector`.
-        fusion: Likewise, of the levels.
-        layers: Likewise.
-        updates: Likewise.
-        batch_size: Likewise.
-        learning_rate: Likewise.
-        image_score: A key of :data:`reb_pipeline.scoring.image_scores.IMAGE_SCORES`.
-        seed: Of both.
+    Attributes:
+        memory_bank: Distance and coreset.
+        scoring: Settings of the memory bank's patch scores, and the image score of the fused ones.
+        reconstruction: Settings of the feature reconstruction.
         device: Of both.
         description: Label of the progress bars; none without it.
     """
 
-    def __init__(
-        self,
-        *,
-        distance: str = "euclidean",
-        coreset_ratio: float = 1,
-        n_neighbors: int = 5,
-        alpha: float = 1,
-        form: str = "subtract_squared",
-        feature_loss: str = "cosine",
-        fusion: str = "product",
-        layers: Sequence[str | int] | None = None,
-        updates: int = 400,
-        batch_size: int = 16,
-        learning_rate: float = 0.004,
-        image_score: str = "block_max",
-        seed: int = 0,
-        device: str = "auto",
-        description: str | None = None,
-    ) -> None:
-        self._image_score = image_score
-        self._memory_bank = MemoryBankDetector(
-            "ldknn",
-            distance=distance,
-            coreset_ratio=coreset_ratio,
-            n_neighbors=n_neighbors,
-            alpha=alpha,
-            form=form,
-            seed=seed,
-            device=str(torch_device(device)),
-        )
-        self._reconstruction = FeatureReconstructionDetector(
-            feature_loss=feature_loss,
-            fusion=fusion,
-            layers=layers,
-            updates=updates,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            seed=seed,
-            device=device,
-            description=description,
-        )
+    memory_bank: MemoryBankSettings = MemoryBankSettings()
+    scoring: ScoringSettings = ScoringSettings()
+    reconstruction: FeatureReconstructionSettings = FeatureReconstructionSettings()
+    device: str = "auto"
+    description: str | None = None
 
     @property
     def nbytes(self) -> int:
-        """Of both, and of the good scores that they are calibrated on."""
-        learned = self._memory_bank.nbytes + self._reconstruction.nbytes
-        return learned + sum(scores.nbytes for scores in self._good_scores)
+        """Bytes of both, and of the good scores that they are calibrated on."""
+        learned = self._bank.nbytes + self._reconstruction.nbytes
+        good = [np.asarray(detection.patch_scores) for detection in self._good]
+        return learned + sum(scores.nbytes for scores in good)
 
     def fit(self, good: FeatureSource) -> None:
         """Fit both, then calibrate them.
@@ -102,23 +57,27 @@ class HybridDetector:
                 f"calibrated on others: give at least 3."
             )
             raise InputError(msg)
-        self._memory_bank.fit(learned)
+        self._processor = str(torch_device(self.device))
+        k = self.scoring.n_neighbors  # no other K is scored
+        self._bank = MemoryBankDetector.fit(
+            learned,
+            self.memory_bank,
+            self.scoring.model_copy(update={"max_neighbors": k}),
+            device=self._processor,
+        )
+        self._reconstruction = FeatureReconstructionDetector(
+            self.reconstruction, self.scoring.of_images, self.device, self.description
+        )
         self._reconstruction.fit_on(learned, held_out)
-        self._good_scores = self._patch_scores(held_out)
+        self._good = self._detect_by_each(held_out)
 
     def detect(self, images: FeatureSource) -> Detection:
-        """Judge images and their patches; 1 is the mean of good patches.
+        """Score images and their patches; 1 is the mean of good patches.
 
         Raises:
-            InputError: If there are no images, or the image score is unknown.
+            InputError: If there are no images, or the image score compares neighbours.
         """
-        pairs = zip(self._patch_scores(images), self._good_scores, strict=True)
-        fused = fuse_surprise([surprise(scores, good) for scores, good in pairs])
-        return patch_detection(images.image_ids, fused, self._image_score)
+        return fuse_detections(self._detect_by_each(images), self._good, self.scoring)
 
-    def _patch_scores(self, images: FeatureSource) -> list[np.ndarray]:
-        """Of each, float32 [images, h, w]."""
-        return [
-            np.asarray(detector.detect(images).patch_scores)
-            for detector in (self._memory_bank, self._reconstruction)
-        ]
+    def _detect_by_each(self, images: FeatureSource) -> list[Detection]:
+        return [self._bank.detect(images, self._processor), self._reconstruction.detect(images)]

@@ -1,22 +1,39 @@
-"""What every detector takes and gives, so that any of them can stand in for another in a comparison."""
+"""The interface of all detectors: features in, scores out."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import fields
+from typing import Any, Protocol
 
 import numpy as np
 
-from reb_pipeline.core.errors import InputError, insist_known
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.settings import Settings
 from reb_pipeline.images.samples import HOLD_OUT_EVERY
-from reb_pipeline.scoring.image_scores import IMAGE_SCORES, REWEIGHTED, ImageScoreSettings
+from reb_pipeline.scoring.detection import Detection
 
 FEWEST_TO_LEARN = 2  # images
 
 
-class FeatureSource(Protocol):
-    """Images, and features of them made elsewhere; every call streams anew, in the order of ``image_ids``."""
+class PixelSource(Protocol):
+    """Images; every call streams anew, in the order of ``image_ids``."""
 
-    image_ids: list[str]
+    @property
+    def image_ids(self) -> list[str]:
+        """Ids of the images."""
+
+    def pixels(self, side: int) -> Iterator[tuple[str, np.ndarray]]:
+        """Stream the images themselves, resized without crop.
+
+        Args:
+            side: Pixels.
+
+        Yields:
+            (image id, uint8 [side, side, 3] RGB).
+        """
+
+
+class FeatureSource(PixelSource, Protocol):
+    """Images, and features of them made elsewhere; every call streams anew, in the order of ``image_ids``."""
 
     @property
     def layers(self) -> list[str | int]:
@@ -49,16 +66,6 @@ class FeatureSource(Protocol):
             (image id, float32 [h, w, channels] of every layer).
         """
 
-    def pixels(self, side: int) -> Iterator[tuple[str, np.ndarray]]:
-        """Stream the images themselves, resized without crop.
-
-        Args:
-            side: Pixels.
-
-        Yields:
-            (image id, uint8 [side, side, 3] RGB).
-        """
-
     def take(self, order: Sequence[int]) -> "FeatureSource":
         """Some of the images.
 
@@ -67,23 +74,8 @@ class FeatureSource(Protocol):
         """
 
 
-@dataclass(frozen=True)
-class Detection:
-    """What a detector says of some images.
-
-    Attributes:
-        image_ids: Ids of the images.
-        image_scores: float32 [images], higher = more anomalous.
-        patch_scores: float32 [images, h, w], likewise; None where only whole images are judged.
-    """
-
-    image_ids: list[str]
-    image_scores: np.ndarray
-    patch_scores: np.ndarray | None
-
-
 class Detector(Protocol):
-    """Learns what good images look like, then judges others."""
+    """Learns from good images, then scores others."""
 
     @property
     def nbytes(self) -> int:
@@ -97,10 +89,10 @@ class Detector(Protocol):
         """
 
     def detect(self, images: FeatureSource) -> Detection:
-        """Judge images; changes nothing of what was learned."""
+        """Score images; changes nothing of what was learned."""
 
 
-def insist_on_images(good: FeatureSource, smallest: int, reason: str) -> None:
+def check_image_count(good: FeatureSource, smallest: int, reason: str) -> None:
     """Check that there are enough good images.
 
     Args:
@@ -118,7 +110,7 @@ def insist_on_images(good: FeatureSource, smallest: int, reason: str) -> None:
 
 
 def held_out_tenth(good: FeatureSource) -> tuple[FeatureSource, FeatureSource | None]:
-    """Part good images into those to learn from and every tenth, to be judged as unseen ones.
+    """Part good images into those to learn from and every tenth, to be scored as unseen ones.
 
     Returns:
         Both; all images and None where too few would be left to learn from.
@@ -130,26 +122,15 @@ def held_out_tenth(good: FeatureSource) -> tuple[FeatureSource, FeatureSource | 
     return good.take(learned), good.take(positions[::HOLD_OUT_EVERY])
 
 
-def patch_detection(
-    image_ids: list[str], patch_scores: Sequence[np.ndarray] | np.ndarray, image_score: str
-) -> Detection:
-    """Judge images by the scores of their patches.
+def settings_of(detector: Detector) -> dict[str, Any]:
+    """Everything that decides what a detector learns and how it scores, as JSON values.
 
-    Args:
-        image_ids: Ids of the images.
-        patch_scores: Scores of each image's patches, [h, w].
-        image_score: A key of :data:`IMAGE_SCORES`.
-
-    Raises:
-        InputError: If the image score is unknown, or needs neighbours or a setting beyond the usual ones.
+    A detector is a dataclass whose fields are its settings; its device and the label of its progress bars decide
+    nothing.
     """
-    if image_score == REWEIGHTED:
-        msg = (
-            f"The image score {REWEIGHTED} compares the neighbours of a patch, which this detector does not search: "
-            f"choose one of {', '.join(IMAGE_SCORES)}."
-        )
-        raise InputError(msg)
-    insist_known([image_score], list(IMAGE_SCORES), "Image score")
-    scores = np.asarray(patch_scores, np.float32)
-    of_images = IMAGE_SCORES[image_score](scores, ImageScoreSettings())
-    return Detection(image_ids, of_images.astype(np.float32, copy=False), scores)
+    values = {field.name: getattr(detector, field.name) for field in fields(detector)}  # type: ignore[arg-type]
+    return {
+        name: value.model_dump(mode="json") if isinstance(value, Settings) else value
+        for name, value in values.items()
+        if name not in ("device", "description")
+    }

@@ -1,29 +1,32 @@
 """SPADE: the most similar good images, then the most similar patches within them (Cohen & Hoshen 2020)."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from reb_pipeline.detectors.interface import Detection, FeatureSource
+from reb_pipeline.detectors.interface import FeatureSource
 from reb_pipeline.memory_bank.bank import collect_patches
+from reb_pipeline.scoring.detection import Detection
 from reb_pipeline.search.index import nearest_neighbors
 
 
+@dataclass(eq=False)
 class SpadeDetector:
     """SPADE: an image is compared with the good images most like it, its patches with patches of those.
 
     The good images' patch features are kept in memory once; detection copies those of ``n_images`` of them.
 
-    Args:
+    Attributes:
         n_images: K, the good images an image is compared with (50 in the paper); all where there are fewer.
         n_patches: κ, the nearest patches a patch is compared with (1 in the paper).
     """
 
-    def __init__(self, *, n_images: int = 50, n_patches: int = 1) -> None:
-        self._n_images = n_images
-        self._n_patches = n_patches
+    n_images: int = 50
+    n_patches: int = 1
 
     @property
     def nbytes(self) -> int:
-        """Of the good images' features."""
+        """Bytes of the good images' features."""
         return self._patches.nbytes + self._pooled.nbytes
 
     def fit(self, good: FeatureSource) -> None:
@@ -37,8 +40,8 @@ class SpadeDetector:
         self._pooled = good.pooled()
 
     def detect(self, images: FeatureSource) -> Detection:
-        """Judge images by the mean distance of their pooled feature, patches by their mean distance."""
-        n_images = min(self._n_images, len(self._pooled))
+        """Score images by the mean distance of their pooled feature, patches by their mean distance."""
+        n_images = min(self.n_images, len(self._pooled))
         squared, galleries = nearest_neighbors(images.pooled(), self._pooled, n_images)
         scores = [
             self._patch_scores(grid, gallery)
@@ -50,5 +53,5 @@ class SpadeDetector:
         """Mean distance of every patch to its nearest in some good images, wherever they lie there."""
         h, w, channels = grid.shape
         bank = self._patches[gallery].reshape(-1, channels)
-        squared, _ = nearest_neighbors(grid.reshape(-1, channels), bank, self._n_patches)
+        squared, _ = nearest_neighbors(grid.reshape(-1, channels), bank, self.n_patches)
         return np.sqrt(squared).mean(axis=1).reshape(h, w)

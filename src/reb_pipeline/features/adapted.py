@@ -17,7 +17,7 @@ class BackboneWeights(NetworkWeights):
         config: JSON values: ``backbone`` and ``weights`` it started from; ``finetuned``; if so, its settings.
     """
 
-    def insist_on(self, backbone: str, weights: str) -> None:
+    def check_origin(self, backbone: str, weights: str) -> None:
         """Check that these weights were made from the ones asked for.
 
         Raises:

@@ -82,7 +82,7 @@ class Backbone(nn.Module):
 
     Attributes:
         mean: Channel means its input is normalised with, for values in [0, 1].
-        std: Channel standard deviations, likewise.
+        std: Channel standard deviations of RGB in [0, 1].
     """
 
     def __init__(

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from reb_pipeline.core.device import torch_device
-from reb_pipeline.core.errors import InputError, insist_known
+from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.features.openvino_core import openvino_core
 from reb_pipeline.images.resize import resize_image
 
@@ -40,7 +40,7 @@ def build_engine(name: str, network: nn.Module, side: int, device: str) -> Engin
     Raises:
         InputError: If the engine is unknown or not installed, or there is no such device.
     """
-    insist_known([name], ENGINES, "features.engine")
+    check_known([name], ENGINES, "features.engine")
     return TorchEngine(network, device) if name == "torch" else OpenVinoEngine(network, side, name)
 
 
@@ -69,7 +69,7 @@ class OpenVinoEngine:
 
     Args:
         network: See :func:`build_engine`.
-        side: Likewise.
+        side: Side of the images in pixels.
         name: A key of :data:`PRECISIONS`.
 
     Raises:
@@ -117,10 +117,10 @@ class OpenVinoEngine:
         }
         compiled = openvino_core().compile_model(self._model, "CPU", settings)
         queue = self._openvino.AsyncInferQueue(compiled)
-        self._insist_on_parity(queue)
+        self._check_parity(queue)
         return queue
 
-    def _insist_on_parity(self, queue: Any) -> None:
+    def _check_parity(self, queue: Any) -> None:
         images = _smooth_images(self._side)
         with torch.inference_mode():
             expected = self._network(torch.from_numpy(images)).numpy()

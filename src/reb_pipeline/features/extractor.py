@@ -7,10 +7,11 @@ import numpy as np
 import torch
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.backbones import backbone_spec, load_backbone, load_deepest
 from reb_pipeline.features.engines import TorchEngine, build_engine
-from reb_pipeline.features.neck import NECKS
 from reb_pipeline.features.network import PixelNetwork, patch_head, pooled_head
+from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.features.tiles import Tiles, coarsest_stride
 from reb_pipeline.images.resize import resize_image
 
@@ -19,15 +20,8 @@ class PatchExtractor:
     """Turns images into grids of patch features.
 
     Args:
-        backbone: Name of the backbone, see :func:`reb_pipeline.features.backbones.load_backbone`.
-        image_size: Side in pixels that every image is resized to, without crop (the reference's 256).
-        layers: Layers to tap, finest first; the backbone's usual ones if None.
-        weights: ``"imagenet"``, the path of a state dict, or a state dict.
-        neck: A key of :data:`reb_pipeline.features.neck.NECKS`.
-        width: Feature width of the reference neck; the backbone's usual one if None.
-        engine: One of :data:`reb_pipeline.features.engines.ENGINES`.
-        tile_size: Side in pixels of the pieces that the network sees of a larger image; None shows it whole.
-        tile_overlap: Pixels that neighbouring pieces share.
+        settings: Settings of the extraction.
+        backbone: The category's weights; those that ``settings.weights`` names without it.
         device: Of the engine ``torch``, see :func:`reb_pipeline.core.device.torch_device`.
 
     Attributes:
@@ -36,36 +30,34 @@ class PatchExtractor:
         tiles: How an image is cut into tiles; None where the network sees it whole.
 
     Raises:
-        InputError: If backbone, layers, weights, neck, engine, tiles or device cannot be used.
+        InputError: If backbone, layers, weights, tiles or device cannot be used, or the category's weights were made
+            from other ones.
     """
 
     def __init__(
         self,
-        backbone: str,
-        *,
-        image_size: int = 256,
-        layers: Sequence[str | int] | None = None,
-        weights: str | Mapping[str, torch.Tensor] = "imagenet",
-        neck: str = "reference",
-        width: int | None = None,
-        engine: str = "torch",
-        tile_size: int | None = None,
-        tile_overlap: int = 64,
+        settings: FeatureSettings,
+        backbone: BackboneWeights | None = None,
         device: str = "auto",
     ) -> None:
-        if neck not in NECKS:
-            msg = f"Neck {neck!r} is unknown: set features.neck to one of {', '.join(NECKS)}."
-            raise InputError(msg)
-        seen = self.network_size = min(tile_size or image_size, image_size)
-        loaded = load_backbone(backbone, image_size=seen, layers=layers, weights=weights)
-        self._image_size = image_size
+        weights: str | Mapping[str, torch.Tensor] = settings.weights
+        if backbone is not None:
+            backbone.check_origin(settings.backbone, settings.weights)
+            weights = backbone.state
+        side = self.network_size = settings.network_size
+        loaded = load_backbone(
+            settings.backbone, image_size=side, layers=settings.layers, weights=weights
+        )
+        self._image_size = settings.image_size
         self.tiles: Tiles | None = None
-        if tile_size and seen < image_size:
-            stride = coarsest_stride(loaded, seen)
-            self.tiles = Tiles(image_size, tile_size, tile_overlap, stride)
-        head = patch_head(neck, width or backbone_spec(backbone).width)
-        self.network = PixelNetwork(loaded, head)
-        self._engine = build_engine(engine, self.network, seen, device)
+        if settings.tile_size and side < settings.image_size:
+            stride = coarsest_stride(loaded, side)
+            self.tiles = Tiles(
+                settings.image_size, settings.tile_size, settings.tile_overlap, stride
+            )
+        width = settings.width or backbone_spec(settings.backbone).width
+        self.network = PixelNetwork(loaded, patch_head(settings.neck, width))
+        self._engine = build_engine(settings.engine, self.network, side, device)
 
     def __call__(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """Extract one batch.

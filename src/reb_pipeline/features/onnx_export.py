@@ -12,7 +12,7 @@ OPSET = 18  # of ONNX, that of 2022: any ONNX Runtime and OpenVINO of today read
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 
 
-def insist_on_packages() -> None:
+def check_packages() -> None:
     """Check that what the export and its check need is installed.
 
     Raises:
@@ -39,7 +39,7 @@ def export_onnx(network: nn.Module, side: int) -> bytes:
     Raises:
         InputError: If ONNX is not installed or the network cannot be exported.
     """
-    insist_on_packages()
+    check_packages()
     example = torch.zeros(1, side, side, 3, dtype=torch.uint8)
     try:
         with warnings.catch_warnings(), torch.inference_mode(mode=False), torch.no_grad():

@@ -83,7 +83,7 @@ def read_local(name: str, path: str) -> State:
 
 
 def load_covering(network: nn.Module, state: State, name: str, source: str) -> None:
-    """Load ``state`` and insist that it covers every tensor of the network.
+    """Load ``state`` and check that it covers every tensor of the network.
 
     Args:
         network: Ends at its deepest tapped layer; what lies deeper in ``state`` is left out.

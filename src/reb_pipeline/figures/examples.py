@@ -29,7 +29,7 @@ class Maps(Protocol):
 
 
 class Images(Protocol):
-    """What opens images and masks, see :class:`reb_pipeline.datasets.ImageCollection`."""
+    """What opens images and masks, see :class:`reb_pipeline.images.collection.ImageCollection`."""
 
     def open_image(self, path: str) -> np.ndarray:
         """One image, uint8 [height, width, 3]."""

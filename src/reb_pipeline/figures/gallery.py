@@ -71,15 +71,15 @@ def draw_gallery(
         InputError: if a fill is unknown or has nothing to cut from, or a source is of the wrong shape or type.
     """
     maker = DefectMaker(donors, textures)
-    looks = list(product(fills, FUSIONS))
+    columns = list(product(fills, FUSIONS))
     cells = []
-    for index, (shape, (fill, fusion)) in enumerate(product(SHAPES, looks)):
+    for index, (shape, (fill, fusion)) in enumerate(product(SHAPES, columns)):
         source = sources[index % len(sources)]
         kind = DefectKind(shape, fill, fusion)
         defect = maker.make(source.image, source.saliency, kind, seed, index)
         cells.append(GalleryCell(defect.image, defect.mask))
-    rows = [cells[start : start + len(looks)] for start in range(0, len(cells), len(looks))]
-    return gallery_figure(rows, list(SHAPES), [f"{a}\n{b}" for a, b in looks], title)
+    rows = [cells[start : start + len(columns)] for start in range(0, len(cells), len(columns))]
+    return gallery_figure(rows, list(SHAPES), [f"{a}\n{b}" for a, b in columns], title)
 
 
 def gallery_figure(
@@ -87,7 +87,7 @@ def gallery_figure(
 ) -> Figure:
     """Close-ups of defects in a table, each between marks at the corners of its box.
 
-    Only the corners are marked, since an outline would hide how a defect's edge looks.
+    Only the corners are marked, since an outline would hide a defect's edge.
 
     Args:
         cells: By row and column.
@@ -101,7 +101,7 @@ def gallery_figure(
     Raises:
         ValueError: if the cells are not as many as the names ask for.
     """
-    size = (1.1 + _CELL * len(columns), 0.8 + _CELL * len(rows))  # with room for the names
+    size = (1.1 + _CELL * len(columns), 0.8 + _CELL * len(rows))  # with space for the names
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(rows), len(columns), squeeze=False)
     for row_axes, row_cells in zip(axes, cells, strict=True):

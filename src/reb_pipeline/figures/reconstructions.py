@@ -10,50 +10,51 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from reb_pipeline.reconstruction.reconstructed_defects import Example, Look
+from reb_pipeline.reconstruction.examples import Example
+from reb_pipeline.reconstruction.reconstructed_defects import ReconstructedExample
 
 # Inches: a cell, the gaps between columns and, for titles, between rows; the margin above and the colour bar.
 _CELL, _GAP, _ROW_GAP, _TOP, _BAR = 1.6, 0.08, 0.32, 1.1, 1.2
 _COLOUR_MAP = colormaps["YlOrRd"].with_extremes(under="white")
 _TICKS = (1, 2, 5, 10, 20, 50, 100)  # of the colours
-_LOWEST_TOP = 5.0  # of the colours: below, even small differences would look like defects
+_LOWEST_TOP = 5.0  # of the colours: below, even small differences would seem to be defects
 _MARK_COLOUR = "#00E5FF"  # on hardly any part, unlike red, white and black
 _MARK_MARGIN = 0.02  # between a defect and the box around it, share of the image's side
 
 
 def reconstructions_figure(
-    examples: Sequence[Example], looks: Mapping[str, Sequence[Look]], title: str
+    examples: Sequence[Example], networks: Mapping[str, Sequence[ReconstructedExample]], title: str
 ) -> Figure:
     """One row an example: the image, and of each network the reconstruction and the residual.
 
     All residuals are on one colour scale, in multiples of the residual that 99 % of the pixels of good images stay
-    below; where they do so they have no colour. A network that draws the defect too leaves none.
+    below; smaller ones have no colour. A network that reconstructs the defect too leaves none.
 
     Args:
         examples: The rows, at least one.
-        looks: Name of each network -> what it makes of each example.
+        networks: Name of each network -> each example reconstructed by it.
         title: Shown above all.
 
     Returns:
         The figure, tied to no window or pyplot state.
 
     Raises:
-        ValueError: if a network has not looked at each example.
+        ValueError: if a network has not reconstructed each example.
     """
-    figure, axes = _grid(len(examples), 1 + 2 * len(looks))
-    residuals = [look.residual for of_model in looks.values() for look in of_model]
+    figure, axes = _grid(len(examples), 1 + 2 * len(networks))
+    residuals = [found.residual for of_model in networks.values() for found in of_model]
     high = max(_LOWEST_TOP, *(float(residual.max()) for residual in residuals))
     scale = LogNorm(1, high)
     for axis, example in zip(axes[:, 0], examples, strict=True):
         _draw_image(axis, example)
     _name(axes[0, 0], "image")
-    for column, (model, of_model) in enumerate(looks.items()):
+    for column, (model, of_model) in enumerate(networks.items()):
         pairs = axes[:, 1 + 2 * column : 3 + 2 * column]
-        for (drawn, left), look in zip(pairs, of_model, strict=True):
-            drawn.imshow(look.reconstruction, vmin=0, vmax=1)
-            left.imshow(look.residual, _COLOUR_MAP, norm=scale)
-            if look.share is not None:
-                left.set_title(f"draws {look.share:.0%} of the defect", fontsize=9, loc="right")
+        for (drawn, left), found in zip(pairs, of_model, strict=True):
+            drawn.imshow(found.reconstruction, vmin=0, vmax=1)
+            left.imshow(found.residual, _COLOUR_MAP, norm=scale)
+            if found.share is not None:
+                left.set_title(f"draws {found.share:.0%} of the defect", fontsize=9, loc="right")
         _name(pairs[0, 0], f"{model.replace('_', ' ')}:\nreconstruction")
         _name(pairs[0, 1], "residual")
     _draw_scale(figure, scale, high)

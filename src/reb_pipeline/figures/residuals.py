@@ -16,7 +16,7 @@ from reb_pipeline.reconstruction.residual_maps import ResidualMaps
 
 _COLOUR_MAP = "inferno"  # dark to light: unlike the image and its mask, and legible on any page
 _SUBSCRIPTS = "₁₂₃₄₅₆₇₈₉"
-_STRIDE = 8  # maps are smooth: every eighth pixel tells their distribution
+_STRIDE = 8  # maps are smooth: every eighth pixel shows their distribution
 _TYPICAL = 0.5  # quantile of good pixels that is black: what lies below says nothing
 
 
@@ -55,7 +55,7 @@ def residual_maps_of(
 
 
 def _range(good: Sequence[np.ndarray], drawn: Sequence[np.ndarray]) -> tuple[float, float]:
-    """What is black and what is brightest."""
+    """Choose the values that are black and brightest."""
     high = max(float(values.max()) for values in drawn)
     low = np.quantile(np.concatenate([values.ravel() for values in good or drawn]), _TYPICAL)
     return min(float(low), high), high

@@ -13,23 +13,23 @@ SYMBOLS = ("circle", "square", "triangle-up", "diamond", "cross", "x")
 
 
 def trade_off_figure(
-    table: pd.DataFrame, x: str, y: str, method: str, family: str, title: str, told: Sequence[str]
+    table: pd.DataFrame, x: str, y: str, method: str, family: str, title: str, shown: Sequence[str]
 ) -> go.Figure:
     """One marker a method, its name beside it; up and to the right is better.
 
     Args:
         table: One row a marker.
         x: Column of the speed, drawn by its logarithm, also the axis' title.
-        y: Column of the metric, likewise.
+        y: Column of the metric.
         method: Column of the names.
         family: Column that gives colour and symbol, in the order of the legend.
         title: Shown above the markers.
-        told: Columns of numbers shown where the pointer is.
+        shown: Columns of numbers shown where the pointer is.
     """
     if table.empty:
         return nothing_measured(title)
     figure = go.Figure(layout={"title": title, "template": "plotly_white"})
-    lines = [f"{_words(name)} %{{customdata[{n}]:.4g}}" for n, name in enumerate(told)]
+    lines = [f"{_words(name)} %{{customdata[{n}]:.4g}}" for n, name in enumerate(shown)]
     hover = "<br>".join(["%{text}", f"{_words(x)} %{{x:.4g}}", f"{_words(y)} %{{y:.4g}}", *lines])
     for (name, colour), symbol in zip(
         series_colours(table[family]).items(), cycle(SYMBOLS), strict=False
@@ -39,7 +39,7 @@ def trade_off_figure(
             x=rows[x],
             y=rows[y],
             text=rows[method],
-            customdata=rows[list(told)],
+            customdata=rows[list(shown)],
             hovertemplate=hover,
             textposition=list(islice(cycle(SIDES), len(rows))),
             mode="markers+text",

@@ -2,7 +2,7 @@
 
 - ``task``: good images and their synthetic defects, drawn in worker processes;
 - ``network``: the backbone with a classification head, and which of its parts train;
-- ``settings``: how long, how fast, at which loss;
+- ``settings``: budgets, learning rates, loss;
 - ``training``: the loop, its checkpoints and its history;
 - ``adapt``: all of it together, from a category's good images to its backbone.
 """

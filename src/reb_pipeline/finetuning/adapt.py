@@ -1,9 +1,9 @@
-"""From a category's good images to its backbone."""
+"""Adaptation of a backbone to the good images of a category."""
 
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,76 +11,58 @@ from typing import Any
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.core.resumable_training import Checkpoint
+from reb_pipeline.core.resumable_training import Checkpoint, NoCheckpoint
 from reb_pipeline.defectmaker.fills import Donor
 from reb_pipeline.defectmaker.good_images import GoodImages
-from reb_pipeline.defectmaker.maker import DefectKind
-from reb_pipeline.defectmaker.records import SyntheticDefects
+from reb_pipeline.defectmaker.records import SaliencyMaps, SyntheticDefects
+from reb_pipeline.defectmaker.settings import DefectSynthesisSettings
 from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.backbones import load_backbone, load_deepest
+from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.finetuning.network import ProxyNetwork
-from reb_pipeline.finetuning.settings import FinetuneSettings
+from reb_pipeline.finetuning.settings import SSLFinetuneSettings
 from reb_pipeline.finetuning.task import CachedImages, SyntheticTask
 from reb_pipeline.finetuning.training import ValidationSet, finetune
 from reb_pipeline.images.resize import resize_image
+from reb_pipeline.images.samples import Samples
 
 GOOD = "good"  # the class of label 0
+Adapted = tuple[BackboneWeights, dict[str, Any]]
 
 
-def keep_backbone(
-    backbone: str, weights: str, layers: Sequence[str | int] | None, image_size: int
-) -> tuple[BackboneWeights, dict[str, Any]]:
-    """Take a backbone as it is; arguments of :func:`reb_pipeline.features.backbones.load_backbone`.
-
-    Returns:
-        Its weights, and a history without updates.
-
-    Raises:
-        InputError: If backbone, layers or weights cannot be used.
-    """
-    network = load_backbone(backbone, image_size=image_size, layers=layers, weights=weights).network
-    config = {"backbone": backbone, "weights": weights, "finetuned": False}
-    return BackboneWeights(network.state_dict(), config), _history([], [], [])
-
-
-def adapt_backbone(
-    backbone: str,
-    weights: str,
-    train: GoodImages,
-    held_out: GoodImages,
+def finetune_backbone(
+    samples: Samples,
+    saliency: SaliencyMaps,
     synthetic_defects: SyntheticDefects,
-    *,
-    kinds: Sequence[DefectKind],
-    textures: Sequence[np.ndarray] | None,
-    side: int,
-    settings: FinetuneSettings,
-    checkpoint: Checkpoint,
+    features: FeatureSettings,
+    defects: DefectSynthesisSettings,
+    finetuning: SSLFinetuneSettings,
+    checkpoint: Checkpoint | None = None,
     device: str = "auto",
-    description: str | None = None,
-) -> tuple[BackboneWeights, dict[str, Any]]:
+) -> Adapted:
     """Fine-tune a backbone to tell good images and synthetic defects apart (REB paper section 3.1).
 
     Args:
-        backbone: Name of the backbone.
-        weights: What it starts from.
-        train: Good images to train on, resized to ``side``.
-        held_out: Good images to validate on, resized to ``side``.
-        synthetic_defects: Defects to validate on, of the same kinds.
-        kinds: Kinds of defects to draw.
-        textures: What the fill ``texture`` cuts from.
-        side: Side of the training images in pixels.
-        settings: How long, how fast, at which loss.
-        checkpoint: Where to go on from, and to write to.
+        samples: The samples of the category: good images to train on, and held out to validate on.
+        saliency: Saliency maps of both.
+        synthetic_defects: Defects to validate on.
+        features: The backbone, and the weights that it starts from.
+        defects: Kinds of the defects to train on, and their textures.
+        finetuning: Budget, learning rates and loss; nothing is trained where it is not enabled.
+        checkpoint: Where to go on from, and to write to; none is kept without it.
         device: See :func:`reb_pipeline.core.device.torch_device`.
-        description: Label of the progress bar; no bar without it.
 
     Returns:
         The weights, and the history as JSON values: ``classes``, ``updates`` and ``validations``, see
         :class:`reb_pipeline.core.resumable_training.History` and :func:`reb_pipeline.finetuning.training.finetune`.
+        Where fine-tuning is off they are the initial weights, and a history without updates.
 
     Raises:
         InputError: If backbone or weights cannot be used, or the synthetic defects are of other kinds.
     """
+    if not finetuning.enabled:
+        return _keep_backbone(features)
+    kinds, settings, side = defects.kinds(), finetuning.training, finetuning.chosen.image_size
     names = [kind.name for kind in kinds]
     if synthetic_defects.kinds != names:
         msg = (
@@ -89,7 +71,7 @@ def adapt_backbone(
         )
         raise InputError(msg)
     network = ProxyNetwork(
-        load_deepest(backbone, image_size=side, weights=weights),
+        load_deepest(features.backbone, image_size=side, weights=features.weights),
         1 + len(names),
         image_size=side,
         freeze_batch_norm=settings.freeze_batch_norm,
@@ -97,13 +79,15 @@ def adapt_backbone(
         seed=settings.seed,
     )
     config = {
-        "backbone": backbone,
-        "weights": weights,
+        "backbone": features.backbone,
+        "weights": features.weights,
         "finetuned": True,
         "kinds": names,
         "image_size": side,
         "settings": asdict(settings),
     }
+    train = GoodImages(samples.good_finetuning, saliency, side)
+    held_out = GoodImages(samples.held_out_good, saliency, side)
     with tempfile.TemporaryDirectory() as folder:
         digest = hashlib.blake2b(json.dumps(config).encode(), digest_size=16)
         digest.update(
@@ -112,18 +96,30 @@ def adapt_backbone(
         images = CachedImages.write(Path(folder), _hashed(train, digest), len(train), side)
         history = finetune(
             network,
-            SyntheticTask(images, kinds, textures, settings.seed),
+            SyntheticTask(images, kinds, defects.textures(), settings.seed),
             _validation_set(held_out, synthetic_defects, side),
             settings,
-            checkpoint,
+            checkpoint or NoCheckpoint(),
             origin=digest.hexdigest(),
             device=device,
-            description=description,
+            description=f"{samples.category}: fine-tuning of the backbone",
         )
     state = network.cpu().backbone.network.state_dict()
     return BackboneWeights(state, config), _history(
         [GOOD, *names], history.updates, history.validations
     )
+
+
+def _keep_backbone(features: FeatureSettings) -> Adapted:
+    """Load the initial weights as far as the features need them."""
+    network = load_backbone(
+        features.backbone,
+        image_size=features.network_size,
+        layers=features.layers,
+        weights=features.weights,
+    ).network
+    config = {"backbone": features.backbone, "weights": features.weights, "finetuned": False}
+    return BackboneWeights(network.state_dict(), config), _history([], [], [])
 
 
 def _hashed(images: GoodImages, digest: Any) -> Iterator[Donor]:
@@ -137,7 +133,7 @@ def _hashed(images: GoodImages, digest: Any) -> Iterator[Donor]:
 def _validation_set(
     held_out: GoodImages, synthetic_defects: SyntheticDefects, side: int
 ) -> ValidationSet:
-    """As many good images as defects of a kind, where there are so many."""
+    """Collect at most ``per_kind`` good images, and all synthetic defects."""
     per_kind = len(synthetic_defects.labels) // len(synthetic_defects.kinds)
     good = [held_out[index].image for index in range(min(per_kind, len(held_out)))]
     defective = [resize_image(image, side) for image in synthetic_defects.images]

@@ -53,7 +53,7 @@ class ProxyNetwork(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the network is."""
+        """Device of the network."""
         return self.mean.device
 
     def train_backbone(self, trains: bool) -> None:
@@ -89,7 +89,7 @@ class ProxyNetwork(nn.Module):
 
 
 def is_folded(norm: _BatchNorm) -> bool:
-    """Whether a batch norm only adds a bias, its statistics and scale folded into the convolution before it."""
+    """Check whether a batch norm only adds a bias, its statistics and scale folded into the convolution before it."""
     if norm.running_mean is None or norm.running_var is None or not norm.affine:
         return False
     scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)

@@ -13,7 +13,7 @@ from reb_pipeline.core.device import torch_device
 from reb_pipeline.core.progress import progress
 from reb_pipeline.core.resumable_training import Checkpoint, History, ResumableRun
 from reb_pipeline.finetuning.network import ProxyNetwork
-from reb_pipeline.finetuning.settings import FinetuneSettings
+from reb_pipeline.finetuning.settings import TrainingSettings
 from reb_pipeline.finetuning.task import SyntheticTask
 
 LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {}
@@ -52,7 +52,7 @@ def finetune(
     network: ProxyNetwork,
     task: SyntheticTask,
     validation: ValidationSet,
-    settings: FinetuneSettings,
+    settings: TrainingSettings,
     checkpoint: Checkpoint,
     *,
     origin: str,
@@ -68,9 +68,9 @@ def finetune(
         network: The network, with its initial weights.
         task: Where images come from.
         validation: Held-out images to classify now and then; they decide nothing.
-        settings: How long, how fast, at which loss.
+        settings: Duration, learning rates and loss.
         checkpoint: Where to go on from, and to write to.
-        origin: What tells the data and initial weights from others; a checkpoint of another origin or of other
+        origin: Hash of the data and the initial weights; a checkpoint of another origin or of other
             settings is not used.
         device: See :func:`reb_pipeline.core.device.torch_device`.
         description: Label of the progress bar; no bar without it.
@@ -146,7 +146,7 @@ def _update(
     batches: Iterable[torch.Tensor],
     optimizer: torch.optim.Optimizer,
     precision: Precision,
-    settings: FinetuneSettings,
+    settings: TrainingSettings,
     n_kinds: int,
 ) -> dict[str, float]:
     """One optimiser step over the averaged gradients of several passes."""

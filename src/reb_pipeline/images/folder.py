@@ -1,5 +1,6 @@
 """Find the image files of a folder without a layout."""
 
+from collections.abc import Collection
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,14 @@ if TYPE_CHECKING:
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 
 
-def list_images(folder: str) -> "tuple[DirFileSystem, list[str]]":
+def list_images(
+    folder: str, suffixes: Collection[str] = IMAGE_SUFFIXES
+) -> "tuple[DirFileSystem, list[str]]":
     """List the images of a folder and of all folders below it, hidden ones left out.
 
     Args:
         folder: Path or URL (any fsspec file system) of the folder.
+        suffixes: Endings of the files to list, in lower case.
 
     Returns:
         A file system whose root is the folder (``.path`` on the file system ``.fs``), and the sorted
@@ -37,16 +41,14 @@ def list_images(folder: str) -> "tuple[DirFileSystem, list[str]]":
     if found is None:
         msg = f"'{folder}' is no folder that is there: give the path of a folder of images."
         raise InputError(msg)
-    paths = sorted(filter(_is_image, found))
+    files = map(PurePosixPath, found)
+    paths = sorted(
+        str(file)
+        for file in files
+        if file.suffix.lower() in suffixes and not any(part.startswith(".") for part in file.parts)
+    )
     if not paths:
-        suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
-        msg = f"Folder '{folder}' holds no image: put images there ({suffixes})."
+        endings = ", ".join(sorted(suffixes))
+        msg = f"Folder '{folder}' holds no image: put images there ({endings})."
         raise InputError(msg)
     return rooted, paths
-
-
-def _is_image(path: str) -> bool:
-    file = PurePosixPath(path)
-    return file.suffix.lower() in IMAGE_SUFFIXES and not any(
-        part.startswith(".") for part in file.parts
-    )

@@ -1,6 +1,12 @@
-"""Which samples a step learns from, validates on and tests."""
+"""The samples of a category: which of them a step learns from, validates on and tests, and how each is opened."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from reb_pipeline.core.progress import progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -8,19 +14,106 @@ if TYPE_CHECKING:
 HOLD_OUT_EVERY = 10
 
 
+class ImageOpener(Protocol):
+    """Opens the images of a category, as :class:`reb_pipeline.images.collection.ImageCollection`."""
+
+    category: str
+
+    def open_image(self, path: str) -> np.ndarray:
+        """Open one image, uint8 [height, width, 3] RGB."""
+
+    def open_mask(self, mask_paths: Sequence[str]) -> np.ndarray:
+        """Open the masks of one image and unite them, bool [height, width]."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Samples and what opens them; images are opened one at a time and never kept.
+
+    Attributes:
+        table: One row a sample: id, path, split, label, ….
+        images: Opens the images.
+    """
+
+    table: "pd.DataFrame"
+    images: ImageOpener
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def category(self) -> str:
+        """Name of the category."""
+        return self.images.category
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids in the order of the table."""
+        return self.table["id"].tolist()
+
+    @property
+    def good_training(self) -> "Samples":
+        """Good images to learn from."""
+        return self.only(good_training(self.table))
+
+    @property
+    def held_out_good(self) -> "Samples":
+        """Good images to validate on, see :func:`held_out_good`."""
+        return self.only(held_out_good(self.table))
+
+    @property
+    def good_finetuning(self) -> "Samples":
+        """Good images to train networks on, see :func:`good_finetuning`."""
+        return self.only(good_finetuning(self.table))
+
+    @property
+    def test(self) -> "Samples":
+        """Images of the test split."""
+        return self.only(self.table[self.table["split"] == "test"])
+
+    def only(self, table: "pd.DataFrame") -> "Samples":
+        """The samples of some rows of the table."""
+        return replace(self, table=table)
+
+    def named(self, image_ids: Sequence[str]) -> "Samples":
+        """The samples of some ids, in their order.
+
+        Raises:
+            KeyError: If an id is unknown.
+        """
+        return self.only(self.table.set_index("id").loc[list(image_ids)].reset_index())
+
+    def stream(self, description: str | None = None) -> Iterator[tuple[str, np.ndarray]]:
+        """Open the images one after the other.
+
+        Args:
+            description: Label of the progress bar after the name of the category; no bar without it.
+
+        Yields:
+            (id, uint8 [height, width, 3] RGB) of each image.
+        """
+        rows = progress(
+            zip(self.table["id"], self.table["path"], strict=True),
+            description and f"{self.category}: {description}",
+            total=len(self),
+        )
+        for image_id, path in rows:
+            yield image_id, self.images.open_image(path)
+
+
 def good_training(samples: "pd.DataFrame") -> "pd.DataFrame":
-    """The rows to learn from."""
+    """Select the good images to learn from."""
     return samples[(samples["split"] == "train") & (samples["label"] == 0)]
 
 
 def held_out_good(samples: "pd.DataFrame") -> "pd.DataFrame":
-    """Good images to validate a fine-tuning on: those for calibration, else every tenth good training image."""
+    """Select good images to validate on: those for calibration, else every tenth good training image."""
     calibration = samples[(samples["split"] == "calibration") & (samples["label"] == 0)]
     return calibration if len(calibration) else good_training(samples).iloc[::HOLD_OUT_EVERY]
 
 
 def good_finetuning(samples: "pd.DataFrame") -> "pd.DataFrame":
-    """Good training images to fine-tune on: those not held out, or the only one there is."""
+    """Select good training images that are not held out, or the only one there is."""
     good = good_training(samples)
     rest = good[~good["id"].isin(held_out_good(samples)["id"])]
     return rest if len(rest) else good

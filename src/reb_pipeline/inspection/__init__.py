@@ -5,7 +5,9 @@
 - ``network``: what computes its network, ONNX Runtime or OpenVINO;
 - ``results``, ``defects``: what it finds;
 - ``encoding``: images as files and text;
-- ``parity``: a packaged model beside the training pipeline.
+- ``parity``: a packaged model beside the training pipeline;
+- ``folder``, ``cli``: every image of a folder inspected once; ``reb-inspect``;
+- ``report``, ``views``, ``overlay``: the page of an inspection, its images, anomaly maps as colours.
 
 ``Inspector``, ``Inspection``, ``Defect``, ``NearestGood`` and ``read_image`` can be imported from here.
 """

@@ -2,8 +2,7 @@
 
 import io
 import time
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,28 +15,12 @@ from reb_pipeline.inspection.model import PackagedModel, read_model
 from reb_pipeline.inspection.network import load_network
 from reb_pipeline.inspection.results import Inspection, NearestGood
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches
-from reb_pipeline.parameters.sections import ScoringParams
-from reb_pipeline.scoring.anomaly_maps import anomaly_map
-from reb_pipeline.scoring.patch_scores import Neighborhoods, search_depth
-from reb_pipeline.search.index import NeighborIndex
+from reb_pipeline.scoring.detector import MemoryBankDetector
+from reb_pipeline.scoring.settings import ScoringSettings
 
 __all__ = ["Defect", "Inspection", "Inspector", "NearestGood"]
 
 CONTEXT = 4  # patches shown on every side of a good one; fewer show nothing that an eye knows
-
-
-@dataclass(frozen=True)
-class _Neighborhoods(Neighborhoods):
-    """Those of one image, among coreset rows that were checked and compared with each other once."""
-
-    checked: Neighborhoods
-
-    def __post_init__(self) -> None:
-        """Nothing is left to check."""
-
-    @cached_property
-    def graph(self) -> tuple[np.ndarray, np.ndarray]:
-        return self.checked.graph
 
 
 class Inspector:
@@ -51,8 +34,10 @@ class Inspector:
         name: Of the category.
         model_id: SHA-256 that stands for all files of the model.
         image_threshold: Highest image score that is not flagged; infinity where the rate cannot be promised.
-        pixel_threshold: Highest value of an anomaly map that is not marked; likewise.
+        pixel_threshold: Highest value of an anomaly map that is not marked; infinity where the rate cannot be promised.
         calibration: Scores of good images, and the false-alarm rate.
+        detector: The fitted detector.
+        side: Side of an anomaly map in pixels.
         manifest: What ``model.json`` holds.
 
     Raises:
@@ -68,25 +53,29 @@ class Inspector:
         self.image_threshold = model.calibration.image_threshold
         self.pixel_threshold = model.calibration.pixel_threshold
         features = model.manifest["features"]
-        self._side: int = features["image_size"]
+        self.side: int = features["image_size"]
         self._tiles = (
             Tiles(
-                self._side, features["tile_size"], features["tile_overlap"], features["tile_stride"]
+                self.side, features["tile_size"], features["tile_overlap"], features["tile_stride"]
             )
             if features["tile_stride"]
             else None
         )
-        self._scoring = ScoringParams.model_validate(model.manifest["scoring"])
         self._network = load_network(model.network, engine)
         self._bank = model.bank
         self._good_images = model.good_images
-        self._index = NeighborIndex(model.bank.features)
-        self._coreset_fingerprint = model.density.coreset_fingerprint
+        scoring = ScoringSettings.model_validate(model.manifest["scoring"])
+        # One K is scored, so no more neighbours are searched than that.
+        self.detector = MemoryBankDetector(
+            model.bank,
+            model.density,
+            scoring.model_copy(update={"max_neighbors": scoring.n_neighbors}),
+            model.calibration.alpha,
+        )
         # One image is inspected now, so that the first one of the user is not the slowest.
         found, grid = self.search(self._good_image(0))
         self._grid = grid.shape[:2]
-        self._checked = Neighborhoods(found, model.density, model.bank.features)
-        self.judge(found, grid, (self._side, self._side))
+        self.verdict(found, grid, (self.side, self.side))
 
     @classmethod
     def load(cls, path: str | Path, engine: str = "onnxruntime") -> "Inspector":
@@ -114,7 +103,7 @@ class Inspector:
         """
         start = time.perf_counter()
         found, grid = self.search(image)
-        inspection = self.judge(found, grid, image.shape[:2])
+        inspection = self.verdict(found, grid, image.shape[:2])
         return replace(inspection, seconds=time.perf_counter() - start)
 
     def search(self, image: np.ndarray) -> tuple[NearestPatches, np.ndarray]:
@@ -124,35 +113,24 @@ class Inspector:
             image: uint8 [height, width, 3] RGB.
 
         Returns:
-            What was found, for one image, and its patch features in the space of the bank, float32 [h, w, channels].
+            What was found, for one image, and its patch features as extracted, float32 [h, w, channels].
 
         Raises:
             InputError: If it is no such array, or the network cannot make finite features of it.
         """
-        _insist_on_image(image)
-        pixels = resize_image(image, self._side)[None]
+        _check_image(image)
+        pixels = resize_image(image, self.side)[None]
         features = (
             self._tiles.features(self._network, pixels) if self._tiles else self._network(pixels)
         )
         if not np.isfinite(features).all():
             msg = "The image gives features that are not finite: package the model again from weights that are."
             raise InputError(msg)
-        grid = self._bank.space.apply(features[0])
-        h, w, channels = grid.shape
-        patches = grid.reshape(h * w, channels)
-        depth = search_depth(self._scoring.scorer, self._scoring.n_neighbors)
-        squared, rows = self._index.search(patches, depth)
-        found = NearestPatches(
-            squared_distances=squared.reshape(1, h, w, depth),
-            rows=rows.astype(np.int32).reshape(1, h, w, depth),
-            peak_features=patches[[squared[:, 0].argmax()]],
-            mean_features=patches.mean(axis=0, keepdims=True),
-            image_ids=[""],
-            coreset_fingerprint=self._coreset_fingerprint,
-        )
-        return found, grid
+        return self.detector.search([("", features[0])]), features[0]
 
-    def judge(self, found: NearestPatches, grid: np.ndarray, shape: tuple[int, ...]) -> Inspection:
+    def verdict(
+        self, found: NearestPatches, grid: np.ndarray, shape: tuple[int, ...]
+    ) -> Inspection:
         """The second half of :meth:`inspect`: scores, map and verdict, without the time taken.
 
         Args:
@@ -160,13 +138,13 @@ class Inspector:
             grid: Its patch features.
             shape: Height and width of the image in pixels.
         """
-        scoring = self._scoring
-        among = _Neighborhoods(found, self._checked.density, self._checked.features, self._checked)
-        of_patches, (score,) = scoring.judge(among, self.calibration.alpha)
+        detection = self.detector.score(found)
+        (score,) = detection.image_scores
+        ((_, amap),) = detection.anomaly_maps(self.side, self.detector.scoring.smoothing_sigma)
         height, width = shape
-        y, x = np.unravel_index(of_patches[0].argmax(), self._grid)
+        worst = np.asarray(detection.patch_scores).argmax()
+        y, x = np.unravel_index(worst, self._grid)
         (p_value,) = self.calibration.p_values([score])
-        amap = anomaly_map(of_patches[0], self._side, scoring.smoothing_sigma)
         return Inspection(
             image_score=float(score),
             p_value=float(p_value),
@@ -176,7 +154,7 @@ class Inspector:
             seconds=0.0,
             worst_patch=self._box(int(y), int(x), 0, (height, width)),
             mean_features=found.mean_features[0],
-            worst_feature=grid[y, x],
+            worst_feature=self._bank.space.apply(grid[y, x]),
         )
 
     def explain(self, inspection: Inspection, n: int = 3) -> list[NearestGood]:
@@ -192,7 +170,7 @@ class Inspector:
         owners, n_rows = self._bank.image, len(self._bank.image)
         k = min(n, n_rows)
         while True:
-            squared, rows = self._index.search(inspection.worst_feature[None], k)
+            squared, rows = self._bank.index().search(inspection.worst_feature[None], k)
             _, first = np.unique(owners[rows[0]], return_index=True)
             if len(first) >= n or k == n_rows:
                 break
@@ -204,7 +182,7 @@ class Inspector:
 
     def _nearest_good(self, row: int, squared: float) -> NearestGood:
         owner = int(self._bank.image[row])
-        box = self._box(int(self._bank.y[row]), int(self._bank.x[row]), CONTEXT, (self._side,) * 2)
+        box = self._box(int(self._bank.y[row]), int(self._bank.x[row]), CONTEXT, (self.side,) * 2)
         left, top, width, height = box
         crop = self._good_image(owner)[top : top + height, left : left + width]
         return NearestGood(self._bank.image_ids[owner], squared**0.5, crop, box)
@@ -218,7 +196,7 @@ class Inspector:
     def _box(
         self, y: int, x: int, margin: int, shape: tuple[int, int]
     ) -> tuple[int, int, int, int]:
-        """A patch, and so many around it, in pixels of an image: x, y, width and height."""
+        """Pixel box (x, y, width, height) of a patch widened by ``margin`` patches."""
         rows, columns = (
             slice(max(0, at - margin), min(cells, at + margin + 1))
             for at, cells in zip((y, x), self._grid, strict=True)
@@ -226,7 +204,7 @@ class Inspector:
         return box_in_image((rows, columns), self._grid, shape)
 
 
-def _insist_on_image(image: np.ndarray) -> None:
+def _check_image(image: np.ndarray) -> None:
     is_image = (
         isinstance(image, np.ndarray)
         and image.dtype == np.uint8

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "model.json"
 FORMAT = "reb-pipeline packaged model"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 1
 AGAIN = "copy the whole folder again, or run the pipeline packaging again"
 
 
@@ -30,8 +30,8 @@ def write_manifest(
         folder: The folder.
         filesystem: Where it lies.
     """
-    told = {**manifest, "format": FORMAT, "format_version": FORMAT_VERSION, "files": files}
-    text = json.dumps({**told, "digest": digest_of(told)}, indent=2, allow_nan=False)
+    content = {**manifest, "format": FORMAT, "format_version": FORMAT_VERSION, "files": files}
+    text = json.dumps({**content, "digest": digest_of(content)}, indent=2, allow_nan=False)
     filesystem.pipe_file(f"{folder}/{MANIFEST}", f"{text}\n".encode())
 
 
@@ -57,7 +57,7 @@ def read_manifest(folder: str, filesystem: "AbstractFileSystem") -> dict[str, An
         raise wrong_manifest(folder, f"is cut off or no JSON ({error})") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise wrong_manifest(folder, "is not that of a packaged model")
-    _insist_on_version(folder, manifest.get("format_version"))
+    _check_version(folder, manifest.get("format_version"))
     digest = digest_of(manifest)
     if manifest.get("digest") != digest:
         raise wrong_manifest(folder, f"was changed after it was written (it hashes to {digest})")
@@ -66,8 +66,8 @@ def read_manifest(folder: str, filesystem: "AbstractFileSystem") -> dict[str, An
 
 def digest_of(manifest: dict[str, Any]) -> str:
     """SHA-256 of everything in a manifest but ``digest``, as JSON with sorted names and no space."""
-    told = {name: value for name, value in manifest.items() if name != "digest"}
-    text = json.dumps(told, sort_keys=True, separators=(",", ":"))
+    content = {name: value for name, value in manifest.items() if name != "digest"}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -76,16 +76,14 @@ def wrong_manifest(folder: str, what: str) -> InputError:
     return InputError(f"'{MANIFEST}' of the packaged model '{folder}' {what}: {AGAIN}.")
 
 
-def _insist_on_version(folder: str, given: Any) -> None:
-    if given in range(
-        1, FORMAT_VERSION + 1
-    ):  # records of each version are read, see core/records.py
+def _check_version(folder: str, given: Any) -> None:
+    if given == FORMAT_VERSION:
         return
     is_newer = isinstance(given, int) and given > FORMAT_VERSION
     remedy = "update reb-pipeline" if is_newer else "run the pipeline packaging again"
     msg = (
-        f"The packaged model '{folder}' has format version {given!r}, but this reb-pipeline reads versions up "
-        f"to {FORMAT_VERSION}: {remedy}."
+        f"The packaged model '{folder}' has format version {given!r}, but this reb-pipeline reads version "
+        f"{FORMAT_VERSION}: {remedy}."
     )
     raise InputError(msg)
 

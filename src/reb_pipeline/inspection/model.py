@@ -16,7 +16,7 @@ from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.records import RecordError, read_record, write_record
 from reb_pipeline.inspection.encoding import finite, jpeg
 from reb_pipeline.inspection.manifest import AGAIN, read_manifest, write_manifest, wrong_manifest
-from reb_pipeline.memory_bank.bank import Coreset, MemoryBank
+from reb_pipeline.memory_bank.bank import MemoryBank
 from reb_pipeline.memory_bank.density import LocalDensity
 
 if TYPE_CHECKING:
@@ -70,9 +70,9 @@ def pack(
         name: Of the category.
         network: See :class:`PackagedModel`.
         tiles: How an image is cut for the network; None where it sees all of it.
-        bank: See :func:`only_coreset`.
+        bank: See :func:`with_images_of_rows`.
         density: See :class:`PackagedModel`.
-        calibration: Likewise; images will be scored as these were.
+        calibration: See :class:`PackagedModel`; images will be scored as these were.
         good_images: See :func:`good_image`; one for each image of ``bank``.
     """
     manifest = {
@@ -96,17 +96,11 @@ def pack(
     return PackagedModel(manifest, network, bank, density, calibration, good_images)
 
 
-def only_coreset(bank: MemoryBank, coreset: Coreset) -> MemoryBank:
-    """The rows of the coreset in their order, and the images that own one."""
-    owners, image = np.unique(bank.image[coreset.rows], return_inverse=True)
-    return replace(
-        bank,
-        features=np.ascontiguousarray(coreset.features(bank)),
-        image=image.astype(np.int32),
-        y=bank.y[coreset.rows],
-        x=bank.x[coreset.rows],
-        image_ids=[bank.image_ids[owner] for owner in owners],
-    )
+def with_images_of_rows(bank: MemoryBank) -> MemoryBank:
+    """The same rows, with the ids of those images alone that own one."""
+    owners, image = np.unique(bank.image, return_inverse=True)
+    image_ids = [bank.image_ids[owner] for owner in owners]
+    return replace(bank, image=image.astype(np.int32), image_ids=image_ids)
 
 
 def good_image(image: np.ndarray, side: int) -> bytes:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reb_pipeline.core.errors import InputError, insist_known
+from reb_pipeline.core.errors import InputError, check_known
 
 if TYPE_CHECKING:
     from reb_pipeline.features.engines import Engine
@@ -25,7 +25,7 @@ def load_network(model: bytes, engine: str) -> "Engine":
     Raises:
         InputError: If the engine is unknown, not installed, or cannot read the file.
     """
-    insist_known([engine], list(ENGINES), "Engine")
+    check_known([engine], list(ENGINES), "Engine")
     extra, build = ENGINES[engine]
     try:
         return build(model)

@@ -58,7 +58,7 @@ class ColourScale:
         return _levels(self._relative(anomaly_map))
 
     def shades(self, anomaly_map: np.ndarray) -> np.ndarray:
-        """Likewise, but levels above the threshold reach three times as far, for defects score far above it."""
+        """Grey levels of a map; those above the threshold reach three times as far, for defects score far above it."""
         relative = self._relative(anomaly_map)
         return _levels(np.where(relative > 0, relative / _HOT_SPANS, relative))
 

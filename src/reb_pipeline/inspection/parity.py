@@ -9,39 +9,10 @@ import numpy as np
 from reb_pipeline.calibration.record import Calibration
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.inspection.inspector import Inspector
-from reb_pipeline.memory_bank.density import LocalDensity
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches
-from reb_pipeline.parameters.sections import ScoringParams
-from reb_pipeline.scoring.anomaly_maps import anomaly_map
-from reb_pipeline.scoring.patch_scores import Neighborhoods
+from reb_pipeline.scoring.detector import MemoryBankDetector
 
 TOLERANCE = 1e-3
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What the training pipeline judges images by.
-
-    Attributes:
-        features: Of the coreset, float32 [coreset rows, channels].
-        density: Local density of these rows.
-        calibration: Scores of good images.
-        scoring: How patches and images are scored; alpha is that of the calibration.
-        map_size: Side of an anomaly map in pixels.
-    """
-
-    features: np.ndarray
-    density: LocalDensity
-    calibration: Calibration
-    scoring: ScoringParams
-    map_size: int
-
-    def judge(self, found: NearestPatches) -> tuple[np.ndarray, list[np.ndarray]]:
-        """Image scores, float32 [images], and anomaly maps, float32 [side, side] each."""
-        scoring, among = self.scoring, Neighborhoods(found, self.density, self.features)
-        of_patches, of_images = scoring.judge(among, self.calibration.alpha)
-        sigma = scoring.smoothing_sigma
-        return of_images, [anomaly_map(one, self.map_size, sigma) for one in of_patches]
 
 
 @dataclass(frozen=True)
@@ -80,8 +51,8 @@ class Parity:
             f"{self.score_difference:.1e} and distances by {self.distance_difference:.1e}."
         )
 
-    def insist(self) -> None:
-        """Check that the packaged model judges as the training pipeline does.
+    def check(self) -> None:
+        """Check that the packaged model scores as the training pipeline does.
 
         Raises:
             InputError: If it does not.
@@ -99,7 +70,8 @@ def compare(
     inspector: Inspector,
     images: Iterable[np.ndarray],
     expected: NearestPatches,
-    trained: Trained,
+    detector: MemoryBankDetector,
+    calibration: Calibration,
 ) -> Parity:
     """Inspect images with a packaged model and compare with what the training pipeline finds.
 
@@ -112,7 +84,8 @@ def compare(
         images: uint8 [height, width, 3] RGB each.
         expected: What the training pipeline found for the patches of these images, at least as many neighbours as the
             packaged model searches.
-        trained: What the training pipeline judges by.
+        detector: The training pipeline's detector.
+        calibration: Its calibration.
 
     Raises:
         InputError: If the packaged model was made from another coreset.
@@ -127,7 +100,7 @@ def compare(
     for image in images:
         nearest, grid = inspector.search(image)
         found.append(nearest)
-        inspections.append(inspector.judge(nearest, grid, image.shape[:2]))
+        inspections.append(inspector.verdict(nearest, grid, image.shape[:2]))
     squared = np.concatenate([one.squared_distances for one in found])
     rows = np.concatenate([one.rows for one in found])
     depth = rows.shape[-1]
@@ -136,7 +109,9 @@ def compare(
         squared_distances=expected.squared_distances[..., :depth],
         rows=expected.rows[..., :depth],
     )
-    scores, maps = trained.judge(replace(expected, rows=rows))
+    detection = detector.score(replace(expected, rows=rows))
+    scores = detection.image_scores
+    maps = detection.anomaly_maps(inspector.side, detector.scoring.smoothing_sigma)
     found_scores = np.array([one.image_score for one in inspections])
     found_maps = np.stack([one.anomaly_map for one in inspections])
     return Parity(
@@ -144,11 +119,11 @@ def compare(
         images=len(inspections),
         tolerance=TOLERANCE,
         distance_difference=_relative(squared, expected.squared_distances),
-        map_difference=_relative(found_maps, np.stack(maps)),
+        map_difference=_relative(found_maps, np.stack([amap for _, amap in maps])),
         score_difference=_relative(found_scores, scores),
         ties=int((rows[..., 0] != expected.rows[..., 0]).sum()),
         verdicts_differ=_verdicts_differ(
-            found_scores, scores, inspector.image_threshold, trained.calibration.image_threshold
+            found_scores, scores, inspector.image_threshold, calibration.image_threshold
         ),
     )
 

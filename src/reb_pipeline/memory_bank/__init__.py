@@ -6,5 +6,6 @@
 - ``density``: local density of the coreset's rows (REB section 3.3);
 - ``nearest_patches``: nearest coreset rows of the patches of images;
 - ``held_out``: images of the bank searched as if they were not in it;
-- ``update``: a bank that gains and loses images.
+- ``update``: a bank that gains and loses images;
+- ``settings``: its distance and coreset size.
 """

@@ -5,13 +5,15 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.memory_bank.distances import FeatureSpace, fit_space
+from reb_pipeline.search.index import NeighborIndex
 
 ROWS_PER_BLOCK = 8192
 GIB = 2**30
@@ -33,7 +35,7 @@ class MemoryBank:
         extractor: What made the features, so that test images are never compared with another network's.
         distance: A key of ``DISTANCES``.
         mean: Of the space, see :class:`FeatureSpace`; float32 [channels] or empty.
-        whitening: Likewise, float32 [channels, channels] or empty.
+        whitening: Of the space, float32 [channels, channels] or empty.
     """
 
     features: np.ndarray
@@ -51,7 +53,22 @@ class MemoryBank:
         """The space that test features must be brought to."""
         return FeatureSpace(self.distance, self.mean, self.whitening)
 
-    def insist_on(self, extractor: dict[str, Any]) -> None:
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the features, which tells one coreset from another."""
+        return fingerprint(self.features)
+
+    def index(self, device: str = "cpu") -> NeighborIndex:
+        """Index of the rows on a device, made at its first use."""
+        if device not in self._indexes:
+            self._indexes[device] = NeighborIndex(self.features, device=device)
+        return self._indexes[device]
+
+    @cached_property
+    def _indexes(self) -> dict[str, NeighborIndex]:
+        return {}
+
+    def check_extractor(self, extractor: dict[str, Any]) -> None:
         """Check that test features would come from the extractor that made the bank.
 
         Raises:
@@ -77,6 +94,20 @@ class Coreset:
 
     rows: np.ndarray
     bank_rows: int
+
+    def of(self, bank: MemoryBank) -> MemoryBank:
+        """Rows of the bank that are in the coreset, in its order; no copy of the features where that is all of them.
+
+        Raises:
+            InputError: If the coreset was selected from another bank.
+        """
+        return replace(
+            bank,
+            features=self.features(bank),
+            image=bank.image[self.rows],
+            y=bank.y[self.rows],
+            x=bank.x[self.rows],
+        )
 
     def features(self, bank: MemoryBank) -> np.ndarray:
         """Features of the coreset, float32 [coreset rows, channels]; no copy where it is the whole bank.

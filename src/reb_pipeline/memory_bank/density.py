@@ -26,7 +26,7 @@ class LocalDensity:
     squared_distances: np.ndarray
     coreset_fingerprint: str
 
-    def insist_on(self, coreset_fingerprint: str) -> None:
+    def check_coreset(self, coreset_fingerprint: str) -> None:
         """Check that patches were compared with the coreset whose density this is.
 
         Args:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reb_pipeline.core.errors import InputError, insist_known
+from reb_pipeline.core.errors import InputError, check_known
 
 ROWS_TO_FIT = 50_000  # a covariance needs no more
 
@@ -48,7 +48,7 @@ def fit_space(features: np.ndarray, distance: str) -> FeatureSpace:
         InputError: If the distance is unknown, or the features have no covariance that could be inverted
             (``mahalanobis``).
     """
-    insist_known([distance], list(DISTANCES), "Distance")
+    check_known([distance], list(DISTANCES), "Distance")
     return FeatureSpace(distance, *DISTANCES[distance].fit(features))
 
 

@@ -1,4 +1,4 @@
-"""Good images of the bank, judged as if they were not in it."""
+"""Good images of the bank, searched as if they were not in it."""
 
 from collections.abc import Collection
 

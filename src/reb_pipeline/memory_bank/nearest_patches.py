@@ -45,33 +45,33 @@ class NearestPatches:
 
 def search_images(
     patches: Iterable[tuple[str, np.ndarray]],
-    coreset_features: np.ndarray,
+    bank: MemoryBank,
     n_neighbors: int = 1,
     device: str = "cpu",
 ) -> NearestPatches:
     """Find the nearest coreset rows of every patch, a few images at a time.
 
     Args:
-        patches: (image id, float32 [h, w, channels]) of each image, in the space of the bank.
-        coreset_features: float32 [coreset rows, channels].
+        patches: (image id, float32 [h, w, channels]) of each image, as extracted.
+        bank: The rows to compare with, see :meth:`reb_pipeline.memory_bank.bank.Coreset.of`.
         n_neighbors: Number of rows to find for each patch.
         device: See :class:`reb_pipeline.search.index.NeighborIndex`.
 
     Raises:
         InputError: If there are no images, or fewer coreset rows than ``n_neighbors``.
     """
-    _insist_on_rows(len(coreset_features), n_neighbors)
-    index = NeighborIndex(coreset_features, device=device)
+    _check_rows(len(bank.features), n_neighbors)
+    index = bank.index(device)
     image_ids: list[str] = []
     found = []
-    for ids, grids in _batches(patches):
+    for ids, grids in _batches((name, bank.space.apply(grid)) for name, grid in patches):
         queries = grids.reshape(-1, grids.shape[-1])
         found.append(_on_grids(grids, *index.search(queries, n_neighbors)))
         image_ids += ids
     if not image_ids:
         msg = "There is no test image to compare with the memory bank: check the test split."
         raise InputError(msg)
-    return _gather(found, image_ids, fingerprint(coreset_features))
+    return _gather(found, image_ids, bank.fingerprint)
 
 
 def search_other_images(
@@ -83,7 +83,7 @@ def search_other_images(
 ) -> NearestPatches:
     """Find the nearest coreset rows of every patch of the bank's own images, their own rows left out.
 
-    So good images are judged as if they had not been seen. Bank rows lie image by image: sorted, those of an image are
+    So good images are scored as if they had not been seen. Bank rows lie image by image: sorted, those of an image are
     one piece of the coreset, and what lies before and behind it is searched, without a copy.
 
     Args:
@@ -109,7 +109,7 @@ def search_other_images(
     for image in chosen:
         grids = bank.features[image * h * w : (image + 1) * h * w].reshape(1, h, w, -1)
         begin, end = np.searchsorted(owners, [image, image + 1])
-        _insist_on_rows(len(features) - (end - begin), n_neighbors)
+        _check_rows(len(features) - (end - begin), n_neighbors)
         squared, rows = index.search(
             grids[0].reshape(h * w, -1), n_neighbors, without=slice(begin, end)
         )
@@ -117,7 +117,7 @@ def search_other_images(
     return _gather(found, [bank.image_ids[image] for image in chosen], key)
 
 
-def _insist_on_rows(n_rows: int, n_neighbors: int) -> None:
+def _check_rows(n_rows: int, n_neighbors: int) -> None:
     if n_neighbors > n_rows:
         msg = (
             f"{n_neighbors} neighbours of every patch are to be searched (scoring.max_neighbors) but the coreset has "

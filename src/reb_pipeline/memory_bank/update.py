@@ -7,7 +7,7 @@ from itertools import chain
 
 import numpy as np
 
-from reb_pipeline.core.errors import InputError, insist_known
+from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.core.progress import progress
 from reb_pipeline.memory_bank.bank import (
     GIB,
@@ -71,7 +71,7 @@ def update_bank(
             f"be added or forgotten: run the pipeline memory_bank again, or set memory_bank.distance to euclidean."
         )
         raise InputError(msg)
-    insist_known(forget, bank.image_ids, "Image of the memory bank")
+    check_known(forget, bank.image_ids, "Image of the memory bank")
     gone = set(forget)
     grids = _grids(bank)
     stay = [image for image, image_id in enumerate(bank.image_ids) if image_id not in gone]
@@ -108,7 +108,7 @@ def update_coreset(
         coreset: Its coreset.
         after: What :func:`update_bank` made of it.
         ratio: See :func:`reb_pipeline.memory_bank.coreset.select_coreset`; read where it is selected anew.
-        seed: Likewise.
+        seed: Of the selection, read where it is selected anew.
         description: Label of a progress bar; none is shown without it.
         memory_gib: Features that may be looked at together, in GiB.
         device: See :class:`reb_pipeline.search.index.NeighborIndex`.
@@ -171,7 +171,7 @@ def update_density(
     Raises:
         InputError: If the density is that of another coreset, or the bank has no more than K_max rows.
     """
-    density.insist_on(fingerprint(coreset_before.features(before)))
+    density.check_coreset(fingerprint(coreset_before.features(before)))
     change = change_between(before, after)
     n_before, n_rows, n_kept = len(before.features), len(after.features), len(change.kept)
     if max_neighbors > density.max_neighbors or n_before - n_kept > LARGEST_SHARE * n_before:

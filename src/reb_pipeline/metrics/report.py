@@ -30,7 +30,7 @@ class Maps(Protocol):
 
 
 class Masks(Protocol):
-    """Opener of masks, see :class:`reb_pipeline.datasets.ImageCollection`."""
+    """Opener of masks, see :class:`reb_pipeline.images.collection.ImageCollection`."""
 
     category: str
 

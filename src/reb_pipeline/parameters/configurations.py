@@ -1,4 +1,4 @@
-"""The settings that a study compares: one cell is one way of doing everything."""
+"""The settings that a study compares: one configuration is one way of doing everything."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from itertools import product
 from typing import Any
 
-from reb_pipeline.core.errors import insist_known
+from reb_pipeline.core.errors import check_known
 
 IMAGENET = "imagenet"  # the representation without fine-tuning
 AUTO = "auto"
@@ -16,18 +16,19 @@ PIXEL_DETECTORS = ("autoencoder", "variational_autoencoder", "skip_autoencoder")
 
 
 @dataclass(frozen=True)
-class Cell:
+class Configuration:
     """One way of doing everything, from the backbone to the image score.
 
     Attributes:
         backbone: See :func:`reb_pipeline.features.backbones.backbone_spec`.
         representation: ``"imagenet"``, or the name of the synthetic defects that the backbone is fine-tuned on.
         image_size: Side of the network's input in pixels.
-        detector: A key of :data:`reb_pipeline.detectors.registry.DETECTORS`.
+        detector: A key of :data:`reb_pipeline.scoring.patch_scores.SCORERS` or
+            :data:`reb_pipeline.detectors.registry.DETECTORS`.
         distance: A key of :data:`reb_pipeline.memory_bank.distances.DISTANCES`.
         coreset_ratio: Share of the bank that is searched.
         shots: Good images to learn from; all of them if None.
-        seed: Of the draw of the shots and of the coreset.
+        seed: Of the draw of the shots, the coreset and all trainings.
         n_neighbors: K.
         alpha: Weight of the local density, or ``"auto"``.
         form: A key of :data:`reb_pipeline.scoring.ldknn.SCORE_FORMS`.
@@ -58,25 +59,28 @@ class Cell:
         return asdict(self)
 
 
-CELL_FIELDS = [field.name for field in fields(Cell)]
+CONFIGURATION_FIELDS = [field.name for field in fields(Configuration)]
 
 
-def expand(grids: Iterable[Mapping[str, Sequence[Any]]], defaults: Mapping[str, Any]) -> list[Cell]:
-    """List the cells of grids: all combinations of the values of each, no cell twice.
+def expand(
+    grids: Iterable[Mapping[str, Sequence[Any]]], defaults: Mapping[str, Any]
+) -> list[Configuration]:
+    """List the configurations of grids: all combinations of the values of each, none of them twice.
 
     Args:
         grids: Name of a field -> values to compare; a field that a grid leaves out has its default.
-        defaults: Value of every field of :class:`Cell`.
+        defaults: Value of every field of :class:`Configuration`.
 
     Returns:
-        The cells in the order of the grids, the last field of a grid changing fastest.
+        The configurations in the order of the grids, the last field of a grid changing fastest.
 
     Raises:
-        InputError: If a grid names no field of a cell.
+        InputError: If a grid names no field of a configuration.
     """
-    cells: dict[Cell, None] = {}
+    configurations: dict[Configuration, None] = {}
     for grid in grids:
-        insist_known(grid, CELL_FIELDS, "Setting of a study")
+        check_known(grid, CONFIGURATION_FIELDS, "Setting of a study")
         for values in product(*grid.values()):
-            cells[Cell(**{**defaults, **dict(zip(grid, values, strict=True))})] = None
-    return list(cells)
+            chosen = {**defaults, **dict(zip(grid, values, strict=True))}
+            configurations[Configuration(**chosen)] = None
+    return list(configurations)

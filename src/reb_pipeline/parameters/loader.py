@@ -8,7 +8,7 @@ from typing import Any
 from kedro.config import OmegaConfigLoader
 from kedro.utils import find_kedro_project
 
-from reb_pipeline.core.errors import InputError, insist_known
+from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.core.moved import present_path
 from reb_pipeline.parameters.per_category import expand_parameters
 
@@ -31,7 +31,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         global _active  # noqa: PLW0603  (Kedro hands the registry no loader)
-        _insist_on_environment(*args, **kwargs)
+        _check_environment(*args, **kwargs)
         super().__init__(*args, **kwargs)
         _active = self
 
@@ -87,9 +87,9 @@ def _check_paths(catalog: Any, entry: str = "") -> None:
             raise InputError(msg)
 
 
-def _insist_on_environment(conf_source: str, env: str | None = None, **_: Any) -> None:
+def _check_environment(conf_source: str, env: str | None = None, **_: Any) -> None:
     folder = Path(conf_source)
     if env and folder.is_dir():
-        insist_known(
+        check_known(
             [env], sorted(path.name for path in folder.iterdir() if path.is_dir()), "Environment"
         )

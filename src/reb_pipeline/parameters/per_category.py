@@ -1,49 +1,50 @@
-"""From the YAML's parameters to those of each category, checked."""
+"""Parameters of each category, expanded from the YAML and checked."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from omegaconf import OmegaConf
-from pydantic import ValidationError
 
-from reb_pipeline.core.errors import InputError, insist_known
+from reb_pipeline.core.errors import InputError, check_known
+from reb_pipeline.core.settings import Settings, validated
+from reb_pipeline.defectmaker.settings import DefectSynthesisSettings
+from reb_pipeline.features.settings import FeatureSettings
+from reb_pipeline.finetuning.settings import SSLFinetuneSettings
+from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.parameters.sections import (
     BankUpdateParams,
     CalibrationParams,
     ComputeParams,
-    DefectSynthesisParams,
     DriftParams,
     EvaluationParams,
-    FeatureParams,
-    FeatureReconstructionParams,
     IngestionParams,
     InspectionParams,
-    MemoryBankParams,
-    PixelReconstructionParams,
-    ScoringParams,
-    Section,
-    SSLFinetuneParams,
     SummaryParams,
 )
 from reb_pipeline.parameters.studies import SelectionParams, StudiesParams
+from reb_pipeline.reconstruction.settings import (
+    FeatureReconstructionSettings,
+    PixelReconstructionSettings,
+)
+from reb_pipeline.scoring.settings import ScoringSettings
 
 PER_CATEGORY = "per_category"
-CATEGORY_SECTIONS: dict[str, type[Section]] = {
+CATEGORY_SECTIONS: dict[str, type[Settings]] = {
     "ingestion": IngestionParams,
-    "features": FeatureParams,
-    "defect_synthesis": DefectSynthesisParams,
-    "ssl_finetune": SSLFinetuneParams,
-    "memory_bank": MemoryBankParams,
-    "scoring": ScoringParams,
-    "feature_reconstruction": FeatureReconstructionParams,
-    "pixel_reconstruction": PixelReconstructionParams,
+    "features": FeatureSettings,
+    "defect_synthesis": DefectSynthesisSettings,
+    "ssl_finetune": SSLFinetuneSettings,
+    "memory_bank": MemoryBankSettings,
+    "scoring": ScoringSettings,
+    "feature_reconstruction": FeatureReconstructionSettings,
+    "pixel_reconstruction": PixelReconstructionSettings,
     "calibration": CalibrationParams,
     "evaluation": EvaluationParams,
     "bank_update": BankUpdateParams,
     "drift": DriftParams,
     "inspection": InspectionParams,
 }
-SHARED_SECTIONS: dict[str, type[Section]] = {
+SHARED_SECTIONS: dict[str, type[Settings]] = {
     "compute": ComputeParams,
     "summary": SummaryParams,
     "studies": StudiesParams,
@@ -66,7 +67,7 @@ def expand_parameters(raw: dict[str, Any], categories: Iterable[str]) -> dict[st
         InputError: In one sentence, for the first section, name, value or category that cannot be used.
     """
     categories = list(categories)
-    insist_known(raw, [*CATEGORY_SECTIONS, *SHARED_SECTIONS, *FREE_NAMES], "Parameter section")
+    check_known(raw, [*CATEGORY_SECTIONS, *SHARED_SECTIONS, *FREE_NAMES], "Parameter section")
     expanded = dict(raw)
     for section, model in SHARED_SECTIONS.items():
         _validate(model, _mapping(raw.get(section), section), section)
@@ -74,7 +75,7 @@ def expand_parameters(raw: dict[str, Any], categories: Iterable[str]) -> dict[st
         defaults = _mapping(raw.get(section), section)
         per_category = f"{section}.{PER_CATEGORY}"
         overrides = _mapping(defaults.pop(PER_CATEGORY, None), per_category)
-        insist_known(overrides, categories, f"Category of {per_category}")
+        check_known(overrides, categories, f"Category of {per_category}")
         expanded[section] = {}
         for category in categories:
             own = _mapping(overrides.get(category), f"{per_category}.{category}")
@@ -91,14 +92,10 @@ def _mapping(value: Any, name: str) -> dict[str, Any]:
     return dict(value or {})
 
 
-def _validate(model: type[Section], values: dict[str, Any], section: str) -> None:
-    insist_known(values, [*model.model_fields, PER_CATEGORY], f"Parameter of section {section}")
-    try:
-        model.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join([section, *(str(part) for part in first["loc"])])
-        reason = first["msg"].removeprefix("Value error, ")
-        given = "" if isinstance(first["input"], dict) else f" (given: {first['input']!r})"
-        msg = f"Parameter {name} cannot be used: {reason}{given}."
-        raise InputError(msg) from None
+def _validate(model: type[Settings], values: dict[str, Any], section: str) -> None:
+    check_known(values, [*model.model_fields, PER_CATEGORY], f"Parameter of section {section}")
+    for name in model.model_fields:  # defaults are for notebooks: values of a run are in the YAML
+        if name not in values:
+            msg = f"Parameter {section}.{name} cannot be used: Field required."
+            raise InputError(msg)
+    validated(model, values, f"Parameter {section}")

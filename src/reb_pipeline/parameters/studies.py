@@ -1,57 +1,69 @@
 """Typed parameters of what is compared: studies, and candidates of the choice without labels."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterable
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from reb_pipeline.parameters.sections import Section
+from reb_pipeline.core.settings import Settings
+from reb_pipeline.parameters.configurations import (
+    CONFIGURATION_FIELDS,
+    PIXEL_DETECTORS,
+    Configuration,
+    expand,
+)
+from reb_pipeline.scoring.patch_scores import SCORERS
 
-if TYPE_CHECKING:
-    from reb_pipeline.parameters.configurations import Cell
+Grid = dict[str, list[Any]]
+# Detectors that a run can use, so that a choice of one can be carried out; studies compare others too.
+RUN_BY_PIPELINES = (*SCORERS, "feature_reconstruction", *PIXEL_DETECTORS, "hybrid")
 
 
-class StudyParams(Section):
-    """What a study compares."""
+class StudyParams(Settings):
+    """Configurations that a study compares, and how it measures them."""
 
-    grids: list[dict[str, list[Any]]]
+    grids: list[Grid]
     reference: dict[str, Any]
     published_tables: list[Literal["2", "3", "4", "5", "6", "7"]]
     max_neighbors: int = Field(ge=1)
     pixel_metrics: bool
     speed: bool
 
-    def cells(self, defaults: dict[str, Any]) -> "list[Cell]":
-        """Everything to measure; ``defaults`` as of :func:`reb_pipeline.parameters.configurations.expand`."""
-        from reb_pipeline.parameters.configurations import expand
-
+    def configurations(self, defaults: dict[str, Any]) -> list[Configuration]:
+        """Expand the grids; ``defaults`` as of :func:`reb_pipeline.parameters.configurations.expand`."""
         return expand(self.grids, defaults)
 
     @model_validator(mode="after")
     def _grids_name_settings(self) -> "StudyParams":
-        from reb_pipeline.parameters.configurations import CELL_FIELDS
+        _check_names([self.reference, *self.grids])
+        return self
 
-        for name in {*self.reference, *(name for grid in self.grids for name in grid)}:
-            if name not in CELL_FIELDS:
-                msg = f"{name} is no setting of a study; known are {', '.join(CELL_FIELDS)}"
+
+class SelectionParams(Settings):
+    """Candidates of the choice without labels."""
+
+    grids: list[Grid]
+    oracle_grids: list[Grid]
+    max_neighbors: int = Field(ge=1)
+
+    def candidates(self, defaults: dict[str, Any]) -> list[Configuration]:
+        """Expand the grids; ``defaults`` as of :func:`reb_pipeline.parameters.configurations.expand`."""
+        return expand(self.grids, defaults)
+
+    @model_validator(mode="after")
+    def _a_run_can_use_the_candidates(self) -> "SelectionParams":
+        _check_names([*self.grids, *self.oracle_grids])
+        for name in (name for grid in self.grids for name in grid.get("detector", [])):
+            if name not in RUN_BY_PIPELINES:
+                msg = (
+                    f"the grids name the detector {name}, which no pipeline runs: choose between "
+                    f"{', '.join(RUN_BY_PIPELINES)}"
+                )
                 raise ValueError(msg)
         return self
 
 
-class SelectionParams(Section):
-    """Which candidates are chosen from without labels."""
-
-    grids: list[dict[str, list[Any]]]
-    oracle_grids: list[dict[str, list[Any]]]
-    max_neighbors: int = Field(ge=1)
-
-    def cells(self, defaults: dict[str, Any]) -> "list[Cell]":
-        """The candidates; ``defaults`` as of :func:`reb_pipeline.parameters.configurations.expand`."""
-        from reb_pipeline.parameters.configurations import expand
-
-        return expand(self.grids, defaults)
-
-
-class StudiesParams(Section):
+class StudiesParams(Settings):
     """Comparisons: the tables and figures of the paper, on any data set."""
 
     benchmark: str
@@ -64,3 +76,10 @@ class StudiesParams(Section):
     neighbors: StudyParams
     alpha: StudyParams
     paradigms: StudyParams
+
+
+def _check_names(grids: Iterable[dict[str, Any]]) -> None:
+    for name in (name for grid in grids for name in grid):
+        if name not in CONFIGURATION_FIELDS:
+            msg = f"{name} is no setting of a study; known are {', '.join(CONFIGURATION_FIELDS)}"
+            raise ValueError(msg)

@@ -7,6 +7,7 @@ from kedro.pipeline import Pipeline
 from reb_pipeline.parameters.loader import categories
 
 COMPUTE = "params:compute"
+ALL_PARAMETERS = "parameters"  # of all categories, under one name in every namespace
 GPU = "gpu"  # tag of nodes that are faster on one
 # Tag of nodes that make something of UnavailableImages.
 TOLERATES_MISSING_DATA = "tolerates_missing_data"

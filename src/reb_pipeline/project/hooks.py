@@ -14,7 +14,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import AbstractVersionedDataset, MemoryDataset
 
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.pipelines.namespaces import COMPUTE, TOLERATES_MISSING_DATA
+from reb_pipeline.pipelines.namespaces import ALL_PARAMETERS, COMPUTE, TOLERATES_MISSING_DATA
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
@@ -107,14 +107,17 @@ class PreflightHooks:
     def _check_packaging(pipeline: "Pipeline") -> None:
         """Check the packages that the export of the network needs, before the training that it follows."""
         if any(name.endswith(".packaged_model") for name in pipeline.all_outputs()):
-            from reb_pipeline.features.onnx_export import insist_on_packages
+            from reb_pipeline.features.onnx_export import check_packages
 
-            insist_on_packages()
+            check_packages()
 
     @staticmethod
     def _check_device(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
-        if COMPUTE in pipeline.inputs():
-            compute = catalog[COMPUTE].load()
+        if {COMPUTE, ALL_PARAMETERS} & pipeline.inputs():
+            from reb_pipeline.parameters.sections import ComputeParams
+
+            # A plain dictionary where no node of the run asks for it.
+            compute = ComputeParams.model_validate(catalog[COMPUTE].load())
             # The others cannot fail, and PyTorch is slow to import.
             if compute.device.startswith("cuda"):
                 compute.processor()
@@ -122,13 +125,14 @@ class PreflightHooks:
     @staticmethod
     def _check_sources(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
         """Open the sources of saliency and textures, and list the folders of good images."""
-        for name in pipeline.inputs():
-            if name.startswith("params:defect_synthesis."):
-                from reb_pipeline.defectmaker.saliency import saliency_estimator
+        for name in _read_for_categories("defect_synthesis", pipeline):
+            from reb_pipeline.defectmaker.saliency import saliency_estimator
+            from reb_pipeline.defectmaker.settings import DefectSynthesisSettings
 
-                params = catalog[name].load()
-                saliency_estimator(params.saliency, params.saliency_source)
-                params.textures()
+            params = DefectSynthesisSettings.model_validate(catalog[name].load())
+            saliency_estimator(params.saliency, params.saliency_source)
+            params.textures()
+        for name in pipeline.inputs():
             if name.startswith("params:calibration."):
                 folder = catalog[name].load().folder
                 if folder is not None:
@@ -139,7 +143,7 @@ class PreflightHooks:
     @staticmethod
     def _check_backbones(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
         used = [
-            catalog[name].load().extractor_settings()
+            catalog[name].load()
             for node in pipeline.nodes
             if any(output.endswith((".backbone", ".feature_decoder")) for output in node.outputs)
             for name in node.inputs
@@ -154,10 +158,17 @@ class PreflightHooks:
             # A thread pool made here would hang the processes that ParallelRunner forks.
             torch.set_num_threads(1)
             try:
-                for settings in {str(one): one for one in used}.values():
-                    PatchExtractor(**settings)
+                for settings in set(used):
+                    PatchExtractor(settings)
             finally:
                 torch.set_num_threads(threads)
+
+
+def _read_for_categories(section: str, pipeline: "Pipeline") -> set[str]:
+    """Names of the parameters of a section, by category, that nodes read alone or with all others."""
+    alone = {name for name in pipeline.inputs() if name.startswith(f"params:{section}.")}
+    with_others = {node.namespace for node in pipeline.nodes if ALL_PARAMETERS in node.inputs}
+    return alone | {f"params:{section}.{category}" for category in with_others if category}
 
 
 def _is_tolerated(name: str, pipeline: "Pipeline") -> bool:

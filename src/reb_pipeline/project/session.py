@@ -3,7 +3,6 @@
 import logging
 import os
 from datetime import datetime
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
@@ -11,9 +10,9 @@ from kedro.framework.session import KedroSession
 from kedro.io import Version
 from kedro.io.core import VERSION_FORMAT, generate_timestamp
 
-from reb_pipeline import pipelines
-from reb_pipeline.core.errors import InputError, insist_known
+from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.parameters.loader import categories
+from reb_pipeline.pipelines.registry import pipeline_names
 from reb_pipeline.project.hooks import MANIFEST
 from reb_pipeline.project.runners.versions import keep_to_one_version
 
@@ -39,7 +38,7 @@ class ProjectSession(KedroSession):
     def __init__(self, session_id: str, *args: Any, **kwargs: Any) -> None:
         run_id = os.environ.get(RUN_ID)
         if run_id:
-            _insist_on_version(run_id)
+            _check_version(run_id)
             logger.info("This is a part of run %s.", run_id)
         super().__init__(run_id or session_id, *args, **kwargs)
         if run_id:
@@ -51,11 +50,10 @@ class ProjectSession(KedroSession):
         Raises:
             InputError: If a pipeline is not there, or a namespace is no category of the environment.
         """
-        packages = [module.name for module in iter_modules(pipelines.__path__) if module.ispkg]
-        insist_known(kwargs.get("pipeline_names") or [], ["__default__", *packages], "Pipeline")
+        check_known(kwargs.get("pipeline_names") or [], pipeline_names(), "Pipeline")
         self._get_config_loader()  # makes the environment's list of categories the one in use
         namespaces = [name.split(".")[0] for name in kwargs.get("namespaces") or []]
-        insist_known(namespaces, categories(), "Category")
+        check_known(namespaces, categories(), "Category")
         return super().run(*args, **kwargs)
 
 
@@ -69,7 +67,7 @@ class PartHooks:
         catalog[MANIFEST]._version = Version(None, generate_timestamp())
 
 
-def _insist_on_version(run_id: str) -> None:
+def _check_version(run_id: str) -> None:
     try:
         moment = datetime.strptime(run_id, VERSION_FORMAT)
     except ValueError:

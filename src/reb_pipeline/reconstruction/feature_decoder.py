@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from reb_pipeline.core.errors import insist_known
+from reb_pipeline.core.errors import check_known
 from reb_pipeline.reconstruction.feature_losses import FEATURE_LOSSES
 from reb_pipeline.reconstruction.stored_levels import Shape
 from reb_pipeline.reconstruction.training import Reconstruction
@@ -46,7 +46,7 @@ class FeatureDecoder(Reconstruction):
 
     def __init__(self, shapes: Sequence[Shape], loss: str, seed: int = 0) -> None:
         super().__init__()
-        insist_known([loss], list(FEATURE_LOSSES), "Loss")
+        check_known([loss], list(FEATURE_LOSSES), "Loss")
         self._residual = FEATURE_LOSSES[loss]
         self._sizes = [(height, width) for height, width, _ in shapes]
         channels = [count for _, _, count in shapes]

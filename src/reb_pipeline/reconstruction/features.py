@@ -4,7 +4,6 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,9 @@ from reb_pipeline.core.network_weights import NetworkWeights
 from reb_pipeline.core.progress import progress
 from reb_pipeline.core.resumable_training import Checkpoint
 from reb_pipeline.reconstruction.feature_decoder import FeatureDecoder
-from reb_pipeline.reconstruction.stored_levels import StoredLevels, insist_on_shapes
-from reb_pipeline.reconstruction.training import (
-    ReconstructionSettings,
-    batches_of,
-    insist_on_enough,
-    train,
-)
+from reb_pipeline.reconstruction.settings import FeatureReconstructionSettings
+from reb_pipeline.reconstruction.stored_levels import StoredLevels, check_shapes
+from reb_pipeline.reconstruction.training import batches_of, check_image_count, train
 
 Levels = Iterable[tuple[str, list[np.ndarray]]]
 
@@ -32,8 +27,7 @@ def train_feature_decoder(
     n_images: int,
     *,
     held_out: Levels | None,
-    loss: str,
-    settings: ReconstructionSettings,
+    settings: FeatureReconstructionSettings,
     checkpoint: Checkpoint,
     config: dict[str, Any],
     device: str = "auto",
@@ -44,10 +38,9 @@ def train_feature_decoder(
     Args:
         levels: (id, float32 [h, w, channels] of every level, finest first) of the good images to train on.
         n_images: Their number, for the progress bar.
-        held_out: Good images to validate on; they also tell the usual residual of every level, which the training
-            images do where there are none. They do not influence the decoder.
-        loss: A key of :data:`reb_pipeline.reconstruction.feature_losses.FEATURE_LOSSES`.
-        settings: How long, how fast.
+        held_out: Good images to validate on; the usual residual of every level is measured on them, or on the
+            training images where there are none. They do not influence the decoder.
+        settings: Loss and training.
         checkpoint: Where to go on from, and to write to.
         config: JSON values, what the features were made with; comes back with the weights.
         device: See :func:`reb_pipeline.core.device.torch_device`.
@@ -57,17 +50,22 @@ def train_feature_decoder(
         The decoder, and the history as JSON values, see :func:`reb_pipeline.reconstruction.training.train`.
 
     Raises:
-        InputError: If there are fewer than two images, the loss is unknown, or the training fails.
+        InputError: If there are fewer than two images, or the training fails.
     """
     with tempfile.TemporaryDirectory() as folder:
         bar = description and f"{description}, features"
         good = StoredLevels.write(Path(folder) / "good", progress(levels, bar, n_images))
-        insist_on_enough(good)
+        check_image_count(good)
         others = StoredLevels.write(Path(folder) / "held_out", held_out or ())
-        decoder = FeatureDecoder(good.shapes, loss, settings.seed)
+        decoder = FeatureDecoder(good.shapes, settings.loss, settings.seed)
         decoder.scale_by(good.statistics())
         shapes = [list(shape) for shape in good.shapes]
-        config = {**config, "shapes": shapes, "loss": loss, "settings": asdict(settings)}
+        config = {
+            **config,
+            "shapes": shapes,
+            "loss": settings.loss,
+            "settings": settings.training(),
+        }
         origin = json.dumps([config, good.digest, others.digest])
         history = train(
             decoder,
@@ -110,7 +108,7 @@ class FeatureReconstructor:
         Raises:
             InputError: If the levels are of other shapes than the decoder's.
         """
-        insist_on_shapes(levels, self._shapes)
+        check_shapes(levels, self._shapes)
         batch = [torch.from_numpy(level).to(self._device) for level in levels]
         # A GPU's TF32 would differ from the CPU by 1e-3.
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):

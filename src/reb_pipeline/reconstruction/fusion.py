@@ -1,10 +1,10 @@
-"""From the residual maps of the levels to one map."""
+"""Fusion of the residual maps of the levels to one map."""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from reb_pipeline.core.errors import insist_known
+from reb_pipeline.core.errors import check_known
 from reb_pipeline.scoring.anomaly_maps import resize_map
 
 
@@ -36,7 +36,7 @@ def fuse_residuals(residuals: Sequence[np.ndarray], fusion: str) -> np.ndarray:
     Raises:
         InputError: If the fusion is unknown.
     """
-    insist_known([fusion], list(FUSIONS), "Fusion")
+    check_known([fusion], list(FUSIONS), "Fusion")
     shape = residuals[0].shape[1:]
     maps = zip(*residuals, strict=True)
     return np.stack([FUSIONS[fusion](np.stack([resize_map(m, shape) for m in of_image]))

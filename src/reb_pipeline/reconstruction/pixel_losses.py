@@ -1,4 +1,4 @@
-"""How far a reconstruction is from its image, pixel by pixel."""
+"""Residuals between images and their reconstruction, pixel by pixel."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ def squared_error(images: torch.Tensor, reconstructions: torch.Tensor) -> torch.
 
     Args:
         images: float32 [batch, channels, height, width] in [0, 1].
-        reconstructions: Likewise.
+        reconstructions: Of the same shape and range.
 
     Returns:
         float32 [batch, height, width], at least 0.
@@ -32,7 +32,7 @@ def structural_dissimilarity(images: torch.Tensor, reconstructions: torch.Tensor
 
     Args:
         images: float32 [batch, channels, height, width] in [0, 1], no side below 6 pixels.
-        reconstructions: Likewise.
+        reconstructions: Of the same shape and range.
 
     Returns:
         float32 [batch, height, width] in [0, 2].

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from reb_pipeline.core.errors import InputError, insist_known
+from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.reconstruction.pixel_losses import PIXEL_LOSSES
 from reb_pipeline.reconstruction.training import Reconstruction
 
@@ -38,7 +38,7 @@ class PixelAutoencoder(Reconstruction):
 
     def __init__(self, side: int, loss: str, *, latents: int = 1, skips: bool = False) -> None:
         super().__init__()
-        insist_known([loss], list(PIXEL_LOSSES), "Pixel loss")
+        check_known([loss], list(PIXEL_LOSSES), "Pixel loss")
         if side < FEWEST_SIDE or side % SIDE_STEP:
             msg = (
                 f"Images of {side} pixels a side cannot be reconstructed, as the side is halved {len(CHANNELS)} "
@@ -175,7 +175,7 @@ def build_pixel_network(model: str, *, side: int, loss: str, seed: int) -> Pixel
     Raises:
         InputError: If model, side or loss cannot be used.
     """
-    insist_known([model], list(PIXEL_MODELS), "Pixel model")
+    check_known([model], list(PIXEL_MODELS), "Pixel model")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return PIXEL_MODELS[model](side, loss)

@@ -1,10 +1,9 @@
-"""From good images to a network that reconstructs them, and from there to residuals of any image."""
+"""Networks trained to reconstruct good images, and the residuals of any image."""
 
 import hashlib
 import json
 import tempfile
 from collections.abc import Iterable
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,12 @@ from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.network_weights import NetworkWeights
 from reb_pipeline.core.resumable_training import Checkpoint
 from reb_pipeline.reconstruction.pixel_networks import build_pixel_network
-from reb_pipeline.reconstruction.training import ReconstructionSettings, train
+from reb_pipeline.reconstruction.settings import PixelReconstructionSettings
+from reb_pipeline.reconstruction.training import train
 
 BATCH = 16
 # Pixels. At 128 px an image has as many patches as of the usual backbone at 256 px: scores of images, which compare
-# patches, look as far around in both.
+# patches, cover as much of their surroundings in both.
 PATCH_SIDE = 4
 
 
@@ -48,10 +48,8 @@ def train_pixel_model(
     n_images: int,
     *,
     model: str,
-    loss: str,
-    side: int,
+    settings: PixelReconstructionSettings,
     held_out: Iterable[tuple[str, np.ndarray]] | None = None,
-    settings: ReconstructionSettings,
     checkpoint: Checkpoint,
     device: str = "auto",
     description: str | None = None,
@@ -59,13 +57,12 @@ def train_pixel_model(
     """Train a network to reconstruct good images, without augmentation.
 
     Args:
-        images: (id, uint8 [side, side, 3] RGB) each; kept in a file while the network trains.
+        images: (id, uint8 [side, side, 3] RGB) each, of the side that the settings name; kept in a file while the
+            network trains.
         n_images: Their number.
         model: A key of :data:`reb_pipeline.reconstruction.pixel_networks.PIXEL_MODELS`.
-        loss: A key of :data:`reb_pipeline.reconstruction.pixel_losses.PIXEL_LOSSES`.
-        side: Side of the images in pixels, a multiple of 8 from 32 up.
-        held_out: Images to validate on, likewise; kept in memory.
-        settings: How long, how fast.
+        settings: Side of the images in pixels, loss and training.
+        held_out: Images to validate on, of the same shape; kept in memory.
         checkpoint: Where to go on from, and to write to.
         device: See :func:`reb_pipeline.core.device.torch_device`.
         description: Label of the progress bar; no bar without it.
@@ -74,10 +71,11 @@ def train_pixel_model(
         The weights, and the history as JSON values, see :func:`reb_pipeline.reconstruction.training.train`.
 
     Raises:
-        InputError: If model, loss or side cannot be used, or there are too few images.
+        InputError: If the model is unknown, or there are too few images.
     """
+    side, loss = settings.image_size, settings.loss
     network = build_pixel_network(model, side=side, loss=loss, seed=settings.seed)
-    config = {"model": model, "loss": loss, "image_size": side, "settings": asdict(settings)}
+    config = {"model": model, "loss": loss, "image_size": side, "settings": settings.training()}
     origin = hashlib.blake2b(json.dumps(config).encode(), digest_size=16)
     unseen = np.array([image for _, image in held_out or []], np.uint8)
     with tempfile.TemporaryDirectory() as folder:
@@ -122,7 +120,7 @@ class PixelReconstructor:
         self._network = network.to(self._device).eval()
 
     def reconstruct(self, images: np.ndarray) -> np.ndarray:
-        """Draw images as if they were good.
+        """Reconstruct images.
 
         Args:
             images: uint8 [n, side, side, 3] RGB.
@@ -136,7 +134,7 @@ class PixelReconstructor:
         return self._run(images)[0]
 
     def residuals(self, images: np.ndarray) -> np.ndarray:
-        """How far each pixel is from its reconstruction.
+        """Measure the distance of each pixel from its reconstruction.
 
         Args:
             images: uint8 [n, side, side, 3] RGB.
@@ -154,7 +152,7 @@ class PixelReconstructor:
     ) -> tuple[list[str], np.ndarray]:
         """Score patches of 4 x 4 pixels by their mean residual.
 
-        Single pixels would be judged by noise, and by edges that a reconstruction draws a little beside their place.
+        Single pixels would be scored by noise, and by edges that a reconstruction draws a little beside their place.
 
         Args:
             images: (id, uint8 [side, side, 3] RGB) each, opened lazily.

@@ -1,4 +1,4 @@
-"""How much of a defect a network reconstructs, which a network that has seen good images only should not do."""
+"""Share of a defect that a network reconstructs, which one that has seen good images only should not do."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,35 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reb_pipeline.images.resize import resize_image
+from reb_pipeline.reconstruction.examples import Example
 from reb_pipeline.scoring.anomaly_maps import anomaly_map
 
 if TYPE_CHECKING:
     from reb_pipeline.reconstruction.pixels import PixelReconstructor
 
 USUAL_QUANTILE = 0.99  # of the residuals of good pixels
-_STRIDE = 4  # residuals of neighbouring pixels are alike: every fourth tells their distribution
+_STRIDE = 4  # residuals of neighbouring pixels are alike: every fourth shows their distribution
 
 
 @dataclass(frozen=True, eq=False)
-class Example:
-    """An image to reconstruct.
-
-    Attributes:
-        title: What it is.
-        image: uint8 [height, width, 3] RGB.
-        mask: bool of the image's height and width, True = defect; None where that is not known.
-        good: The image without its defect, of the same shape; None where there is none.
-    """
-
-    title: str
-    image: np.ndarray
-    mask: np.ndarray | None = None
-    good: np.ndarray | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Look:
-    """What a network makes of an example.
+class ReconstructedExample:
+    """An example and its reconstruction by a network.
 
     Attributes:
         reconstruction: float32 [side, side, 3] in [0, 1].
@@ -51,50 +35,61 @@ class Look:
 def usual_residual(
     reconstructor: "PixelReconstructor", images: Iterable[tuple[str, np.ndarray]], sigma: float
 ) -> float:
-    """The residual that 99 % of the pixels of good images stay below.
+    """Measure the residual that 99 % of the pixels of good images stay below.
 
     Args:
         reconstructor: The network.
         images: (id, uint8 [side, side, 3] RGB) of good images that it was not trained on, each.
-        sigma: See :func:`look_at`.
+        sigma: See :func:`reconstruct_examples`.
     """
     _, scores = reconstructor.patch_scores(images)
     maps = [anomaly_map(of_image, reconstructor.side, sigma) for of_image in scores]
     return float(np.quantile([of_image[::_STRIDE, ::_STRIDE] for of_image in maps], USUAL_QUANTILE))
 
 
-def look_at(
-    reconstructor: "PixelReconstructor", example: Example, usual: float, sigma: float
-) -> Look:
-    """Reconstruct one example.
+def reconstruct_examples(
+    reconstructor: "PixelReconstructor",
+    examples: Iterable[Example],
+    good: Iterable[tuple[str, np.ndarray]],
+    sigma: float,
+) -> list[ReconstructedExample]:
+    """Reconstruct examples, residuals in multiples of the usual one.
 
     Args:
         reconstructor: The network.
-        example: The image.
-        usual: See :func:`usual_residual`.
+        examples: The images.
+        good: Good images that the usual residual is measured on, see :func:`usual_residual`.
         sigma: Of the smoothing of anomaly maps, in pixels of a map of side 256.
     """
+    usual = usual_residual(reconstructor, good, sigma)
+    return [_reconstruct_example(reconstructor, example, usual, sigma) for example in examples]
+
+
+def _reconstruct_example(
+    reconstructor: "PixelReconstructor", example: Example, usual: float, sigma: float
+) -> ReconstructedExample:
     image = resize_image(example.image, reconstructor.side)
     (reconstruction,) = reconstructor.reconstruct(image[None])
     _, (scores,) = reconstructor.patch_scores([(example.title, image)])
     residual = anomaly_map(scores, reconstructor.side, sigma) / usual
-    return Look(reconstruction, residual, share_of(reconstructor, example))
+    share = share_of_defect(reconstructor, example)
+    return ReconstructedExample(reconstruction, residual, share)
 
 
 def mean_share(reconstructor: "PixelReconstructor", examples: Iterable[Example]) -> float:
-    """The mean share of their contrast that defects are reconstructed with; NaN without defects that show.
+    """Average the share of their contrast that defects are reconstructed with; NaN without defects that show.
 
     Args:
         reconstructor: The network.
         examples: Images of defects, with the good images that they were made from.
     """
-    shares = [share_of(reconstructor, example) for example in examples]
+    shares = [share_of_defect(reconstructor, example) for example in examples]
     known = [share for share in shares if share is not None]
     return float(np.mean(known)) if known else float("nan")
 
 
-def share_of(reconstructor: "PixelReconstructor", example: Example) -> float | None:
-    """See :func:`reconstructed_share`; None where that cannot be told."""
+def share_of_defect(reconstructor: "PixelReconstructor", example: Example) -> float | None:
+    """Measure :func:`reconstructed_share` of an example; None where the image without the defect is not known."""
     from reb_pipeline.metrics.report import resize_mask
 
     if example.good is None or example.mask is None:
@@ -114,16 +109,16 @@ def reconstructed_share(
     of_good: np.ndarray,
     mask: np.ndarray,
 ) -> float | None:
-    """Share of a defect's contrast that its reconstruction shows too: 0 = the defect is gone, 1 = all of it is drawn.
+    """Measure the share of a defect's contrast that its reconstruction shows too: 0 = none of it, 1 = all of it.
 
     The least-squares slope of the change of the reconstruction over the change of the image that the defect is, inside
-    its mask. What the network draws badly in the good image as well counts for nothing.
+    its mask. Errors that the reconstruction of the good image shows too count for nothing.
 
     Args:
         defective: The image with the defect, [height, width, channels] in [0, 1].
-        good: The image without it, likewise.
-        of_defective: Reconstruction of the first, likewise.
-        of_good: Reconstruction of the second, likewise.
+        good: The image without it, of the same shape and range.
+        of_defective: Reconstruction of the first.
+        of_good: Reconstruction of the second.
         mask: bool [height, width], the defect.
 
     Returns:

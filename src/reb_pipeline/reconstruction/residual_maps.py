@@ -8,12 +8,15 @@ from typing import ClassVar, Protocol
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.reconstruction.fusion import fuse_residuals
 from reb_pipeline.scoring.anomaly_maps import resize_map
+from reb_pipeline.scoring.detection import Detection
+from reb_pipeline.scoring.settings import ImageScoreSettings
 
 
 @dataclass(frozen=True, eq=False)
 class ResidualMaps:
-    """How badly a decoder reconstructs the features of some images, phi_1 to phi_K of arXiv 2405.09148.
+    """Residuals between the features of images and their reconstruction, phi_1 to phi_K of arXiv 2405.09148.
 
     Attributes:
         levels: float32 [images, levels, h, w], finest level first, all on its grid; a level's usual residual, that of
@@ -38,16 +41,26 @@ class ResidualMaps:
         return self.levels[self.image_ids.index(image_id)]
 
     def fuse(self, fusion: str) -> np.ndarray:
-        """One map an image, float32 [images, h, w].
+        """Fuse the levels to one map an image, float32 [images, h, w].
 
         Args:
             fusion: A key of :data:`reb_pipeline.reconstruction.fusion.FUSIONS`.
         """
-        from reb_pipeline.reconstruction.fusion import fuse_residuals
-
         return fuse_residuals(list(self.levels.swapaxes(0, 1)), fusion)
 
-    def insist_on(self, decoder_fingerprint: str) -> None:
+    def score(self, fusion: str, scoring: ImageScoreSettings) -> Detection:
+        """Score patches by the fused residuals of all levels, and images by their patches.
+
+        Args:
+            fusion: A key of :data:`reb_pipeline.reconstruction.fusion.FUSIONS`.
+            scoring: The image score.
+
+        Raises:
+            InputError: If the image score compares neighbours.
+        """
+        return Detection.of_patches(self.image_ids, self.fuse(fusion), scoring)
+
+    def check_decoder(self, decoder_fingerprint: str) -> None:
         """Check that a decoder made these maps.
 
         Args:
@@ -65,7 +78,7 @@ class ResidualMaps:
 
 
 class Reconstructor(Protocol):
-    """What tells residuals, see :class:`reb_pipeline.reconstruction.features.FeatureReconstructor`."""
+    """Measures residuals, see :class:`reb_pipeline.reconstruction.features.FeatureReconstructor`."""
 
     def residuals(self, levels: list[np.ndarray]) -> list[np.ndarray]:
         """float32 [batch, h, w, channels] a level, finest first, to float32 [batch, h, w] a level."""
@@ -81,7 +94,7 @@ def measure_residuals(
 
     Args:
         levels: (id, float32 [h, w, channels] a level, finest first) of each image, made lazily.
-        reconstructor: What tells the residuals.
+        reconstructor: Measures the residuals.
         decoder_fingerprint: Hash of its weights.
         batch_size: Images at a time.
 

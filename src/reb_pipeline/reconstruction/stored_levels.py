@@ -45,7 +45,7 @@ class StoredLevels:
         with path.open("wb") as file:
             for _, grids in levels:
                 shapes = shapes or shapes_of(grids)
-                insist_on_shapes(grids, shapes)
+                check_shapes(grids, shapes)
                 row = np.concatenate([grid.ravel() for grid in grids])
                 data = row.clip(-_LARGEST, _LARGEST).astype(np.float16).tobytes()
                 digest.update(data)
@@ -84,7 +84,7 @@ def shapes_of(levels: Iterable[np.ndarray]) -> list[Shape]:
     return [(height, width, channels) for height, width, channels in shapes]
 
 
-def insist_on_shapes(levels: Sequence[np.ndarray], shapes: Sequence[Shape]) -> None:
+def check_shapes(levels: Sequence[np.ndarray], shapes: Sequence[Shape]) -> None:
     """Check levels against the shapes that a decoder knows.
 
     Args:

@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,26 +14,10 @@ from reb_pipeline.core.device import torch_device
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.progress import progress
 from reb_pipeline.core.resumable_training import Checkpoint, ResumableRun
+from reb_pipeline.reconstruction.settings import ReconstructionSettings
 
 VALIDATE_EVERY = 50  # updates; and after the last
 FEWEST_IMAGES = 2  # batch statistics of one image alone are none
-
-
-@dataclass(frozen=True)
-class ReconstructionSettings:
-    """Everything that decides the weights, data and network apart.
-
-    Attributes:
-        updates: Optimiser steps.
-        batch_size: Images an update; all where there are fewer.
-        learning_rate: Of Adam at the first update; falls to zero as a cosine.
-        seed: Of the network's first weights, the batches and the noise.
-    """
-
-    updates: int
-    batch_size: int
-    learning_rate: float
-    seed: int
 
 
 class Reconstruction(nn.Module, ABC):
@@ -41,7 +25,7 @@ class Reconstruction(nn.Module, ABC):
 
     @abstractmethod
     def loss(self, batch: Any, generator: torch.Generator | None) -> torch.Tensor:
-        """How badly it does.
+        """Measure the error of the reconstruction.
 
         Args:
             batch: What :meth:`Batches.batch` gave, on the network's device.
@@ -53,7 +37,7 @@ class Reconstruction(nn.Module, ABC):
 
 
 class Batches(Protocol):
-    """What a network is trained on."""
+    """Images, or features of them, that a network is trained on."""
 
     def __len__(self) -> int:
         """Number of images."""
@@ -62,7 +46,7 @@ class Batches(Protocol):
         """Some images as a tensor or a list of tensors, on the CPU."""
 
 
-def insist_on_enough(data: Batches) -> None:
+def check_image_count(data: Batches) -> None:
     """Check that there are images enough to train on.
 
     Raises:
@@ -94,11 +78,11 @@ def train(
 
     Args:
         network: The network, with its initial weights; stays on the device.
-        data: What to train on.
-        held_out: What to validate on now and then; it decides nothing.
-        settings: How long, how fast.
+        data: Images to train on.
+        held_out: Images to validate on now and then; they decide nothing.
+        settings: Duration, batches and learning rate.
         checkpoint: Where to go on from, and to write to.
-        origin: What tells data, network and initial weights from others; a checkpoint of another origin or of other
+        origin: Hash of data, network and initial weights; a checkpoint of another origin or of other
             settings is not used.
         device: See :func:`reb_pipeline.core.device.torch_device`.
         description: Label of the progress bar; no bar without it.
@@ -110,11 +94,11 @@ def train(
     Raises:
         InputError: If there are fewer than two images, or the loss is no longer finite.
     """
-    insist_on_enough(data)
+    check_image_count(data)
     # Convolutions are quickest with channels last.
     network.to(torch_device(device)).to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
-    identity = {"origin": origin, "settings": asdict(settings)}
+    identity = {"origin": origin, "settings": settings.training()}
     run = ResumableRun(checkpoint, identity, {"network": network, "optimizer": optimizer})
     done = len(run.history.updates)
     for update in progress(range(done, settings.updates), description, settings.updates, done):

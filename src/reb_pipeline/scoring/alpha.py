@@ -11,7 +11,7 @@ import numpy as np
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.memory_bank.density import LocalDensity
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches
-from reb_pipeline.scoring.ldknn import above_zero
+from reb_pipeline.scoring.ldknn import divisor
 
 QUANTILE = 0.9
 BINS = 20  # of about equally many patches
@@ -52,7 +52,7 @@ def fit_alpha(
     local = density.mean_distance(n_neighbors, squared=squared)
     distance = squared_distance if squared else np.sqrt(squared_distance)
     if form == "ratio":
-        local, distance = np.log(above_zero(local)), np.log(above_zero(distance))
+        local, distance = np.log(divisor(local)), np.log(divisor(distance))
     slope, _ = upper_line(local[rows].ravel(), distance.ravel())
     return slope
 
@@ -100,7 +100,7 @@ def density_and_distance(
     Raises:
         InputError: If the density is that of another coreset, or K is larger than its K_max.
     """
-    density.insist_on(found.coreset_fingerprint)
+    density.check_coreset(found.coreset_fingerprint)
     n_images, h, w, _ = found.rows.shape
     local = density.mean_distance(n_neighbors, squared=True)[found.rows[..., 0]]
     distance = found.squared_distances[..., 0]

@@ -9,8 +9,8 @@ from reb_pipeline.memory_bank.density import LocalDensity
 RELATIVE_FLOOR = 1e-6  # of the mean over all coreset rows
 
 
-def above_zero(local: np.ndarray) -> np.ndarray:
-    """What each coreset row is divided by, kept above zero, where duplicates in the bank would bring it.
+def divisor(local: np.ndarray) -> np.ndarray:
+    """Clip local distances to a small floor, so that duplicate rows cannot divide by zero.
 
     Args:
         local: Distances of coreset rows to their neighbours, float32 [coreset rows].
@@ -19,7 +19,7 @@ def above_zero(local: np.ndarray) -> np.ndarray:
 
 
 def floor_of(local: np.ndarray) -> float:
-    """The smallest number that is divided by: 10⁻⁶ of the mean; 1 where all rows are alike and there is no scale."""
+    """Smallest divisor: 10⁻⁶ of the mean; 1 where all rows are alike and there is no scale."""
     return RELATIVE_FLOOR * float(local.mean()) or 1.0
 
 
@@ -55,7 +55,7 @@ def ratio(
 ) -> np.ndarray:
     """S = d / (mean of the K distances)^α: the paper's text read as a normalisation."""
     local = density.mean_distance(n_neighbors, squared=False)
-    return np.sqrt(squared_distance) / above_zero(local)[rows] ** alpha
+    return np.sqrt(squared_distance) / divisor(local)[rows] ** alpha
 
 
 SCORE_FORMS: dict[str, Callable[..., np.ndarray]] = {

@@ -12,6 +12,8 @@ import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.scoring.anomaly_maps import resize_map
+from reb_pipeline.scoring.detection import Detection
+from reb_pipeline.scoring.settings import ImageScoreSettings
 
 TAIL = 0.1  # share of good scores that lie in the tail
 
@@ -48,7 +50,7 @@ def surprise(scores: np.ndarray, good_scores: np.ndarray) -> np.ndarray:
 
 
 def _tail_scale(good: np.ndarray, tail_start: float) -> float:
-    """By how much the surprise grows by one; of an exponential tail both numbers below are its scale."""
+    """Score increase that adds 1 to the surprise: the mean excess, or the deviation if nothing exceeds."""
     beyond = good[good > tail_start]
     scale = (beyond - tail_start).mean() if len(beyond) else good.std()
     return float(scale) or 1.0  # equal scores have no scale
@@ -69,3 +71,26 @@ def fuse_surprise(grids: Sequence[np.ndarray]) -> np.ndarray:
         for grid in grids
     ]
     return np.stack(same_size).mean(axis=0)
+
+
+def fuse_detections(
+    tested: Sequence[Detection], good: Sequence[Detection], scoring: ImageScoreSettings
+) -> Detection:
+    """Fuse the patch scores of several detectors to their mean surprise.
+
+    Args:
+        tested: Patch scores of the same images by each detector.
+        good: Patch scores of held-out good images by each detector, in the same order.
+        scoring: The image score.
+
+    Returns:
+        Scores on the finest grid; 1 is the mean of good patches.
+
+    Raises:
+        InputError: If no good image was scored, or the image score compares neighbours.
+    """
+    grids = [
+        surprise(np.asarray(found.patch_scores), np.asarray(usual.patch_scores))
+        for found, usual in zip(tested, good, strict=True)
+    ]
+    return Detection.of_patches(tested[0].image_ids, fuse_surprise(grids), scoring)

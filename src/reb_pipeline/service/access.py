@@ -18,13 +18,13 @@ def key_needed(key: SecretStr) -> Callable[[str | None], Awaitable[None]]:
     """A dependency that answers 401 to those who do not know the key."""
     expected = key.get_secret_value().encode()
 
-    async def insist_on_key(given: Annotated[str | None, Security(HEADER)]) -> None:
+    async def check_key(given: Annotated[str | None, Security(HEADER)]) -> None:
         # Headers come as Latin-1; the comparison takes as long for a key that is nearly right as for any other.
         if given is None or not hmac.compare_digest(given.encode("latin-1"), expected):
             msg = f"Send the API key in the header {HEADER.model.name}."
             raise HTTPException(401, msg)
 
-    return insist_on_key
+    return check_key
 
 
 def place_needed(turns: Turns) -> Callable[[], AsyncIterator[None]]:

@@ -1,4 +1,4 @@
-"""What Prometheus is told."""
+"""Metrics of the service in Prometheus's format."""
 
 from prometheus_client import (
     CollectorRegistry,

@@ -97,7 +97,7 @@ class BoundedBody:
             nonlocal arrived, deadline, complete
             if complete:  # what follows is the end of the connection, for which there is no hurry
                 return await receive()
-            self._insist_on_length(int(declared) if declared.isdecimal() else 0)
+            self._check_length(int(declared) if declared.isdecimal() else 0)
             deadline = deadline or asyncio.get_running_loop().time() + self._seconds
             try:
                 async with asyncio.timeout_at(deadline):
@@ -106,12 +106,12 @@ class BoundedBody:
                 msg = f"The body did not arrive within {self._seconds:g} s."
                 raise HTTPException(408, msg, headers={"Connection": "close"}) from error
             arrived += len(message.get("body", b""))
-            self._insist_on_length(arrived)
+            self._check_length(arrived)
             complete = not message.get("more_body", False)
             return message
 
         await self._app(scope, bounded_receive, send)
 
-    def _insist_on_length(self, length: int) -> None:
+    def _check_length(self, length: int) -> None:
         if length > self._mib * MIB:
             raise HTTPException(413, f"The body is longer than {self._mib} MiB.")

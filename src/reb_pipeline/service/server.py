@@ -1,4 +1,4 @@
-"""The application on a port, until it is told to stop."""
+"""The application on a port, until a signal stops it."""
 
 import logging
 import signal

@@ -14,7 +14,7 @@ class ServiceSettings(BaseModel):
         20, gt=0, description="largest body of a request in MiB, a batch included"
     )
     max_pixels: int = Field(
-        50_000_000, gt=0, description="most pixels of an image, told before it is decoded"
+        50_000_000, gt=0, description="most pixels of an image, read from its header"
     )
     max_batch: int = Field(32, gt=0, description="most images of a batch")
     workers: int = Field(1, gt=0, description="images inspected at the same time")

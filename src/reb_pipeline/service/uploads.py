@@ -46,7 +46,7 @@ async def uploaded(request: Request, field: str, most: int) -> AsyncIterator[lis
 
 
 def decode(file: UploadFile, max_pixels: int) -> np.ndarray:
-    """Decode an uploaded image, told by its content.
+    """Decode an uploaded image, recognised by its content.
 
     Args:
         file: Read from its beginning.

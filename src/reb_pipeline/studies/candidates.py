@@ -1,4 +1,4 @@
-"""Candidates of a category judged without labels."""
+"""Candidates of a category ranked without labels."""
 
 import logging
 import math
@@ -9,9 +9,9 @@ import pandas as pd
 
 from reb_pipeline.core.progress import progress
 from reb_pipeline.images.samples import HOLD_OUT_EVERY
-from reb_pipeline.parameters.configurations import Cell
-from reb_pipeline.studies.experiment import Workbench
-from reb_pipeline.studies.representations import FAINT, HELD_OUT, SYNTHETIC
+from reb_pipeline.parameters.configurations import Configuration
+from reb_pipeline.studies.experiment import Experiment
+from reb_pipeline.studies.groups import FAINT, HELD_OUT, SYNTHETIC
 from reb_pipeline.studies.rows import storable
 from reb_pipeline.studies.selection import CRITERIA, FALSE_POSITIVE_RATE, criteria, mean_ranks
 
@@ -20,39 +20,41 @@ logger = logging.getLogger(__name__)
 MIN_HELD_OUT = math.ceil(1 / FALSE_POSITIVE_RATE)  # fewer good images cannot show such a rate
 
 
-def judge_candidates(bench: Workbench, cells: Sequence[Cell]) -> pd.DataFrame:
-    """Ask the criteria of every candidate.
+def rank_candidates(experiment: Experiment, candidates: Sequence[Configuration]) -> pd.DataFrame:
+    """Rank candidates by all criteria.
 
     Args:
-        bench: The category.
-        cells: The candidates.
+        experiment: The category.
+        candidates: The candidates.
 
     Returns:
         One row a candidate: its settings, the criteria, ``mean_rank`` and ``chosen``, true for one row. Where there are
-        fewer than 20 held-out good images nothing is judged and the first candidate is kept.
+        fewer than 20 held-out good images nothing is ranked and the first candidate is kept.
 
     Raises:
         InputError: If a candidate cannot be measured.
     """
-    category = bench.images.category
-    table = pd.DataFrame([{"category": category, **storable(cell.settings())} for cell in cells])
-    held_out = len(bench.rows(cells[0], HELD_OUT))
+    category = experiment.category
+    rows = [{"category": category, **storable(one.settings())} for one in candidates]
+    table = pd.DataFrame(rows)
+    held_out = len(experiment.features.samples(candidates[0], HELD_OUT))
     if held_out < MIN_HELD_OUT:
         logger.warning(
             "%s has %d good images to choose by, fewer than %d: the first candidate is kept. Give more in the split "
             "calibration, or %d training images.", category, held_out, MIN_HELD_OUT, HOLD_OUT_EVERY * MIN_HELD_OUT,
         )  # fmt: skip
         unknown = dict.fromkeys(["mean_rank", *CRITERIA], np.nan)
-        return table.assign(chosen=table.index == 0, **unknown)[_columns(cells)]
+        return table.assign(chosen=table.index == 0, **unknown)[_columns(candidates)]
     groups = (HELD_OUT, SYNTHETIC, FAINT)
     found = [
-        criteria(*(bench.detect(cell, group).image_scores for group in groups))
-        for cell in progress(cells, f"{category}: candidates")
+        criteria(*(experiment.detect(one, group).image_scores for group in groups))
+        for one in progress(candidates, f"{category}: candidates")
     ]
     ranks = mean_ranks(found)
-    judged = table.join(pd.DataFrame(found))
-    return judged.assign(mean_rank=ranks, chosen=table.index == ranks.argmax())[_columns(cells)]
+    ranked = table.join(pd.DataFrame(found))
+    ranked = ranked.assign(mean_rank=ranks, chosen=table.index == ranks.argmax())
+    return ranked[_columns(candidates)]
 
 
-def _columns(cells: Sequence[Cell]) -> list[str]:
-    return ["category", "chosen", "mean_rank", *CRITERIA, *cells[0].settings()]
+def _columns(candidates: Sequence[Configuration]) -> list[str]:
+    return ["category", "chosen", "mean_rank", *CRITERIA, *candidates[0].settings()]

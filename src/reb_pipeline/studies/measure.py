@@ -1,114 +1,114 @@
-"""From a cell to what was found."""
+"""Metrics of configurations on the test images of a category."""
 
+import hashlib
 import logging
 from typing import Any
 
-import numpy as np
-
-from reb_pipeline.core.content_cache import Cache, entry, remember_json
+from reb_pipeline.core.content_cache import entry, remember_json
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.images.collection import ImageCollection
-from reb_pipeline.images.inventory import take_inventory, usable_samples
+from reb_pipeline.images.samples import Samples
 from reb_pipeline.metrics.report import evaluate
 from reb_pipeline.metrics.significance import bootstrap_interval
-from reb_pipeline.parameters.configurations import Cell
-from reb_pipeline.parameters.sections import EvaluationParams
-from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
-from reb_pipeline.studies.experiment import Workbench
-from reb_pipeline.studies.representations import GOOD, TEST
-from reb_pipeline.studies.searches import LDKNN
-from reb_pipeline.studies.sections import Sections
+from reb_pipeline.parameters.configurations import Configuration
+from reb_pipeline.scoring.detection import Detection
+from reb_pipeline.studies.experiment import Experiment
+from reb_pipeline.studies.groups import TEST
 
 logger = logging.getLogger(__name__)
 
 
-def open_workbench(
-    images: ImageCollection,
-    sections: Sections,
-    representations: dict[str, dict[str, Any]],
-    max_neighbors: int,
-    cache: Cache,
-    *,
-    timed: bool = False,
-) -> Workbench:
-    """Open every image once, then set the workbench up."""
-    inventory = take_inventory(images, f"{images.category}: images inspected")
-    samples = usable_samples(inventory, sections.ingestion.max_unreadable_share)
-    return Workbench(
-        images=images,
-        samples=samples,
-        sections=sections,
-        representations=representations,
-        max_neighbors=max_neighbors,
-        cache=cache,
-        timed=timed,
-    )
-
-
-class CellMeter:
-    """Measures cells on the test images of a category.
+class Evaluator:
+    """Measures configurations on the test images of a category; a report that was made before is read.
 
     Args:
-        bench: The category.
-        params: How verdicts are compared with the truth.
+        experiment: The category.
         pixel_metrics: Whether to measure these too, where there are masks.
     """
 
-    def __init__(self, bench: Workbench, params: EvaluationParams, pixel_metrics: bool) -> None:
-        self._bench = bench
-        self._params = params
+    def __init__(self, experiment: Experiment, *, pixel_metrics: bool) -> None:
+        self._experiment = experiment
         self._pixel_metrics = pixel_metrics
+        self._masks: list[str] | None = None
 
-    def report(self, cell: Cell) -> dict[str, Any] | str:
-        """What was found, see :func:`reb_pipeline.metrics.report.evaluate`, or in a sentence why nothing was.
+    def report(self, configuration: Configuration) -> dict[str, Any] | str:
+        """Measure a configuration; where it cannot be measured, say why in a sentence.
 
-        Added are ``labels`` and ``image_scores`` of the test images, the interval ``image_auroc_low`` to
-        ``image_auroc_high``, ``fitted_alpha``, and the costs where the bench takes times.
+        Returns:
+            See :func:`reb_pipeline.metrics.report.evaluate`, with ``labels`` and ``image_scores`` of the test images,
+            the interval ``image_auroc_low`` to ``image_auroc_high``, ``fitted_alpha``, and the costs where the
+            experiment takes times.
         """
+        experiment = self._experiment
         try:
-            bench = self._bench
-            name = entry(
-                "reports",
-                cell=cell.settings(),
-                settings=bench.settings(cell),
-                bank=bench.features(cell, GOOD).content(),
-                test=bench.features(cell, TEST).content(),
-                samples=bench.rows(cell, TEST)[["label", "defect_type"]].values.tolist(),
-                alpha=bench.alpha(cell) if cell.detector == LDKNN else None,
-                params=self._params.model_dump(),
-                scoring=bench.sections.scoring.model_dump(),
-                pixel_metrics=self._pixel_metrics,
-                timed=bench.timed,
+            name = entry("reports", **self._content(configuration))
+            found: dict[str, Any] = remember_json(
+                experiment.cache, name, lambda: self._measure(configuration)
             )
-            found: dict[str, Any] = remember_json(bench.cache, name, lambda: self._measure(cell))
         except InputError as error:
             return f"error: {error}"
-        except Exception as error:  # one cell must not cost the others
-            logger.exception("%s: a cell of the study failed: %s", bench.images.category, cell)
+        except Exception as error:  # one configuration must not cost the others
+            logger.exception(
+                "%s: a configuration of the study failed: %s",
+                experiment.category,
+                configuration,
+            )
             return f"error: {type(error).__name__}: {error}"
         return found
 
-    def _measure(self, cell: Cell) -> dict[str, Any]:
-        bench, params = self._bench, self._params
-        detection = bench.detect(cell, TEST)
-        rows = bench.rows(cell, TEST).set_index("id").loc[detection.image_ids].reset_index()
-        scores = rows.assign(image_score=detection.image_scores)
-        of_patches = detection.patch_scores
-        if of_patches is None or not self._pixel_metrics:
-            of_patches = np.zeros((len(scores), 1, 1), np.float32)
+    def _content(self, configuration: Configuration) -> dict[str, Any]:
+        """Everything that decides a report, as JSON values."""
+        experiment = self._experiment
+        samples = experiment.features.samples(configuration, TEST)
+        pixels: dict[str, Any] | None = None
+        if self._pixel_metrics:
+            pixels = {
+                "masks": self._mask_digests(samples),
+                "side": configuration.image_size,
+                "smoothing_sigma": experiment.sections.scoring.smoothing_sigma,
+                "limits": self._limits(),
+            }
+        return {
+            "category": experiment.category,
+            "scores": experiment.content(configuration, TEST),
+            "samples": samples.table[["label", "defect_type"]].to_numpy().tolist(),
+            "pixels": pixels,
+        }
+
+    def _limits(self) -> dict[str, float]:
+        params = self._experiment.sections.evaluation
+        return params.model_dump(include={"pro_fpr_limit", "spro_fpr_limit"})
+
+    def _mask_digests(self, samples: Samples) -> list[str]:
+        """Hash of the masks of each test image, with their saturation where they are annotated regions."""
+        if self._masks is None:
+            images = self._experiment.images
+            self._masks = []
+            for paths in samples.table["mask_paths"]:
+                digest = hashlib.blake2b(digest_size=16)
+                for path in paths:
+                    digest.update(hashlib.sha256(images.read(path)).digest())
+                if images.has_regions and len(paths):
+                    saturations = [part[1:] for part in images.open_regions(list(paths))]
+                    digest.update(repr(saturations).encode())
+                self._masks.append(digest.hexdigest())
+        return self._masks
+
+    def _measure(self, configuration: Configuration) -> dict[str, Any]:
+        experiment = self._experiment
+        detection = experiment.detect(configuration, TEST)
+        if not self._pixel_metrics:  # an empty map is measured at once
+            detection = Detection(detection.image_ids, detection.image_scores, None)
+        scores = detection.table(experiment.features.samples(configuration, TEST).table)
+        if detection.patch_scores is None:
             scores["mask_paths"] = [[] for _ in range(len(scores))]
+        sigma = experiment.sections.scoring.smoothing_sigma
+        label = f"{experiment.category}: pixel metrics" if self._pixel_metrics else None
         report = evaluate(
             scores,
-            AnomalyMaps(
-                of_patches,
-                detection.image_ids,
-                cell.image_size,
-                bench.sections.scoring.smoothing_sigma,
-            ),
-            bench.images,
-            pro_fpr_limit=params.pro_fpr_limit,
-            spro_fpr_limit=params.spro_fpr_limit,
-            description=f"{bench.images.category}: pixel metrics" if self._pixel_metrics else None,
+            detection.anomaly_maps(configuration.image_size, sigma),
+            experiment.images,
+            **self._limits(),
+            description=label,
         )
         low, high = None, None
         if report["image_auroc"] is not None:
@@ -119,6 +119,6 @@ class CellMeter:
             "image_scores": scores["image_score"].astype(float).tolist(),
             "image_auroc_low": low,
             "image_auroc_high": high,
-            "fitted_alpha": bench.alpha(cell) if cell.detector == LDKNN else None,
-            **(bench.costs(cell) if bench.timed else {}),
+            "fitted_alpha": experiment.fitted_alpha(configuration),
+            **(experiment.costs(configuration) if experiment.timed else {}),
         }

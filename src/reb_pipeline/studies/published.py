@@ -4,7 +4,7 @@ from importlib.resources import files
 
 import pandas as pd
 
-from reb_pipeline.core.errors import insist_known
+from reb_pipeline.core.errors import check_known
 
 _TABLES = ("2", "3", "4", "5", "6", "7")
 
@@ -37,7 +37,7 @@ def published(table: str) -> pd.DataFrame:
     Raises:
         InputError: For an unknown table.
     """
-    insist_known([table], _TABLES, "Table")
+    check_known([table], _TABLES, "Table")
     with (files("reb_pipeline.studies") / "published.csv").open(encoding="utf-8") as file:
         numbers = pd.read_csv(file, dtype=str, keep_default_na=False)
     chosen = numbers[numbers["table"] == table].reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""What a choice of settings costs against the best there is."""
+"""Costs of a choice of settings against the best there is."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from reb_pipeline.metrics.significance import wilcoxon_over_categories
-from reb_pipeline.parameters.configurations import CELL_FIELDS, Cell
+from reb_pipeline.parameters.configurations import CONFIGURATION_FIELDS, Configuration
 from reb_pipeline.studies.rows import MEAN, MEASURED, compare_reports, storable
 
 PAPER, AUTO_ALPHA, CHOICE = "paper's default", "alpha = auto", "chosen without labels"
@@ -17,57 +17,57 @@ NUMBERS = [
     "image_auroc", "image_auroc_low", "image_auroc_high",
     "regret", "wide_regret", "difference", "p_value",
 ]  # fmt: skip
-COLUMNS = ["category", "choice", "status", *NUMBERS, *CELL_FIELDS, "fitted_alpha"]
+COLUMNS = ["category", "choice", "status", *NUMBERS, *CONFIGURATION_FIELDS, "fitted_alpha"]
 
 
 def choice_rows(
     category: str,
-    reports: Mapping[Cell, Mapping[str, Any] | str],
-    candidates: Sequence[Cell],
+    reports: Mapping[Configuration, Mapping[str, Any] | str],
+    candidates: Sequence[Configuration],
     *,
-    paper: Cell,
-    auto: Cell,
-    chosen: Cell,
+    paper: Configuration,
+    auto: Configuration,
+    chosen: Configuration,
 ) -> pd.DataFrame:
     """One row a choice.
 
     Args:
         category: Name of the category.
-        reports: What was found of every cell, or why nothing was.
-        candidates: The cells that could be chosen.
+        reports: Report of every configuration, or the reason why there is none.
+        candidates: The configurations that could be chosen.
         paper: The paper's default.
         auto: The same with alpha = auto.
         chosen: The candidate chosen without labels.
 
     Returns:
-        ``regret`` is what the image AUROC lacks to the best candidate, ``wide_regret`` what it lacks to the best of all
-        cells, both found on the test labels; ``difference`` that to the paper's default with ``p_value`` by DeLong's
-        test.
+        ``regret`` is the image AUROC less that of the best candidate, with the sign turned; ``wide_regret`` the same
+        for the best of all configurations, both found on the test labels; ``difference`` that to the paper's default
+        with ``p_value`` by DeLong's test.
     """
-    measured = {cell: report for cell, report in reports.items() if not isinstance(report, str)}
-    for cell in (paper, auto, chosen):
-        if cell not in measured:
-            return unavailable_choices(category, str(reports[cell]))
-    aurocs = {cell: report["image_auroc"] for cell, report in measured.items()}
+    measured = {one: report for one, report in reports.items() if not isinstance(report, str)}
+    for one in (paper, auto, chosen):
+        if one not in measured:
+            return unavailable_choices(category, str(reports[one]))
+    aurocs = {one: report["image_auroc"] for one, report in measured.items()}
     if None in aurocs.values():
         return unavailable_choices(category, "not available: the test has one class only")
-    best = max((cell for cell in candidates if cell in aurocs), key=aurocs.__getitem__)
+    best = max((one for one in candidates if one in aurocs), key=aurocs.__getitem__)
     best_of_all = max(aurocs, key=aurocs.__getitem__)
     rows = []
-    for choice, cell in zip(CHOICES, (paper, auto, chosen, best, best_of_all), strict=True):
-        report = measured[cell]
+    for choice, one in zip(CHOICES, (paper, auto, chosen, best, best_of_all), strict=True):
+        report = measured[one]
         compared = compare_reports(report, measured[paper])
         rows.append(
             {
                 **report,
-                **storable(cell.settings()),
+                **storable(one.settings()),
                 "category": category,
                 "choice": choice,
                 "status": MEASURED,
-                "regret": aurocs[best] - aurocs[cell],
-                "wide_regret": aurocs[best_of_all] - aurocs[cell],
+                "regret": aurocs[best] - aurocs[one],
+                "wide_regret": aurocs[best_of_all] - aurocs[one],
                 "difference": compared["difference"],
-                "p_value": compared.get("p_value") if cell != paper else None,
+                "p_value": compared.get("p_value") if one != paper else None,
             }
         )
     return _table(rows)

@@ -1,4 +1,4 @@
-"""From what was measured of each cell to the table of a study."""
+"""Table of a study, made of the reports of its configurations."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ import pandas as pd
 from reb_pipeline.metrics import registry
 from reb_pipeline.metrics.registry import LOCO_METRICS, loco_metrics
 from reb_pipeline.metrics.significance import delong_test, wilcoxon_over_categories
-from reb_pipeline.parameters.configurations import CELL_FIELDS
+from reb_pipeline.parameters.configurations import CONFIGURATION_FIELDS
 
 MEASURED = "measured"
 ALL_DEFECTS, MEAN = "all", "mean"
@@ -20,34 +20,35 @@ METRICS = [
 COSTS = ["fit_seconds", "images_per_second", "model_mib"]
 ADDED = ["image_auroc_low", "image_auroc_high", "fitted_alpha", *COSTS]
 COLUMNS = [
-    "category", "defect_type", *CELL_FIELDS, "status", *METRICS, *ADDED, "difference", "p_value"
+    "category", "defect_type", *CONFIGURATION_FIELDS, "status", *METRICS, *ADDED, "difference", "p_value"
 ]  # fmt: skip
 PUBLISHED = "published_"  # before the name of a metric
 
 
 def study_rows(
     category: str,
-    cells: Sequence[Mapping[str, Any]],
+    configurations: Sequence[Mapping[str, Any]],
     reports: Sequence[dict[str, Any] | str],
     reference: Mapping[str, Any],
 ) -> pd.DataFrame:
-    """The rows of one category: each cell over all defects, then per defect type.
+    """The rows of one category: each configuration over all defects, then per defect type.
 
     Args:
         category: Name of the category.
-        cells: The cells, see :meth:`reb_pipeline.parameters.configurations.Cell.settings`.
-        reports: What :func:`reb_pipeline.metrics.report.evaluate` found of each, with ``labels``, ``image_scores`` and
-            :data:`ADDED`; or why nothing was.
-        reference: Values of the cell that the others are tested against, see :func:`reference_of`.
+        configurations: Settings of each configuration, see
+            :meth:`reb_pipeline.parameters.configurations.Configuration.settings`.
+        reports: Report of each, see :meth:`reb_pipeline.studies.measure.Evaluator.report`, or the reason why there is
+            none.
+        reference: Values of the configuration that the others are tested against, see :func:`reference_of`.
     """
     rows = []
-    for settings, report in zip(cells, reports, strict=True):
+    for settings, report in zip(configurations, reports, strict=True):
         if isinstance(report, str):
             rows.append(_failed_row(category, settings, report))
             continue
         head = {"category": category, **storable(settings), "status": MEASURED}
         overall = {name: report.get(name) for name in (*METRICS, *ADDED)} | loco_metrics(report)
-        overall |= _against_reference(settings, cells, reports, reference)
+        overall |= _against_reference(settings, configurations, reports, reference)
         rows.append({**head, "defect_type": ALL_DEFECTS, **overall})
         kinds = report["per_defect_type"]
         if len(kinds) > 1:  # one type is all defects there are
@@ -59,25 +60,27 @@ def study_rows(
     return table.astype(dict.fromkeys([*METRICS, *ADDED, "difference", "p_value"], float))
 
 
-def failed_rows(category: str, cells: Sequence[Mapping[str, Any]], reason: str) -> pd.DataFrame:
-    """The rows of a category of which no cell could be measured.
+def failed_rows(
+    category: str, configurations: Sequence[Mapping[str, Any]], reason: str
+) -> pd.DataFrame:
+    """The rows of a category of which no configuration could be measured.
 
     Args:
         category: Name of the category.
-        cells: The cells.
+        configurations: The configurations.
         reason: Why, beginning with ``error:`` or ``not available:``.
     """
-    return study_rows(category, cells, [reason] * len(cells), {})
+    return study_rows(category, configurations, [reason] * len(configurations), {})
 
 
 def _failed_row(category: str, settings: Mapping[str, Any], reason: str) -> dict[str, Any]:
-    """The row of a cell that could not be measured."""
+    """The row of a configuration that could not be measured."""
     head = {"category": category, **storable(settings)}
     return {**head, "status": reason, "defect_type": ALL_DEFECTS}
 
 
 def storable(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of a cell as a table has them: Parquet has one type a column, and alpha may be a word."""
+    """Settings of a configuration as a table has them: Parquet has one type a column, and alpha may be a word."""
     return {name: str(value) if name == "alpha" else value for name, value in settings.items()}
 
 
@@ -86,15 +89,15 @@ def reference_of(
     all_settings: Iterable[Mapping[str, Any]],
     reference: Mapping[str, Any],
 ) -> Mapping[str, Any] | None:
-    """What a cell is compared with: of the cells that ``reference`` describes the one most like it.
+    """Find the configuration to compare another one with: the most similar of those that ``reference`` describes.
 
     Args:
-        settings: The cell.
-        all_settings: All cells of the study.
-        reference: Values that the cell compared with has.
+        settings: The configuration.
+        all_settings: All configurations of the study.
+        reference: Values of some fields of the configuration to find.
 
     Returns:
-        The settings of that cell; None if no cell is so described.
+        Its settings; None if ``reference`` describes none.
     """
     if not reference:
         return None
@@ -105,22 +108,22 @@ def reference_of(
     ]
     return max(
         described,
-        key=lambda other: sum(other[name] == settings[name] for name in CELL_FIELDS),
+        key=lambda other: sum(other[name] == settings[name] for name in CONFIGURATION_FIELDS),
         default=None,
     )
 
 
 def _against_reference(
     settings: Mapping[str, Any],
-    cells: Sequence[Mapping[str, Any]],
+    configurations: Sequence[Mapping[str, Any]],
     reports: Sequence[dict[str, Any] | str],
     reference: Mapping[str, Any],
 ) -> dict[str, float]:
     """Difference to the image AUROC of the reference, and its p-value on the same images (DeLong et al., 1988)."""
-    other = reference_of(settings, cells, reference)
+    other = reference_of(settings, configurations, reference)
     if other is None or other == settings:
         return {}
-    own, base = reports[list(cells).index(settings)], reports[list(cells).index(other)]
+    own, base = (reports[list(configurations).index(one)] for one in (settings, other))
     if isinstance(base, str) or isinstance(own, str) or own["image_auroc"] is None:
         return {}
     return compare_reports(own, base)
@@ -138,7 +141,7 @@ def compare_reports(own: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str
 
 
 def with_means(rows: pd.DataFrame, reference: Mapping[str, Any]) -> pd.DataFrame:
-    """Append the mean over categories of each cell that was measured on all of several.
+    """Append the mean over categories of each configuration that was measured on all of several.
 
     Args:
         rows: Rows of all categories, see :func:`study_rows`.
@@ -154,11 +157,11 @@ def with_means(rows: pd.DataFrame, reference: Mapping[str, Any]) -> pd.DataFrame
     numbers = [*METRICS, "difference", *COSTS]
     groups = {
         key: group.set_index("category")
-        for key, group in measured.groupby(CELL_FIELDS, dropna=False, sort=False)
+        for key, group in measured.groupby(CONFIGURATION_FIELDS, dropna=False, sort=False)
         if len(group) == len(categories)
     }
     settings: list[Mapping[str, Any]] = [
-        dict(zip(CELL_FIELDS, map(_given, key), strict=True)) for key in groups
+        dict(zip(CONFIGURATION_FIELDS, map(_given, key), strict=True)) for key in groups
     ]
     means = []
     for own, group in zip(settings, groups.values(), strict=True):

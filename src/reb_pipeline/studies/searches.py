@@ -1,167 +1,196 @@
-"""The patch scorers on one category: banks, searches and what is read off them."""
+"""The patch scorers on one category: each memory bank is filled and searched once."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
-
-from reb_pipeline.core.content_cache import Arrays, entry, remember_arrays
-from reb_pipeline.detectors.interface import Detection, FeatureSource
-from reb_pipeline.detectors.memory_bank import SearchedBank
-from reb_pipeline.memory_bank.bank import collect_patches, fingerprint
-from reb_pipeline.memory_bank.coreset import select_coreset
-from reb_pipeline.memory_bank.density import LocalDensity, measure_local_density
-from reb_pipeline.memory_bank.distances import FeatureSpace
+from reb_pipeline.core.content_cache import entry, remember_arrays, remember_record
+from reb_pipeline.detectors.interface import FeatureSource
+from reb_pipeline.detectors.sources.cached import CachedFeatures
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches
-from reb_pipeline.parameters.configurations import AUTO, Cell
-from reb_pipeline.scoring.alpha import fit_alpha
-from reb_pipeline.scoring.image_scores import judge
-from reb_pipeline.scoring.patch_scores import Neighborhoods, search_depth
-from reb_pipeline.studies.representations import GOOD, HELD_OUT, TEST, UNSEEN, CategoryFeatures
+from reb_pipeline.parameters.configurations import AUTO, Configuration
+from reb_pipeline.scoring.detection import Detection
+from reb_pipeline.scoring.detector import MemoryBankDetector, needs_fitted_alpha, resolve_alpha
+from reb_pipeline.scoring.settings import ScoringSettings
+from reb_pipeline.studies import costs
+from reb_pipeline.studies.category_features import CategoryFeatures
+from reb_pipeline.studies.groups import GOOD, HELD_OUT, TEST, UNSEEN, learned_from
+from reb_pipeline.studies.sections import StudySections, checked
 
-LDKNN = "ldknn"  # the one that has an alpha
 KEPT = "squared_distances", "rows", "peak_features", "mean_features"  # of a search
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class KeptBank:
-    """A memory bank that was filled.
+class FittedBank:
+    """A memory bank with its coreset and local density, as it is kept.
 
     Attributes:
-        name: Of its entry in the cache.
-        bank: What is searched.
-        fit_seconds: What filling it took, from opened images on; 0 where no times are taken.
+        detector: The fitted detector, scoring by the nearest row.
+        fit_seconds: Seconds of the fit from opened images on; 0 where no times are taken.
     """
 
-    name: str
-    bank: SearchedBank
+    detector: MemoryBankDetector
     fit_seconds: float
 
 
-class SearchBench(CategoryFeatures):
-    """Fills and searches memory banks of one category; cells that differ in K or alpha share both.
+class Searches:
+    """Memory banks of one category and searches in them; configurations that score alike found patches share both.
 
     Args:
+        features: Features of its images.
         max_neighbors: K_max of all searches.
         timed: Whether to take the time of every fit; each then begins at the images, whatever is in the cache.
-        category: The other arguments, see :class:`CategoryFeatures`.
     """
 
-    def __init__(self, *, max_neighbors: int, timed: bool = False, **category: Any) -> None:
-        super().__init__(**category)
-        self.timed = timed
-        self.device = self.sections.compute.processor()
+    def __init__(
+        self, features: CategoryFeatures, max_neighbors: int, *, timed: bool = False
+    ) -> None:
+        self._features = features
         self._max_neighbors = max_neighbors
-        # The latest of each group, as cells that differ in K or alpha follow one another.
-        self._banks: dict[str, KeptBank] = {}
-        self._latest: dict[str, tuple[str, Neighborhoods]] = {}
+        self._timed = timed
+        self._device = features.sections.compute.processor()
+        # The latest of each group, as configurations that differ in K or alpha follow one another.
+        self._banks: dict[str, tuple[str, FittedBank]] = {}
+        self._found: dict[str, tuple[str, NearestPatches]] = {}
 
-    def score(self, cell: Cell, found: Neighborhoods) -> Detection:
-        """Judge images by the neighbours of their patches."""
-        of_patches, of_images = judge(
-            found,
-            cell.detector,
-            cell.image_score,
-            n_neighbors=cell.n_neighbors,
-            alpha=self.alpha(cell),
-            form=cell.form,
-            settings=self.sections.scoring.image_score_settings(),
-        )
-        return Detection(found.nearest.image_ids, of_images, of_patches)
+    def detect(self, configuration: Configuration, group: str) -> Detection:
+        """Score the images of a group.
 
-    def alpha(self, cell: Cell) -> float:
-        """Alpha as a number: ``auto`` is fitted on good images that are not in the bank."""
-        if cell.alpha != AUTO:
-            return float(cell.alpha)
-        found = self.neighborhoods(replace(cell, detector=LDKNN), HELD_OUT)
-        return fit_alpha(
-            found.nearest.squared_distances[..., 0],
-            found.nearest.rows[..., 0],
-            found.density,
-            n_neighbors=cell.n_neighbors,
-            form=cell.form,
-        )
+        Raises:
+            InputError: If a setting cannot be used, such as K above the number of coreset rows.
+        """
+        detector = self.detector(configuration, learned_from(group))
+        return detector.score(self.nearest(configuration, group))
 
-    def neighborhoods(self, cell: Cell, group: str) -> Neighborhoods:
-        """Search the cell's bank for the patches of a group."""
-        kept = self.bank(cell, bank_of(group))
-        bank, images = kept.bank, self.features(cell, group)
-        depth = min(search_depth(cell.detector, self._max_neighbors), len(bank.features))
-        name = entry("searches", bank=kept.name, images=images.content(), depth=depth, kept=KEPT)
+    def detector(self, configuration: Configuration, group: str) -> MemoryBankDetector:
+        """Fit the detector of a configuration on a group of good images.
 
-        def search() -> Arrays:
-            nearest = bank.search(images, depth, self.device).nearest
-            return {field: getattr(nearest, field) for field in KEPT}
+        Raises:
+            InputError: As :meth:`detect`.
+        """
+        fitted = self.bank(configuration, group).detector
+        return fitted.with_scoring(self._scoring(configuration), self.alpha(configuration))
 
-        if self._latest.get(group, ("",))[0] != name:
-            found = remember_arrays(self.cache, name, search)
+    def alpha(self, configuration: Configuration) -> float:
+        """Weight of the local density as a number: ``auto`` is fitted on good images that are not in the bank.
+
+        Raises:
+            InputError: If there are too few of them.
+        """
+        scoring = self._scoring(configuration)
+        if not needs_fitted_alpha(scoring):
+            return 0.0 if scoring.alpha == AUTO else float(scoring.alpha)
+        held_out = self.nearest(configuration, HELD_OUT)
+        density = self.bank(configuration, UNSEEN).detector.density
+        return resolve_alpha(scoring, density, held_out)
+
+    def nearest(self, configuration: Configuration, group: str) -> NearestPatches:
+        """Search the configuration's memory bank for the patches of a group.
+
+        Raises:
+            InputError: As :meth:`detect`.
+        """
+        of_bank, fitted = self._bank(configuration, learned_from(group))
+        detector, images = fitted.detector, self._features.of(configuration, group)
+        k = min(self._max_neighbors, len(detector.features))
+        scoring = self._scoring(configuration).model_copy(update={"max_neighbors": k})
+        depth = scoring.search_depth
+        name = entry("searches", bank=of_bank, images=images.content(), depth=depth, kept=KEPT)
+
+        def search() -> dict[str, Any]:
+            found = detector.with_scoring(scoring, 0.0).search(images.patches(), self._device)
+            return {field: getattr(found, field) for field in KEPT}
+
+        if self._found.get(group, ("",))[0] != name:
+            kept = remember_arrays(self._features.cache, name, search)
             nearest = NearestPatches(
                 image_ids=images.image_ids,
-                coreset_fingerprint=bank.density.coreset_fingerprint,
-                **found,
+                coreset_fingerprint=detector.density.coreset_fingerprint,
+                **kept,
             )
-            self._latest[group] = name, Neighborhoods(nearest, bank.density, bank.features)
-        return self._latest[group][1]
+            self._found[group] = name, nearest
+        return self._found[group][1]
 
-    def bank(self, cell: Cell, group: str) -> KeptBank:
-        """Fill the bank of a cell with the good images of a group."""
-        name = entry(
-            "banks",
-            good=self.features(cell, group).content(),
-            distance=cell.distance,
-            coreset_ratio=cell.coreset_ratio,
-            seed=cell.seed,
-            max_neighbors=self._max_neighbors,
-            **self.timing(group),
+    def bank(self, configuration: Configuration, group: str) -> FittedBank:
+        """Fill the memory bank of a configuration with a group of good images.
+
+        Raises:
+            InputError: If features cannot be made, or the distance not be fitted on them.
+        """
+        return self._bank(configuration, group)[1]
+
+    def costs(self, configuration: Configuration) -> dict[str, float]:
+        """Costs by the names of :data:`reb_pipeline.studies.rows.COSTS`, where times are taken."""
+        scoring = self._scoring(configuration)
+        of_k = scoring.model_copy(update={"max_neighbors": scoring.n_neighbors})  # no other K
+        fitted = self.bank(configuration, GOOD)
+        detector = fitted.detector.with_scoring(of_k, self.alpha(configuration))
+        images = self._features.of(configuration, TEST)
+        inspection = costs.inspection_costs(
+            images, lambda opened: detector.detect(opened, self._device), detector.nbytes
         )
+        return {"fit_seconds": fitted.fit_seconds, **inspection}
 
-        def fill() -> Arrays:
-            arrays, costs = self.fit_on(cell, group, lambda good: self._fill(cell, good))
-            return arrays | {key: np.array(value) for key, value in costs.items()}
+    def content(self, configuration: Configuration) -> dict[str, Any]:
+        """Everything that decides the scores of a configuration besides the images, as JSON values.
 
-        if group not in self._banks or self._banks[group].name != name:
-            kept = remember_arrays(self.cache, name, fill)
-            features = kept["features"]
-            bank = SearchedBank(
-                features,
-                LocalDensity(kept["density"], fingerprint(features)),
-                FeatureSpace(cell.distance, kept["mean"], kept["whitening"]),
-            )
-            self._banks[group] = KeptBank(name, bank, float(kept.get("fit_seconds", 0.0)))
-        return self._banks[group]
-
-    def fit_on(
-        self, cell: Cell, group: str, fit: Callable[[FeatureSource], T]
-    ) -> tuple[T, dict[str, float]]:
-        """Fit something on a group: from its images on where times are taken, else on what the cache has."""
-        good = self.features(cell, group)
-        if not self.timing(group):
-            return fit(good), {}
-        made, seconds = good.fresh().timed(fit)
-        return made, {"fit_seconds": seconds}
-
-    def timing(self, group: str) -> dict[str, bool]:
-        """What tells entries with times from others; choices without labels take none."""
-        return {"timed": True} if self.timed and group in (GOOD, TEST) else {}
-
-    def _fill(self, cell: Cell, good: FeatureSource) -> Arrays:
-        memory, category = self.sections.compute.memory_gib, self.images.category
-        bank = collect_patches(good.patches(), len(good.image_ids), {}, cell.distance, memory)
-        label = f"{category}: coreset of {cell.coreset_ratio:.1%}"
-        coreset = select_coreset(bank, cell.coreset_ratio, cell.seed, label, memory, self.device)
-        k = min(self._max_neighbors, len(bank.features) - 1)
-        label = f"{category}: local density"
-        density = measure_local_density(bank, coreset, k, label, self.device)
+        Raises:
+            InputError: If a setting cannot be used.
+        """
+        own = self._features.sections.under(configuration)
+        scoring = self._scoring(configuration).model_dump(
+            mode="json", exclude={"alpha", "max_neighbors"}
+        )
         return {
-            "features": coreset.features(bank),
-            "density": density.squared_distances,
-            "mean": bank.mean,
-            "whitening": bank.whitening,
+            **_bank_content(own),
+            "scoring": scoring,
+            "alpha": self.alpha(configuration),
         }
 
+    def _scoring(self, configuration: Configuration) -> ScoringSettings:
+        return checked(self._features.sections.under(configuration).scoring, "scoring")
 
-def bank_of(group: str) -> str:
-    """Which good images a group is compared with: never with itself."""
-    return GOOD if group == TEST else UNSEEN
+    def _bank(self, configuration: Configuration, group: str) -> tuple[str, FittedBank]:
+        """Name of a bank's entry in the cache, and the bank."""
+        own = self._features.sections.under(configuration)
+        good = self._features.of(configuration, group)
+        timed = self._timed and group == GOOD
+        name = entry(
+            "banks",
+            good=good.content(),
+            max_neighbors=self._max_neighbors,
+            timed=timed,
+            **_bank_content(own),
+        )
+        if self._banks.get(group, ("",))[0] != name:
+
+            def fit() -> FittedBank:
+                return self._fit(own, good, timed=timed)
+
+            kept = remember_record(self._features.cache, name, FittedBank, fit)
+            self._banks[group] = name, kept
+        return self._banks[group]
+
+    def _fit(self, own: StudySections, good: CachedFeatures, *, timed: bool) -> FittedBank:
+        memory_bank = checked(own.memory_bank, "memory_bank")
+        nearest = ScoringSettings(
+            scorer="nearest", n_neighbors=1, max_neighbors=self._max_neighbors
+        )
+
+        def fit(images: FeatureSource) -> MemoryBankDetector:
+            return MemoryBankDetector.fit(
+                images,
+                memory_bank,
+                nearest,
+                device=self._device,
+                memory_gib=own.compute.memory_gib,
+                description=self._features.category,
+            )
+
+        return FittedBank(*costs.timed_fit(good, fit)) if timed else FittedBank(fit(good), 0.0)
+
+
+def _bank_content(own: StudySections) -> dict[str, Any]:
+    """Everything that decides a memory bank besides the images; a bank above the memory gives another coreset."""
+    settings = own.memory_bank
+    memory = own.compute.memory_gib if settings.coreset_ratio < 1 else None
+    return {"memory_bank": settings.model_dump(mode="json"), "memory_gib": memory}

@@ -1,52 +1,150 @@
-"""The parameters of a category that a study starts from."""
+"""The parameters of a category that a study starts from, and which of them a configuration replaces."""
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeVar
 
-from reb_pipeline.parameters.configurations import IMAGENET
+from reb_pipeline.core.errors import check_known
+from reb_pipeline.core.settings import Settings, validated
+from reb_pipeline.defectmaker.settings import DefectSynthesisSettings
+from reb_pipeline.features.settings import FeatureSettings
+from reb_pipeline.finetuning.settings import SSLFinetuneSettings
+from reb_pipeline.memory_bank.settings import MemoryBankSettings
+from reb_pipeline.parameters.configurations import IMAGENET, Configuration
+from reb_pipeline.parameters.per_category import CATEGORY_SECTIONS
 from reb_pipeline.parameters.sections import (
     ComputeParams,
-    DefectSynthesisParams,
-    FeatureParams,
-    FeatureReconstructionParams,
+    EvaluationParams,
     IngestionParams,
-    MemoryBankParams,
-    PixelReconstructionParams,
-    ScoringParams,
-    SSLFinetuneParams,
 )
+from reb_pipeline.reconstruction.settings import (
+    FeatureReconstructionSettings,
+    PixelReconstructionSettings,
+)
+from reb_pipeline.scoring.patch_scores import SCORERS
+from reb_pipeline.scoring.settings import ScoringSettings
+
+# Field of a configuration -> section and name of the parameter that it replaces.
+PLACES = {
+    "backbone": ("features", "backbone"),
+    "image_size": ("features", "image_size"),
+    "distance": ("memory_bank", "distance"),
+    "coreset_ratio": ("memory_bank", "coreset_ratio"),
+    "seed": ("memory_bank", "seed"),
+    "detector": ("scoring", "scorer"),
+    "n_neighbors": ("scoring", "n_neighbors"),
+    "alpha": ("scoring", "alpha"),
+    "form": ("scoring", "form"),
+    "image_score": ("scoring", "image_score"),
+    "feature_loss": ("feature_reconstruction", "loss"),
+    "fusion": ("feature_reconstruction", "fusion"),
+    "pixel_loss": ("pixel_reconstruction", "loss"),
+}
+BANK_SCORER = "ldknn"  # of the memory bank within other detectors
+S = TypeVar("S", bound=Settings)
 
 
 @dataclass(frozen=True)
-class Sections:
-    """A category's parameters."""
+class StudySections:
+    """A category's parameters; the defaults are for notebooks, values of a run are in the YAML.
 
-    ingestion: IngestionParams
-    features: FeatureParams
-    defects: DefectSynthesisParams
-    finetuning: SSLFinetuneParams
-    memory_bank: MemoryBankParams
-    scoring: ScoringParams
-    feature_reconstruction: FeatureReconstructionParams
-    pixel_reconstruction: PixelReconstructionParams
-    compute: ComputeParams
+    Attributes:
+        representations: Name of a representation -> values that differ from ``defect_synthesis``.
+    """
+
+    ingestion: IngestionParams = IngestionParams(max_unreadable_share=0.02)
+    features: FeatureSettings = FeatureSettings()
+    defect_synthesis: DefectSynthesisSettings = DefectSynthesisSettings()
+    ssl_finetune: SSLFinetuneSettings = SSLFinetuneSettings()
+    memory_bank: MemoryBankSettings = MemoryBankSettings()
+    scoring: ScoringSettings = ScoringSettings()
+    feature_reconstruction: FeatureReconstructionSettings = FeatureReconstructionSettings()
+    pixel_reconstruction: PixelReconstructionSettings = PixelReconstructionSettings()
+    evaluation: EvaluationParams = EvaluationParams(
+        pro_fpr_limit=0.3, spro_fpr_limit=0.05, examples_per_kind=3
+    )
+    compute: ComputeParams = ComputeParams(device="auto", memory_gib=4.0)
+    representations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any], category: str) -> "StudySections":
+        """Take the sections of a category out of all parameters.
+
+        Args:
+            parameters: See :func:`reb_pipeline.parameters.per_category.expand_parameters`.
+            category: The category.
+
+        Raises:
+            InputError: If a value cannot be used.
+        """
+        names = [one.name for one in fields(cls) if one.name in CATEGORY_SECTIONS]
+        sections: dict[str, Any] = {
+            name: validated(CATEGORY_SECTIONS[name], parameters[name][category], name)
+            for name in names
+        }
+        return cls(
+            **sections,
+            compute=validated(ComputeParams, parameters["compute"], "compute"),
+            representations=parameters["studies"]["representation_defects"],
+        )
 
     def defaults(self) -> dict[str, Any]:
-        """The cell that they describe."""
-        return {
-            "backbone": self.features.backbone,
-            "representation": "defectmaker" if self.finetuning.enabled else IMAGENET,
-            "image_size": self.features.image_size,
-            "detector": self.scoring.scorer,
-            "distance": self.memory_bank.distance,
-            "coreset_ratio": self.memory_bank.coreset_ratio,
-            "shots": None,
-            "seed": self.memory_bank.seed,
-            "n_neighbors": self.scoring.n_neighbors,
-            "alpha": self.scoring.alpha,
-            "form": self.scoring.form,
-            "image_score": self.scoring.image_score,
-            "feature_loss": self.feature_reconstruction.loss,
-            "fusion": self.feature_reconstruction.fusion,
-            "pixel_loss": self.pixel_reconstruction.loss,
+        """Fields of the configuration that the sections describe."""
+        values = {
+            name: getattr(getattr(self, section), parameter)
+            for name, (section, parameter) in PLACES.items()
         }
+        representation = "defectmaker" if self.ssl_finetune.enabled else IMAGENET
+        return {**values, "representation": representation, "shots": None}
+
+    def under(self, configuration: Configuration) -> "StudySections":
+        """Replace the parameters that a configuration sets; its seed is that of every step.
+
+        Another backbone comes with its ImageNet weights, layers and width. Values are checked where they are read: a
+        detector that reads no image score cannot be refused for it.
+
+        Raises:
+            InputError: If no features can be made as the configuration asks for.
+        """
+        given = configuration.settings()
+        changed: dict[str, dict[str, Any]] = {}
+        for name, (section, parameter) in PLACES.items():
+            changed.setdefault(section, {})[parameter] = given[name]
+        if configuration.backbone != self.features.backbone:
+            changed["features"] |= {"weights": "imagenet", "layers": None, "width": None}
+            changed["feature_reconstruction"]["layers"] = None
+        scoring = changed["scoring"]
+        if configuration.detector not in SCORERS:
+            scoring["scorer"] = BANK_SCORER
+        scoring["max_neighbors"] = max(self.scoring.max_neighbors, configuration.n_neighbors)
+        changed["feature_reconstruction"]["seed"] = configuration.seed
+        changed["pixel_reconstruction"]["seed"] = configuration.seed
+        is_finetuned = configuration.representation != IMAGENET
+        changed["ssl_finetune"] = {"enabled": is_finetuned, "seed": configuration.seed}
+        copies: dict[str, Any] = {
+            section: getattr(self, section).model_copy(update=values)
+            for section, values in changed.items()
+        }
+        copies["features"] = checked(copies["features"], "features")
+        return replace(self, defect_synthesis=self._defects(configuration), **copies)
+
+    def _defects(self, configuration: Configuration) -> DefectSynthesisSettings:
+        """Settings of the synthetic defects that the backbone is fine-tuned on; the category's own without any."""
+        name = configuration.representation
+        if name == IMAGENET:
+            return self.defect_synthesis
+        check_known([name], [IMAGENET, *self.representations], "Representation of a study")
+        values = self.defect_synthesis.model_dump() | {
+            **self.representations[name],
+            "seed": configuration.seed,
+        }
+        return validated(DefectSynthesisSettings, values, f"Representation {name!r}")
+
+
+def checked(settings: S, name: str) -> S:
+    """Check the values of settings that a configuration replaced.
+
+    Raises:
+        InputError: For the first value that cannot be used.
+    """
+    return validated(type(settings), settings.model_dump(), name)

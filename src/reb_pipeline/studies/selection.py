@@ -20,6 +20,8 @@ from scipy.stats import rankdata
 from reb_pipeline.metrics.significance import auroc
 from reb_pipeline.parameters.configurations import AUTO, IMAGENET, PIXEL_DETECTORS
 from reb_pipeline.parameters.per_category import PER_CATEGORY
+from reb_pipeline.scoring.patch_scores import SCORERS
+from reb_pipeline.studies.sections import BANK_SCORER, PLACES
 
 FALSE_POSITIVE_RATE = 0.05
 FAINT_OPACITY = 0.12
@@ -27,7 +29,7 @@ CRITERIA = ("detection_rate", "separation", "faint_auroc")
 
 
 def make_faint(defective: np.ndarray, good: np.ndarray) -> np.ndarray:
-    """A defect at 12 % opacity.
+    """Fade a defect to 12 % opacity.
 
     Args:
         defective: uint8 [height, width, 3].
@@ -41,7 +43,7 @@ def make_faint(defective: np.ndarray, good: np.ndarray) -> np.ndarray:
 
 
 def criteria(good: np.ndarray, plain: np.ndarray, faint: np.ndarray) -> dict[str, float]:
-    """What is asked of a candidate.
+    """Measure a candidate by all criteria.
 
     Args:
         good: Image scores of held-out good images, float32 [n].
@@ -75,57 +77,51 @@ def mean_ranks(found: Sequence[dict[str, float]]) -> np.ndarray:
     return (np.mean(ranks, axis=0) - 1) / max(1, len(found) - 1)
 
 
-# Where a setting of a cell stands in the parameters; the representation needs more than a name.
-_OF_IMAGES = {"image_score": ("scoring", "image_score"), "image_size": ("features", "image_size")}
-_OF_PATCHES = {
-    "detector": ("scoring", "scorer"),
-    "n_neighbors": ("scoring", "n_neighbors"),
-    "max_neighbors": ("scoring", "max_neighbors"),
-    "alpha": ("scoring", "alpha"),
-    "form": ("scoring", "form"),
-    "coreset_ratio": ("memory_bank", "coreset_ratio"),
-    "distance": ("memory_bank", "distance"),
-    "representation": ("ssl_finetune", "enabled"),
-}
-_OF_LEVELS = {
-    "feature_loss": ("feature_reconstruction", "loss"),
-    "fusion": ("feature_reconstruction", "fusion"),
-}
-_OF_PIXELS = {"pixel_loss": ("pixel_reconstruction", "loss")}
+# Places in the parameters by what reads them; the representation needs more than a name.
+_PLACES = {
+    **PLACES, "max_neighbors": ("scoring", "max_neighbors"), "representation": ("ssl_finetune", "enabled")
+}  # fmt: skip
+_OF_IMAGES = ["image_score", "image_size"]
+_OF_PATCHES = [
+    "detector", "n_neighbors", "max_neighbors", "alpha", "form", "coreset_ratio", "distance", "representation"
+]  # fmt: skip
+_OF_LEVELS = ["feature_loss", "fusion"]
+_OF_PIXELS = ["pixel_loss"]
 
 
 def as_parameters(candidates: pd.DataFrame) -> dict[str, Any]:
-    """The chosen candidate of every category in the form of ``parameters.yml``.
+    """Write the chosen candidate of every category in the form of ``parameters.yml``.
 
     Args:
-        candidates: One row a category and candidate: ``category``, ``chosen``, the settings of a cell.
+        candidates: One row a category and candidate: ``category``, ``chosen``, the settings of a configuration.
 
     Returns:
         ``{section: {per_category: {category: {name: value}}}}``, of the sections that the chosen detector reads.
     """
     parameters: dict[str, Any] = {}
     for row in candidates[candidates["chosen"]].to_dict("records"):
-        for name, (section, parameter) in _places(row["detector"]).items():
+        for name in _read_by(row["detector"]):
+            section, parameter = _PLACES[name]
             of_section = parameters.setdefault(section, {PER_CATEGORY: {}})[PER_CATEGORY]
             of_section.setdefault(row["category"], {})[parameter] = _value(row, name)
     return parameters
 
 
-def _places(detector: str) -> dict[str, tuple[str, str]]:
-    """Where the settings stand that a detector reads."""
+def _read_by(detector: str) -> list[str]:
+    """Names of the settings that a detector reads."""
     if detector == "feature_reconstruction":
-        return _OF_IMAGES | _OF_LEVELS
+        return _OF_IMAGES + _OF_LEVELS
     if detector == "hybrid":
-        return _OF_IMAGES | _OF_PATCHES | _OF_LEVELS
+        return _OF_IMAGES + _OF_PATCHES + _OF_LEVELS
     if detector in PIXEL_DETECTORS:
-        return _OF_IMAGES | _OF_PIXELS
-    return _OF_IMAGES | _OF_PATCHES
+        return _OF_IMAGES + _OF_PIXELS
+    return _OF_IMAGES + _OF_PATCHES
 
 
 def _value(row: dict[Hashable, Any], name: str) -> Any:
-    """A setting of a cell as the parameter that it becomes."""
-    if name == "detector" and row["detector"] == "hybrid":
-        return "ldknn"  # its memory bank
+    """A setting of a configuration as the parameter that it becomes."""
+    if name == "detector" and row["detector"] not in SCORERS:
+        return BANK_SCORER
     if name == "representation":
         return row["representation"] != IMAGENET
     if name == "alpha" and row["alpha"] != AUTO:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from reb_pipeline.metrics.registry import HEADLINES
-from reb_pipeline.parameters.configurations import CELL_FIELDS
+from reb_pipeline.parameters.configurations import CONFIGURATION_FIELDS
 from reb_pipeline.studies.rows import ADDED, ALL_DEFECTS, COSTS, MEASURED, PUBLISHED
 
 WORDS = (
@@ -23,17 +23,17 @@ WORDS = (
 
 
 def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
-    """Measured cells over all defects; those that differ in the seed alone become one.
+    """Measured configurations over all defects; those that differ in the seed alone become one.
 
     Args:
         table: The table of a study.
 
     Returns:
-        One row a category and cell with the mean image AUROC; ``image_auroc_low`` and ``_high`` are the range over
-        seeds, or where there is one seed the interval that was there.
+        One row a category and configuration with the mean image AUROC; ``image_auroc_low`` and ``_high`` are the
+        range over seeds, or where there is one seed the interval that was there.
     """
     measured = table[(table["status"] == MEASURED) & (table["defect_type"] == ALL_DEFECTS)]
-    keys = ["category", *(name for name in CELL_FIELDS if name != "seed")]
+    keys = ["category", *(name for name in CONFIGURATION_FIELDS if name != "seed")]
     groups = measured.groupby(keys, dropna=False, sort=False)
     rows = groups.first().reset_index()
     auroc = groups["image_auroc"]
@@ -48,24 +48,26 @@ def distinct_labels(table: pd.DataFrame, *, first: str, but: Sequence[str] = ())
     """A label for each row: the value of ``first``, then every other setting that is not the first row's.
 
     Args:
-        table: Rows of cells.
+        table: Rows of configurations.
         first: The setting that every label begins with.
-        but: Settings that no label tells.
+        but: Settings that stand in no label.
     """
-    told = [name for name in CELL_FIELDS if name not in (first, "seed", *but)]
+    names = [name for name in CONFIGURATION_FIELDS if name not in (first, "seed", *but)]
 
     def label(row: pd.Series) -> str:
         differing = [
             name
-            for name in told
+            for name in names
             if not pd.isna(row[name]) and _plain(row[name]) != _plain(table[name].iloc[0])
         ]
-        return ", ".join([str(row[first]), *(_told(name, _plain(row[name])) for name in differing)])
+        return ", ".join(
+            [str(row[first]), *(_labelled(name, _plain(row[name])) for name in differing)]
+        )
 
     return [label(row) for _, row in table.iterrows()]
 
 
-def _told(name: str, value: str) -> str:
+def _labelled(name: str, value: str) -> str:
     """A setting in a label; words speak for themselves."""
     return value if name in WORDS else f"{name} {value}"
 
@@ -79,13 +81,13 @@ def render_study(table: pd.DataFrame) -> str:
     rows = table[table["status"] == MEASURED]
     if "defect_type" in rows:
         rows = rows[rows["defect_type"] == ALL_DEFECTS]
-    settings = [name for name in ("choice", *CELL_FIELDS) if name in rows]
-    told = ["category", *(name for name in settings if len(rows[name].dropna().unique()) > 1)]
+    settings = [name for name in ("choice", *CONFIGURATION_FIELDS) if name in rows]
+    columns = ["category", *(name for name in settings if len(rows[name].dropna().unique()) > 1)]
     # The interval follows the image AUROC, which is a headline too.
     numbers = dict.fromkeys(("image_auroc", *ADDED[:2], *HEADLINES, PUBLISHED + "image_auroc",
                              "regret", "wide_regret", "difference"))  # fmt: skip
     percent = [name for name in numbers if name in rows and rows[name].notna().any()]
-    shown = rows[told].map(_plain).join(100 * rows[percent].astype(float))
+    shown = rows[columns].map(_plain).join(100 * rows[percent].astype(float))
     others = [name for name in ("p_value", *COSTS, "fitted_alpha") if name in rows]
     shown = shown.join(rows[[name for name in others if rows[name].notna().any()]])
     text = shown.to_string(index=False, float_format="{:.2f}".format, na_rep="–")

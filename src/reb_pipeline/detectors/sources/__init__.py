@@ -1,6 +1,6 @@
 """Sources of features for detectors.
 
 - ``encoder``: a backbone and everything that can be asked of it;
-- ``fresh``: features extracted anew at every call;
+- ``images``: features extracted anew at every call, of samples, arrays or a folder;
 - ``cached``: features kept by the content of image, weights and extractor.
 """

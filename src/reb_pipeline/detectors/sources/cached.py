@@ -2,125 +2,142 @@
 
 import io
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from reb_pipeline.core.content_cache import Cache, entry
+from reb_pipeline.core.content_cache import Cache, entry, library_versions
 from reb_pipeline.core.progress import progress
-from reb_pipeline.detectors.sources.encoder import Encoder, Layers, Picture, picture_of
-from reb_pipeline.detectors.sources.fresh import FreshFeatures, rounded
+from reb_pipeline.detectors.sources.encoder import Encoder, Layers
+from reb_pipeline.detectors.sources.images import RoundedFeatures, SourceImage, rounded
 from reb_pipeline.images.resize import resize_image
 
-POOLED = "pooled"  # the deepest layer, averaged over all positions
+OPENVINO = "openvino"  # the library, and the beginning of the names of its engines
 
 
 class CachedFeatures:
-    """Features of some pictures under one network; see :class:`reb_pipeline.detectors.interface.FeatureSource`.
+    """Features of images under one network; see :class:`reb_pipeline.detectors.interface.FeatureSource`.
 
-    Patch features are kept in half precision, and rounded to it before their first use too, so that it never matters
-    whether they came from the cache. Levels and pixels are made anew.
+    Patch and pooled features are kept in half precision, and rounded to it before their first use too, so that it never
+    matters whether they came from the cache. Levels and pixels are made anew.
 
     Args:
-        pictures: The pictures.
+        images: The images; one without a digest is opened to make it.
         encoder: The network.
-        cache: Where features are kept.
-        description: Label of the progress bar.
+        cache: The cache.
+        description: Label of the progress bars; none without it.
     """
 
     def __init__(
-        self, pictures: Sequence[Picture], encoder: Encoder, cache: Cache, description: str
+        self,
+        images: Sequence[SourceImage],
+        encoder: Encoder,
+        cache: Cache,
+        description: str | None = None,
     ) -> None:
-        self.image_ids = [picture.id for picture in pictures]
-        self.pictures = list(pictures)
-        self._encoder = encoder
+        self.images = [image if image.digest else _with_digest(image) for image in images]
+        self.image_ids = [image.id for image in images]
+        self.encoder = encoder
         self._cache = cache
         self._description = description
 
     @property
     def layers(self) -> list[str | int]:
         """The layers tapped, finest first."""
-        return self._encoder.layers
+        return self.encoder.layers
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """What decides the features, as JSON values."""
-        return self._encoder.provenance
+        """Everything that decides the features of an image, as JSON values."""
+        return self._decided_by(self.encoder.provenance)
 
     def content(self) -> dict[str, Any]:
-        """What decides all features of these pictures, as JSON values."""
-        return {**self.provenance, "images": [picture.digest for picture in self.pictures]}
+        """Everything that decides the features of all these images, as JSON values."""
+        return {**self.provenance, "images": [image.digest for image in self.images]}
 
     def patches(self, layers: Layers = None) -> Iterator[tuple[str, np.ndarray]]:
-        """Stream the patch features of each picture: (id, float32 [h, w, channels]).
+        """Stream patch features: (id, float32 [h, w, channels]).
 
         Args:
-            layers: Layers to tap; those of the parameters without it.
+            layers: Layers to tap; those of the settings without it.
         """
-        params = self._encoder.tapping(layers)
-        settings = {**params.provenance(self._encoder.backbone), "kind": "patches"}
-        yield from self._stream(settings, partial(self._encoder.patches, layers))
+        settings = self.encoder.tapping(layers).provenance(self.encoder.backbone)
+        yield from self._stream("patches", settings, partial(self.encoder.patches, layers))
 
     def pooled(self) -> np.ndarray:
-        """Deepest layer averaged over all positions, float32 [images, channels]."""
-        settings = {**self.provenance, "layers": None, "neck": None, "width": None, "kind": POOLED}
-        return np.stack([one for _, one in self._stream(settings, self._encoder.pooled)])
+        """Average the deepest layer over all positions, float32 [images, channels]."""
+        settings = {**self.encoder.provenance, "layers": None, "neck": None, "width": None}
+        streamed = self._stream("pooled", settings, self.encoder.pooled)
+        return np.stack([features for _, features in streamed])
 
     def levels(self, layers: Layers = None) -> Iterator[tuple[str, list[np.ndarray]]]:
         """Stream layers as the network gives them: (id, float32 [h, w, channels] a layer)."""
         return self.fresh().levels(layers)
 
     def pixels(self, side: int) -> Iterator[tuple[str, np.ndarray]]:
-        """Stream the pictures as squares: (id, uint8 [side, side, 3])."""
-        return ((picture.id, resize_image(picture.open(), side)) for picture in self.pictures)
+        """Stream the images as squares: (id, uint8 [side, side, 3])."""
+        return ((image.id, resize_image(image.open(), side)) for image in self.images)
 
     def take(self, order: Sequence[int]) -> "CachedFeatures":
-        """Some of the pictures, in another order."""
-        pictures = [self.pictures[n] for n in order]
-        return CachedFeatures(pictures, self._encoder, self._cache, self._description)
+        """Some of the images, in another order."""
+        images = [self.images[n] for n in order]
+        return CachedFeatures(images, self.encoder, self._cache, self._description)
 
-    def fresh(self) -> FreshFeatures:
-        """The same without the cache."""
-        return FreshFeatures(self.pictures, self._encoder, self._description)
+    def fresh(self) -> RoundedFeatures:
+        """The same features, extracted anew at every call."""
+        return RoundedFeatures(self.images, self.encoder, self._description)
 
-    def opened(self, n_pictures: int) -> FreshFeatures:
-        """The first of them, opened already, without a progress bar."""
-        opened = [picture_of(picture.id, picture.open()) for picture in self.pictures[:n_pictures]]
-        return FreshFeatures(opened, self._encoder)
+    def opened(self, n_images: int) -> RoundedFeatures:
+        """Features of the first images, which are open already; without a progress bar."""
+        opened = [SourceImage.of_array(image.id, image.open()) for image in self.images[:n_images]]
+        return RoundedFeatures(opened, self.encoder)
 
     def _stream(
         self,
+        kind: str,
         settings: dict[str, Any],
         open_network: Callable[[], Callable[[list[np.ndarray]], np.ndarray]],
     ) -> Iterator[tuple[str, np.ndarray]]:
         """Read features, or extract and keep them, a batch at a time."""
-        folder = entry("features", **settings)
-        size = self._encoder.params.batch_size
-        missing = [p for p in self.pictures if f"{folder}/{p.digest}.npy" not in self._cache]
+        folder = entry("features", kind=kind, **self._decided_by(settings))
+        size = self.encoder.settings.batch_size
+        missing = [one for one in self.images if f"{folder}/{one.digest}.npy" not in self._cache]
         label = self._description if missing else None  # reading is quick
         network = open_network() if missing else None
-        for start in progress(range(0, len(self.pictures), size), label):
-            batch = self.pictures[start : start + size]
-            names = [f"{folder}/{picture.digest}.npy" for picture in batch]
+        for start in progress(range(0, len(self.images), size), label):
+            batch = self.images[start : start + size]
+            names = [f"{folder}/{image.digest}.npy" for image in batch]
             kept = [self._cache.get(name) for name in names]
             if network and None in kept:
-                features = network([picture.open() for picture in batch])
+                features = network([image.open() for image in batch])
                 self._cache.update(zip(names, map(_packed, features), strict=True))
                 kept = [self._cache[name] for name in names]
-            for picture, data in zip(batch, kept, strict=True):
-                yield picture.id, np.load(io.BytesIO(data or b"")).astype(np.float32)
+            for image, data in zip(batch, kept, strict=True):
+                yield image.id, np.load(io.BytesIO(data or b"")).astype(np.float32)
+
+    def _decided_by(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """Settings, and the version of the engine where it is not PyTorch."""
+        if not self.encoder.settings.engine.startswith(OPENVINO):
+            return settings
+        return {**settings, **library_versions(OPENVINO)}
 
 
 class CachedCheckpoint:
-    """Where an unfinished fine-tuning of a study is kept, see :class:`reb_pipeline.datasets.Checkpoint`."""
+    """Unfinished training of a study, see :class:`reb_pipeline.core.resumable_training.Checkpoint`.
+
+    Args:
+        cache: The cache.
+        name: Name of the entry that the training ends in.
+    """
 
     def __init__(self, cache: Cache, name: str) -> None:
         self._cache = cache
         self._name = f"{name}.checkpoint"
 
     def read(self) -> dict[str, Any] | None:
-        """What was written last, None if nothing was."""
+        """Read the state that was written last; None if there is none."""
         import torch
 
         data = self._cache.get(self._name)
@@ -130,12 +147,16 @@ class CachedCheckpoint:
         return state
 
     def write(self, state: dict[str, Any]) -> None:
-        """Replace what was written."""
+        """Replace the state."""
         import torch
 
         data = io.BytesIO()
         torch.save(state, data)
         self._cache[self._name] = data.getvalue()
+
+
+def _with_digest(image: SourceImage) -> SourceImage:
+    return replace(image, digest=SourceImage.of_array(image.id, image.open()).digest)
 
 
 def _packed(features: np.ndarray) -> bytes:

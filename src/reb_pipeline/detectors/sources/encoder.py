@@ -1,15 +1,12 @@
-"""Images of a study, and the network that makes features of them."""
+"""A backbone and everything that can be asked of it."""
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from reb_pipeline.features.adapted import BackboneWeights
-from reb_pipeline.parameters.sections import FeatureParams
+from reb_pipeline.features.settings import FeatureSettings
 
 if TYPE_CHECKING:
     from reb_pipeline.features.extractor import PatchExtractor, PooledExtractor
@@ -19,78 +16,72 @@ Layers = Sequence[str | int] | None
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One image and what tells its content from that of others.
-
-    Attributes:
-        id: Its id.
-        digest: Hash of its content.
-        open: Opens it, uint8 [height, width, 3].
-    """
-
-    id: str
-    digest: str
-    open: Callable[[], np.ndarray]
-
-
-def picture_of(image_id: str, image: np.ndarray) -> Picture:
-    """A picture that is in memory."""
-    digest = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).hexdigest()
-    return Picture(image_id, digest, lambda: image)
-
-
-@dataclass(frozen=True)
 class Encoder:
-    """A backbone and everything that can be asked of it.
+    """A backbone with its weights, as patch features, pooled features or levels.
 
     Attributes:
-        params: Settings of the extractor.
-        backbone: Its weights.
+        settings: Settings of the extraction.
+        backbone: The weights.
         device: See :func:`reb_pipeline.core.device.torch_device`.
     """
 
-    params: FeatureParams
+    settings: FeatureSettings
     backbone: BackboneWeights
-    device: str
+    device: str = "auto"
+
+    @classmethod
+    def initial(cls, settings: FeatureSettings, device: str = "auto") -> "Encoder":
+        """Open the weights that the settings name, as deep as they reach.
+
+        Raises:
+            InputError: If backbone or weights cannot be used.
+        """
+        from reb_pipeline.features.backbones import load_deepest
+
+        network = load_deepest(
+            settings.backbone, image_size=settings.network_size, weights=settings.weights
+        ).network
+        config = {"backbone": settings.backbone, "weights": settings.weights, "finetuned": False}
+        return cls(settings, BackboneWeights(network.state_dict(), config), device)
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
-        """What decides the features, as JSON values."""
-        return self.params.provenance(self.backbone)
+        """Everything that decides the features, as JSON values."""
+        return self.settings.provenance(self.backbone)
 
     @property
     def layers(self) -> list[str | int]:
         """The layers tapped, finest first."""
         from reb_pipeline.features.backbones import backbone_spec
 
-        return list(self.params.layers or backbone_spec(self.params.backbone).layers)
+        return list(self.settings.layers or backbone_spec(self.settings.backbone).layers)
 
-    def tapping(self, layers: Layers) -> FeatureParams:
-        """The settings with other layers; those of the parameters without any."""
-        return self.params.model_copy(update={"layers": list(layers)}) if layers else self.params
+    def tapping(self, layers: Layers) -> FeatureSettings:
+        """The settings with other layers; unchanged without any."""
+        changed = {"layers": list(layers)} if layers else {}
+        return self.settings.model_copy(update=changed)
 
     def patches(self, layers: Layers = None) -> "PatchExtractor":
-        """The network that makes patch features."""
+        """Open the network that makes patch features."""
         from reb_pipeline.features.extractor import PatchExtractor
 
-        settings = self.tapping(layers).extractor_settings(self.backbone)
-        return PatchExtractor(**settings, device=self.device)
+        return PatchExtractor(self.tapping(layers), self.backbone, self.device)
 
     def pooled(self, _: Layers = None) -> "PooledExtractor":
-        """The network that makes one feature an image, of its deepest layer."""
+        """Open the network that makes one feature an image, of its deepest layer."""
         from reb_pipeline.features.extractor import PooledExtractor
 
-        return PooledExtractor(self.params.backbone, **self._whole_image())
+        return PooledExtractor(self.settings.backbone, **self._whole_image())
 
     def levels(self, layers: Layers = None) -> "LevelExtractor":
-        """The network that gives layers as they are; the backbone's usual three without any."""
+        """Open the network that gives layers as they are; the backbone's usual three without any."""
         from reb_pipeline.features.levels import LevelExtractor
 
-        return LevelExtractor(self.params.backbone, layers=layers, **self._whole_image())
+        return LevelExtractor(self.settings.backbone, layers=layers, **self._whole_image())
 
     def _whole_image(self) -> dict[str, Any]:
         return {
-            "image_size": self.params.image_size,
+            "image_size": self.settings.image_size,
             "weights": self.backbone.state,
             "device": self.device,
         }

@@ -6,18 +6,13 @@ import pandas as pd
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.features.adapted import BackboneWeights
+from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.images.collection import ImageCollection
 from reb_pipeline.memory_bank.bank import Coreset, MemoryBank
 from reb_pipeline.memory_bank.density import LocalDensity
-from reb_pipeline.parameters.sections import (
-    BankUpdateParams,
-    ComputeParams,
-    FeatureParams,
-    IngestionParams,
-    MemoryBankParams,
-    ScoringParams,
-)
-from reb_pipeline.pipelines.image_search import stream_patches
+from reb_pipeline.memory_bank.settings import MemoryBankSettings
+from reb_pipeline.parameters.sections import BankUpdateParams, ComputeParams, IngestionParams
+from reb_pipeline.scoring.settings import ScoringSettings
 
 logger = logging.getLogger(__name__)
 
@@ -48,30 +43,29 @@ def update_memory_bank(
     memory_bank_before: MemoryBank,
     coreset_before: Coreset,
     local_density_before: LocalDensity,
-    features: FeatureParams,
-    params: MemoryBankParams,
-    scoring: ScoringParams,
+    features: FeatureSettings,
+    params: MemoryBankSettings,
+    scoring: ScoringSettings,
     compute: ComputeParams,
 ) -> tuple[MemoryBank, Coreset, LocalDensity]:
     """Bring bank, coreset and density in line with the good training samples; only new images see the backbone."""
-    from reb_pipeline.images.samples import good_training
+    from reb_pipeline.detectors.sources.encoder import Encoder
+    from reb_pipeline.detectors.sources.images import ImageFeatures
+    from reb_pipeline.images.samples import Samples
     from reb_pipeline.memory_bank import update
 
     before, category, device = memory_bank_before, raw_images.category, compute.processor()
-    before.insist_on(features.provenance(backbone))
-    good = good_training(samples)
-    forgotten = sorted(set(before.image_ids) - set(good["id"]))
-    added = good[~good["id"].isin(before.image_ids)]
+    encoder = Encoder(features, backbone, compute.device)
+    before.check_extractor(encoder.provenance)
+    good = Samples(samples, raw_images).good_training
+    forgotten = sorted(set(before.image_ids) - set(good.ids))
+    added = good.only(good.table[~good.table["id"].isin(before.image_ids)])
     logger.info(
         "%s: %d good images, %d to forget, %d to add.",
         category, len(before.image_ids), len(forgotten), len(added),
     )  # fmt: skip
-    description = "added images to patch features"
-    patches = (
-        stream_patches(added, raw_images, backbone, features, compute, description)
-        if len(added)
-        else ()
-    )
+    images = ImageFeatures.of_samples(added, encoder, "added images to patch features")
+    patches = images.patches() if len(added) else ()  # no network is opened for nothing
     bank = update.update_bank(before, forgotten, patches, len(added), compute.memory_gib)
     coreset = update.update_coreset(
         before,

@@ -9,7 +9,7 @@ from reb_pipeline.pipelines.namespaces import COMPUTE, GPU, per_category
 
 
 def create_pipeline() -> Pipeline:
-    """The state before and params:bank_update -> samples, memory_bank, coreset, local_density -> calibration.
+    """The state before and params:bank_update -> samples, memory_bank, coreset, local_density -> detector, calibration.
 
     What is read and what is written are two entries of the catalog for the same files, because a node cannot write
     what it reads; one node reads and writes all that belongs together, so that no part is read in its new version.
@@ -43,11 +43,15 @@ def create_pipeline() -> Pipeline:
         ]
     )
     sections = ["bank_update", "ingestion", "features", "memory_bank", "scoring"]
-    held_out = [f"{category}.search_held_out_images" for category in categories()]
+    fitted = [
+        f"{category}.{node}"
+        for category in categories()
+        for node in ("search_held_out_images", "fit_detector")
+    ]
     return Pipeline(
         [
             per_category(template, sections, shared=[COMPUTE]),
-            ldknn_density.create_pipeline().only_nodes(*held_out),
+            ldknn_density.create_pipeline().only_nodes(*fitted),
             calibration.create_pipeline(),
         ]
     )

@@ -1,31 +1,18 @@
 """Nodes of the evaluation pipeline."""
 
-import logging
 from typing import Any
 
 import pandas as pd
 
 from reb_pipeline.features.adapted import BackboneWeights
+from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.images.collection import ImageCollection
 from reb_pipeline.memory_bank.bank import Coreset, MemoryBank
-from reb_pipeline.memory_bank.density import LocalDensity
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches
-from reb_pipeline.parameters.sections import (
-    ComputeParams,
-    EvaluationParams,
-    FeatureParams,
-    ScoringParams,
-    SummaryParams,
-)
-from reb_pipeline.pipelines.image_search import search_samples
-from reb_pipeline.pipelines.patch_scoring import resolve_alpha, score_patches
+from reb_pipeline.parameters.sections import ComputeParams, EvaluationParams, SummaryParams
 from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
-
-logger = logging.getLogger(__name__)
-
-SCORE_COLUMNS = (
-    "id", "path", "split", "label", "defect_type", "mask_paths", "width", "height"
-)  # fmt: skip
+from reb_pipeline.scoring.detector import MemoryBankDetector
+from reb_pipeline.scoring.settings import ScoringSettings
 
 
 def search_memory_bank(
@@ -34,40 +21,33 @@ def search_memory_bank(
     backbone: BackboneWeights,
     memory_bank: MemoryBank,
     coreset: Coreset,
-    params: FeatureParams,
-    scoring: ScoringParams,
+    features: FeatureSettings,
+    scoring: ScoringSettings,
     compute: ComputeParams,
 ) -> NearestPatches:
     """Find the nearest coreset rows of every patch of the test images, as many as the scorer needs."""
-    from reb_pipeline.scoring.patch_scores import search_depth
+    from reb_pipeline.detectors.sources.encoder import Encoder
+    from reb_pipeline.detectors.sources.images import ImageFeatures
+    from reb_pipeline.images.samples import Samples
 
-    test = samples[samples["split"] == "test"]
-    depth = search_depth(scoring.scorer, scoring.max_neighbors)
-    description = "test images searched"
-    return search_samples(
-        test, raw_images, backbone, memory_bank, coreset, params, compute, depth, description
-    )
+    encoder = Encoder(features, backbone, compute.device)
+    test = Samples(samples, raw_images).test
+    images = ImageFeatures.of_samples(test, encoder, "test images searched")
+    return images.search(coreset.of(memory_bank), scoring.search_depth, compute.processor())
 
 
 def score_images(
     samples: pd.DataFrame,
-    raw_images: ImageCollection,
     nearest_patches: NearestPatches,
-    held_out_patches: NearestPatches,
-    local_density: LocalDensity,
-    memory_bank: MemoryBank,
-    coreset: Coreset,
-    features: FeatureParams,
-    scoring: ScoringParams,
+    detector: MemoryBankDetector,
+    features: FeatureSettings,
+    scoring: ScoringSettings,
 ) -> tuple[pd.DataFrame, AnomalyMaps]:
     """Score patches; from these, one score and one anomaly map an image."""
-    alpha, image_scores, maps = score_patches(
-        nearest_patches, held_out_patches, local_density, memory_bank, coreset, features, scoring
-    )
-    if scoring.scorer == "ldknn" and scoring.alpha == "auto":
-        logger.info("%s: alpha = %.2f", raw_images.category, alpha)
-    test = samples.set_index("id").loc[nearest_patches.image_ids].reset_index()
-    return test[[*SCORE_COLUMNS]].assign(image_score=image_scores), maps
+    detector.check_scoring(scoring)
+    detection = detector.score(nearest_patches)
+    maps = detection.anomaly_maps(features.image_size, scoring.smoothing_sigma)
+    return detection.table(samples), maps
 
 
 def draw_density(
@@ -75,23 +55,22 @@ def draw_density(
     raw_images: ImageCollection,
     nearest_patches: NearestPatches,
     held_out_patches: NearestPatches,
-    local_density: LocalDensity,
-    scoring: ScoringParams,
+    detector: MemoryBankDetector,
 ) -> Any:
     """Draw how far good patches and the farthest anomalous ones are from the bank, over its local density."""
     from reb_pipeline.figures.density import density_figure, farthest_patches
     from reb_pipeline.scoring.alpha import MIN_PATCHES, density_and_distance, upper_line
 
+    local_density, n_neighbors = detector.density, detector.scoring.n_neighbors
     density, distance = (
-        axis.ravel()
-        for axis in density_and_distance(held_out_patches, local_density, scoring.n_neighbors)
+        axis.ravel() for axis in density_and_distance(held_out_patches, local_density, n_neighbors)
     )
-    tested = density_and_distance(nearest_patches, local_density, scoring.n_neighbors)
+    tested = density_and_distance(nearest_patches, local_density, n_neighbors)
     labels = scores.set_index("id").loc[nearest_patches.image_ids, "label"].to_numpy()
     anomalous = farthest_patches(*(axis[labels == 1] for axis in tested))
     title = f"{raw_images.category}: distance of patches over local density"
-    if scoring.scorer == "ldknn":
-        title += f", alpha = {resolve_alpha(scoring, held_out_patches, local_density):.2f}"
+    if detector.uses_alpha:
+        title += f", alpha = {detector.alpha:.2f}"
     return density_figure(
         [("held-out good images", density, distance, "good"),
          ("farthest of anomalous images", *anomalous, "anomalous")],

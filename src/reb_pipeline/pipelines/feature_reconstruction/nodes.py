@@ -1,59 +1,47 @@
 """Nodes of the feature reconstruction pipeline."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.network_weights import NetworkWeights
-from reb_pipeline.core.progress import progress
 from reb_pipeline.core.resumable_training import Checkpoint
+from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.images.collection import ImageCollection
-from reb_pipeline.parameters.sections import (
-    ComputeParams,
-    EvaluationParams,
-    FeatureParams,
-    FeatureReconstructionParams,
-    ScoringParams,
-)
-from reb_pipeline.pipelines.map_scoring import score_maps
+from reb_pipeline.images.samples import Samples
+from reb_pipeline.parameters.sections import ComputeParams, EvaluationParams
 from reb_pipeline.reconstruction.residual_maps import ResidualMaps
+from reb_pipeline.reconstruction.settings import FeatureReconstructionSettings
 from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
-
-if TYPE_CHECKING:
-    from reb_pipeline.features.levels import LevelExtractor
+from reb_pipeline.scoring.settings import ScoringSettings
 
 
 def train_feature_decoder(
     samples: pd.DataFrame,
     raw_images: ImageCollection,
     feature_decoder_checkpoint: Checkpoint,
-    features: FeatureParams,
-    params: FeatureReconstructionParams,
+    features: FeatureSettings,
+    params: FeatureReconstructionSettings,
     compute: ComputeParams,
 ) -> tuple[NetworkWeights, dict[str, Any]]:
     """Learn to reconstruct the encoder's features of good images; those held out are validated on."""
-    from reb_pipeline.features.levels import LevelExtractor
-    from reb_pipeline.images.samples import good_finetuning, held_out_good
-    from reb_pipeline.reconstruction import features as reconstruction
-    from reb_pipeline.reconstruction.training import ReconstructionSettings
+    from reb_pipeline.detectors.reconstruction import FeatureReconstructionDetector
+    from reb_pipeline.detectors.sources.encoder import Encoder
+    from reb_pipeline.detectors.sources.images import ImageFeatures
 
-    encoder = _encoder(features, params)
-    extractor = LevelExtractor(**encoder, device=compute.device)
-    train, held_out = good_finetuning(samples), held_out_good(samples)
-    return reconstruction.train_feature_decoder(
-        _levels(train, raw_images, extractor, features),
-        len(train),
-        held_out=_levels(held_out, raw_images, extractor, features, "held-out images encoded"),
-        loss=params.loss,
-        settings=ReconstructionSettings(**params.settings()),
-        checkpoint=feature_decoder_checkpoint,
-        config=encoder,
+    category, encoder = Samples(samples, raw_images), Encoder.initial(features, compute.device)
+    detector = FeatureReconstructionDetector(
+        params,
         device=compute.processor(),
         description=f"{raw_images.category}: training of the feature decoder",
     )
+    history = detector.fit_on(
+        ImageFeatures.of_samples(category.good_finetuning, encoder),
+        ImageFeatures.of_samples(category.held_out_good, encoder, "held-out images encoded"),
+        params.encoder(features),
+        feature_decoder_checkpoint,
+    )
+    return detector.weights, history
 
 
 def draw_decoder_curve(history: dict[str, Any]) -> Any:
@@ -67,43 +55,38 @@ def reconstruct_features(
     samples: pd.DataFrame,
     raw_images: ImageCollection,
     feature_decoder: NetworkWeights,
-    features: FeatureParams,
-    params: FeatureReconstructionParams,
+    features: FeatureSettings,
+    params: FeatureReconstructionSettings,
     compute: ComputeParams,
 ) -> tuple[ResidualMaps, ResidualMaps]:
-    """Measure how badly the features of test images and of held-out good images are reconstructed."""
-    from reb_pipeline.features.levels import LevelExtractor
-    from reb_pipeline.images.samples import held_out_good
-    from reb_pipeline.reconstruction.features import FeatureReconstructor
-    from reb_pipeline.reconstruction.residual_maps import measure_residuals
+    """Measure the residuals of the features of test images and of held-out good images."""
+    from reb_pipeline.detectors.reconstruction import FeatureReconstructionDetector
+    from reb_pipeline.detectors.sources.encoder import Encoder
+    from reb_pipeline.detectors.sources.images import ImageFeatures
 
-    encoder = _encoder(features, params)
-    _insist_on(feature_decoder, {**encoder, "loss": params.loss})
-    extractor = LevelExtractor(**encoder, device=compute.device)
-    reconstructor = FeatureReconstructor(feature_decoder, compute.processor())
-
-    def measure(rows: pd.DataFrame, description: str) -> ResidualMaps:
-        levels = _levels(rows, raw_images, extractor, features, description)
-        return measure_residuals(
-            levels, reconstructor, feature_decoder.fingerprint, features.batch_size
-        )
-
-    return (
-        measure(samples[samples["split"] == "test"], "test images reconstructed"),
-        measure(held_out_good(samples), "held-out good images reconstructed"),
+    detector = FeatureReconstructionDetector.of(
+        feature_decoder, params, params.encoder(features), device=compute.processor()
     )
+    category, encoder = Samples(samples, raw_images), Encoder.initial(features, compute.device)
+    test = ImageFeatures.of_samples(category.test, encoder, "test images reconstructed")
+    good = ImageFeatures.of_samples(
+        category.held_out_good, encoder, "held-out good images reconstructed"
+    )
+    size = features.batch_size
+    return detector.residuals(test, size), detector.residuals(good, size)
 
 
 def fuse_residual_maps(
     samples: pd.DataFrame,
     feature_residuals: ResidualMaps,
-    features: FeatureParams,
-    params: FeatureReconstructionParams,
-    scoring: ScoringParams,
+    features: FeatureSettings,
+    params: FeatureReconstructionSettings,
+    scoring: ScoringSettings,
 ) -> tuple[pd.DataFrame, AnomalyMaps]:
     """Fuse the levels to scores of patches; from these, one score and one anomaly map an image."""
-    fused = feature_residuals.fuse(params.fusion)
-    return score_maps(samples, feature_residuals.image_ids, fused, features, scoring)
+    detection = feature_residuals.score(params.fusion, scoring)
+    maps = detection.anomaly_maps(features.image_size, scoring.smoothing_sigma)
+    return detection.table(samples), maps
 
 
 def draw_residual_maps(
@@ -120,47 +103,3 @@ def draw_residual_maps(
     return residual_maps_of(
         scores, feature_residuals, maps, raw_images, params.examples_per_kind, title
     )
-
-
-def _encoder(features: FeatureParams, params: FeatureReconstructionParams) -> dict[str, Any]:
-    """Everything that decides what is reconstructed: the arguments of ``LevelExtractor``."""
-    return {
-        "backbone": features.backbone,
-        "weights": features.weights,
-        "image_size": features.image_size,
-        "layers": params.layers,
-    }
-
-
-def _insist_on(decoder: NetworkWeights, asked: dict[str, Any]) -> None:
-    """Check that the decoder was trained for what is asked.
-
-    Raises:
-        InputError: For the first setting that differs.
-    """
-    for name, wanted in asked.items():
-        if decoder.config[name] != wanted:
-            msg = (
-                f"The feature decoder was trained with {name} = {decoder.config[name]!r}, not {wanted!r}: run the "
-                f"pipeline feature_reconstruction again, or set {name} back."
-            )
-            raise InputError(msg)
-
-
-def _levels(
-    samples: pd.DataFrame,
-    raw_images: ImageCollection,
-    extractor: "LevelExtractor",
-    features: FeatureParams,
-    description: str | None = None,
-) -> Iterator[tuple[str, list[np.ndarray]]]:
-    """Stream the images of ``samples`` through the encoder, behind a progress bar where it has a description."""
-    from reb_pipeline.features.levels import extract_levels
-
-    rows = progress(
-        zip(samples["id"], samples["path"], strict=True),
-        description and f"{raw_images.category}: {description}",
-        total=len(samples),
-    )
-    images = ((image_id, raw_images.open_image(path)) for image_id, path in rows)
-    return extract_levels(extractor, images, features.batch_size)

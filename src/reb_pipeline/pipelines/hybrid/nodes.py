@@ -5,54 +5,47 @@ from typing import Any
 import pandas as pd
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.images.collection import ImageCollection
-from reb_pipeline.memory_bank.bank import Coreset, MemoryBank
-from reb_pipeline.memory_bank.density import LocalDensity
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches
-from reb_pipeline.parameters.sections import (
-    FeatureParams,
-    FeatureReconstructionParams,
-    ScoringParams,
-)
-from reb_pipeline.pipelines.map_scoring import image_scores, score_maps
-from reb_pipeline.pipelines.patch_scoring import score_patches
 from reb_pipeline.reconstruction.residual_maps import ResidualMaps
+from reb_pipeline.reconstruction.settings import FeatureReconstructionSettings
 from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
+from reb_pipeline.scoring.detector import MemoryBankDetector
+from reb_pipeline.scoring.settings import ScoringSettings
 
 
 def fuse_detectors(
     samples: pd.DataFrame,
     nearest_patches: NearestPatches,
     held_out_patches: NearestPatches,
-    local_density: LocalDensity,
-    memory_bank: MemoryBank,
-    coreset: Coreset,
+    detector: MemoryBankDetector,
     feature_residuals: ResidualMaps,
     held_out_feature_residuals: ResidualMaps,
-    features: FeatureParams,
-    params: FeatureReconstructionParams,
-    scoring: ScoringParams,
+    features: FeatureSettings,
+    params: FeatureReconstructionSettings,
+    scoring: ScoringSettings,
 ) -> tuple[pd.DataFrame, AnomalyMaps]:
     """Bring the patch scores of both detectors to one unit, by held-out good images, and average them."""
-    from reb_pipeline.scoring.surprise import fuse_surprise, surprise
+    from reb_pipeline.scoring.surprise import fuse_detections
 
-    held_out_feature_residuals.insist_on(feature_residuals.decoder_fingerprint)
-    _insist_on_same("test", nearest_patches, feature_residuals)
-    _insist_on_same("held-out good", held_out_patches, held_out_feature_residuals)
-    bank = (held_out_patches, local_density, memory_bank, coreset, features, scoring)
-    _, of_bank, searched = score_patches(nearest_patches, *bank)
-    _, _, good_searched = score_patches(held_out_patches, *bank)
-    reconstructed = feature_residuals.fuse(params.fusion)
-    good_reconstructed = held_out_feature_residuals.fuse(params.fusion)
-    fused = fuse_surprise(
-        [
-            surprise(searched.patch_scores, good_searched.patch_scores),
-            surprise(reconstructed, good_reconstructed),
-        ]
+    held_out_feature_residuals.check_decoder(feature_residuals.decoder_fingerprint)
+    _check_same_images("test", nearest_patches, feature_residuals)
+    _check_same_images("held-out good", held_out_patches, held_out_feature_residuals)
+    detector.check_scoring(scoring)
+    searched, reconstructed = (
+        detector.score(nearest_patches),
+        feature_residuals.score(params.fusion, scoring),
     )
-    table, maps = score_maps(samples, nearest_patches.image_ids, fused, features, scoring)
-    of_reconstruction = image_scores(reconstructed, scoring)
-    return table.assign(memory_bank=of_bank, feature_reconstruction=of_reconstruction), maps
+    good = [
+        detector.score(held_out_patches),
+        held_out_feature_residuals.score(params.fusion, scoring),
+    ]
+    detection = fuse_detections([searched, reconstructed], good, scoring)
+    table = detection.table(samples).assign(
+        memory_bank=searched.image_scores, feature_reconstruction=reconstructed.image_scores
+    )
+    return table, detection.anomaly_maps(features.image_size, scoring.smoothing_sigma)
 
 
 def draw_comparison(scores: pd.DataFrame, raw_images: ImageCollection) -> Any:
@@ -63,8 +56,8 @@ def draw_comparison(scores: pd.DataFrame, raw_images: ImageCollection) -> Any:
     return comparison_figure(scores, ("memory_bank", "feature_reconstruction"), title)
 
 
-def _insist_on_same(kind: str, searched: NearestPatches, reconstructed: ResidualMaps) -> None:
-    """Check that both detectors judged the same images.
+def _check_same_images(kind: str, searched: NearestPatches, reconstructed: ResidualMaps) -> None:
+    """Check that both detectors scored the same images.
 
     Raises:
         InputError: If they did not.

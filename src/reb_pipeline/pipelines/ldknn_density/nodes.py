@@ -1,18 +1,24 @@
 """Nodes of the local density pipeline."""
 
+import logging
+
 import pandas as pd
 
 from reb_pipeline.features.adapted import BackboneWeights
+from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.images.collection import ImageCollection
 from reb_pipeline.memory_bank.bank import Coreset, MemoryBank
 from reb_pipeline.memory_bank.density import LocalDensity
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches
-from reb_pipeline.parameters.sections import ComputeParams, FeatureParams, ScoringParams
-from reb_pipeline.pipelines.image_search import search_samples
+from reb_pipeline.parameters.sections import ComputeParams
+from reb_pipeline.scoring.detector import MemoryBankDetector, needs_fitted_alpha
+from reb_pipeline.scoring.settings import ScoringSettings
+
+logger = logging.getLogger(__name__)
 
 
 def measure_local_density(
-    memory_bank: MemoryBank, coreset: Coreset, params: ScoringParams, compute: ComputeParams
+    memory_bank: MemoryBank, coreset: Coreset, scoring: ScoringSettings, compute: ComputeParams
 ) -> LocalDensity:
     """Find the ``max_neighbors`` nearest other bank rows of every coreset row."""
     from reb_pipeline.memory_bank import density
@@ -20,7 +26,7 @@ def measure_local_density(
     return density.measure_local_density(
         memory_bank,
         coreset,
-        params.max_neighbors,
+        scoring.max_neighbors,
         "local density of the memory bank",
         compute.processor(),
     )
@@ -32,22 +38,37 @@ def search_held_out_images(
     backbone: BackboneWeights,
     memory_bank: MemoryBank,
     coreset: Coreset,
-    params: FeatureParams,
-    scoring: ScoringParams,
+    features: FeatureSettings,
+    scoring: ScoringSettings,
     compute: ComputeParams,
 ) -> NearestPatches:
     """Find the nearest coreset rows of every patch of held-out good images, never one of the same image."""
-    from reb_pipeline.images.samples import held_out_good
+    from reb_pipeline.detectors.sources.encoder import Encoder
+    from reb_pipeline.detectors.sources.images import ImageFeatures
+    from reb_pipeline.images.samples import Samples
     from reb_pipeline.memory_bank.held_out import search_own_images
-    from reb_pipeline.scoring.patch_scores import search_depth
 
-    depth = search_depth(scoring.scorer, scoring.max_neighbors)
-    held_out = held_out_good(samples)
-    unseen = held_out[~held_out["id"].isin(memory_bank.image_ids)]
-    if unseen.empty:
-        ids = set(held_out["id"])
-        return search_own_images(memory_bank, coreset, ids, depth, compute.processor())
-    description = "held-out good images searched"
-    return search_samples(
-        unseen, raw_images, backbone, memory_bank, coreset, params, compute, depth, description
+    depth, device = scoring.search_depth, compute.processor()
+    held_out = Samples(samples, raw_images).held_out_good
+    unseen = held_out.only(held_out.table[~held_out.table["id"].isin(memory_bank.image_ids)])
+    if not len(unseen):
+        return search_own_images(memory_bank, coreset, set(held_out.ids), depth, device)
+    encoder = Encoder(features, backbone, compute.device)
+    images = ImageFeatures.of_samples(unseen, encoder, "held-out good images searched")
+    return images.search(coreset.of(memory_bank), depth, device)
+
+
+def fit_detector(
+    memory_bank: MemoryBank,
+    coreset: Coreset,
+    local_density: LocalDensity,
+    held_out_patches: NearestPatches,
+    scoring: ScoringSettings,
+) -> MemoryBankDetector:
+    """Put coreset, density and scoring settings together; ``alpha = auto`` is fitted on the held-out images."""
+    detector = MemoryBankDetector.of(
+        coreset.of(memory_bank), local_density, scoring, held_out_patches
     )
+    if needs_fitted_alpha(scoring):
+        logger.info("alpha = %.2f, fitted to held-out good images", detector.alpha)
+    return detector

@@ -2,12 +2,16 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from reb_pipeline.pipelines.ldknn_density.nodes import measure_local_density, search_held_out_images
+from reb_pipeline.pipelines.ldknn_density.nodes import (
+    fit_detector,
+    measure_local_density,
+    search_held_out_images,
+)
 from reb_pipeline.pipelines.namespaces import COMPUTE, GPU, per_category
 
 
 def create_pipeline() -> Pipeline:
-    """memory_bank, coreset -> local_density; with held-out good samples -> held_out_patches."""
+    """memory_bank, coreset, held-out good images -> local_density, held_out_patches -> detector."""
     template = Pipeline(
         [
             Node(
@@ -33,6 +37,18 @@ def create_pipeline() -> Pipeline:
                 name="search_held_out_images",
                 tags=GPU,
             ),
+            Node(
+                fit_detector,
+                [
+                    "memory_bank",
+                    "coreset",
+                    "local_density",
+                    "held_out_patches",
+                    "params:scoring",
+                ],
+                "detector",
+                name="fit_detector",
+            ),
         ]
     )
-    return per_category(template, sections=["features", "scoring"], shared=[COMPUTE])
+    return per_category(template, ["features", "scoring"], shared=[COMPUTE])

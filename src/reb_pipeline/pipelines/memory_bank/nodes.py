@@ -3,46 +3,49 @@
 import pandas as pd
 
 from reb_pipeline.features.adapted import BackboneWeights
+from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.images.collection import ImageCollection
 from reb_pipeline.memory_bank.bank import Coreset, MemoryBank
-from reb_pipeline.parameters.sections import ComputeParams, FeatureParams, MemoryBankParams
-from reb_pipeline.pipelines.image_search import stream_patches
+from reb_pipeline.memory_bank.settings import MemoryBankSettings
+from reb_pipeline.parameters.sections import ComputeParams
 
 
 def extract_patch_features(
     samples: pd.DataFrame,
     raw_images: ImageCollection,
     backbone: BackboneWeights,
-    params: FeatureParams,
-    bank_params: MemoryBankParams,
+    features: FeatureSettings,
+    settings: MemoryBankSettings,
     compute: ComputeParams,
 ) -> MemoryBank:
-    """Stream the good training images through the backbone into a memory bank."""
-    from reb_pipeline.images.samples import good_training
+    """Collect the patch features of the good training images in a memory bank."""
+    from reb_pipeline.detectors.sources.encoder import Encoder
+    from reb_pipeline.detectors.sources.images import ImageFeatures
+    from reb_pipeline.images.samples import Samples
     from reb_pipeline.memory_bank.bank import collect_patches
 
-    good = good_training(samples)
-    description = "good images to patch features"
-    patches = stream_patches(good, raw_images, backbone, params, compute, description)
+    encoder = Encoder(features, backbone, compute.device)
+    samples_to_learn = Samples(samples, raw_images).good_training
+    good = ImageFeatures.of_samples(samples_to_learn, encoder, "good images to patch features")
     return collect_patches(
-        patches,
-        len(good),
-        params.provenance(backbone),
-        bank_params.distance,
-        memory_gib=compute.memory_gib,
+        good.patches(),
+        len(samples_to_learn),
+        encoder.provenance,
+        settings.distance,
+        compute.memory_gib,
     )
 
 
 def select_coreset(
-    memory_bank: MemoryBank, params: MemoryBankParams, compute: ComputeParams
+    memory_bank: MemoryBank, settings: MemoryBankSettings, compute: ComputeParams
 ) -> Coreset:
     """Select the rows of the bank that test patches are compared with."""
     from reb_pipeline.memory_bank.coreset import select_coreset
 
     return select_coreset(
         memory_bank,
-        params.coreset_ratio,
-        params.seed,
+        settings.coreset_ratio,
+        settings.seed,
         "coreset selection",
         memory_gib=compute.memory_gib,
         device=compute.processor(),

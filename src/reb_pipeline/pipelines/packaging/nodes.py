@@ -10,14 +10,16 @@ import pandas as pd
 from reb_pipeline.calibration.record import Calibration
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.features.adapted import BackboneWeights
+from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.images.collection import ImageCollection
+from reb_pipeline.images.samples import Samples
 from reb_pipeline.inspection.model import PackagedModel
-from reb_pipeline.memory_bank.bank import Coreset, MemoryBank
-from reb_pipeline.memory_bank.density import LocalDensity
-from reb_pipeline.parameters.sections import ComputeParams, FeatureParams, ScoringParams
-from reb_pipeline.pipelines.image_search import search_samples
+from reb_pipeline.parameters.sections import ComputeParams
+from reb_pipeline.scoring.detector import MemoryBankDetector
+from reb_pipeline.scoring.settings import ScoringSettings
 
 if TYPE_CHECKING:
+    from reb_pipeline.detectors.sources.encoder import Encoder
     from reb_pipeline.inspection.inspector import Inspector
     from reb_pipeline.inspection.parity import Parity
 
@@ -30,44 +32,42 @@ def package_model(
     samples: pd.DataFrame,
     raw_images: ImageCollection,
     backbone: BackboneWeights,
-    memory_bank: MemoryBank,
-    coreset: Coreset,
-    local_density: LocalDensity,
+    detector: MemoryBankDetector,
     calibration: Calibration,
-    features: FeatureParams,
-    scoring: ScoringParams,
+    features: FeatureSettings,
+    scoring: ScoringSettings,
     compute: ComputeParams,
 ) -> PackagedModel:
-    """Put everything that inspection needs together, once it is shown to judge as the training pipeline does."""
+    """Put everything that inspection needs together, once it is shown to score as the training pipeline does."""
     import fsspec
 
+    from reb_pipeline.detectors.sources.encoder import Encoder
     from reb_pipeline.features.extractor import PatchExtractor
     from reb_pipeline.features.onnx_export import export_onnx
     from reb_pipeline.inspection.inspector import Inspector
-    from reb_pipeline.inspection.model import only_coreset, pack, write_model
+    from reb_pipeline.inspection.model import pack, with_images_of_rows, write_model
 
-    memory_bank.insist_on(features.provenance(backbone))
-    bank = only_coreset(memory_bank, coreset)
-    _insist_on_one_coreset(bank, local_density, calibration, scoring)
-    settings = features.extractor_settings(backbone) | {"engine": "torch"}
-    extractor = PatchExtractor(**settings, device="cpu")
+    encoder = Encoder(features, backbone, compute.device)
+    detector.bank.check_extractor(encoder.provenance)
+    detector.check_scoring(scoring)
+    calibration.check(detector.bank.fingerprint, scoring.model_dump(mode="json"))
+    bank = with_images_of_rows(detector.bank)
+    on_cpu = features.model_copy(update={"engine": "torch"})
+    extractor = PatchExtractor(on_cpu, backbone, "cpu")
     model = pack(
         raw_images.category,
         export_onnx(extractor.network, extractor.network_size),
         extractor.tiles,
         bank,
-        local_density,
+        detector.density,
         calibration,
-        _good_images(bank, samples, raw_images, features),
+        _good_images(bank.image_ids, Samples(samples, raw_images), features.image_size),
     )
     with TemporaryDirectory() as folder:
         write_model(model, folder, fsspec.filesystem("file"))
         inspector = Inspector.load(folder)
-    parity = _compare(
-        inspector, samples, raw_images, backbone, memory_bank, coreset, local_density, calibration,
-        features, scoring, compute,
-    )  # fmt: skip
-    parity.insist()
+    parity = _compare(inspector, Samples(samples, raw_images), encoder, detector, calibration)
+    parity.check()
     return model
 
 
@@ -76,111 +76,60 @@ def check_package(
     samples: pd.DataFrame,
     raw_images: ImageCollection,
     backbone: BackboneWeights,
-    memory_bank: MemoryBank,
-    coreset: Coreset,
-    local_density: LocalDensity,
+    detector: MemoryBankDetector,
     calibration: Calibration,
-    features: FeatureParams,
-    scoring: ScoringParams,
+    features: FeatureSettings,
     compute: ComputeParams,
 ) -> dict[str, Any]:
     """Compare the packaged model that is there with the training pipeline."""
+    from reb_pipeline.detectors.sources.encoder import Encoder
     from reb_pipeline.inspection.inspector import Inspector
 
-    parity = _compare(
-        Inspector(packaged_model), samples, raw_images, backbone, memory_bank, coreset, local_density,
-        calibration, features, scoring, compute,
-    )  # fmt: skip
-    parity.insist()
+    encoder = Encoder(features, backbone, compute.device)
+    inspector = Inspector(packaged_model)
+    parity = _compare(inspector, Samples(samples, raw_images), encoder, detector, calibration)
+    parity.check()
     logger.info("%s: %s", raw_images.category, parity.statement())
     return parity.figures()
 
 
-def _insist_on_one_coreset(
-    bank: MemoryBank, local_density: LocalDensity, calibration: Calibration, scoring: ScoringParams
-) -> None:
-    """Check that density and calibration are those of the coreset, and the calibration that of the scoring.
-
-    Raises:
-        InputError: If they are not.
-    """
-    from reb_pipeline.memory_bank.bank import fingerprint
-
-    key = fingerprint(bank.features)
-    local_density.insist_on(key)
-    if calibration.coreset_fingerprint != key:
-        msg = "The calibration is that of another coreset than is there now: run the pipeline calibration again."
-        raise InputError(msg)
-    for name, value in scoring.model_dump(mode="json").items():
-        used = calibration.scoring.get(name)
-        if used != value:
-            msg = (
-                f"The calibration was made with scoring.{name} = {used!r}, not {value!r}: run the pipeline calibration "
-                f"again, or set scoring.{name} back."
-            )
-            raise InputError(msg)
-
-
-def _good_images(
-    bank: MemoryBank, samples: pd.DataFrame, raw_images: ImageCollection, features: FeatureParams
-) -> list[bytes]:
-    """The images that own a row of the coreset, as they are packaged.
+def _good_images(image_ids: list[str], samples: Samples, side: int) -> list[bytes]:
+    """Good images as they are packaged, JPEG files of ``side`` pixels.
 
     Raises:
         InputError: If one of them is no sample any more.
     """
-    from reb_pipeline.core.progress import progress
     from reb_pipeline.inspection.model import good_image
 
-    paths = dict(zip(samples["id"], samples["path"], strict=True))
-    gone = [image_id for image_id in bank.image_ids if image_id not in paths]
+    known = set(samples.ids)
+    gone = [image_id for image_id in image_ids if image_id not in known]
     if gone:
         msg = (
             f"The memory bank knows {len(gone)} images that are no samples any more, the first {gone[0]!r}: run the "
             f"pipeline memory_bank again."
         )
         raise InputError(msg)
-    description = f"{raw_images.category}: good images packaged"
-    return [
-        good_image(raw_images.open_image(paths[image_id]), features.image_size)
-        for image_id in progress(bank.image_ids, description)
-    ]
+    images = samples.named(image_ids).stream("good images packaged")
+    return [good_image(image, side) for _, image in images]
 
 
 def _compare(
     inspector: "Inspector",
-    samples: pd.DataFrame,
-    raw_images: ImageCollection,
-    backbone: BackboneWeights,
-    memory_bank: MemoryBank,
-    coreset: Coreset,
-    local_density: LocalDensity,
+    samples: Samples,
+    encoder: "Encoder",
+    detector: MemoryBankDetector,
     calibration: Calibration,
-    features: FeatureParams,
-    scoring: ScoringParams,
-    compute: ComputeParams,
 ) -> "Parity":
     """Compare a packaged model with the training pipeline on some held-out good images, evenly spread."""
-    from reb_pipeline.images.samples import held_out_good
-    from reb_pipeline.inspection.parity import Trained, compare
-    from reb_pipeline.scoring.patch_scores import search_depth
+    from reb_pipeline.core.device import torch_device
+    from reb_pipeline.detectors.sources.images import ImageFeatures
+    from reb_pipeline.inspection.parity import compare
 
-    held_out = held_out_good(samples)
+    held_out = samples.held_out_good
     n = min(COMPARED_IMAGES, len(held_out))
-    chosen = held_out.iloc[np.linspace(0, len(held_out) - 1, n).astype(int)]
-    expected = search_samples(
-        chosen,
-        raw_images,
-        backbone,
-        memory_bank,
-        coreset,
-        features,
-        compute,
-        search_depth(scoring.scorer, scoring.max_neighbors),
-        "images for comparison searched",
-    )
-    trained = Trained(
-        coreset.features(memory_bank), local_density, calibration, scoring, features.image_size
-    )
-    images = (raw_images.open_image(path) for path in chosen["path"])
-    return compare(inspector, images, expected, trained)
+    chosen = held_out.only(held_out.table.iloc[np.linspace(0, len(held_out) - 1, n).astype(int)])
+    images = ImageFeatures.of_samples(chosen, encoder, "images for comparison searched")
+    device = str(torch_device(encoder.device))
+    expected = images.search(detector.bank, detector.scoring.search_depth, device)
+    opened = (image for _, image in chosen.stream())
+    return compare(inspector, opened, expected, detector, calibration)

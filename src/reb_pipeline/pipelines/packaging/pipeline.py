@@ -9,13 +9,9 @@ TRAINED = [
     "samples",
     "raw_images",
     "backbone",
-    "memory_bank",
-    "coreset",
-    "local_density",
+    "detector",
     "calibration",
     "params:features",
-    "params:scoring",
-    COMPUTE,
 ]
 
 
@@ -23,10 +19,15 @@ def create_pipeline() -> Pipeline:
     """Everything trained -> packaged_model -> package_parity."""
     template = Pipeline(
         [
-            Node(package_model, TRAINED, "packaged_model", name="package_model"),
+            Node(
+                package_model,
+                [*TRAINED, "params:scoring", COMPUTE],
+                "packaged_model",
+                name="package_model",
+            ),
             Node(
                 check_package,
-                ["packaged_model", *TRAINED],
+                ["packaged_model", *TRAINED, COMPUTE],
                 "package_parity",
                 name="check_package",
             ),

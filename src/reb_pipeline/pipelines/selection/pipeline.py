@@ -3,18 +3,14 @@
 from kedro.pipeline import Node, Pipeline
 
 from reb_pipeline.parameters.loader import categories
-from reb_pipeline.pipelines.namespaces import COMPUTE, per_category
+from reb_pipeline.pipelines.namespaces import ALL_PARAMETERS, per_category
 from reb_pipeline.pipelines.selection.nodes import (
     draw_selection,
-    judge_candidates,
+    rank_candidates,
     write_parameters,
 )
 
-SECTIONS = [
-    "ingestion", "features", "defect_synthesis", "ssl_finetune", "memory_bank", "scoring",
-    "feature_reconstruction", "pixel_reconstruction",
-]  # fmt: skip
-SHARED = [COMPUTE, "params:studies.representation_defects", "params:selection"]
+PARAMS = "params:selection"
 
 
 def create_pipeline() -> Pipeline:
@@ -22,15 +18,10 @@ def create_pipeline() -> Pipeline:
     template = Pipeline(
         [
             Node(
-                judge_candidates,
-                [
-                    "raw_images",
-                    "study_cache",
-                    *(f"params:{section}" for section in SECTIONS),
-                    *SHARED,
-                ],
+                rank_candidates,
+                ["raw_images", "study_cache", ALL_PARAMETERS, PARAMS],
                 "selection_candidates",
-                name="judge_candidates",
+                name="rank_candidates",
             )
         ]
     )
@@ -39,9 +30,5 @@ def create_pipeline() -> Pipeline:
         Node(write_parameters, candidates, "selected_parameters", name="write_parameters"),
         Node(draw_selection, candidates, "selection_figure", name="draw_selection"),
     ]
-    return Pipeline(
-        [
-            per_category(template, SECTIONS, outputs=["selection_candidates"], shared=SHARED),
-            Pipeline(comparison),
-        ]
-    )
+    ranked = per_category(template, outputs=["selection_candidates"], shared=[PARAMS])
+    return Pipeline([ranked, Pipeline(comparison)])

@@ -1,5 +1,5 @@
 """All studies: tables and figures of the paper on any data set."""
 
-from reb_pipeline.pipelines.studies.pipeline import create_pipeline
+from reb_pipeline.pipelines.studies.pipeline import STUDIES, create_pipeline
 
-__all__ = ["create_pipeline"]
+__all__ = ["STUDIES", "create_pipeline"]

@@ -7,65 +7,39 @@ import pandas as pd
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.images.collection import ImageCollection, UnavailableImages
-from reb_pipeline.parameters.sections import (
-    ComputeParams,
-    DefectSynthesisParams,
-    EvaluationParams,
-    FeatureParams,
-    FeatureReconstructionParams,
-    IngestionParams,
-    MemoryBankParams,
-    PixelReconstructionParams,
-    ScoringParams,
-    SSLFinetuneParams,
-)
 from reb_pipeline.parameters.studies import StudyParams
 
 
-def measure_cells(
+def measure_configurations(
     raw_images: ImageCollection | UnavailableImages,
     study_cache: MutableMapping[str, bytes],
-    ingestion: IngestionParams,
-    features: FeatureParams,
-    defects: DefectSynthesisParams,
-    finetuning: SSLFinetuneParams,
-    memory_bank: MemoryBankParams,
-    scoring: ScoringParams,
-    feature_reconstruction: FeatureReconstructionParams,
-    pixel_reconstruction: PixelReconstructionParams,
-    evaluation: EvaluationParams,
-    compute: ComputeParams,
-    representations: dict[str, dict[str, Any]],
+    parameters: dict[str, Any],
     study: StudyParams,
 ) -> pd.DataFrame:
-    """Measure all cells of a study on one category; what was measured before is read, not measured again."""
+    """Measure all configurations of a study on one category; what was measured before is read."""
     from reb_pipeline.core.progress import progress
-    from reb_pipeline.studies.measure import CellMeter, open_workbench
+    from reb_pipeline.studies.experiment import Experiment
+    from reb_pipeline.studies.measure import Evaluator
     from reb_pipeline.studies.rows import failed_rows, study_rows
-    from reb_pipeline.studies.sections import Sections
+    from reb_pipeline.studies.sections import StudySections
 
-    sections = Sections(
-        ingestion, features, defects, finetuning, memory_bank, scoring,
-        feature_reconstruction, pixel_reconstruction, compute,
-    )  # fmt: skip
-    cells = study.cells(sections.defaults())
-    settings = [cell.settings() for cell in cells]
     category = raw_images.category
+    sections = StudySections.of(parameters, category)
+    configurations = study.configurations(sections.defaults())
+    settings = [one.settings() for one in configurations]
     if isinstance(raw_images, UnavailableImages):
         return failed_rows(category, settings, f"not available: {raw_images.reason}")
     try:
-        bench = open_workbench(
-            raw_images,
-            sections,
-            representations,
-            study.max_neighbors,
-            study_cache,
-            timed=study.speed,
+        experiment = Experiment(
+            raw_images, sections, study_cache, study.max_neighbors, timed=study.speed
         )
     except InputError as error:  # one category must not cost the others
         return failed_rows(category, settings, f"error: {error}")
-    meter = CellMeter(bench, evaluation, study.pixel_metrics)
-    reports = [meter.report(cell) for cell in progress(cells, f"{category}: cells of the study")]
+    evaluator = Evaluator(experiment, pixel_metrics=study.pixel_metrics)
+    reports = [
+        evaluator.report(one)
+        for one in progress(configurations, f"{category}: configurations of the study")
+    ]
     return study_rows(category, settings, reports, study.reference)
 
 

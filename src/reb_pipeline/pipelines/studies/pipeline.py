@@ -1,24 +1,35 @@
-"""DAG of all studies."""
+"""DAG of all studies, and of each of them."""
+
+from collections.abc import Callable
+from functools import partial
 
 from kedro.pipeline import Pipeline
 
-from reb_pipeline.pipelines import (
-    studies_alpha,
-    studies_arms,
-    studies_coreset,
-    studies_detectors,
-    studies_few_shot,
-    studies_neighbors,
-    studies_paradigms,
-    studies_representations,
-    studies_selection,
-)
+from reb_pipeline.pipelines.studies.alpha import draw_alpha
+from reb_pipeline.pipelines.studies.arms import draw_arms
+from reb_pipeline.pipelines.studies.coreset import draw_coreset
+from reb_pipeline.pipelines.studies.detectors import draw_detectors
+from reb_pipeline.pipelines.studies.few_shot import draw_few_shot
+from reb_pipeline.pipelines.studies.neighbors import draw_neighbors
+from reb_pipeline.pipelines.studies.paradigms import draw_paradigms
+from reb_pipeline.pipelines.studies.representations import draw_representations
+from reb_pipeline.pipelines.studies.selection import selection_pipeline
+from reb_pipeline.pipelines.studies.template import study_pipeline
+
+# Every study by name; its pipeline is studies_<name>.
+STUDIES: dict[str, Callable[[], Pipeline]] = {
+    "arms": partial(study_pipeline, "arms", draw_arms),
+    "representations": partial(study_pipeline, "representations", draw_representations),
+    "detectors": partial(study_pipeline, "detectors", draw_detectors),
+    "few_shot": partial(study_pipeline, "few_shot", draw_few_shot),
+    "coreset": partial(study_pipeline, "coreset", draw_coreset),
+    "neighbors": partial(study_pipeline, "neighbors", draw_neighbors),
+    "alpha": partial(study_pipeline, "alpha", draw_alpha),
+    "paradigms": partial(study_pipeline, "paradigms", draw_paradigms),
+    "selection": selection_pipeline,
+}
 
 
 def create_pipeline() -> Pipeline:
     """Every study, each with its table and figure."""
-    studies = [
-        studies_arms, studies_representations, studies_detectors, studies_few_shot,
-        studies_coreset, studies_neighbors, studies_alpha, studies_paradigms, studies_selection,
-    ]  # fmt: skip
-    return Pipeline([study.create_pipeline() for study in studies])
+    return Pipeline([create() for create in STUDIES.values()])

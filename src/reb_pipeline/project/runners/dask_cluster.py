@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kedro.config import MissingConfigException
 from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
-from reb_pipeline.core.errors import InputError, insist_known
+from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.parameters import loader as config_loader
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def read_settings(given: dict[str, Any]) -> DaskSettings:
         InputError: If a name is unknown or a value cannot be used.
     """
     values = {**_of_environment(), **given}
-    insist_known(values, list(DaskSettings.model_fields), "Setting of dask.yml")
+    check_known(values, list(DaskSettings.model_fields), "Setting of dask.yml")
     try:
         return DaskSettings(**values)
     except ValidationError as error:
@@ -68,7 +68,7 @@ def _of_environment() -> dict[str, Any]:
         return {}
 
 
-def insist_on_distributed() -> None:
+def check_distributed() -> None:
     """Check that Dask is installed.
 
     Raises:

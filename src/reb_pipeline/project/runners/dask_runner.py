@@ -9,7 +9,7 @@ from kedro.runner import AbstractRunner
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.pipelines.namespaces import GPU
-from reb_pipeline.project.runners.dask_cluster import connect, insist_on_distributed, read_settings
+from reb_pipeline.project.runners.dask_cluster import check_distributed, connect, read_settings
 from reb_pipeline.project.runners.dask_worker import NodeReport, failure, run_node, unusable_inputs
 from reb_pipeline.project.runners.versions import keep_to_one_version
 
@@ -51,7 +51,7 @@ class DaskRunner(AbstractRunner):
         threads_per_worker: int | None = None,
         is_async: bool = False,
     ) -> None:
-        insist_on_distributed()
+        check_distributed()
         super().__init__(is_async=is_async)
         given = {
             "address": address, "n_workers": n_workers, "threads_per_worker": threads_per_worker
@@ -75,11 +75,11 @@ class DaskRunner(AbstractRunner):
             InputError: If workers could not load or save a dataset, or the cluster cannot be used.
         """
         settings = read_settings(self._given)
-        _insist_on_storage(pipeline, catalog)
+        _check_storage(pipeline, catalog)
         keep_to_one_version(pipeline, catalog)
         with connect(settings) as client:
             if settings.address:
-                _insist_on_inputs(client, pipeline, catalog)
+                _check_inputs(client, pipeline, catalog)
             failures = self._run_nodes(client, pipeline, catalog, run_id)
         if failures:
             raise NodeFailedError(_what_failed(failures, run_id))
@@ -160,7 +160,7 @@ class DaskRunner(AbstractRunner):
         return offered
 
 
-def _insist_on_storage(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
+def _check_storage(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
     in_memory = sorted(name for name in pipeline.all_outputs() if catalog[name]._EPHEMERAL)
     if in_memory:
         msg = (
@@ -178,7 +178,7 @@ def _insist_on_storage(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None
         raise InputError(msg)
 
 
-def _insist_on_inputs(client: "Client", pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
+def _check_inputs(client: "Client", pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
     """Check that every worker sees what no node makes."""
     inputs = {name: catalog[name] for name in sorted(pipeline.inputs()) if not is_parameter(name)}
     by_worker = client.run(unusable_inputs, inputs, project.PACKAGE_NAME)

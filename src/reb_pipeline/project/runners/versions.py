@@ -45,5 +45,5 @@ def _version_to_load(dataset: Any, own: str) -> str | None:
 
 
 def _nothing_is_there(path: str) -> bool:
-    """What Kedro is told when it asks whether a file would be replaced."""
+    """Answer Kedro's question whether a file would be replaced."""
     return False

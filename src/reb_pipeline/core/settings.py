@@ -1,0 +1,56 @@
+"""The base of typed settings: a method owns its settings, the YAML gives their values."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+
+from reb_pipeline.core.errors import InputError
+
+
+class Settings(BaseModel):
+    """Settings of one method; unknown names are errors, so that a misspelt one never passes silently."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def validated(model: type[S], values: Mapping[str, Any], name: str) -> S:
+    """Make settings of values.
+
+    Args:
+        model: Class of the settings.
+        values: The values.
+        name: Name of the settings, the beginning of the sentence.
+
+    Raises:
+        InputError: In one sentence, for the first value that cannot be used.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join([name, *(str(part) for part in first["loc"])])
+        reason = first["msg"].removeprefix("Value error, ")
+        given = "" if isinstance(first["input"], dict) else f" (given: {first['input']!r})"
+        msg = f"{place} cannot be used: {reason}{given}."
+        raise InputError(msg) from None
+
+
+def one_of(names: Collection[str]) -> AfterValidator:
+    """Validator of a setting that names an entry of a registry, for ``Annotated`` types.
+
+    Args:
+        names: The registry, or the names themselves.
+    """
+
+    def check(name: str) -> str:
+        if name not in names:
+            known = [repr(one) for one in names]
+            msg = f"Input should be {', '.join(known[:-1])} or {known[-1]}"
+            raise ValueError(msg)
+        return name
+
+    return AfterValidator(check)

@@ -1,0 +1,53 @@
+"""Settings of synthetic defects; light to import."""
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, model_validator
+
+from reb_pipeline.core.settings import Settings
+
+if TYPE_CHECKING:
+    from reb_pipeline.defectmaker.fills import TextureFolder
+    from reb_pipeline.defectmaker.maker import DefectKind
+
+Shape = Literal["bezier", "bezier_scar", "bezier_clump", "rect", "rect_scar", "perlin"]
+Fill = Literal["cut_paste", "noise", "texture"]
+
+
+class DefectSynthesisSettings(Settings):
+    """Settings of saliency maps and synthetic defects."""
+
+    saliency: Literal["whole_image", "spectral_residual", "grabcut", "onnx", "folder"] = (
+        "whole_image"
+    )
+    saliency_source: str | None = None  # path of the model or of the maps
+    shapes: list[Shape] = Field(default=["bezier", "bezier_scar", "bezier_clump"])
+    fills: list[Fill] = Field(default=["cut_paste", "noise"])
+    texture_folder: str | None = None
+    per_kind: int = Field(default=20, ge=1)  # held-out defects of each shape and fill
+    seed: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _sources_given(self) -> "DefectSynthesisSettings":
+        if self.saliency in ("onnx", "folder") and not self.saliency_source:
+            msg = f"saliency = {self.saliency} needs saliency_source, the path of the model or of the maps"
+            raise ValueError(msg)
+        if "texture" in self.fills and not self.texture_folder:
+            msg = "the fill texture needs texture_folder, a folder of images"
+            raise ValueError(msg)
+        if not self.shapes or not self.fills:
+            msg = "shapes and fills need at least one name each"
+            raise ValueError(msg)
+        return self
+
+    def kinds(self) -> list["DefectKind"]:
+        """Every shape with every fill, in the order of their labels."""
+        from reb_pipeline.defectmaker.maker import DefectKind
+
+        return [DefectKind(shape, fill) for fill in self.fills for shape in self.shapes]
+
+    def textures(self) -> "TextureFolder | None":
+        """Images that the fill ``texture`` cuts from; None without a folder."""
+        from reb_pipeline.defectmaker.fills import TextureFolder
+
+        return TextureFolder(self.texture_folder) if self.texture_folder else None

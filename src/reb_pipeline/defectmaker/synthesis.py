@@ -1,0 +1,73 @@
+"""From the good images of a category to their saliency maps and to synthetic defects."""
+
+import logging
+
+import pandas as pd
+
+from reb_pipeline.core.progress import progress
+from reb_pipeline.defectmaker.good_images import GoodImages
+from reb_pipeline.defectmaker.maker import Defect, DefectMaker
+from reb_pipeline.defectmaker.records import SaliencyMaps, SyntheticDefects
+from reb_pipeline.defectmaker.saliency import saliency_estimator
+from reb_pipeline.defectmaker.settings import DefectSynthesisSettings
+from reb_pipeline.images.samples import Samples
+
+logger = logging.getLogger(__name__)
+
+
+def estimate_saliency(samples: Samples, settings: DefectSynthesisSettings) -> SaliencyMaps:
+    """Find the regions of good images that may bear a defect (REB paper section 3.1.1).
+
+    Args:
+        samples: The samples of the category; those to fine-tune on and those held out get a map.
+        settings: The method and its source.
+
+    Raises:
+        InputError: If the method's model or maps cannot be used.
+    """
+    both = pd.concat([samples.good_finetuning.table, samples.held_out_good.table])
+    good = samples.only(both.drop_duplicates("id"))
+    estimate = saliency_estimator(settings.saliency, settings.saliency_source)
+    paths = dict(zip(good.ids, good.table["path"], strict=True))
+    found = (
+        (image_id, estimate(paths[image_id], image))
+        for image_id, image in good.stream("saliency of good images")
+    )
+    maps = SaliencyMaps.collect(found, settings.saliency)
+    if maps.fallbacks:
+        logger.warning(
+            "%s: nothing is salient in %d of %d good images, all of each counts: %s",
+            samples.category, len(maps.fallbacks), len(good), ", ".join(maps.fallbacks[:5]),
+        )  # fmt: skip
+    return maps
+
+
+def synthesize_defects(
+    samples: Samples, saliency: SaliencyMaps, side: int, settings: DefectSynthesisSettings
+) -> SyntheticDefects:
+    """Make synthetic defects of every kind on held-out good images, pasted from those to fine-tune on.
+
+    Args:
+        samples: The samples of the category.
+        saliency: Saliency maps of the good images.
+        side: Side of the images in pixels.
+        settings: Kinds of defects, their number, textures and seed.
+
+    Raises:
+        InputError: If an image has no saliency map, or a texture cannot be read.
+    """
+    donors = GoodImages(samples.good_finetuning, saliency, side)
+    sources = GoodImages(samples.held_out_good, saliency, side)
+    maker = DefectMaker(donors, settings.textures())
+    kinds = settings.kinds()
+    indices = progress(
+        range(settings.per_kind * len(kinds)), f"{samples.category}: synthetic defects"
+    )
+
+    def make(index: int) -> tuple[str, int, Defect]:
+        number, label = divmod(index, len(kinds))
+        source = sources[number % len(sources)]
+        defect = maker.make(source.image, source.saliency, kinds[label], settings.seed, index)
+        return sources.image_ids[number % len(sources)], label + 1, defect
+
+    return SyntheticDefects.collect(map(make, indices), [kind.name for kind in kinds])

@@ -1,0 +1,40 @@
+"""Settings of the extraction of patch features; light to import."""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from reb_pipeline.core.settings import Settings
+
+if TYPE_CHECKING:
+    from reb_pipeline.features.adapted import BackboneWeights
+
+
+class FeatureSettings(Settings):
+    """Settings of the extraction of patch features."""
+
+    backbone: str = "efficientnet_lite0"
+    weights: str = "imagenet"
+    layers: list[str | int] | None = None
+    image_size: int = Field(default=256, ge=32)
+    neck: Literal["reference", "paper"] = "paper"
+    width: int | None = Field(default=None, ge=1)
+    engine: Literal["torch", "openvino", "openvino_bf16"] = "torch"
+    tile_size: int | None = Field(default=None, ge=32)
+    tile_overlap: int = Field(default=64, ge=0)
+    batch_size: int = Field(default=16, ge=1)
+
+    @property
+    def network_size(self) -> int:
+        """Side in pixels of what the network sees: the image, or a tile of it."""
+        return min(self.tile_size or self.image_size, self.image_size)
+
+    def provenance(self, backbone: "BackboneWeights") -> dict[str, Any]:
+        """Everything that decides the features, as JSON values: a hash in the place of the weights.
+
+        Raises:
+            InputError: If the category's weights were made from other ones.
+        """
+        backbone.check_origin(self.backbone, self.weights)
+        settings = self.model_dump(exclude={"batch_size"})
+        return {**settings, "weights": backbone.fingerprint}

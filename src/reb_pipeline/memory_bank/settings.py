@@ -1,0 +1,16 @@
+"""Settings of the memory bank."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from reb_pipeline.core.settings import Settings, one_of
+from reb_pipeline.memory_bank.distances import DISTANCES
+
+
+class MemoryBankSettings(Settings):
+    """Coreset size and distance of the memory bank; the defaults are the paper's."""
+
+    distance: Annotated[str, one_of(DISTANCES)] = "euclidean"
+    coreset_ratio: float = Field(default=1.0, gt=0, le=1)  # share of the bank's rows
+    seed: int = 0  # of the coreset selection

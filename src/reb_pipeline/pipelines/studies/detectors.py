@@ -1,0 +1,18 @@
+"""Study: the patch scorers of the paper's table 6, other detectors, distances and image scores."""
+
+from typing import Any
+
+import pandas as pd
+
+
+def draw_detectors(table: pd.DataFrame) -> Any:
+    """Dots of all configurations, a colour a category."""
+    from reb_pipeline.figures.studies import dots_figure
+    from reb_pipeline.studies.views import distinct_labels, over_seeds
+
+    shown = over_seeds(table)
+    return dots_figure(
+        shown.assign(method=distinct_labels(shown, first="detector")),
+        "image_auroc", "method", "category", "Detectors",
+        low="image_auroc_low", high="image_auroc_high",
+    )  # fmt: skip

@@ -1,0 +1,18 @@
+"""Study: ImageNet features and those fine-tuned on several kinds of synthetic defects (paper table 5)."""
+
+from typing import Any
+
+import pandas as pd
+
+
+def draw_representations(table: pd.DataFrame) -> Any:
+    """Bars of the representations by category and detector."""
+    from reb_pipeline.figures.studies import bars_figure
+    from reb_pipeline.studies.views import over_seeds
+
+    shown = over_seeds(table)
+    return bars_figure(
+        shown.assign(group=shown["category"] + ", " + shown["detector"]),
+        "group", "image_auroc", "representation", "Representations",
+        low="image_auroc_low", high="image_auroc_high", reference="published_image_auroc",
+    )  # fmt: skip

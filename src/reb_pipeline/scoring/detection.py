@@ -1,0 +1,71 @@
+"""Scores of images and patches by any detector."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
+from reb_pipeline.scoring.image_scores import image_scores
+from reb_pipeline.scoring.settings import ImageScoreSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Columns of the samples that metrics, figures and pages read beside the scores.
+SAMPLE_COLUMNS = (
+    "id", "path", "split", "label", "defect_type", "mask_paths", "width", "height"
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Scores of some images.
+
+    Attributes:
+        image_ids: Ids of the images.
+        image_scores: float32 [images], higher = more anomalous.
+        patch_scores: float32 [images, h, w]; None where only whole images are scored.
+    """
+
+    image_ids: list[str]
+    image_scores: np.ndarray
+    patch_scores: np.ndarray | None
+
+    @classmethod
+    def of_patches(
+        cls, image_ids: list[str], patch_scores: np.ndarray, settings: ImageScoreSettings
+    ) -> "Detection":
+        """Score images by the scores of their patches.
+
+        Args:
+            image_ids: Ids of the images.
+            patch_scores: float32 [images, h, w].
+            settings: The image score and its numbers.
+
+        Raises:
+            InputError: If the image score compares neighbours.
+        """
+        scores = np.asarray(patch_scores, np.float32)
+        return cls(image_ids, image_scores(scores, settings), scores)
+
+    def table(self, samples: "pd.DataFrame") -> "pd.DataFrame":
+        """One row an image: its columns of the samples, and ``image_score``.
+
+        Args:
+            samples: The samples, the images among them.
+        """
+        rows = samples.set_index("id").loc[self.image_ids].reset_index()
+        return rows[[*SAMPLE_COLUMNS]].assign(image_score=self.image_scores)
+
+    def anomaly_maps(self, side: int, sigma: float) -> AnomalyMaps:
+        """Anomaly maps of the images; of zeros where only whole images are scored.
+
+        Args:
+            side: Side of a map in pixels.
+            sigma: Standard deviation of the smoothing in pixels of a map of side 256.
+        """
+        scores = self.patch_scores
+        if scores is None:
+            scores = np.zeros((len(self.image_ids), 1, 1), np.float32)
+        return AnomalyMaps(scores, self.image_ids, side, sigma)

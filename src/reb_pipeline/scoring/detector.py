@@ -1,0 +1,275 @@
+"""The fitted memory-bank detector: PatchCore, LDKNN and the other neighbour scores of REB, composed once."""
+
+from collections.abc import Iterable, Iterator
+from copy import copy
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.memory_bank.bank import MEMORY_GIB, MemoryBank, collect_patches
+from reb_pipeline.memory_bank.coreset import select_coreset
+from reb_pipeline.memory_bank.density import LocalDensity, measure_local_density
+from reb_pipeline.memory_bank.held_out import search_own_images
+from reb_pipeline.memory_bank.nearest_patches import NearestPatches, search_images
+from reb_pipeline.memory_bank.settings import MemoryBankSettings
+from reb_pipeline.scoring.alpha import fit_alpha
+from reb_pipeline.scoring.detection import Detection
+from reb_pipeline.scoring.image_scores import IMAGE_SCORES, image_scores
+from reb_pipeline.scoring.patch_scores import SCORERS, patch_scores
+from reb_pipeline.scoring.settings import AUTO, ScoringSettings
+from reb_pipeline.search.index import nearest_other_rows
+
+
+class PatchSource(Protocol):
+    """Images as grids of patch features; every call streams anew, in the order of ``image_ids``."""
+
+    @property
+    def image_ids(self) -> list[str]:
+        """Ids of the images."""
+
+    def patches(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Stream (image id, float32 [h, w, channels])."""
+
+
+@dataclass(frozen=True, eq=False)
+class MemoryBankDetector:
+    """Coreset, local density and scoring settings, fitted and checked once (REB sections 3.3 and 3.4; PatchCore).
+
+    Attributes:
+        bank: The memory bank's rows that are in the coreset.
+        density: Local density of these rows.
+        scoring: Settings as the user gave them.
+        alpha: Weight of the local density as a number, ``auto`` resolved; 0 for scorers that use none.
+
+    Raises:
+        InputError: If the density is that of another coreset, or K is larger than its K_max.
+    """
+
+    bank: MemoryBank
+    density: LocalDensity
+    scoring: ScoringSettings
+    alpha: float
+
+    def __post_init__(self) -> None:
+        self.density.check_coreset(self.bank.fingerprint)
+        self._check_neighbors()
+        object.__setattr__(self, "_graph", [])
+
+    @classmethod
+    def fit(
+        cls,
+        good: PatchSource,
+        settings: MemoryBankSettings | None = None,
+        scoring: ScoringSettings | None = None,
+        *,
+        extractor: dict[str, Any] | None = None,
+        device: str = "cpu",
+        memory_gib: float = MEMORY_GIB,
+        description: str | None = None,
+    ) -> "MemoryBankDetector":
+        """Fill a memory bank, select its coreset, measure its local density.
+
+        ``alpha = auto`` is fitted on the good images themselves, each compared with the others only.
+
+        Args:
+            good: Good images.
+            settings: Distance and coreset; the paper's without it.
+            scoring: Settings of the scores; the reference code's without it.
+            extractor: What made the features, kept with them.
+            device: See :class:`reb_pipeline.search.index.NeighborIndex`.
+            memory_gib: Memory that the bank may take, in GiB.
+            description: Label before the progress bars; none is shown without it.
+
+        Raises:
+            InputError: If there are too few patches for K_max, or the distance cannot be fitted on them.
+        """
+        settings, scoring = settings or MemoryBankSettings(), scoring or ScoringSettings()
+        whole = collect_patches(
+            good.patches(), len(good.image_ids), extractor or {}, settings.distance, memory_gib
+        )
+        labels = [description and f"{description}: {step}" for step in ("coreset", "local density")]
+        coreset = select_coreset(
+            whole, settings.coreset_ratio, settings.seed, labels[0], memory_gib, device
+        )
+        k = min(scoring.max_neighbors, len(whole.features) - 1)
+        density = measure_local_density(whole, coreset, k, labels[1], device)
+        held_out = None
+        if needs_fitted_alpha(scoring):
+            held_out = search_own_images(whole, coreset, whole.image_ids, 1, device)
+        return cls.of(coreset.of(whole), density, scoring, held_out)
+
+    @classmethod
+    def of(
+        cls,
+        bank: MemoryBank,
+        density: LocalDensity,
+        scoring: ScoringSettings,
+        held_out: NearestPatches | None = None,
+    ) -> "MemoryBankDetector":
+        """Put a detector together from its parts; alpha is fitted where that is asked for.
+
+        Args:
+            bank: The coreset's rows, see :meth:`reb_pipeline.memory_bank.bank.Coreset.of`.
+            density: Their local density.
+            scoring: Settings of the scores.
+            held_out: Good images that are not in the bank, searched in it; read by ``alpha = auto``.
+
+        Raises:
+            InputError: If the parts do not belong together, or alpha cannot be fitted.
+        """
+        return cls(bank, density, scoring, resolve_alpha(scoring, density, held_out))
+
+    @property
+    def features(self) -> np.ndarray:
+        """Features of the coreset in the space of its distance, float32 [coreset rows, channels]."""
+        return self.bank.features
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that a search holds in memory: rows, the K columns of the density that are read, and the space."""
+        space = self.bank.mean.nbytes + self.bank.whitening.nbytes
+        columns = self.density.squared_distances[:, : self.scoring.n_neighbors]
+        return self.features.nbytes + columns.size * columns.itemsize + space
+
+    @property
+    def uses_alpha(self) -> bool:
+        """Whether the scorer weighs the local density by alpha."""
+        return SCORERS[self.scoring.scorer].uses_alpha
+
+    def check_scoring(self, scoring: ScoringSettings) -> None:
+        """Check that the detector scores as is asked for now.
+
+        Raises:
+            InputError: For the first setting that differs.
+        """
+        for name, wanted in scoring:
+            used = getattr(self.scoring, name)
+            if used != wanted:
+                msg = (
+                    f"The detector was fitted with scoring.{name} = {used!r}, not {wanted!r}: run from fit_detector "
+                    f"on, or set scoring.{name} back."
+                )
+                raise InputError(msg)
+
+    def with_scoring(self, scoring: ScoringSettings, alpha: float) -> "MemoryBankDetector":
+        """Score by other settings; neighbours of the rows that were computed already are shared.
+
+        Args:
+            scoring: The settings.
+            alpha: Weight of the local density as a number.
+
+        Raises:
+            InputError: If K is larger than K_max of the density.
+        """
+        other = copy(self)  # with what was computed
+        object.__setattr__(other, "scoring", scoring)
+        object.__setattr__(other, "alpha", alpha)
+        other._check_neighbors()
+        return other
+
+    def search(
+        self, patches: Iterable[tuple[str, np.ndarray]], device: str = "cpu"
+    ) -> NearestPatches:
+        """Find the nearest coreset rows of every patch, as many as the scorer reads for any K up to K_max.
+
+        Args:
+            patches: (image id, float32 [h, w, channels]) of each image, as extracted.
+            device: See :class:`reb_pipeline.search.index.NeighborIndex`.
+
+        Raises:
+            InputError: If there are no images, or fewer coreset rows than neighbours to find.
+        """
+        return search_images(patches, self.bank, self.scoring.search_depth, device)
+
+    def score(self, found: NearestPatches) -> Detection:
+        """Score patches, and images by them.
+
+        Args:
+            found: What :meth:`search` found.
+
+        Raises:
+            InputError: If another coreset was searched, or K is larger than what was searched.
+        """
+        self.density.check_coreset(found.coreset_fingerprint)
+        of_patches = patch_scores(found, self)
+        chosen = IMAGE_SCORES[self.scoring.image_score]
+        of_images = (
+            chosen.score(found, self)
+            if chosen.compares_neighbors
+            else image_scores(of_patches, self.scoring)
+        )
+        return Detection(found.image_ids, of_images, of_patches)
+
+    def detect(self, images: PatchSource, device: str = "cpu") -> Detection:
+        """Search the patches of images, then score them.
+
+        Raises:
+            InputError: As :meth:`search` and :meth:`score`.
+        """
+        return self.score(self.search(images.patches(), device))
+
+    def nearest_rows(self, n_neighbors: int) -> tuple[np.ndarray, np.ndarray]:
+        """Nearest other coreset rows of each coreset row.
+
+        Args:
+            n_neighbors: K.
+
+        Returns:
+            Squared Euclidean distances, ascending, float32, and row numbers, int64, [coreset rows, K] each.
+
+        Raises:
+            InputError: If the coreset has no more than K rows.
+        """
+        n_rows = len(self.features)
+        if n_neighbors >= n_rows:
+            msg = (
+                f"Each coreset row needs {n_neighbors} others but the coreset has {n_rows} rows: "
+                f"lower scoring.n_neighbors or raise memory_bank.coreset_ratio."
+            )
+            raise InputError(msg)
+        graph: list[np.ndarray] = self.__dict__["_graph"]
+        if not graph or graph[0].shape[1] < n_neighbors:
+            k = min(max(n_neighbors, self.scoring.max_neighbors), n_rows - 1)
+            graph[:] = nearest_other_rows(self.features, np.arange(n_rows), self.features, k)
+        return graph[0][:, :n_neighbors], graph[1][:, :n_neighbors]
+
+    def _check_neighbors(self) -> None:
+        if self.uses_alpha:
+            self.density.mean_distance(self.scoring.n_neighbors, squared=True)
+
+
+def needs_fitted_alpha(scoring: ScoringSettings) -> bool:
+    """Whether alpha is to be fitted on held-out good images."""
+    return SCORERS[scoring.scorer].uses_alpha and scoring.alpha == AUTO
+
+
+def resolve_alpha(
+    scoring: ScoringSettings, density: LocalDensity, held_out: NearestPatches | None
+) -> float:
+    """Resolve alpha to a number: fitted where that is asked for, 0 for scorers that use none.
+
+    Args:
+        scoring: Settings of the scores.
+        density: Local density of the coreset rows.
+        held_out: Good images that are not in the bank, searched in it; read by ``alpha = auto``.
+
+    Raises:
+        InputError: If it is to be fitted and the patches are of another coreset or too few.
+    """
+    if not SCORERS[scoring.scorer].uses_alpha:
+        return 0.0
+    if scoring.alpha != AUTO:
+        return float(scoring.alpha)
+    if held_out is None:
+        msg = "scoring.alpha = auto is fitted on held-out good images: give them, or give a number."
+        raise InputError(msg)
+    density.check_coreset(held_out.coreset_fingerprint)
+    return fit_alpha(
+        held_out.squared_distances[..., 0],
+        held_out.rows[..., 0],
+        density,
+        n_neighbors=scoring.n_neighbors,
+        form=scoring.form,
+    )

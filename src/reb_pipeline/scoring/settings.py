@@ -1,0 +1,88 @@
+"""Settings of the scores of patches and images."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
+
+from reb_pipeline.core.settings import Settings, one_of
+from reb_pipeline.scoring.image_scores import IMAGE_SCORES
+from reb_pipeline.scoring.ldknn import SCORE_FORMS
+from reb_pipeline.scoring.patch_scores import SCORERS
+
+AUTO = "auto"
+
+
+class ImageScoreSettings(Settings):
+    """Settings of the scores of images, whatever scored their patches."""
+
+    image_score: Annotated[str, one_of(IMAGE_SCORES)] = "block_max"
+    top_patches: int = Field(default=10, ge=1)  # patches averaged by top_k_mean
+    quantile: float = Field(default=0.99, ge=0, le=1)  # of the patch scores
+    area_threshold: float | None = (
+        None  # patch score above which a patch counts for thresholded_area
+    )
+
+    @model_validator(mode="after")
+    def _threshold_given(self) -> "ImageScoreSettings":
+        if self.image_score == "thresholded_area" and self.area_threshold is None:
+            msg = (
+                "image_score = thresholded_area needs area_threshold, the patch score to count from"
+            )
+            raise ValueError(msg)
+        return self
+
+
+class ScoringSettings(ImageScoreSettings):
+    """Settings of patch scores, image scores and anomaly maps; the defaults are the reference code's."""
+
+    scorer: Annotated[str, one_of(SCORERS)] = "ldknn"
+    max_neighbors: int = Field(default=15, ge=1)  # K_max that is searched
+    n_neighbors: int = Field(default=5, ge=1)  # K
+    alpha: Annotated[float, Field(ge=0)] | Literal["auto"] = 1.0
+    form: Annotated[str, one_of(SCORE_FORMS)] = "subtract_squared"
+    smoothing_sigma: float = Field(default=4.0, ge=0)  # px of a map of side 256
+
+    @property
+    def of_images(self) -> ImageScoreSettings:
+        """The settings of image scores alone."""
+        return ImageScoreSettings(**self.model_dump(include=set(ImageScoreSettings.model_fields)))
+
+    @property
+    def search_depth(self) -> int:
+        """Number of coreset rows to search for each patch, so that every K up to K_max can be scored."""
+        return self.max_neighbors if SCORERS[self.scorer].searches_all else 1
+
+    @field_validator("alpha", mode="wrap")
+    @classmethod
+    def _number_or_auto(cls, value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return validate(value)
+        except ValidationError:  # one for each kind of value, where the user needs one sentence
+            msg = "Input should be a number of at least 0, or auto"
+            raise ValueError(msg) from None
+
+    @model_validator(mode="after")
+    def _k_fits(self) -> "ScoringSettings":
+        fewest = SCORERS[self.scorer].min_neighbors
+        if self.n_neighbors < fewest:
+            msg = f"scorer = {self.scorer} needs n_neighbors of at least {fewest}"
+            raise ValueError(msg)
+        if self.n_neighbors > self.max_neighbors:
+            msg = f"n_neighbors = {self.n_neighbors} is above max_neighbors = {self.max_neighbors}: raise max_neighbors"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _image_score_can_be_made(self) -> "ScoringSettings":
+        if IMAGE_SCORES[self.image_score].compares_neighbors and (
+            self.scorer != "nearest" or self.n_neighbors < 2
+        ):
+            msg = f"image_score = {self.image_score} needs scorer = nearest and n_neighbors of at least 2"
+            raise ValueError(msg)
+        return self

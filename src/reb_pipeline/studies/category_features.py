@@ -1,0 +1,84 @@
+"""Features of a category's images under the network that a configuration asks for."""
+
+from typing import Any
+
+from reb_pipeline.core.content_cache import Cache
+from reb_pipeline.detectors.sources.cached import CachedFeatures
+from reb_pipeline.detectors.sources.encoder import Encoder
+from reb_pipeline.detectors.sources.images import SourceImage
+from reb_pipeline.features.adapted import BackboneWeights
+from reb_pipeline.images.resize import resize_image
+from reb_pipeline.images.samples import Samples
+from reb_pipeline.parameters.configurations import Configuration
+from reb_pipeline.studies.groups import FAINT, SYNTHETIC, few_shots, samples_of
+from reb_pipeline.studies.representations import backbone_of, synthesize
+from reb_pipeline.studies.sections import StudySections
+from reb_pipeline.studies.selection import make_faint
+
+
+class CategoryFeatures:
+    """Features of a category's images, by configuration and group of images.
+
+    Args:
+        samples: The samples of the category with the hashes of their files, see
+            :func:`reb_pipeline.images.inventory.usable_samples`.
+        sections: Its parameters; a configuration replaces some.
+        cache: Keeps features and fine-tuned backbones.
+    """
+
+    def __init__(self, samples: Samples, sections: StudySections, cache: Cache) -> None:
+        self.category = samples.category
+        self.sections = sections
+        self.cache = cache
+        self._samples = samples
+        self._backbones: dict[Any, BackboneWeights] = {}
+        self._defective: list[tuple[SourceImage, SourceImage]] = []  # plain and faint
+
+    def samples(self, configuration: Configuration, group: str) -> Samples:
+        """Select the samples of a group, see :mod:`reb_pipeline.studies.groups`, as few as the shots.
+
+        Raises:
+            InputError: If there are none, because the only good image is held out.
+        """
+        return samples_of(self._shots(configuration), group)
+
+    def of(self, configuration: Configuration, group: str) -> CachedFeatures:
+        """Features of a group's images.
+
+        Raises:
+            InputError: If the images or the network that they are asked of cannot be used.
+        """
+        if group in (SYNTHETIC, FAINT):
+            images = self._defective_images(faint=group == FAINT)
+        else:
+            images = SourceImage.of_samples(self.samples(configuration, group))
+        description = f"{self.category}: features, {configuration.backbone}, {group}"
+        return CachedFeatures(images, self._encoder(configuration), self.cache, description)
+
+    def _shots(self, configuration: Configuration) -> Samples:
+        return few_shots(self._samples, configuration.shots, configuration.seed)
+
+    def _encoder(self, configuration: Configuration) -> Encoder:
+        own = self.sections.under(configuration)
+        seen = (
+            configuration.backbone,
+            configuration.representation,
+            configuration.image_size,
+            configuration.shots,
+            configuration.seed,
+        )
+        if seen not in self._backbones:
+            self._backbones[seen] = backbone_of(own, self._shots(configuration), self.cache)
+        return Encoder(own.features, self._backbones[seen], own.compute.device)
+
+    def _defective_images(self, *, faint: bool) -> list[SourceImage]:
+        """Held-out defects of the category's own kinds, whatever the network was fine-tuned on."""
+        if not self._defective:
+            side = self.sections.features.image_size
+            _, made = synthesize(self.sections, self._samples)
+            sources = self._samples.named(made.image_ids).stream()
+            for number, (defective, (_, good)) in enumerate(zip(made.images, sources, strict=True)):
+                faded = make_faint(defective, resize_image(good, side))
+                pair = [SourceImage.of_array(f"{number}", image) for image in (defective, faded)]
+                self._defective.append((pair[0], pair[1]))
+        return [pair[faint] for pair in self._defective]

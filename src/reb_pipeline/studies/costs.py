@@ -1,0 +1,42 @@
+"""Costs of a detector: seconds to fit it, images a second, memory."""
+
+from collections.abc import Callable
+from statistics import median
+from typing import Any, TypeVar
+
+from reb_pipeline.detectors.interface import FeatureSource
+from reb_pipeline.detectors.sources.cached import CachedFeatures
+
+SPEED_IMAGES, SPEED_REPEATS = 16, 3
+T = TypeVar("T")
+
+
+def timed_fit(good: CachedFeatures, fit: Callable[[FeatureSource], T]) -> tuple[T, float]:
+    """Fit a detector on opened images, whatever the cache holds.
+
+    Returns:
+        What was fitted, and the seconds from opened images on.
+    """
+    return good.fresh().timed(fit)
+
+
+def inspection_costs(
+    images: CachedFeatures, detect: Callable[[FeatureSource], Any], nbytes: int
+) -> dict[str, float]:
+    """Measure a fitted detector on opened images.
+
+    Args:
+        images: The images, of which sixteen are taken.
+        detect: Scores images.
+        nbytes: Bytes of the detector.
+
+    Returns:
+        ``images_per_second``, the median of three rounds, and ``model_mib`` of the detector and the encoder's weights.
+    """
+    opened = images.opened(SPEED_IMAGES)
+    detect(opened)  # the first round opens networks and warms up
+    seconds = [opened.timed(detect)[1] for _ in range(SPEED_REPEATS)]
+    return {
+        "images_per_second": len(opened.image_ids) / median(seconds),
+        "model_mib": (nbytes + opened.encoder_bytes) / 2**20,
+    }
