@@ -45,7 +45,7 @@ def measure(
         for name, _, alpha in (arm for arm in ARMS if arm[1] == tuned):
             params = {**given, "seed": seed, "output_root": root, "scoring.alpha": alpha}
             run(env, {**params, "ssl_finetune.enabled": str(tuned).lower()}, rescore)
-            rescore = [f"{category}.fit_detector" for category in categories]
+            rescore = [f"{category}.ldknn_density.fit_detector" for category in categories]
             results[name] = {category: newest_metrics(root, category) for category in categories}
     return results
 

@@ -44,7 +44,7 @@ def readme_commands() -> set[str]:
 README_COMMANDS = {
     "make run": "test_plain_run_ends_with_table_and_paths",
     "make test": ".ci/run",
-    "make viz": "test_viz_build_shows_rooms_layers_and_previews",
+    "make viz": "test_viz_build_shows_boxes_layers_and_previews",
     "kedro run --env folder --params data_root=path/to/images": "test_readme_runs",
     "kedro run --env mvtec_ad": "test_all_categories",
     "kedro run --env mvtec_ad --namespaces screw": "test_readme_runs",
@@ -171,7 +171,7 @@ def test_registry_list(kedro):
     assert finished.returncode == 0
     names = (
         "ingestion", "defect_synthesis", "ssl_finetune", "memory_bank", "ldknn_density", "evaluation",
-        "full", "__default__", "selection", "studies", "studies_arms",
+        "full", "__default__", "selection", "studies", "studies_arms", "mono", "poly",
     )  # fmt: skip
     for name in names:
         assert f"- {name}\n" in finished.stdout
@@ -239,7 +239,7 @@ def test_opencv_needs_no_libgl():
         assert not needed, (file, needed)
 
 
-def test_viz_build_shows_rooms_layers_and_previews(kedro, images, tmp_path):
+def test_viz_build_shows_boxes_layers_and_previews(kedro, images, tmp_path):
     """Its exit code is 0 even when it fails, so look at what was built."""
     project = tmp_path / "project"  # of its own, so that data and build stay out of this one
     for name in ("conf", "src"):
@@ -258,8 +258,10 @@ def test_viz_build_shows_rooms_layers_and_previews(kedro, images, tmp_path):
         "reporting",
     ]  # fmt: skip
     assert main["layers"] == layers, finished.stderr
-    rooms = {node["name"] for node in main["nodes"] if node["type"] == "modularPipeline"}
-    assert {"mono", "poly"} <= rooms
+    boxes = {node["name"] for node in main["nodes"] if node["type"] == "modularPipeline"}
+    steps = ("ingestion", "ssl_finetune", "memory_bank", "ldknn_density", "evaluation")
+    assert {"mono", "poly", *(f"mono.{step}" for step in steps)} <= boxes
+    assert {pipeline["id"] for pipeline in main["pipelines"]} >= {"mono", "poly", "studies_arms"}
     previewed = set()
     for node in main["nodes"]:
         if node["type"] == "data":
@@ -275,6 +277,9 @@ def test_viz_build_shows_rooms_layers_and_previews(kedro, images, tmp_path):
         "mono.defect_gallery",
         "mono.training_curve",
         "mono.memory_bank",
+        "mono.anomaly_maps",
+        "mono.scores",
+        "mono.report",
         "mono.roc_curve",
         "mono.hardest_images",
         "metrics_mono",

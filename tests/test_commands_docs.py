@@ -59,3 +59,21 @@ def test_a_command_is_understood(line, monkeypatch):
         node_namespaces=options["namespaces"],
     )
     assert options["load_versions"].keys() <= chosen.datasets()
+
+
+@pytest.mark.parametrize(
+    "options",
+    sorted(
+        {
+            found
+            for path in PAGES
+            for found in re.findall(r"kedro viz run((?: --\w+ [\w=/]+)+)", path.read_text())
+        }
+    ),
+)
+def test_what_is_to_be_opened_in_kedro_viz_is_there(options, monkeypatch):
+    from kedro_viz.launchers.cli.run import run as viz
+
+    monkeypatch.delenv("KEDRO_ENV", raising=False)
+    asked = viz.make_context("run", shlex.split(options)).params
+    assert asked["pipeline"] in (None, *pipelines(asked["env"] or "base"))

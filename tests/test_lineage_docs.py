@@ -5,6 +5,7 @@ from collections import defaultdict
 
 import pytest
 import yaml
+from kedro.pipeline import Node
 from parse import parse
 
 from pages import DOCS, ROOT, SOURCES, names, pipelines, rows
@@ -21,11 +22,16 @@ PIPELINE_PAGES = sorted((SOURCES / "pipelines").glob("*/README.md"))
 def general(name: str) -> str:
     """The name of a node, dataset or parameter as it is for every category and study."""
     for category in CATEGORIES:
-        name = re.sub(rf"^{category}\.|(?<=^params:)(\w+)\.{category}$", r"\1", name)
+        name = re.sub(rf"^(params:)?{category}\.", r"\1", name)
         name = re.sub(rf"_{category}$", "_<category>", name)
     name = re.sub(rf"^(params:studies\.)({STUDIES})$", r"\1<study>", name)
     name = re.sub(rf"^study_({STUDIES})_", "study_<study>_", name)
     return re.sub(rf"^(measure|gather|draw)_({STUDIES})$", r"\1_<study>", name)
+
+
+def short(node: Node) -> str:
+    """The name of a node without its namespaces, as it is for every study."""
+    return general(node.name.rpartition(".")[2])
 
 
 def of_pattern(node: str, values: dict[str, str]) -> str:
@@ -38,7 +44,7 @@ def of_pattern(node: str, values: dict[str, str]) -> str:
 def lineage(name: str) -> dict[str, tuple[set[str], set[str]]]:
     """Inputs and outputs of each node of a registered pipeline."""
     return {
-        general(node.name): (set(map(general, node.inputs)), set(map(general, node.outputs)))
+        short(node): (set(map(general, node.inputs)), set(map(general, node.outputs)))
         for node in pipelines()[name].nodes
     }
 
@@ -76,7 +82,7 @@ def test_the_catalog_page_names_the_nodes_that_write_each_dataset():
                 for dataset in datasets:
                     for pattern in catalog:
                         if found := parse(pattern, dataset):
-                            nodes[pattern].add(of_pattern(general(node.name), found.named))
+                            nodes[pattern].add(of_pattern(short(node), found.named))
                             break
     for name in catalog.keys() - {"_output_root"}:
         cell = listed[name][3]

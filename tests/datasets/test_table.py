@@ -11,7 +11,7 @@ def test_preview_of_lists_and_numbers_is_json(tmp_path):
         {
             "id": ["a", "b"],
             "mask_paths": [["x.png", "y.png"], []],
-            "score": [1.5, np.nan],
+            "score": [1.23456789, np.nan],
             "n": [1, 2],
         }
     )
@@ -23,6 +23,6 @@ def test_preview_of_lists_and_numbers_is_json(tmp_path):
     assert json.loads(json.dumps(preview)) == {
         "index": [0],
         "columns": ["id", "mask_paths", "score", "n"],
-        "data": [["a", "['x.png' 'y.png']", 1.5, 1]],
+        "data": [["a", "['x.png' 'y.png']", 1.235, 1]],
     }
     assert list(dataset.load()["mask_paths"].iloc[0]) == ["x.png", "y.png"]

@@ -102,8 +102,10 @@ def changed(section: str, **values: Any) -> dict[str, Any]:
 
 def test_every_category_gets_every_section() -> None:
     expanded = expand_parameters(RAW, ["screw", "wood"])
-    for section in CATEGORY_SECTIONS:
-        assert expanded[section] == {"screw": RAW[section], "wood": RAW[section]}
+    sections = {section: RAW[section] for section in CATEGORY_SECTIONS}
+    assert expanded["screw"] == sections | {"category": "screw"}
+    assert expanded["wood"] == sections | {"category": "wood"}
+    assert expanded.keys() == {"screw", "wood", *(RAW.keys() - CATEGORY_SECTIONS.keys())}
     assert expanded["summary"] == RAW["summary"]
     assert expanded["seed"] == 0
 
@@ -112,16 +114,17 @@ def test_a_category_s_own_values_come_on_top() -> None:
     own = {"wood": {"n_neighbors": 9, "alpha": 0.5}, "screw": None}
     raw = changed("scoring", per_category=own)
     before = deepcopy(raw)
-    expanded = expand_parameters(raw, ["screw", "wood"])["scoring"]
-    assert expanded == {"screw": RAW["scoring"], "wood": RAW["scoring"] | own["wood"]}
+    expanded = expand_parameters(raw, ["screw", "wood"])
+    assert expanded["screw"]["scoring"] == RAW["scoring"]
+    assert expanded["wood"]["scoring"] == RAW["scoring"] | own["wood"]
     assert raw == before
 
 
 def test_a_category_may_change_one_number_of_a_budget() -> None:
     raw = changed("ssl_finetune", per_category={"wood": {"demo": {"updates": 5}}})
-    expanded = expand_parameters(raw, ["screw", "wood"])["ssl_finetune"]
-    assert expanded["screw"]["demo"] == BUDGET
-    assert expanded["wood"]["demo"] == BUDGET | {"updates": 5}
+    expanded = expand_parameters(raw, ["screw", "wood"])
+    assert expanded["screw"]["ssl_finetune"]["demo"] == BUDGET
+    assert expanded["wood"]["ssl_finetune"]["demo"] == BUDGET | {"updates": 5}
 
 
 @pytest.mark.parametrize(
@@ -284,10 +287,11 @@ def test_budgets_are_in_the_yaml_alone() -> None:
 
 
 def test_defaults_are_those_of_the_base_environment() -> None:
-    parameters = ProjectConfigLoader(str(CONF), env="base", **LOADER_ARGS)["parameters"]
+    loader = ProjectConfigLoader(str(CONF), env="base", **LOADER_ARGS)
     for section in ("defect_synthesis", "ssl_finetune"):
         model = CATEGORY_SECTIONS[section]
-        for values in parameters[section].values():
+        for category in loader.categories:
+            values = loader["parameters"][category][section]
             assert model.model_validate(values) == model()
 
 
@@ -305,7 +309,7 @@ def test_engine_and_tiles_decide_the_features() -> None:
 
 @pytest.mark.parametrize(("given", "meant"), [("auto", "auto"), (0, 0.0), ("0.5", 0.5)])
 def test_alpha_is_a_number_or_auto(given: Any, meant: float | str) -> None:
-    scoring = expand_parameters(changed("scoring", alpha=given), ["screw"])["scoring"]["screw"]
+    scoring = expand_parameters(changed("scoring", alpha=given), ["screw"])["screw"]["scoring"]
     assert ScoringSettings(**scoring).alpha == meant
 
 
@@ -330,10 +334,10 @@ def test_grids_become_configurations() -> None:
 def test_environments_of_the_project_expand(env: str) -> None:
     loader = ProjectConfigLoader(str(CONF), env=env, **LOADER_ARGS)
     parameters = loader["parameters"]
-    for section, model in CATEGORY_SECTIONS.items():
-        assert list(parameters[section]) == loader.categories
-        for values in parameters[section].values():
-            model.model_validate(values)
+    for category in loader.categories:
+        assert parameters[category].keys() == {*CATEGORY_SECTIONS, "category"}
+        for section, model in CATEGORY_SECTIONS.items():
+            model.model_validate(parameters[category][section])
 
 
 def test_categories_must_be_names(tmp_path: Path) -> None:
@@ -343,3 +347,12 @@ def test_categories_must_be_names(tmp_path: Path) -> None:
         loader = ProjectConfigLoader(str(tmp_path), env="base", **LOADER_ARGS)
         with pytest.raises(InputError, match="of environment 'base' cannot be used: list at least"):
             _ = loader.categories
+
+
+@pytest.mark.parametrize("name", ["studies", "seed"])
+def test_a_category_is_no_name_of_parameters_of_all(tmp_path: Path, name: str) -> None:
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base/globals.yml").write_text(f"categories: [screw, {name}]")
+    loader = ProjectConfigLoader(str(tmp_path), env="base", **LOADER_ARGS)
+    with pytest.raises(InputError, match=f"'{name}' of environment 'base' cannot be used: param"):
+        _ = loader.categories

@@ -1,7 +1,6 @@
 """`scoring.alpha: auto`: fitted to held-out good images, said in the log and above the density figure."""
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -86,7 +85,7 @@ def test_one_good_image_runs_but_not_with_auto(run_project, tmp_path):
 
     figure = read_json(out / "08_reporting/screw", "density_figure.json")
     assert [trace["name"] for trace in figure["data"]][2:] == ["α = 1"]
-    again = {"from_nodes": ["screw.fit_detector"], "namespaces": ["screw"]}
+    again = {"from_nodes": ["screw.ldknn_density.fit_detector"], "namespaces": ["screw"]}
     auto = {**params, "scoring": {"alpha": "auto"}}
     with pytest.raises(InputError, match=r"alpha = auto needs at least 200 .* there are 0: give"):
         run_project("mvtec_ad", auto, **again)
@@ -118,4 +117,4 @@ def test_held_out_patches_of_another_coreset_are_refused():
     with pytest.raises(InputError, match=refusal):
         detector.score(nearest)
     with pytest.raises(InputError, match=refusal):
-        draw_density(scores, SimpleNamespace(category="screw"), nearest, nearest, detector)
+        draw_density(scores, nearest, nearest, detector, "screw")

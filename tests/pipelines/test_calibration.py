@@ -66,12 +66,12 @@ def test_the_split_calibrates(run_project, elpv, messages_of):
 
     # Another rate needs no new search.
     params["calibration"] = {"false_alarm_rate": 0.5}
-    run_project("elpv", params, from_nodes=["mono.calibrate"], **MONO)
+    run_project("elpv", params, from_nodes=["mono.calibration.calibrate"], **MONO)
     assert read_calibration(out).image_threshold == np.sort(calibration.image_scores)[-2]
     assert len(list((out / "06_models/mono/calibration_patches.npz").iterdir())) == 1
 
     # The default rate needs more images.
-    run_project("elpv", elpv, from_nodes=["mono.calibrate"], **MONO)
+    run_project("elpv", elpv, from_nodes=["mono.calibration.calibrate"], **MONO)
     few = read_calibration(out)
     assert few.image_threshold == few.pixel_threshold == math.inf
     assert messages[2:] == [f"mono: {few.statement()}"]
@@ -123,7 +123,7 @@ def test_copies_of_training_images_and_other_folders(run_project, elpv, tmp_path
         with pytest.raises(
             InputError, match=r"not those of calibration.folder = .*: run the pipeline"
         ):
-            run_project("elpv", params, from_nodes=["mono.calibrate"], **MONO)
+            run_project("elpv", params, from_nodes=["mono.calibration.calibrate"], **MONO)
 
 
 def test_training_images_are_warned_of(run_project, tmp_path, messages_of):

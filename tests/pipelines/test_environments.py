@@ -122,8 +122,8 @@ def test_steps_run_one_by_one_and_leave_a_manifest(run_project, tmp_path):
     assert backbones == [manifest["inputs"]["screw.backbone"]]
     assert manifest["inputs"]["screw.raw_images"]["filepath"] == str(root)
     assert manifest["outputs"]["metrics_screw"] == manifest["run_id"]
-    assert manifest["parameters"]["features"]["screw"]["image_size"] == 64
-    assert manifest["parameters"]["memory_bank"]["screw"]["seed"] == 0
+    assert manifest["parameters"]["screw"]["features"]["image_size"] == 64
+    assert manifest["parameters"]["screw"]["memory_bank"]["seed"] == 0
     assert manifest["packages"]["kedro"].startswith("1.7")
     assert manifest["run"]["namespaces"] == ["screw"]
 
@@ -134,9 +134,15 @@ def test_another_alpha_needs_no_new_search(run_project, tmp_path):
     run_project("mvtec_ad", params, namespaces=["screw"])
     plain = {**params, "scoring": {"alpha": 0.0, "n_neighbors": 3}}
 
-    with pytest.raises(InputError, match=r"fitted with .*n_neighbors = 9, not 3: run from fit_det"):
-        run_project("mvtec_ad", plain, from_nodes=["screw.score_images"], namespaces=["screw"])
-    out = run_project("mvtec_ad", plain, from_nodes=["screw.fit_detector"], namespaces=["screw"])
+    with pytest.raises(
+        InputError, match=r"fitted with .*n_neighbors = 9, not 3: run from .*fit_det"
+    ):
+        run_project(
+            "mvtec_ad", plain, from_nodes=["screw.evaluation.score_images"], namespaces=["screw"]
+        )
+    out = run_project(
+        "mvtec_ad", plain, from_nodes=["screw.ldknn_density.fit_detector"], namespaces=["screw"]
+    )
 
     scores = [
         pd.read_parquet(version / "scores.parquet")["image_score"]
@@ -156,7 +162,7 @@ def test_scorers_share_a_search_that_is_deep_enough(run_project, tmp_path):
         given = {**params, "scoring": {"n_neighbors": 4, **scoring}}
         run_project("mvtec_ad", given, namespaces=["screw"], **selection)
 
-    again = {"from_nodes": ["screw.fit_detector"]}
+    again = {"from_nodes": ["screw.ldknn_density.fit_detector"]}
     with pytest.raises(
         InputError, match=r"scorer knn .* 1 were kept: run the pipelines ldknn_dens"
     ):

@@ -77,7 +77,9 @@ def test_good_images_become_verdicts(run_project, screw):
 
     # Another fusion needs no training and no forward pass.
     params = {**screw, "feature_reconstruction": {**FEATURE, "fusion": "sum"}}
-    run_project("mvtec_ad", params, from_nodes=["screw.fuse_residual_maps"], **AGAIN)
+    run_project(
+        "mvtec_ad", params, from_nodes=["screw.feature_reconstruction.fuse_residual_maps"], **AGAIN
+    )
     total = load(out, "feature_reconstruction_maps", MAPS).patch_scores
     np.testing.assert_allclose(total, residuals.levels.sum(axis=1), rtol=1e-5)
     assert versions(models, "feature_decoder.safetensors") == 1
@@ -85,7 +87,12 @@ def test_good_images_become_verdicts(run_project, screw):
 
 
 def test_what_does_not_fit_the_decoder_is_refused(run_project, screw):
-    run_project("mvtec_ad", screw, **RECONSTRUCT, to_nodes=["screw.train_feature_decoder"])
+    run_project(
+        "mvtec_ad",
+        screw,
+        **RECONSTRUCT,
+        to_nodes=["screw.feature_reconstruction.train_feature_decoder"],
+    )
     other_loss = {**screw, "feature_reconstruction": {**FEATURE, "loss": "squared"}}
     other_size = {**screw, "features": {**SMALL["features"], "image_size": 96}}
     for params, sentence in (
@@ -93,7 +100,12 @@ def test_what_does_not_fit_the_decoder_is_refused(run_project, screw):
         (other_size, "with image_size = 64, not 96: run the pipeline feature_reconstruction again"),
     ):
         with pytest.raises(InputError, match=sentence):
-            run_project("mvtec_ad", params, from_nodes=["screw.reconstruct_features"], **AGAIN)
+            run_project(
+                "mvtec_ad",
+                params,
+                from_nodes=["screw.feature_reconstruction.reconstruct_features"],
+                **AGAIN,
+            )
 
     reweighted = {"scorer": "nearest", "image_score": "reweighted"}
     with pytest.raises(
@@ -102,7 +114,7 @@ def test_what_does_not_fit_the_decoder_is_refused(run_project, screw):
         run_project(
             "mvtec_ad",
             {**screw, "scoring": reweighted},
-            from_nodes=["screw.reconstruct_features"],
+            from_nodes=["screw.feature_reconstruction.reconstruct_features"],
             **AGAIN,
         )
 
@@ -110,7 +122,7 @@ def test_what_does_not_fit_the_decoder_is_refused(run_project, screw):
 def test_an_interrupted_training_ends_with_the_same_bytes(
     run_project, screw, tmp_path, monkeypatch
 ):
-    until = {**RECONSTRUCT, "to_nodes": ["screw.train_feature_decoder"]}
+    until = {**RECONSTRUCT, "to_nodes": ["screw.feature_reconstruction.train_feature_decoder"]}
     out = run_project("mvtec_ad", screw, **until)
     write, writes = Checkpoint.write, []
 
@@ -125,7 +137,7 @@ def test_an_interrupted_training_ends_with_the_same_bytes(
     other = tmp_path / "other"
     shutil.copytree(out / "03_primary", other / "03_primary")
     params = {**screw, "output_root": str(other)}
-    train = {**AGAIN, "to_nodes": ["screw.train_feature_decoder"]}
+    train = {**AGAIN, "to_nodes": ["screw.feature_reconstruction.train_feature_decoder"]}
     with pytest.raises(KeyboardInterrupt):
         run_project("mvtec_ad", params, **train)
     run_project("mvtec_ad", params, **train)

@@ -22,8 +22,11 @@ BANK = [
     "ingestion", "defect_synthesis", "ssl_finetune", "memory_bank", "ldknn_density", "evaluation"
 ]  # fmt: skip
 WANTED = [
-    "mono.score_images", "mono.fuse_residual_maps", "mono.compute_hybrid_metrics", "mono.draw_comparison"
-]  # fmt: skip
+    "mono.evaluation.score_images",
+    "mono.feature_reconstruction.fuse_residual_maps",
+    "mono.hybrid.compute_hybrid_metrics",
+    "mono.hybrid.draw_comparison",
+]
 MONO = {"namespaces": ["mono"]}
 
 
@@ -78,7 +81,9 @@ def test_both_detectors_count(run_project, tmp_path):
     kept = [line for line in lines if scores["path"].iloc[0] not in line]
     (root / "labels.csv").write_text("".join(kept))
     again = {"pipeline_names": ["ingestion", "feature_reconstruction"], **MONO}
-    run_project("elpv", params, to_nodes=["mono.reconstruct_features"], **again)
+    run_project(
+        "elpv", params, to_nodes=["mono.feature_reconstruction.reconstruct_features"], **again
+    )
     with pytest.raises(
         InputError, match=r"images of the memory bank \(\d+\) and of the feature rec"
     ):

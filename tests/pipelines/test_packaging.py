@@ -22,7 +22,7 @@ STEPS = [
     "ingestion", "defect_synthesis", "ssl_finetune", "memory_bank", "ldknn_density", "calibration"
 ]  # fmt: skip
 PACKAGING = {"pipeline_names": ["packaging"], "namespaces": ["pushpins"]}
-CHECK = {"pipeline_names": ["packaging"], "node_names": ["pushpins.check_package"]}
+CHECK = {"pipeline_names": ["packaging"], "node_names": ["pushpins.packaging.check_package"]}
 
 
 @pytest.fixture
@@ -83,18 +83,18 @@ def test_what_does_not_belong_together_is_refused(run_project, params):
     for changed, message in (
         (
             {"scoring": {"n_neighbors": 4}},
-            "detector was fitted with scoring.n_neighbors = 45, not 4: run from fit_detector",
+            "detector was fitted with scoring.n_neighbors = 45, not 4: run from the category",
         ),
         ({"features": {**params["features"], "neck": "paper"}}, "was made with neck = 'reference'"),
     ):
         with pytest.raises(InputError, match=message):
             run_project("mvtec_loco", {**params, **changed}, **PACKAGING)
     again = {**params, "memory_bank": {"coreset_ratio": 0.1}}
-    run_project("mvtec_loco", again, node_names=["pushpins.select_coreset"])
-    detector = {"node_names": ["pushpins.fit_detector"]}
+    run_project("mvtec_loco", again, node_names=["pushpins.memory_bank.select_coreset"])
+    detector = {"node_names": ["pushpins.ldknn_density.fit_detector"]}
     with pytest.raises(InputError, match="local density is that of another coreset"):
         run_project("mvtec_loco", again, **detector)
-    run_project("mvtec_loco", again, node_names=["pushpins.measure_local_density"])
+    run_project("mvtec_loco", again, node_names=["pushpins.ldknn_density.measure_local_density"])
     run_project("mvtec_loco", again, **detector)
     with pytest.raises(InputError, match="The calibration is that of another coreset"):
         run_project("mvtec_loco", again, **PACKAGING)

@@ -61,8 +61,15 @@ def test_three_models_are_trained_compared_and_drawn(run_project, params):
     # A model of its own budget, the others as they are; an image score that knows neighbours is refused.
     of_pixels = {"pipeline_names": ["pixel_reconstruction"]}
     small = {**params, "pixel_reconstruction": {**BUDGET, "image_size": 40, "loss": "ssim"}}
-    run_project("folder", small, **of_pixels, node_names=["part.train_skip_autoencoder"])
-    run_project("folder", params, **of_pixels, node_names=["part.score_pixel_models"])
+    run_project(
+        "folder",
+        small,
+        **of_pixels,
+        node_names=["part.pixel_reconstruction.train_skip_autoencoder"],
+    )
+    run_project(
+        "folder", params, **of_pixels, node_names=["part.pixel_reconstruction.score_pixel_models"]
+    )
     table = pd.read_parquet(newest(out / "08_reporting/part", "pixel_reconstruction_table.parquet"))
     assert table["loss"].tolist() == ["l2", "l2", "ssim"]
     scoring = {"image_score": "reweighted", "scorer": "nearest"}
@@ -71,5 +78,5 @@ def test_three_models_are_trained_compared_and_drawn(run_project, params):
             "folder",
             {**params, "scoring": scoring},
             **of_pixels,
-            node_names=["part.score_pixel_models"],
+            node_names=["part.pixel_reconstruction.score_pixel_models"],
         )

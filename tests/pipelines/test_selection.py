@@ -73,7 +73,7 @@ def test_a_run_takes_over_what_was_chosen(run_project, params, opened):
     run_project("folder", merged, to_outputs=["part.scores"])
     used = read_json(out / "08_reporting", "run_manifest.json")["parameters"]
     for section, values in selected.items():
-        assert values["per_category"]["part"].items() <= used[section]["part"].items()
+        assert values["per_category"]["part"].items() <= used["part"][section].items()
     scores = pd.read_parquet(newest(folder, "scores.parquet"))
     assert scores["label"].nunique() == 2
 

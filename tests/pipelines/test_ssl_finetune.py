@@ -107,7 +107,10 @@ def test_what_does_not_fit_the_backbone_is_refused(run_project, tmp_path):
         InputError, match=rf"with weights = '{first.fingerprint}', not .*run the pipeline memory_ba"
     ):
         run_project(
-            "folder", params, pipeline_names=["evaluation"], to_nodes=["part.search_memory_bank"]
+            "folder",
+            params,
+            pipeline_names=["evaluation"],
+            to_nodes=["part.evaluation.search_memory_bank"],
         )
 
 

@@ -23,13 +23,15 @@ def versions(folder):
 
 def test_parts_save_and_load_one_version(run_project, given, monkeypatch):
     monkeypatch.setenv("KEDRO_RUN_ID", RUN_ID)
-    out = run_project(params=given, node_names=["mono.inspect_images"])
+    out = run_project(params=given, node_names=["mono.ingestion.inspect_images"])
     inventory = out / "02_intermediate/mono/inventory.parquet"
     newer = inventory / "2999-01-01T00.00.00.000Z"  # another run's, and none that can be read
     newer.mkdir()
     (newer / "inventory.parquet").write_text("nothing")
 
-    run_project(params=given, node_names=["mono.audit_samples", "mono.index_samples"])
+    run_project(
+        params=given, node_names=["mono.ingestion.audit_samples", "mono.ingestion.index_samples"]
+    )
 
     assert versions(out / "02_intermediate/mono/audit.json") == {RUN_ID}
     assert versions(out / "03_primary/mono/samples.parquet") == {RUN_ID}
@@ -43,7 +45,7 @@ def test_parts_save_and_load_one_version(run_project, given, monkeypatch):
 def test_a_part_can_be_repeated(run_project, given, monkeypatch):
     monkeypatch.setenv("KEDRO_RUN_ID", RUN_ID)
     for _ in range(2):
-        out = run_project(params=given, node_names=["mono.inspect_images"])
+        out = run_project(params=given, node_names=["mono.ingestion.inspect_images"])
     assert versions(out / "02_intermediate/mono/inventory.parquet") == {RUN_ID}
 
 
@@ -51,7 +53,9 @@ def test_what_is_missing_of_a_run_is_asked_of_that_run(run_project, given, monke
     selection = {"pipeline_names": ["ingestion"], "namespaces": ["mono"]}
     older = run_project(params=given, **selection)  # leaves an output of every node
     monkeypatch.setenv("KEDRO_RUN_ID", RUN_ID)
-    run_project(params=given, node_names=["mono.inspect_images", "mono.audit_samples"])
+    run_project(
+        params=given, node_names=["mono.ingestion.inspect_images", "mono.ingestion.audit_samples"]
+    )
     shutil.rmtree(older / f"02_intermediate/mono/audit.json/{RUN_ID}")
     inventory = older / f"02_intermediate/mono/inventory.parquet/{RUN_ID}/inventory.parquet"
     before = inventory.stat().st_mtime_ns

@@ -14,7 +14,6 @@ from sklearn.metrics import roc_auc_score
 
 from plain_configuration import configuration
 from reb_pipeline.parameters.loader import LOADER_ARGS, ProjectConfigLoader
-from reb_pipeline.parameters.per_category import CATEGORY_SECTIONS
 from reb_pipeline.studies.selection import CRITERIA, as_parameters, criteria, make_faint, mean_ranks
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -122,10 +121,10 @@ def test_a_reconstruction_becomes_its_own_section(tmp_path, chosen, sections):
     found = parameters_of(conf)
 
     for section, values in sections.items():
-        assert values.items() <= found[section]["poly"].items()
+        assert values.items() <= found["poly"][section].items()
     if chosen.detector != "hybrid":
         assert "memory_bank" not in selected
-        assert found["scoring"]["poly"]["scorer"] == usual["scoring"]["poly"]["scorer"]
+        assert found["poly"]["scoring"]["scorer"] == usual["poly"]["scoring"]["scorer"]
 
 
 @pytest.mark.parametrize(
@@ -148,14 +147,13 @@ def test_an_environment_takes_the_choice_over(tmp_path, chosen):
 
     found = parameters_of(conf)
 
-    assert found["scoring"]["poly"]["scorer"] == chosen.detector
+    assert found["poly"]["scoring"]["scorer"] == chosen.detector
     for section, names in (
         ("scoring", ["n_neighbors", "alpha", "form", "image_score"]),
         ("memory_bank", ["distance", "coreset_ratio"]),
         ("features", ["image_size"]),
     ):
         for name in names:
-            assert found[section]["poly"][name] == getattr(chosen, name)
-    assert found["ssl_finetune"]["poly"]["enabled"] == (chosen.representation != "imagenet")
-    for section in CATEGORY_SECTIONS:
-        assert found[section]["mono"] == usual[section]["mono"]
+            assert found["poly"][section][name] == getattr(chosen, name)
+    assert found["poly"]["ssl_finetune"]["enabled"] == (chosen.representation != "imagenet")
+    assert found["mono"] == usual["mono"]

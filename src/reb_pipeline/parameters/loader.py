@@ -10,7 +10,7 @@ from kedro.utils import find_kedro_project
 
 from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.core.moved import present_path
-from reb_pipeline.parameters.per_category import expand_parameters
+from reb_pipeline.parameters.per_category import FREE_NAMES, SHARED_SECTIONS, expand_parameters
 
 CONF_SOURCE = "conf"
 LOADER_ARGS: dict[str, Any] = {
@@ -48,6 +48,13 @@ class ProjectConfigLoader(OmegaConfigLoader):
                 f"looks like a number."
             )
             raise InputError(msg)
+        for name in names:
+            if name in (*SHARED_SECTIONS, *FREE_NAMES):
+                msg = (
+                    f"The category {name!r} of environment {self.env or self.base_env!r} cannot be used: parameters of "
+                    f"all categories have this name; rename it under `categories:` in its globals.yml, and its folder."
+                )
+                raise InputError(msg)
         return list(names)
 
     def __getitem__(self, key: str) -> Any:

@@ -61,14 +61,16 @@ def expand_parameters(raw: dict[str, Any], categories: Iterable[str]) -> dict[st
         categories: The categories of the environment.
 
     Returns:
-        ``{section: {category: {name: value}}}`` for the sections of a category; the others as they are.
+        ``{category: {section: {name: value}}}`` for the sections of a category, its name as ``category`` beside them;
+        the others as they are.
 
     Raises:
         InputError: In one sentence, for the first section, name, value or category that cannot be used.
     """
     categories = list(categories)
     check_known(raw, [*CATEGORY_SECTIONS, *SHARED_SECTIONS, *FREE_NAMES], "Parameter section")
-    expanded = dict(raw)
+    shared = {name: raw[name] for name in (*SHARED_SECTIONS, *FREE_NAMES) if name in raw}
+    own_sections: dict[str, Any] = {category: {"category": category} for category in categories}
     for section, model in SHARED_SECTIONS.items():
         _validate(model, _mapping(raw.get(section), section), section)
     for section, model in CATEGORY_SECTIONS.items():
@@ -76,13 +78,12 @@ def expand_parameters(raw: dict[str, Any], categories: Iterable[str]) -> dict[st
         per_category = f"{section}.{PER_CATEGORY}"
         overrides = _mapping(defaults.pop(PER_CATEGORY, None), per_category)
         check_known(overrides, categories, f"Category of {per_category}")
-        expanded[section] = {}
         for category in categories:
             own = _mapping(overrides.get(category), f"{per_category}.{category}")
             values = cast("dict[str, Any]", OmegaConf.to_container(OmegaConf.merge(defaults, own)))
             _validate(model, values, section)
-            expanded[section][category] = values
-    return expanded
+            own_sections[category][section] = values
+    return shared | own_sections
 
 
 def _mapping(value: Any, name: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Typed parameters: one model a section of ``conf/*/parameters.yml``.
 
-A category's own copy of a section reaches the nodes as ``params:<section>.<category>``: its defaults with the
+A category's own copy of a section reaches the nodes as ``params:<category>.<section>``: its defaults with the
 category's own values, given under ``per_category``, on top; see :mod:`reb_pipeline.parameters.per_category`.
 """
 

@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from kedro.pipeline import Pipeline
 
 from reb_pipeline.parameters.loader import categories
+from reb_pipeline.parameters.per_category import SHARED_SECTIONS
 
+CATEGORY = "params:category"  # its name
 COMPUTE = "params:compute"
 ALL_PARAMETERS = "parameters"  # of all categories, under one name in every namespace
 GPU = "gpu"  # tag of nodes that are faster on one
@@ -13,30 +15,32 @@ GPU = "gpu"  # tag of nodes that are faster on one
 TOLERATES_MISSING_DATA = "tolerates_missing_data"
 
 
-def per_category(
-    template: Pipeline,
-    sections: Iterable[str] = (),
-    outputs: Iterable[str] = (),
-    shared: Iterable[str] = (),
-) -> Pipeline:
-    """Copy ``template`` into the namespace of each category.
+def per_category(box: str, template: Pipeline, outputs: Iterable[str] = ()) -> Pipeline:
+    """Copy ``template`` into the namespace of each category, as one box of it in Kedro-Viz.
+
+    Names of datasets and parameters start with the category, ``screw.samples`` and ``params:screw.scoring``; sections
+    of the parameters that belong to all categories keep their names.
 
     Args:
-        template: Nodes that speak of ``samples``, ``memory_bank``, …; they become ``screw.samples``, ….
-        sections: Sections of the parameters that differ by category: ``params:scoring`` becomes
-            ``params:scoring.screw``.
+        box: Namespace within that of the category, the name of the pipeline: the node ``calibrate`` becomes
+            ``screw.calibration.calibrate``.
+        template: Nodes that speak of ``samples``, ``memory_bank``, ``params:scoring``, ….
         outputs: Datasets that other categories are compared with: ``metrics`` becomes ``metrics_screw``.
-        shared: Parameters that are the same for all categories, such as ``params:studies``.
     """
+    boxed = Pipeline(template, namespace=box, prefix_datasets_with_namespace=False)
     return Pipeline(
         [
             Pipeline(
-                template,
+                boxed,
                 namespace=category,
-                parameters={f"params:{name}": f"params:{name}.{category}" for name in sections}
-                | {name: name for name in shared},
+                parameters=set(filter(_is_shared, template.inputs())),
                 outputs={name: f"{name}_{category}" for name in outputs},
             )
             for category in categories()
         ]
     )
+
+
+def _is_shared(name: str) -> bool:
+    prefix, _, section = name.partition(":")
+    return prefix == "params" and section.split(".")[0] in SHARED_SECTIONS

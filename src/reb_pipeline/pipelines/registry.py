@@ -1,4 +1,4 @@
-"""Every pipeline of the project by name: the packages beside this module, and each study."""
+"""Every pipeline of the project by name: the packages beside this module, each study, and each category."""
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
@@ -7,17 +7,22 @@ from pkgutil import iter_modules
 from kedro.pipeline import Pipeline
 
 from reb_pipeline import pipelines
+from reb_pipeline.parameters.loader import categories
 
 DEFAULT, DEFAULT_PIPELINE = "__default__", "full"
 STUDY = "studies_"  # before the name of a study
 
 
 def pipeline_names() -> list[str]:
-    """Names of all pipelines."""
+    """Names of all pipelines; the one of a category is its part of the default pipeline."""
     from reb_pipeline.pipelines.studies import STUDIES
 
-    packages = [module.name for module in iter_modules(pipelines.__path__) if module.ispkg]
-    return [DEFAULT, *packages, *(f"{STUDY}{name}" for name in STUDIES)]
+    names = [DEFAULT, *_packages(), *(f"{STUDY}{name}" for name in STUDIES)]
+    return [*names, *(category for category in categories() if category not in names)]
+
+
+def _packages() -> list[str]:
+    return [module.name for module in iter_modules(pipelines.__path__) if module.ispkg]
 
 
 class Registry(Mapping[str, Pipeline]):
@@ -28,23 +33,25 @@ class Registry(Mapping[str, Pipeline]):
 
     def __getitem__(self, name: str) -> Pipeline:
         if name not in self._made:
-            self._made[name] = _create(name)
+            self._made[name] = self._create(name)
         return self._made[name]
+
+    def _create(self, name: str) -> Pipeline:
+        from reb_pipeline.pipelines.studies import STUDIES
+
+        if name == DEFAULT:
+            return self[DEFAULT_PIPELINE]
+        if name in _packages():
+            pipeline: Pipeline = import_module(f"{pipelines.__name__}.{name}").create_pipeline()
+            return pipeline
+        if name.startswith(STUDY) and name.removeprefix(STUDY) in STUDIES:
+            return STUDIES[name.removeprefix(STUDY)]()
+        if name in categories():
+            return self[DEFAULT_PIPELINE].only_nodes_with_namespaces([name])
+        raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(pipeline_names())
 
     def __len__(self) -> int:
         return len(pipeline_names())
-
-
-def _create(name: str) -> Pipeline:
-    if name not in pipeline_names():
-        raise KeyError(name)
-    if name.startswith(STUDY):
-        from reb_pipeline.pipelines.studies import STUDIES
-
-        return STUDIES[name.removeprefix(STUDY)]()
-    package = DEFAULT_PIPELINE if name == DEFAULT else name
-    pipeline: Pipeline = import_module(f"{pipelines.__name__}.{package}").create_pipeline()
-    return pipeline

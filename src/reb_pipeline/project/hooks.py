@@ -14,6 +14,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import AbstractVersionedDataset, MemoryDataset
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.parameters.loader import categories
 from reb_pipeline.pipelines.namespaces import ALL_PARAMETERS, COMPUTE, TOLERATES_MISSING_DATA
 
 if TYPE_CHECKING:
@@ -88,10 +89,8 @@ class PreflightHooks:
         """Check that each folder of images that parameters name belongs to one category."""
         for section, (folder_of, purpose) in FOLDERS.items():
             belongs_to: dict[str, str] = {}
-            for name in sorted(pipeline.inputs()):
-                if not name.startswith(f"params:{section}."):
-                    continue
-                category = name.removeprefix(f"params:{section}.")
+            for name in sorted(_parameters_of(section, pipeline)):
+                category = name.removeprefix("params:").removesuffix(f".{section}")
                 folder = folder_of(catalog[name].load(), category)
                 if folder is None:
                     continue
@@ -132,13 +131,12 @@ class PreflightHooks:
             params = DefectSynthesisSettings.model_validate(catalog[name].load())
             saliency_estimator(params.saliency, params.saliency_source)
             params.textures()
-        for name in pipeline.inputs():
-            if name.startswith("params:calibration."):
-                folder = catalog[name].load().folder
-                if folder is not None:
-                    from reb_pipeline.images.folder import list_images
+        for name in _parameters_of("calibration", pipeline):
+            folder = catalog[name].load().folder
+            if folder is not None:
+                from reb_pipeline.images.folder import list_images
 
-                    list_images(folder)
+                list_images(folder)
 
     @staticmethod
     def _check_backbones(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
@@ -147,7 +145,7 @@ class PreflightHooks:
             for node in pipeline.nodes
             if any(output.endswith((".backbone", ".feature_decoder")) for output in node.outputs)
             for name in node.inputs
-            if name.startswith("params:features.")
+            if _is_parameter(name) and name.endswith(".features")
         ]
         if used:
             import torch
@@ -164,11 +162,19 @@ class PreflightHooks:
                 torch.set_num_threads(threads)
 
 
+def _parameters_of(section: str, pipeline: "Pipeline") -> set[str]:
+    """Names of the parameters of a section, one for each category that a node reads."""
+    return {
+        name for name in pipeline.inputs() if _is_parameter(name) and name.endswith(f".{section}")
+    }
+
+
 def _read_for_categories(section: str, pipeline: "Pipeline") -> set[str]:
     """Names of the parameters of a section, by category, that nodes read alone or with all others."""
-    alone = {name for name in pipeline.inputs() if name.startswith(f"params:{section}.")}
     with_others = {node.namespace for node in pipeline.nodes if ALL_PARAMETERS in node.inputs}
-    return alone | {f"params:{section}.{category}" for category in with_others if category}
+    return _parameters_of(section, pipeline) | {
+        f"params:{namespace.split('.')[0]}.{section}" for namespace in with_others if namespace
+    }
 
 
 def _is_tolerated(name: str, pipeline: "Pipeline") -> bool:
@@ -219,7 +225,7 @@ class ManifestHooks:
                 },
                 "outputs": outputs,
                 "parameters": self._parameters,
-                "weights": _weights_files(self._parameters["features"]),
+                "weights": _weights_files(self._parameters),
                 "commit": _commit(),
                 "python": sys.version.split()[0],
                 "packages": {
@@ -288,9 +294,9 @@ def _source(dataset: Any, version: str | None) -> Any:
     return version or {key: str(value) for key, value in dataset._describe().items()}
 
 
-def _weights_files(features: dict[str, dict[str, Any]]) -> dict[str, str]:
+def _weights_files(parameters: dict[str, dict[str, Any]]) -> dict[str, str]:
     """SHA-256 of every local file of weights."""
-    files = {Path(section["weights"]) for section in features.values()}
+    files = {Path(parameters[category]["features"]["weights"]) for category in categories()}
     return {
         str(file): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in sorted(files)

@@ -12,7 +12,7 @@ from kedro.io.core import VERSION_FORMAT, generate_timestamp
 
 from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.parameters.loader import categories
-from reb_pipeline.pipelines.registry import pipeline_names
+from reb_pipeline.pipelines.registry import DEFAULT, Registry, pipeline_names
 from reb_pipeline.project.hooks import MANIFEST
 from reb_pipeline.project.runners.versions import keep_to_one_version
 
@@ -48,12 +48,13 @@ class ProjectSession(KedroSession):
         """Run as Kedro does.
 
         Raises:
-            InputError: If a pipeline is not there, or a namespace is no category of the environment.
+            InputError: If a pipeline, category, namespace or node is not there.
         """
-        check_known(kwargs.get("pipeline_names") or [], pipeline_names(), "Pipeline")
         self._get_config_loader()  # makes the environment's list of categories the one in use
+        check_known(kwargs.get("pipeline_names") or [], pipeline_names(), "Pipeline")
         namespaces = [name.split(".")[0] for name in kwargs.get("namespaces") or []]
         check_known(namespaces, categories(), "Category")
+        _check_parts(**kwargs)
         return super().run(*args, **kwargs)
 
 
@@ -65,6 +66,25 @@ class PartHooks:
         """Keep to the versions of the run; the manifest alone has one of its own, because every part leaves one."""
         keep_to_one_version(pipeline, catalog)
         catalog[MANIFEST]._version = Version(None, generate_timestamp())
+
+
+def _check_parts(**run: Any) -> None:
+    """Check that the pipelines of a run have the namespaces and nodes that it is limited to."""
+    namespaces = run.get("namespaces") or []
+    nodes = [
+        name
+        for option in ("from_nodes", "to_nodes", "node_names")
+        for name in run.get(option) or []
+    ]
+    if not namespaces and not nodes:
+        return
+    registry = Registry()
+    there = [
+        node for name in run.get("pipeline_names") or [DEFAULT] for node in registry[name].nodes
+    ]
+    boxes = {node.namespace for node in there if node.namespace}
+    check_known(namespaces, sorted(boxes | {box.split(".")[0] for box in boxes}), "Namespace")
+    check_known(nodes, [node.name for node in there], "Node")
 
 
 def _check_version(run_id: str) -> None:

@@ -148,8 +148,8 @@ class MemoryBankDetector:
             used = getattr(self.scoring, name)
             if used != wanted:
                 msg = (
-                    f"The detector was fitted with scoring.{name} = {used!r}, not {wanted!r}: run from fit_detector "
-                    f"on, or set scoring.{name} back."
+                    f"The detector was fitted with scoring.{name} = {used!r}, not {wanted!r}: run from the "
+                    f"category's node ldknn_density.fit_detector on, or set scoring.{name} back."
                 )
                 raise InputError(msg)
 

@@ -79,7 +79,7 @@ class StudySections:
         """
         names = [one.name for one in fields(cls) if one.name in CATEGORY_SECTIONS]
         sections: dict[str, Any] = {
-            name: validated(CATEGORY_SECTIONS[name], parameters[name][category], name)
+            name: validated(CATEGORY_SECTIONS[name], parameters[category][name], name)
             for name in names
         }
         return cls(

@@ -78,10 +78,16 @@ def test_every_node_is_a_task_and_all_save_one_version(kedro, load_tasks, tmp_pa
     assert settings["dag_id"] == "reb-pipeline-base-ingestion"
     assert settings["schedule"] == "@daily"
     assert len(tasks) == 6
-    assert tasks["mono-index-samples"].after == {"mono-inspect-images", "mono-audit-samples"}
+    assert tasks["mono-ingestion-index-samples"].after == {
+        "mono-ingestion-inspect-images",
+        "mono-ingestion-audit-samples",
+    }
     dag_run = SimpleNamespace(run_after=datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC))
     order = TopologicalSorter({name: task.after for name, task in tasks.items()})
-    for name in (*order.static_order(), "mono-audit-samples"):  # Airflow repeats what failed
+    for name in (
+        *order.static_order(),
+        "mono-ingestion-audit-samples",
+    ):  # Airflow repeats what failed
         tasks[name].run(tasks[name].selection, dag_run=dag_run)
     saved = [file for file in out.rglob("*.*/*Z/*") if file.name != "run_manifest.json"]
     assert len(saved) == 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from abc import abstractmethod
 from collections import Counter
 from pathlib import PurePosixPath
@@ -18,7 +19,7 @@ from reb_pipeline.images.folder import IMAGE_SUFFIXES
 if TYPE_CHECKING:
     import os
 
-    from kedro_datasets._typing import TablePreview
+    from kedro_datasets._typing import ImagePreview
 
 
 class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
@@ -101,20 +102,25 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
                 f"images where {type(self).__name__} expects them: check that it has this layout."
             )
 
-    def preview(self, nrows: int = 20) -> TablePreview:
-        """Count the images of each split and defect type.
+    def preview(self, n: int = 12) -> ImagePreview:
+        """Show the first image of each split and defect type, with the number of images.
 
         Args:
-            nrows: Most rows to show.
+            n: Most images to show.
         """
-        counts = Counter((s.split, s.label, s.defect_type) for s in self.load().samples)
-        keys = sorted(counts, key=lambda key: (SPLITS.index(key[0]), *key[1:]))[:nrows]
-        rows = [[split, kind, counts[split, label, kind]] for split, label, kind in keys]
-        return {  # type: ignore[return-value,unused-ignore]
-            "index": list(range(len(rows))),
-            "columns": ["split", "defect_type", "images"],
-            "data": rows,
-        }
+        from reb_pipeline.images.thumbnails import thumbnail_sheet
+
+        images = self.load()
+        groups: dict[tuple[int, int, str], list[Sample]] = {}
+        for sample in images.samples:
+            key = (SPLITS.index(sample.split), sample.label, sample.defect_type)
+            groups.setdefault(key, []).append(sample)
+        shown = [groups[key] for key in sorted(groups)[:n]]
+        sheet = thumbnail_sheet(
+            (f"{s[0].split} {s[0].defect_type} {len(s)}", images.open_image(s[0].path))
+            for s in shown
+        )
+        return base64.b64encode(sheet).decode()  # type: ignore[return-value,unused-ignore]
 
     @abstractmethod
     def _good_images(self) -> list[str]:

@@ -42,15 +42,14 @@ def create_pipeline() -> Pipeline:
             ),
         ]
     )
-    sections = ["bank_update", "ingestion", "features", "memory_bank", "scoring"]
     fitted = [
-        f"{category}.{node}"
+        f"{category}.ldknn_density.{node}"
         for category in categories()
         for node in ("search_held_out_images", "fit_detector")
     ]
     return Pipeline(
         [
-            per_category(template, sections, shared=[COMPUTE]),
+            per_category("bank_update", template),
             ldknn_density.create_pipeline().only_nodes(*fitted),
             calibration.create_pipeline(),
         ]

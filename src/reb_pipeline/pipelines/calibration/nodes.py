@@ -23,13 +23,13 @@ logger = logging.getLogger(__name__)
 
 def search_calibration_images(
     samples: pd.DataFrame,
-    raw_images: ImageCollection,
     backbone: BackboneWeights,
     detector: MemoryBankDetector,
     held_out_patches: NearestPatches,
     features: FeatureSettings,
     params: CalibrationParams,
     compute: ComputeParams,
+    category: str,
 ) -> NearestPatches:
     """Find the nearest coreset rows of every patch of the folder's images; without one take held-out good images."""
     if params.folder is None:
@@ -40,7 +40,7 @@ def search_calibration_images(
     from reb_pipeline.images.samples import Samples
 
     folder = params.folder
-    images = loose_images(folder, raw_images.category)
+    images = loose_images(folder, category)
     _warn_of_known_images(images, samples, detector.bank.image_ids, folder)
     good = ImageFeatures.of_samples(
         Samples(images.table, images),
@@ -53,13 +53,13 @@ def search_calibration_images(
 
 
 def calibrate(
-    raw_images: ImageCollection,
     calibration_patches: NearestPatches,
     held_out_patches: NearestPatches,
     detector: MemoryBankDetector,
     features: FeatureSettings,
     scoring: ScoringSettings,
     params: CalibrationParams,
+    category: str,
 ) -> tuple[Calibration, Any]:
     """Score good images as `evaluation` scores test images, keep the scores, and say what they promise."""
     from reb_pipeline.figures.calibration import calibration_figure
@@ -88,8 +88,8 @@ def calibrate(
         scoring=scoring.model_dump(mode="json"),
         mean_features=calibration_patches.mean_features,
     )
-    _log_promise(raw_images.category, calibration)
-    title = f"{raw_images.category}: calibration by {len(image_ids)} good images"
+    _log_promise(category, calibration)
+    title = f"{category}: calibration by {len(image_ids)} good images"
     return calibration, calibration_figure(calibration, title)
 
 

@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from reb_pipeline.pipelines.calibration.nodes import calibrate, search_calibration_images
-from reb_pipeline.pipelines.namespaces import COMPUTE, GPU, per_category
+from reb_pipeline.pipelines.namespaces import CATEGORY, COMPUTE, GPU, per_category
 
 
 def create_pipeline() -> Pipeline:
@@ -14,13 +14,13 @@ def create_pipeline() -> Pipeline:
                 search_calibration_images,
                 [
                     "samples",
-                    "raw_images",
                     "backbone",
                     "detector",
                     "held_out_patches",
                     "params:features",
                     "params:calibration",
                     COMPUTE,
+                    CATEGORY,
                 ],
                 "calibration_patches",
                 name="search_calibration_images",
@@ -29,17 +29,17 @@ def create_pipeline() -> Pipeline:
             Node(
                 calibrate,
                 [
-                    "raw_images",
                     "calibration_patches",
                     "held_out_patches",
                     "detector",
                     "params:features",
                     "params:scoring",
                     "params:calibration",
+                    CATEGORY,
                 ],
                 ["calibration", "calibration_figure"],
                 name="calibrate",
             ),
         ]
     )
-    return per_category(template, ["features", "scoring", "calibration"], shared=[COMPUTE])
+    return per_category("calibration", template)

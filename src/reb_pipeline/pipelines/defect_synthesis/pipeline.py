@@ -31,4 +31,4 @@ def create_pipeline() -> Pipeline:
             Node(draw_gallery, good_images, "defect_gallery", name="draw_gallery"),
         ]
     )
-    return per_category(template, sections=["features", "defect_synthesis"])
+    return per_category("defect_synthesis", template)

@@ -18,4 +18,4 @@ def create_pipeline() -> Pipeline:
             )
         ]
     )
-    return per_category(template, sections=["drift"])
+    return per_category("drift", template)

@@ -52,10 +52,10 @@ def score_images(
 
 def draw_density(
     scores: pd.DataFrame,
-    raw_images: ImageCollection,
     nearest_patches: NearestPatches,
     held_out_patches: NearestPatches,
     detector: MemoryBankDetector,
+    category: str,
 ) -> Any:
     """Draw how far good patches and the farthest anomalous ones are from the bank, over its local density."""
     from reb_pipeline.figures.density import density_figure, farthest_patches
@@ -68,7 +68,7 @@ def draw_density(
     tested = density_and_distance(nearest_patches, local_density, n_neighbors)
     labels = scores.set_index("id").loc[nearest_patches.image_ids, "label"].to_numpy()
     anomalous = farthest_patches(*(axis[labels == 1] for axis in tested))
-    title = f"{raw_images.category}: distance of patches over local density"
+    title = f"{category}: distance of patches over local density"
     if detector.uses_alpha:
         title += f", alpha = {detector.alpha:.2f}"
     return density_figure(

@@ -11,7 +11,7 @@ from reb_pipeline.pipelines.evaluation.nodes import (
     search_memory_bank,
     summarize,
 )
-from reb_pipeline.pipelines.namespaces import COMPUTE, GPU, per_category
+from reb_pipeline.pipelines.namespaces import CATEGORY, COMPUTE, GPU, per_category
 
 
 def create_pipeline() -> Pipeline:
@@ -48,13 +48,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 draw_density,
-                [
-                    "scores",
-                    "raw_images",
-                    "nearest_patches",
-                    "held_out_patches",
-                    "detector",
-                ],
+                ["scores", "nearest_patches", "held_out_patches", "detector", CATEGORY],
                 "density_figure",
                 name="draw_density",
             ),
@@ -72,13 +66,10 @@ def create_pipeline() -> Pipeline:
             ),
         ]
     )
-    sections = ["features", "scoring", "evaluation"]
     comparison = Node(
         summarize,
         ["params:summary", *(f"metrics_{category}" for category in categories())],
         ["summary", "summary_figure"],
         name="summarize",
     )
-    return Pipeline(
-        [per_category(template, sections, outputs=["metrics"], shared=[COMPUTE]), comparison]
-    )
+    return Pipeline([per_category("evaluation", template, outputs=["metrics"]), comparison])

@@ -89,8 +89,5 @@ def create_pipeline() -> Pipeline:
         ]
     )
     return per_category(
-        template,
-        ["features", "feature_reconstruction", "scoring", "evaluation"],
-        outputs=["feature_reconstruction_metrics"],
-        shared=[COMPUTE],
+        "feature_reconstruction", template, outputs=["feature_reconstruction_metrics"]
     )

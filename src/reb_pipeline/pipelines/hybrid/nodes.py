@@ -6,7 +6,6 @@ import pandas as pd
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.features.settings import FeatureSettings
-from reb_pipeline.images.collection import ImageCollection
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches
 from reb_pipeline.reconstruction.residual_maps import ResidualMaps
 from reb_pipeline.reconstruction.settings import FeatureReconstructionSettings
@@ -48,11 +47,11 @@ def fuse_detectors(
     return table, detection.anomaly_maps(features.image_size, scoring.smoothing_sigma)
 
 
-def draw_comparison(scores: pd.DataFrame, raw_images: ImageCollection) -> Any:
+def draw_comparison(scores: pd.DataFrame, category: str) -> Any:
     """Draw the scores of test images by both detectors."""
     from reb_pipeline.figures.comparison import comparison_figure
 
-    title = f"{raw_images.category}: memory bank and feature reconstruction"
+    title = f"{category}: memory bank and feature reconstruction"
     return comparison_figure(scores, ("memory_bank", "feature_reconstruction"), title)
 
 

@@ -4,7 +4,7 @@ from kedro.pipeline import Node, Pipeline
 
 from reb_pipeline.pipelines.evaluation.nodes import compute_metrics
 from reb_pipeline.pipelines.hybrid.nodes import draw_comparison, fuse_detectors
-from reb_pipeline.pipelines.namespaces import per_category
+from reb_pipeline.pipelines.namespaces import CATEGORY, per_category
 
 
 def create_pipeline() -> Pipeline:
@@ -35,14 +35,10 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 draw_comparison,
-                ["hybrid_scores", "raw_images"],
+                ["hybrid_scores", CATEGORY],
                 "hybrid_comparison",
                 name="draw_comparison",
             ),
         ]
     )
-    return per_category(
-        template,
-        ["features", "feature_reconstruction", "scoring", "evaluation"],
-        outputs=["hybrid_metrics"],
-    )
+    return per_category("hybrid", template, outputs=["hybrid_metrics"])

@@ -21,4 +21,4 @@ def create_pipeline() -> Pipeline:
             ),
         ]
     )
-    return per_category(template, sections=["ingestion"])
+    return per_category("ingestion", template)

@@ -18,4 +18,4 @@ def create_pipeline() -> Pipeline:
             )
         ]
     )
-    return per_category(template, sections=["inspection"])
+    return per_category("inspection", template)

@@ -51,4 +51,4 @@ def create_pipeline() -> Pipeline:
             ),
         ]
     )
-    return per_category(template, ["features", "scoring"], shared=[COMPUTE])
+    return per_category("ldknn_density", template)

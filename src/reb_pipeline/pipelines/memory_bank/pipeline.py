@@ -33,4 +33,4 @@ def create_pipeline() -> Pipeline:
             ),
         ]
     )
-    return per_category(template, sections=["features", "memory_bank"], shared=[COMPUTE])
+    return per_category("memory_bank", template)

@@ -33,4 +33,4 @@ def create_pipeline() -> Pipeline:
             ),
         ]
     )
-    return per_category(template, sections=["features", "scoring"], shared=[COMPUTE])
+    return per_category("packaging", template)

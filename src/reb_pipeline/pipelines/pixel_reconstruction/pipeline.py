@@ -72,5 +72,4 @@ def create_pipeline() -> Pipeline:
             ),
         ]
     )
-    sections = ["features", "pixel_reconstruction", "scoring", "evaluation"]
-    return per_category(template, sections, shared=[COMPUTE])
+    return per_category("pixel_reconstruction", template)

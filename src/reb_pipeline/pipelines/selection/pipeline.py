@@ -30,5 +30,5 @@ def create_pipeline() -> Pipeline:
         Node(write_parameters, candidates, "selected_parameters", name="write_parameters"),
         Node(draw_selection, candidates, "selection_figure", name="draw_selection"),
     ]
-    ranked = per_category(template, outputs=["selection_candidates"], shared=[PARAMS])
+    ranked = per_category("selection", template, outputs=["selection_candidates"])
     return Pipeline([ranked, Pipeline(comparison)])

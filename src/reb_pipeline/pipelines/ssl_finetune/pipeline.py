@@ -35,6 +35,4 @@ def create_pipeline() -> Pipeline:
             ),
         ]
     )
-    return per_category(
-        template, sections=["features", "defect_synthesis", "ssl_finetune"], shared=[COMPUTE]
-    )
+    return per_category("ssl_finetune", template)

@@ -33,7 +33,7 @@ def selection_pipeline() -> Pipeline:
         Node(gather_choices, of_categories(RESULTS), TABLE, name="gather_choices"),
         Node(draw_choices, TABLE, FIGURE, name="draw_choices"),
     ]
-    measured = per_category(Pipeline([measure]), outputs=[RESULTS], shared=[PARAMS])
+    measured = per_category("studies", Pipeline([measure]), outputs=[RESULTS])
     return Pipeline([measured, Pipeline(comparison)])
 
 

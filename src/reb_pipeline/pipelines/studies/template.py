@@ -35,7 +35,7 @@ def study_pipeline(name: str, draw: Callable[..., Any]) -> Pipeline:
         ),
         Node(draw, table, f"study_{name}_figure", name=f"draw_{name}"),
     ]
-    measured = per_category(Pipeline([measure]), outputs=[results], shared=[params])
+    measured = per_category("studies", Pipeline([measure]), outputs=[results])
     return Pipeline([measured, Pipeline(comparison)])
 
 

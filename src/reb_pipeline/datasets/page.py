@@ -1,0 +1,27 @@
+"""HTML pages that Kedro-Viz can show."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from kedro_datasets.text import TextDataset
+
+if TYPE_CHECKING:
+    from kedro_datasets._typing import HTMLPreview
+
+_BODY = re.compile(r"<body>(.*)</body>", re.DOTALL)
+# Scripts, which Kedro-Viz leaves out, and what they fill.
+_SCRIPTED = re.compile(r"<(script|style|noscript|main|dialog)\b.*?</\1>", re.DOTALL)
+
+
+class PageDataset(TextDataset):
+    """Kedro's text dataset for HTML pages, with a preview."""
+
+    def preview(self) -> HTMLPreview:
+        """The page without its scripts and what they draw: titles, texts, tables and images."""
+        page = self.load()
+        body = _BODY.search(page)
+        text = _SCRIPTED.sub("", body[1] if body else page)
+        # Kedro-Viz takes underscores and line breaks for Markdown's.
+        return " ".join(text.replace("_", " ").split())  # type: ignore[return-value,unused-ignore]

@@ -1,0 +1,136 @@
+"""Namespaces of categories and, within them, of pipelines: the boxes that Kedro-Viz shows."""
+
+import ast
+import inspect
+import textwrap
+import warnings
+from pathlib import Path
+
+import pytest
+from kedro.pipeline import Pipeline
+
+import miniatures
+from conftest import ROOT, SMALL, newest, read_json
+from pages import pipelines
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.parameters import loader
+from reb_pipeline.pipelines import registry
+
+SCREW = {"namespaces": ["screw"]}
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    """Make an environment the one in use."""
+    monkeypatch.setattr(loader, "_active", None)
+    return lambda env, conf=ROOT / "conf": loader.ProjectConfigLoader(
+        str(conf), env=env, **loader.LOADER_ARGS
+    )
+
+
+@pytest.mark.parametrize("env", ["base", "mvtec_ad", "folder"])
+def test_no_namespace_is_interrupted(env, environment):
+    environment(env)
+    made = registry.Registry()
+    with warnings.catch_warnings(action="error"):
+        both = sum((made[name] for name in made if name != "bank_update"), Pipeline([]))
+        made["bank_update"]
+    assert {"ingestion", "evaluation", "packaging"} <= {
+        node.namespace.split(".")[1] for node in both.nodes if node.namespace
+    }
+
+
+def test_a_node_is_in_the_box_of_its_package():
+    for node in pipelines()["full"].nodes + pipelines()["bank_update"].nodes:
+        package = inspect.getmodule(node.func).__name__.split(".")[-2]
+        if node.namespace:
+            assert node.namespace in (f"mono.{package}", f"poly.{package}")
+            assert not any(
+                name.startswith(f"{node.namespace}.") for name in [*node.inputs, *node.outputs]
+            )
+        else:
+            assert node.name == "summarize"
+
+
+def test_no_node_reads_images_for_the_name_of_their_category():
+    for pipeline in pipelines().values():
+        for node in pipeline.nodes:
+            argument = dict(
+                zip(node.inputs, inspect.signature(node.func).parameters, strict=False)
+            ).get(f"{node.name.split('.')[0]}.raw_images")
+            if argument is None:
+                continue
+            tree = ast.parse(textwrap.dedent(inspect.getsource(node.func)))
+            for_its_name = [
+                at.value for at in ast.walk(tree)
+                if isinstance(at, ast.Attribute) and at.attr == "category"
+            ]  # fmt: skip
+            uses = [
+                at for at in ast.walk(tree)
+                if isinstance(at, ast.Name) and at.id == argument and at not in for_its_name
+            ]  # fmt: skip
+            assert uses, node.name
+
+
+def test_a_category_is_a_pipeline(environment):
+    environment("mvtec_ad")
+    made = registry.Registry()
+    names = list(made)
+    assert set(loader.categories()) <= set(names)
+    assert len(names) == len(set(names)) == len(made)
+    named = [node.name for node in made["full"].nodes if node.name.startswith("screw.")]
+    assert [node.name for node in made["screw"].nodes] == named
+    assert len(named) == 20
+    with pytest.raises(KeyError):
+        made["scrw"]
+
+
+def test_a_pipeline_goes_before_a_category_of_its_name(environment, tmp_path: Path):
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base/globals.yml").write_text("categories: [drift, studies_of_mine]")
+    environment("base", tmp_path)
+    made = registry.Registry()
+    assert list(made).count("drift") == 1
+    assert {node.name for node in made["drift"].nodes} == {
+        "drift.drift.report_drift", "studies_of_mine.drift.report_drift"
+    }  # fmt: skip
+    assert "studies_of_mine.ingestion.inspect_images" in {
+        node.name for node in made["studies_of_mine"].nodes
+    }
+
+
+def test_one_box_of_one_category_is_run(run_project, tmp_path):
+    params = {"data_root": str(miniatures.make_mvtec_ad(tmp_path / "images")), **SMALL}
+    out = run_project("mvtec_ad", params, pipeline_names=["screw"])
+    assert newest(out / "08_reporting/screw", "report.html").is_file()
+    assert not (out / "08_reporting/summary.parquet").exists()
+
+    again = {**params, "calibration": {"false_alarm_rate": 0.3}}
+    run_project("mvtec_ad", again, namespaces=["screw.calibration"])
+
+    manifest = read_json(out / "08_reporting", "run_manifest.json")
+    assert manifest["nodes"] == [
+        "screw.calibration.search_calibration_images", "screw.calibration.calibrate"
+    ]  # fmt: skip
+    assert len(list((out / "06_models/screw/calibration.npz").iterdir())) == 2
+    assert len(list((out / "06_models/screw/memory_bank.npz").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("selection", "sentence"),
+    [
+        (
+            {"namespaces": ["screw.calibrtion"]},
+            r"Namespace 'screw.calibrtion' .*'screw.calibration'",
+        ),
+        ({"namespaces": ["screw.drift"]}, r"Namespace 'screw.drift' is unknown"),
+        ({"from_nodes": ["screw.calibrate"]}, r"Node .* mean 'screw.calibration.calibrate'\?"),
+        ({"node_names": ["screw.fit_detector"]}, r"mean 'screw.ldknn_density.fit_detector'\?"),
+        ({"to_nodes": ["screw.score_images"]}, r"mean 'screw.evaluation.score_images'\?"),
+        ({"pipeline_names": ["scrw"]}, r"Pipeline 'scrw' is unknown: did you mean 'screw'"),
+    ],
+)
+def test_what_is_not_there_is_said_with_what_is(run_project, tmp_path, selection, sentence):
+    with pytest.raises(InputError, match=sentence):
+        run_project("mvtec_ad", **selection)
+    assert not (tmp_path / "out").exists()

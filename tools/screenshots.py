@@ -1,0 +1,156 @@
+"""Take the screenshots of docs/images/lineage_*.png: python tools/screenshots.py [--params output_root=RESULTS].
+
+It opens Kedro-Viz by the commands of docs/lineage.md, with the results of the last `kedro run`. It needs Playwright
+(`pip install -e .[test]`) and Chromium (Debian's `apt-get install chromium`).
+"""
+
+import argparse
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+IMAGES = ROOT / "docs/images"
+PORT = 4199
+START_SECONDS = 300
+SETTLE_MILLISECONDS = 4000  # until Kedro-Viz has moved everything to its place
+CHROMIUM_FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+# What Kedro-Viz keeps in the browser.
+SETTINGS = {
+    "theme": "light",
+    "showFeatureHints": False,
+    "visible": {"graph": True, "sidebar": False, "miniMap": False},
+}
+PREVIEWED = ("mono.raw_images", "mono.defect_gallery", "mono.anomaly_maps", "mono.report")
+
+
+@contextmanager
+def kedro_viz(*options: str) -> Iterator[str]:
+    """Start Kedro-Viz, give its address, and end it."""
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "kedro",
+            "viz",
+            "run",
+            "--no-browser",
+            "--port",
+            str(PORT),
+            *options,
+        ],
+        cwd=ROOT,
+        env=os.environ | {"DO_NOT_TRACK": "1"},
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        address = f"http://127.0.0.1:{PORT}"
+        wait_for(f"{address}/api/main")
+        yield address
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
+
+def wait_for(url: str) -> None:
+    """Wait until an address answers."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=START_SECONDS):
+                return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
+
+
+@contextmanager
+def browser_page(width: int, height: int, **settings: object) -> Iterator[Page]:
+    """Open a page of a browser of a size in pixels, with settings of Kedro-Viz beside the usual ones."""
+    with sync_playwright() as playwright:
+        chromium = shutil.which("chromium")
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        page = browser.new_page(viewport={"width": width, "height": height})
+        kept = json.dumps(json.dumps(SETTINGS | settings))
+        page.add_init_script(f"localStorage.setItem('KedroViz', {kept})")
+        yield page
+        browser.close()
+
+
+def photograph(page: Page, address: str, *boxes: str) -> bytes:
+    """Take a picture of a graph, after boxes in it were opened one after the other."""
+    page.goto(address)
+    page.wait_for_timeout(SETTLE_MILLISECONDS)
+    page.add_style_tag(content=".update-reminder, [class*='update-reminder'] { display: none }")
+    for box in boxes:
+        page.locator(f".pipeline-node[data-id='{box}']").click()
+        page.wait_for_timeout(SETTLE_MILLISECONDS)
+    page.mouse.move(0, 0)
+    return page.screenshot()
+
+
+def photograph_previews(page: Page, address: str) -> bytes:
+    """Take a picture of what Kedro-Viz tells of some datasets, side by side."""
+    panels = []
+    for name in PREVIEWED:
+        page.goto(f"{address}/?pid=mono&sn={name}")
+        page.locator(".pipeline-metadata__link").wait_for()
+        page.wait_for_timeout(SETTLE_MILLISECONDS)
+        panel = page.locator(".pipeline-metadata").screenshot()
+        panels.append(Image.open(io.BytesIO(panel)))
+    sheet = Image.new("RGB", (sum(panel.width for panel in panels), panels[0].height))
+    left = 0
+    for panel in panels:
+        sheet.paste(panel, (left, 0))
+        left += panel.width
+    file = io.BytesIO()
+    sheet.save(file, "PNG")
+    return file.getvalue()
+
+
+def save(name: str, png: bytes) -> None:
+    """Save a picture in few colours, a fraction of the size."""
+    image = Image.open(io.BytesIO(png)).convert("RGB").quantize(128)
+    image.save(IMAGES / f"lineage_{name}.png", optimize=True)
+
+
+def main() -> None:
+    """Take all screenshots."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--params", default="", help="parameters of the run whose results are shown"
+    )
+    given = ("--params", parser.parse_args().params)
+    with kedro_viz(*given) as address:
+        with browser_page(1400, 700) as page:
+            save("default", photograph(page, f"{address}/?pid=__default__"))
+        with browser_page(1300, 820) as page:
+            save("previews", photograph_previews(page, address))
+    with (
+        kedro_viz("--env", "mvtec_ad", "--pipeline", "screw") as address,
+        browser_page(1000, 1250) as page,
+    ):
+        save("mvtec_ad", photograph(page, address, "screw"))
+    with (
+        kedro_viz("--env", "mvtec_ad", "--pipeline", "studies_arms") as address,
+        browser_page(1300, 900, orientation="horizontal") as page,
+    ):
+        save("studies", photograph(page, address))
+
+
+if __name__ == "__main__":
+    main()
