@@ -3,18 +3,28 @@
 import dataclasses
 import re
 from importlib import import_module
+from itertools import product
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 import yaml
 
+from catalog_entries import layer, resolver
 from pages import DOCS, PAGES, ROOT, names, rows
 from reb_pipeline.metrics.registry import METRICS
+from reb_pipeline.parameters import loader
+from reb_pipeline.parameters.configurations import PIXEL_DETECTORS
 from reb_pipeline.parameters.per_category import CATEGORY_SECTIONS, FREE_NAMES, SHARED_SECTIONS
+from reb_pipeline.pipelines.registry import Registry
 from reb_pipeline.pipelines.studies import STUDIES
+from reb_pipeline.project.hooks import MANIFEST
 
-BASE = yaml.safe_load((ROOT / "conf/base/parameters.yml").read_text())
+BASE = {
+    section: values
+    for file in (ROOT / "conf/base").glob("parameters*.yml")
+    for section, values in yaml.safe_load(file.read_text()).items()
+}
 PARAMETERS = [
     (section, name)
     for section, model in {**CATEGORY_SECTIONS, **SHARED_SECTIONS}.items()
@@ -23,7 +33,7 @@ PARAMETERS = [
 
 
 # In the place of a default that is too long for a cell; what is compared is told by the study's page.
-GRIDS = "[grids](../conf/base/parameters.yml)"
+GRIDS = "[grids](../conf/base/parameters_studies.yml)"
 
 
 def read(name: str) -> str:
@@ -48,8 +58,16 @@ def test_parameter_is_explained_with_its_default(section: str, name: str) -> Non
 
 
 def test_no_other_parameter_is_explained() -> None:
-    explained = {name for name in rows(read("parameters.md")) if "." in name and "*" not in name}
+    names = {name for name in rows(read("parameters.md")) if "." in name and "*" not in name}
+    explained = {name for name in names if not name.endswith(".yml")}  # a file of the parameters
     assert explained == {f"{section}.{name}" for section, name in PARAMETERS}
+
+
+def test_every_section_is_listed_with_its_file() -> None:
+    listed = rows(read("parameters.md"))
+    for file in (ROOT / "conf/base").glob("parameters*.yml"):
+        sections = re.findall(r"`(\w+)`", listed[file.name][0])
+        assert sections == list(yaml.safe_load(file.read_text())), file.name
 
 
 def test_seed_and_places_are_explained() -> None:
@@ -58,13 +76,19 @@ def test_seed_and_places_are_explained() -> None:
     assert explained["seed"][1].strip("`") == str(BASE["seed"])
 
 
-def test_every_dataset_is_listed_with_its_layer_and_file() -> None:
-    listed = rows(read("catalog.md"))
-    catalog = yaml.safe_load((ROOT / "conf/base/catalog.yml").read_text())
-    catalog.pop("_output_root")  # a place, no dataset
-    for name, entry in catalog.items():
-        layer, file = listed[name][:2]
-        assert layer == entry["metadata"]["kedro-viz"]["layer"], name
+def test_every_dataset_is_listed_with_its_layer_and_file(monkeypatch) -> None:
+    monkeypatch.setattr(loader, "_active", None)  # whatever environment was there comes back
+    catalog, listed = resolver(), {}
+    table = read("catalog.md").partition("\n## Datasets\n")[2].partition("\n#")[0]
+    for name, cells in rows(table).items():
+        for study, model in product([*STUDIES, "selection"], PIXEL_DETECTORS):
+            values = {"category": "mono", "study": study, "model": model}
+            listed[name.format_map(values)] = [cell.format_map(values) for cell in cells[:2]]
+    used = set().union(*(pipeline.datasets() for pipeline in Registry().values()))
+    used = {n for n in used if not n.startswith(("params:", "parameters")) and "poly" not in n}
+    for name in {*used, MANIFEST}:
+        entry, (place, file) = catalog.resolve_pattern(name), listed[name]
+        assert place == layer(entry), name
         if "filepath" in entry:
             assert entry["filepath"].endswith("/" + file.strip("`")), name
 
@@ -78,11 +102,11 @@ def test_every_field_of_a_record_is_explained():
             latest = explained.setdefault(record[0], [])
         latest += fields
     catalog = yaml.safe_load((ROOT / "conf/base/catalog.yml").read_text())
-    catalog.pop("_output_root")  # a place, no dataset
     records = {
         entry["record"]
-        for entry in catalog.values()
-        if entry["type"].endswith((".ArraysDataset", ".AnomalyMapsDataset"))
+        for name, entry in catalog.items()
+        if not name.startswith("_")  # which are parts of entries
+        and entry["type"].endswith((".ArraysDataset", ".AnomalyMapsDataset"))
     }
     stored = {}
     for module, _, name in (record.rpartition(".") for record in records):

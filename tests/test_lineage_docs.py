@@ -8,6 +8,7 @@ import yaml
 from kedro.pipeline import Node
 from parse import parse
 
+from catalog_entries import resolver
 from pages import DOCS, ROOT, SOURCES, names, pipelines, rows
 from reb_pipeline.parameters.studies import StudiesParams, StudyParams
 
@@ -75,16 +76,20 @@ def test_every_node_is_described():
 def test_the_catalog_page_names_the_nodes_that_write_each_dataset():
     listed = rows((DOCS / "catalog.md").read_text())
     catalog = yaml.safe_load((ROOT / "conf/base/catalog.yml").read_text())
+    entries = {
+        name for name in catalog if not name.startswith("_")
+    }  # the others are parts of entries
+    match = resolver().match_dataset_pattern
     written, read = defaultdict(set), defaultdict(set)
     for pipeline in pipelines().values():
         for node in pipeline.nodes:
             for datasets, nodes in ((node.outputs, written), (node.inputs, read)):
                 for dataset in datasets:
-                    for pattern in catalog:
-                        if found := parse(pattern, dataset):
-                            nodes[pattern].add(of_pattern(short(node), found.named))
-                            break
-    for name in catalog.keys() - {"_output_root"}:
+                    pattern = dataset if dataset in entries else match(dataset)
+                    if pattern:
+                        found = parse(pattern, dataset)
+                        nodes[pattern].add(of_pattern(short(node), found.named if found else {}))
+    for name in entries:
         cell = listed[name][3]
         if same := re.match(r"as `(\w+)`", cell):
             assert "{category}." + same[1] in listed, name

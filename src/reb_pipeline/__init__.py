@@ -1,12 +1,12 @@
-"""Learns what good parts look like and marks what deviates: the REB method as a Kedro project."""
+"""REB as a Kedro project: learns the appearance of good parts from images, and marks deviations."""
 
 import os
 
 from reb_pipeline.core import moved
 
-# PyTorch and FAISS bring a pool of threads each; idle threads that spin would take the cores from the other pool.
+# PyTorch and FAISS have a thread pool each; spinning idle threads would take the cores from the other pool.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# OpenCV's threads do not survive a fork: the processes of ParallelRunner would wait for them for ever.
+# OpenCV's threads do not survive a fork: processes of ParallelRunner would wait for them for ever.
 os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
 
 __version__ = "0.1.0"

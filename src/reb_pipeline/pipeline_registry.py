@@ -1,4 +1,4 @@
-"""All pipelines of the project."""
+"""Registry of all pipelines of the project."""
 
 from collections.abc import Mapping
 
@@ -8,5 +8,5 @@ from reb_pipeline.pipelines.registry import Registry
 
 
 def register_pipelines() -> Mapping[str, Pipeline]:
-    """Every pipeline under its own name; plain ``kedro run`` runs ``full``."""
+    """Register every pipeline under its name; plain ``kedro run`` runs ``full``."""
     return Registry()

@@ -11,7 +11,7 @@ from reb_pipeline.project.session import ProjectSession
 atomic.register()
 sys.excepthook = print_input_error
 
-# Kedro calls the last one first: a run that cannot work is refused before anything else happens.
+# Kedro calls the last hook first: a run that cannot work is refused before other hooks run.
 HOOKS = (ManifestHooks(), SummaryHooks(), PreflightHooks())
 SESSION_CLASS = ProjectSession
 CONFIG_LOADER_CLASS = ProjectConfigLoader

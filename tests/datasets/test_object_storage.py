@@ -62,7 +62,7 @@ def figure() -> Figure:
     return shown
 
 
-TABLE = pd.DataFrame({"path": ["a.png"], "mask_paths": [["b.png", "c.png"]], "score": [0.5]})
+TABLE = pd.DataFrame({"path": ["a.png"], "mask_paths": ['["b.png", "c.png"]'], "score": [0.5]})
 WEIGHTS = NetworkWeights({"conv": torch.arange(4.0)}, {"backbone": "resnet18"})
 KINDS = [
     Kind(
@@ -77,7 +77,7 @@ KINDS = [
         lambda w: (w.fingerprint, w.config),
         {"record": "reb_pipeline.core.network_weights.NetworkWeights"},
     ),
-    Kind(TableDataset, TABLE, lambda t: t.assign(mask_paths=t["mask_paths"].map(list)).to_dict()),
+    Kind(TableDataset, TABLE, lambda t: t.to_dict()),
     Kind(JSONDataset, {"a": [1, None]}),
     Kind(YAMLDataset, {"a": [1, None]}),
     Kind(TextDataset, "<p>ü</p>"),

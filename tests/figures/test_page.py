@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from reb_pipeline.core.text_lists import to_text
 from reb_pipeline.figures.curves import roc_figure, score_histogram
 from reb_pipeline.figures.examples import hardest_images_of
 from reb_pipeline.figures.page import report_page
@@ -82,7 +83,7 @@ def make_scores(**images):
     """One row an image: its label, and its mask if it has one."""
     return pd.DataFrame([
         {
-            "id": name, "path": f"{name}.png", "label": label, "mask_paths": masks,
+            "id": name, "path": f"{name}.png", "label": label, "mask_paths": to_text(masks),
             "defect_type": "hole" if label else "good", "image_score": float(number),
         }
         for number, (name, (label, masks)) in enumerate(images.items())

@@ -12,7 +12,7 @@ LEVELS = np.random.default_rng(0).uniform(0.5, 3, (4, 3, 8, 8)).astype(np.float3
 SCORES = pd.DataFrame({
     "id": IDS,
     "path": IDS,
-    "mask_paths": [[], [], ["mask"], []],
+    "mask_paths": ["[]", "[]", '["mask"]', "[]"],
     "image_score": [1.0, 2.0, 3.0, 4.0],
     "label": [0, 0, 1, 1],
     "defect_type": ["good", "good", "scratch", "hole"],

@@ -59,9 +59,9 @@ def test_page_needs_nothing_else(tmp_path):
     assert "@@" not in page
 
 
-def test_large_pictures_and_pictures_are_of_the_most_suspicious(tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "LARGE_PICTURES", 2)
-    monkeypatch.setattr(report, "PICTURES", 4)
+def test_large_images_and_thumbnails_are_of_the_most_suspicious(tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "LARGE_IMAGES", 2)
+    monkeypatch.setattr(report, "SHOWN_IMAGES", 4)
     data = data_of(make_page(write_folder(tmp_path / "photos")))
     images = sorted(
         (image for image in data["images"] if not image["error"]), key=lambda one: -one["score"]

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from fake_inspector import FakeInspector, write_folder
 
+from archives import pack
 from miniatures import draw_part, write_image
 from reb_pipeline.inspection.cli import main
 from reb_pipeline.inspection.inspector import Inspector
@@ -91,6 +92,7 @@ def test_real_model_without_kedro_and_torch(tmp_path):
     ("folder", "output", "sentence"),
     [
         ("gone", "out", r"gone' is no folder that is there"),
+        ("zip://::gone.zip", "out", r"'zip://::gone.zip' cannot be listed .*correct the path"),
         ("photos", "photos/out", r"inside of the inspected folder .*give --output another place"),
         ("photos", "photos", r"inside of the inspected folder"),
         ("photos", "file/out", r"cannot be written to .*file/out"),
@@ -106,6 +108,12 @@ def test_what_the_user_got_wrong(
     assert error.startswith("Error: ")
 
     assert re.search(sentence, error)
+
+
+def test_images_of_an_archive(photos, load, tmp_path):
+    arguments = [pack(photos, "zip"), "--model", "m", "--output", str(tmp_path / "out")]
+    assert main(arguments) == 0
+    assert len(pd.read_csv(tmp_path / "out/inspections.csv")) == 9
 
 
 def test_model_that_is_none(photos, tmp_path, capsys):

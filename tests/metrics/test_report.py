@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from reb_pipeline.core.text_lists import to_text
 from reb_pipeline.metrics.image import IMAGE_METRICS
 from reb_pipeline.metrics.registry import LOGICAL, METRICS, STRUCTURAL
 from reb_pipeline.metrics.report import evaluate, resize_mask
@@ -58,7 +59,7 @@ def make_case(
     label = [int(kind != "good") for kind in kinds]
     table = pd.DataFrame({
         "id": ids, "label": label, "defect_type": kinds, "width": side, "height": side,
-        "mask_paths": [[image_id] if image_id in masks else [] for image_id in ids],
+        "mask_paths": [to_text([image_id] if image_id in masks else []) for image_id in ids],
         "image_score": rng.normal(size=len(ids)) + label,
     })  # fmt: skip
     regions = dict.fromkeys(masks, (0.5, True)) if saturated else {}

@@ -8,6 +8,7 @@ from kedro.io import Version
 from conftest import newest, read_json
 from reb_pipeline.calibration.record import Calibration
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.text_lists import EMPTY, from_text, to_text
 from reb_pipeline.datasets import ArraysDataset, TableDataset
 from reb_pipeline.pipelines.drift.history import latest_parts
 
@@ -34,12 +35,12 @@ def inspected(day, n=40, shift=0.0, calibration=CALIBRATION, unreadable=0):
             "p_value": calibration.p_values(scores),
             "verdict": "good",
             "time": [f"2026-01-{day:02}T00:00:{index:02}.000+00:00" for index in range(n)],
-            "mean_features": list(RNG.normal(size=(n, CHANNELS)).astype(np.float32) + shift),
+            "mean_features": [to_text(RNG.normal(size=CHANNELS) + shift) for _ in range(n)],
         }
     )
     broken = table.tail(unreadable).index
-    table.loc[broken, ["image_score", "p_value", "mean_features"]] = None
-    table.loc[broken, "verdict"] = "unreadable"
+    table.loc[broken, ["image_score", "p_value"]] = None
+    table.loc[broken, ["verdict", "mean_features"]] = "unreadable", EMPTY
     return table
 
 
@@ -57,13 +58,16 @@ def test_parts_of_several_days_oldest_first():
     assert latest_parts(history, CALIBRATION, 50)["path"].tolist() == parts["path"].tolist()[-50:]
 
 
-def test_tables_written_before_are_read():
-    """Their column of features had another name."""
+def test_tables_written_before_are_read(tmp_path):
+    """Their column of features had another name, and lists."""
     first, second = inspected(1), inspected(2)
-    before = first.rename(columns={"mean_features": "features_mean"})
+    file = tmp_path / "inspections.parquet"
+    lists = first["mean_features"].map(from_text)
+    first.drop(columns="mean_features").assign(features_mean=lists).to_parquet(file)
+    before = TableDataset(filepath=str(file)).load()
     parts = latest_parts(opened(v1=before, v2=second), CALIBRATION, 1000)
     expected = [*first["mean_features"], *second["mean_features"]]
-    np.testing.assert_array_equal(np.stack(parts["mean_features"].tolist()), np.stack(expected))
+    assert parts["mean_features"].map(from_text).tolist() == [*map(from_text, expected)]
     assert "features_mean" not in parts
 
 

@@ -9,6 +9,7 @@ import pytest
 import miniatures
 import packed_miniatures
 from conftest import SMALL, newest, read_json
+from plain_tables import check_plain
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.metrics.image import IMAGE_METRICS
 from reb_pipeline.metrics.pixel import PIXEL_METRICS
@@ -73,6 +74,7 @@ def test_folder_environment_runs_whole(run_project, tmp_path, capsys):
     out = run_project("folder", {"data_root": str(root), **SMALL})
 
     table = pd.read_parquet(newest(out / "08_reporting", "summary.parquet"))
+    check_plain(table)
     assert table["category"].tolist() == ["part"]
     report = read_json(out / "08_reporting/part", "metrics.json")
     assert table["image_auroc"].tolist() == [report["image_auroc"]]

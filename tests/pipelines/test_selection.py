@@ -7,6 +7,7 @@ from omegaconf import OmegaConf
 
 import miniatures
 from conftest import ROOT, SMALL, newest, read_json
+from plain_tables import check_plain
 from reb_pipeline.datasets import PlainFolderDataset
 from reb_pipeline.images.collection import ImageCollection
 from reb_pipeline.reconstruction.feature_losses import FEATURE_LOSSES
@@ -120,6 +121,7 @@ def test_the_worth_of_the_choice(run_project, params):
     out = run_project("folder", params, pipeline_names=["studies_selection"])
 
     rows = pd.read_parquet(newest(out / "08_reporting", "study_selection_table.parquet"))
+    check_plain(rows)
     assert rows["choice"].tolist() == list(CHOICES)
     assert (rows["status"] == "measured").all()
     rows = rows.set_index("choice")

@@ -7,6 +7,7 @@ import pytest
 
 import miniatures
 from conftest import SMALL, newest, read_json
+from plain_tables import check_plain
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.parameters.configurations import CONFIGURATION_FIELDS
 from reb_pipeline.project import hooks
@@ -55,7 +56,9 @@ def run_study(run_project):
 
 
 def table_of(folder, study):
-    return pd.read_parquet(newest(folder, f"study_{study}_table.parquet"))
+    table = pd.read_parquet(newest(folder, f"study_{study}_table.parquet"))
+    check_plain(table)
+    return table
 
 
 @pytest.mark.parametrize("study", STUDIES)

@@ -1,15 +1,10 @@
 """Tables and paths at the end of a run, as the metadata of the catalog ask for them."""
 
-from pathlib import Path
-
 import pytest
-import yaml
 from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 
-from reb_pipeline.project.hooks import METRICS, PATH, STUDY, SummaryHooks
-
-ROOT = Path(__file__).parents[2]
+from reb_pipeline.project.hooks import METRICS, PATH, SummaryHooks
 
 
 def nothing() -> None: ...
@@ -77,13 +72,3 @@ def test_metrics_are_one_table_a_detector(print_end):
 
 def test_no_table_without_metrics(print_end):
     assert print_end({"samples": ({}, 1)}) == ""
-
-
-def test_the_catalog_names_known_kinds_only():
-    catalog = yaml.safe_load((ROOT / "conf/base/catalog.yml").read_text())
-    kinds = [
-        entry["metadata"]["reb"]["end_of_run"]
-        for name, entry in catalog.items()
-        if name != "_output_root" and "reb" in entry["metadata"]
-    ]
-    assert set(kinds) == {PATH, METRICS, STUDY}

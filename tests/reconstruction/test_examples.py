@@ -6,6 +6,7 @@ import pytest
 
 import miniatures
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.text_lists import EMPTY
 from reb_pipeline.datasets import PlainFolderDataset
 from reb_pipeline.defectmaker.records import SyntheticDefects
 from reb_pipeline.images.samples import Samples
@@ -51,7 +52,7 @@ def test_examples_are_chosen_by_rule(part):
     assert np.array_equal(chosen[0].image, images.open_image(held_out["path"]))
     for row, example in zip(lowest, chosen[4:], strict=True):
         assert np.array_equal(example.image, images.open_image(row["path"]))
-        assert (example.mask is not None) == (len(row["mask_paths"]) > 0)
+        assert (example.mask is not None) == (row["mask_paths"] != EMPTY)
 
 
 def test_synthetic_defects_need_their_good_images(part):

@@ -1,14 +1,14 @@
-"""Thresholds whose false alarms are bounded, from the scores of some good images: split conformal prediction.
+"""Split conformal prediction: thresholds with bounded false alarms, from the scores of good images.
 
-The guarantee assumes that the calibration images and a further good image are exchangeable: every order of the n + 1
-is as likely as any other, as for images drawn at random from one process. Then the further one is the k-th most
-anomalous of all with probability 1 / (n + 1), whatever the model and the distribution of its scores. Images of another
-day, another lamp or another supplier are not exchangeable with these, and nothing is promised for them.
+The guarantee assumes that the n calibration images and a further good image are exchangeable: all orders of the n + 1
+images are equally likely, as for random images from one process. Then the further image is the k-th most anomalous of
+all with probability 1 / (n + 1), for any model and any distribution of scores. Images from another day, with another
+lamp or of another supplier are not exchangeable with the calibration images, and the guarantee does not hold for them.
 
 V. Vovk, A. Gammerman and G. Shafer, Algorithmic Learning in a Random World, Springer 2005;
 A. Angelopoulos and S. Bates, A Gentle Introduction to Conformal Prediction, arXiv:2107.07511, 2021;
 S. Bates, E. Candès, L. Lei, Y. Romano and M. Sesia, Testing for Outliers with Conformal p-values, Annals of
-Statistics 51(1), 2023: given the calibration images, the false-alarm rate follows a beta distribution.
+Statistics 51(1), 2023: for given calibration images, the false-alarm rate follows a beta distribution.
 """
 
 import math
@@ -21,11 +21,11 @@ from reb_pipeline.core.errors import InputError
 
 
 class FalseAlarms(NamedTuple):
-    """How many of some further good parts are flagged, over the draw of calibration images and parts.
+    """Number of good parts that are flagged, over random calibration images and parts.
 
     Attributes:
-        expected: Mean number.
-        at_most: Upper bound of the number at the confidence asked for.
+        expected: Mean of the number.
+        at_most: Upper bound of the number at the given confidence.
         band: Lowest and highest number of the central interval at that confidence, both included.
     """
 
@@ -35,10 +35,10 @@ class FalseAlarms(NamedTuple):
 
 
 def p_values(scores: ArrayLike, calibration_scores: ArrayLike) -> np.ndarray:
-    """The share of good images, the part itself included, that score at least as high as the part.
+    """Compute conformal p-values: the share of good images, including the part itself, that score at least as high.
 
-    A good part that is exchangeable with the calibration images has a p-value of at most r with probability at most
-    r, for every r; ties make it larger, never smaller.
+    For every r, a good part that is exchangeable with the calibration images has a p-value of at most r with
+    probability at most r. Ties only increase the p-value.
 
     Args:
         scores: Floats of any shape; higher is more anomalous.
@@ -46,6 +46,11 @@ def p_values(scores: ArrayLike, calibration_scores: ArrayLike) -> np.ndarray:
 
     Returns:
         (1 + number of calibration scores >= score) / (n + 1), float64 of the shape of ``scores``.
+
+    Example:
+        >>> from reb_pipeline.calibration.conformal import p_values
+        >>> p_values([0.5, 2.5, 9.0], calibration_scores=[1, 2, 3, 4])
+        array([1. , 0.6, 0.2])
     """
     ordered = np.sort(np.asarray(calibration_scores, np.float64))
     below = np.searchsorted(ordered, np.asarray(scores, np.float64), side="left")
@@ -53,19 +58,27 @@ def p_values(scores: ArrayLike, calibration_scores: ArrayLike) -> np.ndarray:
 
 
 def conformal_threshold(calibration_scores: ArrayLike, rate: float) -> float:
-    """The score above which a part is flagged so that at most ``rate`` of good parts are.
+    """Compute the score threshold that flags at most a share ``rate`` of good parts.
 
-    A score is above it exactly where its p-value is at most ``rate``.
+    A part is flagged if its score is above the threshold. This is the case exactly if its p-value is at most ``rate``.
 
     Args:
         calibration_scores: Floats [n] of good images.
         rate: Share of good parts that may be flagged, in (0, 1).
 
     Returns:
-        The k-th highest calibration score with k as of :func:`threshold_rank`; infinity where k is 0.
+        The k-th highest calibration score, with k from :func:`threshold_rank`; infinity if k is 0.
 
     Raises:
         InputError: If the rate is not in (0, 1).
+
+    Example:
+        >>> from reb_pipeline.calibration.conformal import conformal_threshold
+        >>> scores = range(1, 100)  # of 99 good images
+        >>> conformal_threshold(scores, rate=0.05)
+        95.0
+        >>> conformal_threshold(scores, rate=0.005)  # needs 199 images
+        inf
     """
     scores = np.asarray(calibration_scores, np.float64)
     k = threshold_rank(len(scores), rate)
@@ -73,14 +86,16 @@ def conformal_threshold(calibration_scores: ArrayLike, rate: float) -> float:
 
 
 def threshold_rank(n: int, rate: float) -> int:
-    """Which of the calibration scores, from the highest, is the threshold: the largest k with k / (n + 1) <= rate.
+    """Compute the rank of the threshold among the calibration scores, counted from the highest.
+
+    It is the largest k with k / (n + 1) <= rate.
 
     Args:
         n: Number of calibration images.
         rate: Share of good parts that may be flagged, in (0, 1).
 
     Returns:
-        k, from 0 (the rate cannot be promised) to n.
+        k, from 0 (the rate cannot be guaranteed) to n.
 
     Raises:
         InputError: If the rate is not in (0, 1).
@@ -88,36 +103,50 @@ def threshold_rank(n: int, rate: float) -> int:
     if not 0 < rate < 1:
         msg = f"A false-alarm rate of {rate} cannot be used: it must lie between 0 and 1."
         raise InputError(msg)
-    k = round(rate * (n + 1))  # the product may lie on either side: 0.07 * 100 > 7, 0.29 * 100 < 29
+    k = round(rate * (n + 1))  # rounding errors go both ways: 0.07 * 100 > 7, 0.29 * 100 < 29
     return k if k / (n + 1) <= rate else k - 1
 
 
 def smallest_rate(n: int) -> float:
-    """The smallest false-alarm rate that ``n`` calibration images can promise."""
+    """Compute the smallest false-alarm rate that a number of calibration images can guarantee.
+
+    Args:
+        n: Number of calibration images.
+    """
     return 1 / (n + 1)
 
 
 def images_needed(rate: float) -> int:
-    """The smallest number of calibration images that can promise a false-alarm rate.
+    """Compute the smallest number of calibration images that can guarantee a false-alarm rate.
 
     Args:
-        rate: In (0, 1).
+        rate: False-alarm rate, in (0, 1).
+
+    Example:
+        >>> from reb_pipeline.calibration.conformal import images_needed
+        >>> images_needed(0.01)
+        99
     """
     fewest = max(0, math.floor(1 / rate) - 1)
     return fewest if threshold_rank(fewest, rate) else fewest + 1
 
 
 def false_alarm_band(n: int, rate: float, n_parts: int, confidence: float = 0.95) -> FalseAlarms:
-    """How many of ``n_parts`` further good parts are flagged by the threshold of ``n`` calibration images.
+    """Compute mean and bounds of the number of flagged parts among further good parts.
 
-    With k as of :func:`threshold_rank` the number is beta-binomial(n_parts, k, n + 1 - k), exactly where no two scores
-    are equal and else smaller; the threshold of few images is uncertain, so the spread is wider than a binomial's.
+    With k from :func:`threshold_rank` the number is beta-binomial(n_parts, k, n + 1 - k), exactly if no two scores are
+    equal, and otherwise smaller. The threshold of few images is uncertain, so the band is wider than a binomial one.
 
     Args:
         n: Number of calibration images.
-        rate: The false-alarm rate that the threshold was made for, in (0, 1).
+        rate: False-alarm rate of the threshold, in (0, 1).
         n_parts: Number of further good parts.
-        confidence: Probability with which the bounds hold.
+        confidence: Probability that the bounds hold.
+
+    Example:
+        >>> from reb_pipeline.calibration.conformal import false_alarm_band
+        >>> false_alarm_band(n=99, rate=0.05, n_parts=200)
+        FalseAlarms(expected=10.0, at_most=20, band=(2, 22))
     """
     from scipy.stats import betabinom
 

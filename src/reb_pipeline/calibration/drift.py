@@ -1,22 +1,22 @@
-"""Whether the parts inspected lately are still like the good parts that the thresholds were calibrated with.
+"""Drift report: compares recently inspected parts with the good parts of the calibration.
 
-Defective parts are no drift, so scores and features are compared of those parts only that are not flagged, with the
-calibration images below the same threshold. Given the threshold, which is one of the calibration scores, those below
-it and further good parts below it are draws from one distribution, so the tests keep their level.
+Defective parts are not drift. So only parts that are not flagged are compared, with the calibration images below the
+same threshold. The threshold is one of the calibration scores. Given this threshold, the calibration images below it
+and further good parts below it follow one distribution, so the tests keep their level.
 
-Three tests are made of all parts and of the newest window alone, which shows what is not yet in most parts. Each is
-made at a sixth of :data:`LEVEL` (Bonferroni), so that a report on good parts that have not drifted says anything but
-"fine" with at most that probability:
+Three tests are made on all parts, and again on the newest window alone, which reveals a change that does not yet affect
+most parts. Each test has a sixth of :data:`LEVEL` (Bonferroni). So a report on good parts without drift differs from
+"fine" with at most this probability. The tests are:
 
 - scores: the two-sample Kolmogorov-Smirnov test;
 - features: a permutation test of the energy distance (G. Székely and M. Rizzo, Energy Statistics, Journal of
   Statistical Planning and Inference 143(8), 2013) of the images' mean patch features;
 - the number of flagged parts, which is beta-binomial, see :mod:`reb_pipeline.calibration.conformal`.
 
-How large a change of the scores is tells the population stability index (PSI). That more than 0.25 is large is a rule
-of thumb of credit scoring, as that less than 0.1 is small (N. Siddiqi, Credit Risk Scorecards, Wiley 2006). Few parts
-raise the PSI by themselves, by about (bins - 1) (1 / n + 1 / m) (B. Yurdakul and J. Naranjo, Statistical Properties of
-the Population Stability Index, Journal of Risk Model Validation 14(4), 2020), so what counts is what lies beyond that.
+The population stability index (PSI) measures the size of a change of the scores. By a rule of thumb of credit scoring a
+PSI above 0.25 is large and one below 0.1 is small (N. Siddiqi, Credit Risk Scorecards, Wiley 2006). Few parts increase
+the PSI by chance, by about (bins - 1) (1 / n + 1 / m) (B. Yurdakul and J. Naranjo, Statistical Properties of the
+Population Stability Index, Journal of Risk Model Validation 14(4), 2020), so this amount is subtracted.
 """
 
 from collections.abc import Sequence
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from reb_pipeline.calibration.record import Calibration
 
 SEVERITY = TOO_FEW, FINE, WATCH, RECALIBRATE = "too few parts", "fine", "watch", "recalibrate"
-LEVEL = 0.01  # of anything but "fine" where nothing has drifted
+LEVEL = 0.01  # probability of a verdict other than "fine" without drift
 TEST_LEVEL = LEVEL / 6
-FEWEST = 20  # images of either side: fewer show nothing but the coarsest change
+FEWEST = 20  # smallest number of images on either side: fewer show only very large changes
 SMALL_PSI, LARGE_PSI = 0.1, 0.25
 BINS = 10  # deciles of the calibration scores
 PERMUTATIONS = 999
@@ -47,26 +47,29 @@ def drift_report(
 ) -> dict[str, Any]:
     """Compare inspected parts with the calibration of the model that inspected them.
 
-    - ``recalibrate``: the scores of unflagged parts have moved and their PSI is large; or too many parts are flagged,
-      and these are more than half of all, or the features of the unflagged ones have moved too.
-    - ``watch``: any of the tests has found a difference.
-    - ``fine``: none has.
-    - ``too few parts``: of parts or calibration images; nothing can be said.
+    The verdict is one of:
 
-    The verdict on the newest window is given where it is worse than that on all parts.
+    - ``recalibrate``: the scores of unflagged parts have moved and their PSI is large; or too many parts are flagged,
+    and
+      they are more than half of all parts, or the features of the unflagged parts have moved too;
+    - ``watch``: at least one test has found a difference;
+    - ``fine``: no test has found a difference;
+    - ``too few parts``: there are too few parts or calibration images for a verdict.
+
+    If the verdict on the newest window is worse than that on all parts, it is returned instead.
 
     Args:
         calibration: The calibration.
         image_scores: Floats [parts], in the order of inspection.
         mean_features: Mean patch feature of each part, floats [parts, channels].
-        times: When each part was inspected, any text; at least one.
-        window: Number of parts of each of the consecutive pieces that are described besides; the last of them ends
-            with the last part.
+        times: Time of inspection of each part, as text; at least one.
+        window: Number of parts in a window. Consecutive windows are described as well; the last one ends with the last
+        part.
 
     Returns:
         JSON values: ``verdict``; ``reasons``, sentences; ``level``; ``parts`` and ``calibration_images``, numbers;
-        ``first`` and ``last``, times; ``flagged``, ``scores`` and ``features`` as of :func:`describe`; ``windows``,
-        a list: the same three of each piece, with ``begin`` and ``end``, numbers of parts from 0, the end excluded,
+        ``first`` and ``last``, times; ``flagged``, ``scores`` and ``features`` as in :func:`describe`; ``windows``, a
+        list. Each window has the same three entries, ``begin`` and ``end`` (numbers of parts from 0, the end excluded),
         and the times ``first`` and ``last``.
     """
     scores, features = np.asarray(image_scores, np.float64), np.asarray(mean_features, np.float64)
@@ -105,7 +108,7 @@ def drift_report(
 def describe(
     calibration: "Calibration", image_scores: np.ndarray, mean_features: np.ndarray
 ) -> dict[str, Any]:
-    """What parts differ in from the calibration.
+    """Compute statistics that compare inspected parts with the calibration set.
 
     Args:
         calibration: The calibration.
@@ -113,11 +116,16 @@ def describe(
         mean_features: Floats [parts, channels].
 
     Returns:
-        JSON values, each a mapping. ``flagged``: ``count``, ``expected``, ``at_most`` (95 %) and ``p_value`` of so many
-        or more. ``scores``, of what is below the threshold: ``psi``, ``psi_by_chance``, ``ks`` and its ``p_value``.
-        ``features``: ``shift``, the distance of the means in units of the calibration images' root mean
-        square distance from theirs, ``shift_by_chance`` and the ``p_value`` of the energy distance. The last two are
-        None where fewer than :data:`FEWEST` parts or calibration images are below the threshold.
+        JSON values, each a mapping:
+
+        - ``flagged``: ``count``, ``expected``, ``at_most`` (95 %), and ``p_value`` of this count or a higher one;
+        - ``scores`` of parts below the threshold: ``psi``, ``psi_by_chance``, ``ks`` and its ``p_value``;
+        - ``features`` of parts below the threshold: ``shift``, ``shift_by_chance``, and ``p_value`` of the energy
+        distance.
+          The shift is the distance of the mean features, divided by the root mean square distance of the calibration
+          images from their mean.
+
+        The last two are None if fewer than :data:`FEWEST` parts or calibration images are below the threshold.
     """
     threshold = calibration.image_threshold
     usual, below = calibration.image_scores < threshold, image_scores < threshold
@@ -133,13 +141,21 @@ def describe(
 
 
 def population_stability_index(reference: np.ndarray, sample: np.ndarray) -> float:
-    """PSI of a sample: the sum over bins of (q - p) ln(q / p), with the shares p of the reference and q of the sample.
+    """Compute the PSI of a sample: the sum over bins of (q - p) ln(q / p).
 
-    Bins are deciles of the reference; half a value is added to each count, so that none is empty.
+    Here p and q are the shares of the reference and of the sample in a bin. Bins are deciles of the reference. Half a
+    count is added to each bin, so that none is empty.
 
     Args:
         reference: Floats [n].
         sample: Floats [m].
+
+    Example:
+        >>> import numpy as np
+        >>> from reb_pipeline.calibration.drift import population_stability_index
+        >>> usual = np.linspace(0, 1, 1000)
+        >>> population_stability_index(usual, usual) < 0.1 < population_stability_index(usual, usual + 0.3)
+        True
     """
     edges = np.quantile(reference, np.linspace(0, 1, BINS + 1)[1:-1])
     shares = [
@@ -152,14 +168,14 @@ def population_stability_index(reference: np.ndarray, sample: np.ndarray) -> flo
 
 
 def energy_test(reference: np.ndarray, sample: np.ndarray) -> float:
-    """P-value of the energy distance of two samples, by random permutations from a fixed seed.
+    """Compute the p-value of the energy distance of two samples, by random permutations with a fixed seed.
 
     Args:
         reference: Floats [n, channels].
         sample: Floats [m, channels].
 
     Returns:
-        The share of permutations, the one given included, in which the two are at least as far from each other.
+        Share of permutations, including the given order, with at least the same distance.
     """
     from scipy.spatial.distance import cdist
 
@@ -168,13 +184,13 @@ def energy_test(reference: np.ndarray, sample: np.ndarray) -> float:
     n, m = len(reference), len(sample)
     given = np.repeat([0.0, 1.0], [n, m])
     drawn = np.random.default_rng(0).permuted(np.tile(given, (PERMUTATIONS, 1)), axis=1)
-    belongs = np.concatenate([given[None], drawn])  # to the sample
+    belongs = np.concatenate([given[None], drawn])  # 1 if a row belongs to the sample
     to_sample = belongs @ distances
     within_sample = np.vecdot(to_sample, belongs)
     between = to_sample.sum(axis=1) - within_sample
     within_reference = distances.sum() - 2 * between - within_sample
     statistic = 2 * between / (n * m) - within_sample / m**2 - within_reference / n**2
-    as_far = statistic >= statistic[0] - 1e-12 * distances.mean()  # rounding is no difference
+    as_far = statistic >= statistic[0] - 1e-12 * distances.mean()  # tolerance for rounding errors
     return float(as_far.mean())
 
 
@@ -215,7 +231,7 @@ def _flagged(calibration: "Calibration", scores: np.ndarray) -> dict[str, Any]:
 
 
 def _verdict(found: dict[str, Any], n_parts: int, n_images: int) -> tuple[str, list[str]]:
-    """The verdict, and what it rests on in sentences."""
+    """Derive the verdict from the statistics, with its reasons in sentences."""
     flagged, scores, features = (found[name] for name in ("flagged", "scores", "features"))
     many = flagged["p_value"] < TEST_LEVEL
     most = many and flagged["count"] > n_parts / 2

@@ -1,4 +1,4 @@
-"""The scores of good images, kept with the false-alarm rate they are used for."""
+"""Stored calibration: scores of good images and the false-alarm rate of the thresholds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from reb_pipeline.core.errors import InputError
 
 CALIBRATION_SPLIT = "calibration split"
 TRAINING_IMAGES = "training images"
-CONFIDENCE = 0.95  # of the number of false alarms that a statement names
+CONFIDENCE = 0.95  # confidence of the bound on false alarms in a statement
 _WHICH = {
     CALIBRATION_SPLIT: "that the bank has not seen",
     TRAINING_IMAGES: "of the bank, each compared with the others only",
@@ -28,23 +28,35 @@ _WHICH = {
 
 @dataclass(frozen=True)
 class Calibration:
-    """Scores of good images that the bank has not seen, and the false-alarm rate they are used for.
+    """Scores of good images that the memory bank has not seen, and the false-alarm rate of the thresholds.
 
-    A part is flagged where its image score is above ``image_threshold``, which is where its p-value is at most
-    ``false_alarm_rate``. A pixel is marked where the anomaly map is above ``pixel_threshold``: at most a share
-    ``false_alarm_rate`` of good images has any marked pixel. What is assumed, see
-    :mod:`reb_pipeline.calibration.conformal`.
+    A part is flagged if its image score is above ``image_threshold``, that is, if its p-value is at most
+    ``false_alarm_rate``. A pixel is marked if the anomaly map is above ``pixel_threshold``: at most a share
+    ``false_alarm_rate`` of good images has any marked pixel. See :mod:`reb_pipeline.calibration.conformal` for the
+    assumptions.
 
     Attributes:
         image_scores: float32 [images], in the order of ``image_ids``.
         peak_scores: Highest value of each image's anomaly map, float32 [images].
-        image_ids: Ids of the images; of a folder's images their paths below it.
+        image_ids: Ids of the images; for images of a folder their paths relative to it.
         false_alarm_rate: Share of good parts that may be flagged, in (0, 1).
-        source: Where the images come from: :data:`CALIBRATION_SPLIT`, :data:`TRAINING_IMAGES` or a folder.
-        alpha: As used in scoring, ``auto`` resolved; 0 for scorers that know none.
-        coreset_fingerprint: Hash of the coreset's features that the images were compared with.
-        scoring: The section ``scoring`` of the parameters as given, JSON values.
+        source: Origin of the images: :data:`CALIBRATION_SPLIT`, :data:`TRAINING_IMAGES` or a folder.
+        alpha: Alpha of the scores, with ``auto`` resolved; 0 for scorers without alpha.
+        coreset_fingerprint: Hash of the features of the coreset that the images were scored with.
+        scoring: The section ``scoring`` of the parameters, JSON values.
         mean_features: Mean patch feature of each image in the space of the bank, float32 [images, channels].
+
+    Example:
+        >>> import numpy as np
+        >>> from reb_pipeline.calibration.record import CALIBRATION_SPLIT, Calibration
+        >>> scores = np.arange(99, dtype=np.float32)
+        >>> calibration = Calibration(
+        ...     image_scores=scores, peak_scores=scores, image_ids=[f"good/{i}" for i in range(99)],
+        ...     false_alarm_rate=0.05, source=CALIBRATION_SPLIT, alpha=1.0, coreset_fingerprint="…",
+        ...     scoring={}, mean_features=np.zeros((99, 8), np.float32),
+        ... )
+        >>> calibration.image_threshold, calibration.p_values([98.5])
+        (94.0, array([0.01]))
     """
 
     FORMAT: ClassVar[int] = 2
@@ -64,14 +76,14 @@ class Calibration:
     mean_features: np.ndarray
 
     def check(self, coreset_fingerprint: str, scoring: dict[str, Any]) -> None:
-        """Check that the scores are those of a coreset and of settings of the scores.
+        """Check that the scores were made with a given coreset and given settings.
 
         Args:
-            coreset_fingerprint: Of the coreset's features.
+            coreset_fingerprint: Hash of the features of the coreset.
             scoring: The section ``scoring`` of the parameters, JSON values.
 
         Raises:
-            InputError: If they are not.
+            InputError: If coreset or settings differ.
         """
         if self.coreset_fingerprint != coreset_fingerprint:
             msg = "The calibration is that of another coreset than is there now: run the pipeline calibration again."
@@ -92,28 +104,28 @@ class Calibration:
 
     @property
     def image_threshold(self) -> float:
-        """Highest image score that is not flagged; infinity where the rate cannot be promised."""
+        """Highest image score that is not flagged; infinity if the rate cannot be guaranteed."""
         return conformal_threshold(self.image_scores, self.false_alarm_rate)
 
     @property
     def pixel_threshold(self) -> float:
-        """Highest value of an anomaly map that is not marked; infinity where the rate cannot be promised."""
+        """Highest value of an anomaly map that is not marked; infinity if the rate cannot be guaranteed."""
         return conformal_threshold(self.peak_scores, self.false_alarm_rate)
 
     @property
     def is_promised(self) -> bool:
-        """Whether there are enough images for the rate; nothing is flagged where there are not."""
+        """True if there are enough images to guarantee the rate; nothing is flagged otherwise."""
         return threshold_rank(self.n_images, self.false_alarm_rate) > 0
 
     def p_values(self, image_scores: ArrayLike) -> np.ndarray:
-        """The p-values of further images, float64, see :func:`reb_pipeline.calibration.conformal.p_values`."""
+        """Compute the p-values of further images, float64, see :func:`reb_pipeline.calibration.conformal.p_values`."""
         return p_values(image_scores, self.image_scores)
 
     def statement(self, n_parts: int = 200) -> str:
-        """What the calibration promises, in counts.
+        """Describe the guarantee of the calibration in words, with counts.
 
         Args:
-            n_parts: Number of further good parts to speak of.
+            n_parts: Number of further good parts in the statement.
         """
         n, rate = self.n_images, self.false_alarm_rate
         which = _WHICH.get(self.source, f"in {self.source}")

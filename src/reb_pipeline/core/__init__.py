@@ -1,1 +1,1 @@
-"""What every part of the project may use: errors, progress bars, devices, atomic files, records of arrays, caches."""
+"""Shared basis of all packages: errors, progress bars, devices, atomic files, records of arrays, caches."""

@@ -1,7 +1,7 @@
-"""Files that appear under their name only once they are whole, whatever dataset writes them.
+"""Atomic files: a file appears under its name only when it is complete.
 
-Kedro takes the newest version that is there, so a file cut off by a full disk, an error or a kill
-must never bear the name of a finished one.
+Kedro loads the newest version that exists. So a file cut off by a full disk, an error or a kill must never have the
+name of a finished one, whichever dataset writes it.
 """
 
 import io
@@ -20,7 +20,7 @@ ATOMIC_PROTOCOLS = _LOCAL + _S3
 
 
 class Abandonable:
-    """A file that its ``with`` block closes, or abandons after an error."""
+    """File that its ``with`` block closes on success and abandons after an error."""
 
     close: Callable[[], None]
     abandon: Callable[[], None]
@@ -38,16 +38,16 @@ class Abandonable:
 
 
 class _AtomicFile(Abandonable, LocalFileOpener):
-    """A file written beside its target and moved over it by a clean close."""
+    """File that is written beside its target and moved over the target when it is closed without error."""
 
     def _open(self) -> None:
         folder, name = os.path.split(self.path)
-        # The same folder is the same disk, where a move is one step.
+        # A file of the same folder is on the same disk, where a move is one step.
         descriptor, self.temp = tempfile.mkstemp(prefix=f".{name}.", suffix=".partial", dir=folder)
         self.f = os.fdopen(descriptor, self.mode)
 
     def close(self) -> None:
-        """Move the file to its name; leave nothing if the last bytes or the move fail."""
+        """Move the file to its name; remove it if writing the last bytes or the move fails."""
         if self.closed:
             return
         try:
@@ -58,9 +58,9 @@ class _AtomicFile(Abandonable, LocalFileOpener):
             raise
 
     def abandon(self) -> None:
-        """Leave nothing of what was written."""
+        """Close the file and remove it."""
         if not self.closed:
-            with suppress(OSError):  # bytes that no longer fit on the disk are not wanted either
+            with suppress(OSError):  # the last bytes may not fit on the disk, and are not needed
                 self.f.close()
             self.discard()
 
@@ -71,12 +71,12 @@ class _AtomicFile(Abandonable, LocalFileOpener):
 
 
 class AtomicText(Abandonable, io.TextIOWrapper):
-    """Text over a file that can be abandoned; the plain wrapper closes it cleanly after any error."""
+    """Text wrapper of a file that can be abandoned; the plain wrapper would finish the file after any error."""
 
     buffer: Any
 
     def close(self) -> None:
-        """Close the file, or leave nothing if the last characters fail."""
+        """Close the file; abandon it if writing the last characters fails."""
         try:
             if not self.closed:
                 self.flush()
@@ -86,19 +86,18 @@ class AtomicText(Abandonable, io.TextIOWrapper):
         super().close()
 
     def abandon(self) -> None:
-        """Leave nothing of what was written."""
+        """Abandon the file that the text is written to."""
         self.buffer.abandon()
 
 
 class AtomicLocalFileSystem(LocalFileSystem):
-    """The local file system, whose writes of a whole file ("w", "wb") succeed or leave nothing.
+    """Local file system where writing a whole file ("w", "wb") succeeds or leaves nothing.
 
-    Appending, compressing while writing, fsspec transactions, and writing to what is no regular
-    file (a device, a pipe) stay as fsspec does them.
+    Appending, compression, fsspec transactions, and writing to a device or a pipe stay as in fsspec.
     """
 
     def open(self, path: str, mode: str = "rb", **kwargs: Any) -> Any:
-        """Open a file as fsspec does; see the class for what differs."""
+        """Open a file as fsspec does, but atomically where the class says so."""
         if mode not in ("w", "wt"):
             return super().open(path, mode, **kwargs)
         text_args = {
@@ -121,12 +120,12 @@ class AtomicLocalFileSystem(LocalFileSystem):
             return super()._open(path, mode, block_size, autocommit=autocommit, **kwargs)
         if self.auto_mkdir:
             self.makedirs(self._parent(path), exist_ok=True)
-        # Writing to a link writes to what it points to, which a move onto the link would not.
+        # A move onto a link would replace the link instead of writing to its target.
         return _AtomicFile(os.path.realpath(path), mode, autocommit=False, fs=self, **kwargs)
 
 
 def register() -> None:
-    """Make local files and objects on S3 atomic for every dataset created from now on."""
+    """Make local files and objects on S3 atomic for every dataset created after this call."""
     for protocol in _LOCAL:
         fsspec.register_implementation(protocol, AtomicLocalFileSystem, clobber=True)
     for protocol in _S3:  # by name, because its library is slow to import

@@ -1,4 +1,4 @@
-"""Files on S3 that appear only once they are whole; closing a file after an error would upload what there is of it."""
+"""Atomic files on S3; without this, closing a file after an error would upload an incomplete object."""
 
 from typing import Any
 
@@ -10,22 +10,22 @@ from reb_pipeline.core.atomic import Abandonable, AtomicText
 
 
 class _AtomicS3File(Abandonable, S3File):
-    """An upload that an error in its ``with`` block aborts."""
+    """Upload that an error in its ``with`` block aborts."""
 
     closed: bool
 
     def abandon(self) -> None:
-        """Leave nothing of what was written."""
+        """Abort the upload."""
         if not self.closed:
             self.discard()
             self.closed = True
 
 
 class AtomicS3FileSystem(S3FileSystem):
-    """S3, where writing a whole file ("w", "wb") succeeds or leaves nothing, not even in place of an older file."""
+    """S3 file system where writing a whole file ("w", "wb") succeeds or changes nothing; an older object stays."""
 
     def open(self, path: str, mode: str = "rb", **kwargs: Any) -> Any:
-        """Open a file as fsspec does; see the class for what differs."""
+        """Open a file as fsspec does, but atomically for writing."""
         if mode not in ("w", "wt"):
             return super().open(path, mode, **kwargs)
         text_args = {
@@ -33,10 +33,10 @@ class AtomicS3FileSystem(S3FileSystem):
         }
         return AtomicText(super().open(path, "wb", **kwargs), **text_args)
 
-    # fsspec's own versions of these two are closures, which keep the datasets that hold them from being pickled.
+    # fsspec's versions of these two methods are closures, which cannot be pickled with the datasets that hold them.
 
     def exists(self, path: str, **kwargs: Any) -> bool:
-        """Whether there is an object or a folder."""
+        """Return True if an object or a folder has this path."""
         return bool(sync(self.loop, self._exists, path, **kwargs))
 
     def glob(self, path: str, **kwargs: Any) -> Any:

@@ -1,8 +1,8 @@
-"""Results kept by what they depend on, so that nothing is computed twice and an interrupted study goes on.
+"""Cache of results by everything they depend on, so that nothing is computed twice and a study can be continued.
 
 A cache is any mapping of names to bytes: a dictionary, or fsspec's mapping of a folder. The name of an entry is a hash
-of everything that decides its content: the content's own inputs and settings, the version of the algorithm, and the
-versions of the libraries that decide numbers. So an entry never goes stale; what no longer applies is not found.
+of its inputs and settings, the version of the algorithm, and the versions of the libraries that affect numbers. So an
+entry is never outdated: after any change its name is another one.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ Cache = MutableMapping[str, bytes]
 Arrays = dict[str, np.ndarray]
 Record = TypeVar("Record")
 
-# Kind of entry -> version of the algorithm that makes it; raise it where the algorithm changes.
+# Kind of entry -> version of its algorithm; increase it when the algorithm changes.
 ALGORITHMS = {
     "backbones": 2,
     "features": 2,
@@ -31,7 +31,7 @@ ALGORITHMS = {
     "detections": 2,
     "reports": 2,
 }
-# Distributions whose versions may change numbers; engines besides PyTorch are named by what uses them.
+# Packages whose versions may change numbers; code that uses another engine than PyTorch adds that engine.
 LIBRARIES = (
     "faiss-cpu", "numpy", "opencv-python-headless", "pillow", "scikit-learn", "scipy", "timm",
     "torch", "torchvision",
@@ -39,11 +39,11 @@ LIBRARIES = (
 
 
 def entry(kind: str, /, **content: Any) -> str:
-    """Name the entry whose content is decided by ``content``, the algorithm and the libraries.
+    """Return the name of an entry, a hash of ``content``, the algorithm's version and the library versions.
 
     Args:
         kind: A key of :data:`ALGORITHMS`.
-        content: JSON values.
+        content: JSON values that determine the result.
     """
     versions = {"algorithm": ALGORITHMS[kind], **library_versions(*LIBRARIES)}
     text = json.dumps({"content": content, "versions": versions}, sort_keys=True)
@@ -51,7 +51,7 @@ def entry(kind: str, /, **content: Any) -> str:
 
 
 def library_versions(*names: str) -> dict[str, str | None]:
-    """Installed versions of distributions; None for one that is not installed."""
+    """Find the installed versions of packages; None for a package that is not installed."""
     return {name: _version(name) for name in names}
 
 
@@ -64,7 +64,7 @@ def _version(name: str) -> str | None:
 
 
 def read_arrays(cache: Cache, name: str) -> Arrays | None:
-    """Read arrays; None where there are none, or only a part of them."""
+    """Read the arrays of an entry; None if it is missing or cut off."""
     data = cache.get(f"{name}.npz")
     if data is None:
         return None
@@ -76,14 +76,14 @@ def read_arrays(cache: Cache, name: str) -> Arrays | None:
 
 
 def write_arrays(cache: Cache, name: str, arrays: Arrays) -> None:
-    """Keep arrays."""
+    """Write arrays as one entry."""
     data = io.BytesIO()
     np.savez(data, **arrays)  # type: ignore[arg-type]
     cache[f"{name}.npz"] = data.getvalue()
 
 
 def remember_arrays(cache: Cache, name: str, make: Callable[[], Arrays]) -> Arrays:
-    """Read arrays, or make and keep them."""
+    """Read the arrays of an entry; make and write them if it is missing."""
     found = read_arrays(cache, name)
     if found is None:
         found = make()
@@ -94,7 +94,7 @@ def remember_arrays(cache: Cache, name: str, make: Callable[[], Arrays]) -> Arra
 def remember_record(
     cache: Cache, name: str, record_class: type[Record], make: Callable[[], Record]
 ) -> Record:
-    """Read a record, see :mod:`reb_pipeline.core.records`, or make and keep it."""
+    """Read a record (:mod:`reb_pipeline.core.records`); make and write it if the entry is missing."""
     data = cache.get(f"{name}.npz")
     if data is not None:
         try:
@@ -109,7 +109,7 @@ def remember_record(
 
 
 def remember_json(cache: Cache, name: str, make: Callable[[], Any]) -> Any:
-    """Read a JSON value, or make and keep it."""
+    """Read a JSON value; make and write it if the entry is missing."""
     data = cache.get(f"{name}.json")
     if data is not None:
         return json.loads(data)

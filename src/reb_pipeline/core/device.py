@@ -1,4 +1,4 @@
-"""The processor that tensors are computed on."""
+"""Device that PyTorch computes on."""
 
 from typing import TYPE_CHECKING
 
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
 
 
 def torch_device(name: str) -> "torch.device":
-    """Resolve the name of a device.
+    """Convert the name of a device to a PyTorch device.
 
     Args:
         name: ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
 
     Raises:
-        InputError: If there is no such GPU.
+        InputError: If PyTorch does not find that GPU.
     """
     import torch  # seconds to import
 

@@ -1,4 +1,4 @@
-"""The one exception that speaks to the user."""
+"""Errors whose message is meant for the user."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -7,23 +7,30 @@ from types import TracebackType
 
 
 class InputError(ValueError):
-    """Something the user gave (data, parameter, file) cannot be used.
+    """Error in data, a parameter or a file that the user gave.
 
-    The message is one sentence: the offending value, why, and what to do. The command line prints that
-    sentence alone; any other exception keeps its traceback, because it is a defect of ours.
+    The message is one sentence: the wrong value, why it is wrong, and what to do. The command line prints only that
+    sentence. Any other exception keeps its traceback, because it is a defect of this project.
     """
 
 
 def check_known(names: Iterable[str], known: Sequence[str], kind: str) -> None:
-    """Check names against the known ones.
+    """Check that all names are known.
 
     Args:
-        names: What was given.
-        known: What may be given.
-        kind: What the names are, the beginning of the sentence.
+        names: The names to check.
+        known: The names that are allowed.
+        kind: Noun for these names, with which the error message begins.
 
     Raises:
-        InputError: For the first unknown name, with the closest known one.
+        InputError: For the first unknown name; the message suggests the most similar known one.
+
+    Example:
+        >>> check_known(["screw"], ["screw", "tile"], "Category")
+        >>> check_known(["tiles"], ["screw", "tile"], "Category")
+        Traceback (most recent call last):
+            ...
+        reb_pipeline.core.errors.InputError: Category 'tiles' is unknown: did you mean 'tile'?
     """
     for name in names:
         if name not in known:
@@ -34,7 +41,7 @@ def check_known(names: Iterable[str], known: Sequence[str], kind: str) -> None:
 
 
 def input_error_behind(error: BaseException) -> InputError | None:
-    """The :class:`InputError` that an exception is or comes from; None where it comes from none."""
+    """Find the :class:`InputError` that an exception is or was raised from; None if there is none."""
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, InputError):
         cause = cause.__cause__
@@ -44,7 +51,7 @@ def input_error_behind(error: BaseException) -> InputError | None:
 def print_input_error(
     kind: type[BaseException], error: BaseException, traceback: TracebackType | None
 ) -> None:
-    """A ``sys.excepthook`` that prints an :class:`InputError` as its sentence, anything else as ever."""
+    """Print an :class:`InputError` as one sentence, other errors with traceback; serves as ``sys.excepthook``."""
     cause = input_error_behind(error)
     if cause is None:
         sys.__excepthook__(kind, error, traceback)

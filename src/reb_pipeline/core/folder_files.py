@@ -1,21 +1,21 @@
-"""A folder on any file system as a mapping of paths to bytes."""
+"""Files of a folder on any file system, as a mapping of paths to bytes."""
 
 from collections.abc import MutableMapping
 from typing import Any
 
 import fsspec
 
-Files = MutableMapping[str, bytes]  # a folder: the paths of its files below it, and what is in them
+Files = MutableMapping[str, bytes]  # path of each file below a folder -> content of the file
 
 
 class FolderFiles(fsspec.FSMap):
-    """fsspec's mapping, which finds files also where the folder's own path looks like a pattern ("run [2]")."""
+    """Mapping of fsspec that also works where the folder's own path could be read as a pattern ("run [2]")."""
 
     def __getitem__(self, key: str, default: Any = None) -> bytes:
         """Read a file.
 
         Raises:
-            KeyError: If it is not there.
+            KeyError: If there is no such file.
         """
         try:
             data: bytes = self.fs.cat_file(self._key_to_str(key))
@@ -27,7 +27,7 @@ class FolderFiles(fsspec.FSMap):
         """Remove a file.
 
         Raises:
-            KeyError: If it is not there.
+            KeyError: If there is no such file.
         """
         try:
             self.fs.rm_file(self._key_to_str(key))

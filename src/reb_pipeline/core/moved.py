@@ -1,4 +1,4 @@
-"""Modules and names that have moved: whoever still asks for the old ones learns the new ones in one sentence."""
+"""Moved modules and names: a request for a former path raises an error that gives the present one."""
 
 import sys
 from collections.abc import Sequence
@@ -8,8 +8,8 @@ from types import ModuleType
 from reb_pipeline.core.errors import InputError
 
 PACKAGE = "reb_pipeline."
-# Former path -> path, both below the package: of a package with all that is in it, of a module with all its names, or
-# of one name that went elsewhere than its module.
+# Former path -> present path, both without the package's name. An entry covers a package with all its modules, a
+# module with all its names, or one name that did not move with its module.
 MOVED: dict[str, str] = {
     "arrays_file": "core.records",
     "calibration.surprise": "scoring.surprise",
@@ -121,25 +121,25 @@ MOVED: dict[str, str] = {
     "study_parameters": "parameters.studies",
     "training": "core.resumable_training",
 }
-# Packages that are gone and whose modules went to several others: only what was in them can be answered for.
+# Removed packages whose modules moved to several places: the package itself has no single new path.
 DISSOLVED = {"neighbors"}
 
 
 class MovedError(InputError, ModuleNotFoundError):
-    """A module or name is asked for by the path that it had before."""
+    """Error of a request for a module or name by its former path."""
 
 
 class MovedFinder:
-    """A finder of ``sys.meta_path`` that answers imports of modules that have moved.
+    """Finder of ``sys.meta_path`` that raises an error for imports of moved modules.
 
-    It is the first one, because a folder with nothing but ``__pycache__``, as git leaves it, is a package to Python.
+    It must be the first finder: Python takes a folder that holds only ``__pycache__``, as git leaves it, for a package.
     """
 
     @staticmethod
     def find_spec(
         fullname: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Find an empty package in the place of one that is gone, and nothing else.
+        """Return an empty package for a removed package, and None for anything else.
 
         Raises:
             MovedError: If the module has moved.
@@ -153,16 +153,16 @@ class MovedFinder:
 
 
 def install() -> None:
-    """Answer imports from now on."""
+    """Register the finder, once."""
     if MovedFinder not in sys.meta_path:
         sys.meta_path.insert(0, MovedFinder)
 
 
 def present_path(path: str) -> str | None:
-    """The path of what had a path before; None where it has not moved.
+    """Find the present path of a moved module or name; None if it has not moved.
 
     Args:
-        path: Dotted path of a module, or of a name in it.
+        path: Former dotted path of a module, or of a name in it.
     """
     known, rest = path.removeprefix(PACKAGE), ""
     if known == path:
@@ -176,10 +176,10 @@ def present_path(path: str) -> str | None:
 
 
 def moved(path: str) -> MovedError:
-    """The error of a path that has moved.
+    """Build the error for a path that has moved.
 
     Args:
-        path: Dotted path of a module, or of a name in it.
+        path: Former dotted path of a module, or of a name in it.
     """
     others: dict[str, list[str]] = {}
     for former, present in MOVED.items():
@@ -196,7 +196,7 @@ def moved(path: str) -> MovedError:
 
 
 def no_attribute(module: str, name: str) -> AttributeError | MovedError:
-    """The error of a name that a module does not have, for the module's ``__getattr__``."""
+    """Build the error for a name that a module does not have; used by the module's ``__getattr__``."""
     if f"{module}.{name}".removeprefix(PACKAGE) in MOVED:
         return moved(f"{module}.{name}")
     return AttributeError(f"module {module!r} has no attribute {name!r}")

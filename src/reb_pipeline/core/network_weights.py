@@ -1,4 +1,4 @@
-"""The record of a network that was trained or loaded; light to import."""
+"""Record of a trained or loaded network; quick to import."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class NetworkWeights:
-    """The weights of a network, and how they came to be.
+    """Weights of a network, and the configuration that made them.
 
     Attributes:
         state: State dict of the network, on the CPU.
-        config: JSON values: all that is needed to build the network again.
+        config: JSON values, sufficient to build the network again.
     """
 
     state: Mapping[str, torch.Tensor]
@@ -26,7 +26,7 @@ class NetworkWeights:
 
     @cached_property
     def fingerprint(self) -> str:
-        """What tells these weights from others: a hash of every tensor."""
+        """Hash of all tensors, which identifies the weights."""
         digest = hashlib.blake2b(digest_size=16)
         for name, tensor in sorted(self.state.items()):
             digest.update(name.encode())

@@ -1,4 +1,4 @@
-"""The one progress bar of the project."""
+"""Progress bar."""
 
 from collections.abc import Iterable
 from typing import Any, TypeVar
@@ -11,18 +11,18 @@ T = TypeVar("T")
 def progress(
     items: Iterable[T], description: str | None, total: int | None = None, initial: int = 0
 ) -> Iterable[T]:
-    """Iterate over ``items`` behind a bar with rate and ETA.
+    """Iterate over ``items`` with a progress bar that shows rate and remaining time.
 
     Args:
-        items: What to iterate over.
-        description: Shown before the bar, e.g. ``"mono: patch features"``; no bar without it.
-        total: Number of items, where ``len(items)`` is not all of them.
-        initial: Number of items done before.
+        items: The items.
+        description: Text before the bar, e.g. ``"mono: patch features"``; None shows no bar.
+        total: Number of items, if ``len(items)`` does not give it.
+        initial: Number of items that were done before.
 
     Returns:
         The same items, in the same order.
     """
-    # Unless it is told, tqdm asks the environment (TQDM_DISABLE).
+    # Without the argument, tqdm reads the environment variable TQDM_DISABLE.
     quiet: dict[str, Any] = {} if description else {"disable": True}
     return tqdm(
         items,

@@ -1,10 +1,11 @@
-"""Stored records: dataclasses as .npz files, nothing pickled; knows nothing of Kedro, light to import.
+"""Stored records: dataclasses as .npz files without pickle; independent of Kedro, quick to import.
 
 A field is a numpy array, a JSON value, another record, or a pydantic model. The arrays of a nested record are stored
-under dotted names such as ``bank.features``. Every other field is part of one JSON text, the member ``metadata``, with
-the number of the record's format: the class variable ``FORMAT``, 1 without it and in files that have no number. A class
-that renamed fields reads the formats before by its class variable ``FORMER_NAMES``, former name -> name.
-Fields with ``metadata={"stored": False}`` are not stored and take their default when the record is read.
+under dotted names such as ``bank.features``. All other fields form one JSON text, the member ``metadata``.
+
+The JSON text also holds the number of the record's format: the class variable ``FORMAT``, by default 1. Files without
+a number have format 1. A class that renamed fields reads former formats by its class variable ``FORMER_NAMES``
+(former name -> name). Fields with ``metadata={"stored": False}`` are not stored and take their default on reading.
 """
 
 import dataclasses
@@ -19,25 +20,25 @@ import numpy as np
 
 Record = TypeVar("Record")
 
-MAPPED_BYTES = 64 * 2**20  # smaller arrays are read sooner than mapped
+MAPPED_BYTES = 64 * 2**20  # reading smaller arrays is faster than mapping them
 
-# The member that holds, as JSON text, every field that is no array, and the name of the format's number in it.
+# Member with all fields that are no arrays, as JSON text; key of the format's number in that text.
 _METADATA, _FORMAT = "metadata", "format"
-# What reading a file that is cut off, or is none of these, raises.
+# Exceptions from reading a file that is cut off or holds no record.
 _UNREADABLE = (zipfile.BadZipFile, EOFError, KeyError, TypeError, ValueError)
 _ALIGNMENT = 64
-# Of a zip file: the fixed part of a member's header, its zip64 field, and the field that aligns it.
+# Parts of a zip member's header: the fixed part, the zip64 field, and the field that aligns the content.
 _LOCAL_HEADER, _ZIP64, _PADDING = struct.Struct("<26xHH"), 20, struct.Struct("<HH")
 _PADDING_ID = 0xD935
 
 
 class RecordError(ValueError):
-    """A file holds no record of the class that was asked for.
+    """Error of a file that holds no record of the requested class.
 
-    The message is the predicate of a sentence, to be put after the name of the file.
+    The message is the predicate of a sentence whose subject is the name of the file.
 
     Attributes:
-        is_newer: Whether a newer version of the project wrote the file, so that writing it again would not help.
+        is_newer: True if a newer version of the project wrote the file; making it again would not help.
     """
 
     def __init__(self, fault: str, *, is_newer: bool = False) -> None:
@@ -45,17 +46,17 @@ class RecordError(ValueError):
         self.is_newer = is_newer
 
     def sentence(self, file: str, again: str) -> str:
-        """The sentence for the user.
+        """Build the error message for the user.
 
         Args:
             file: Name of the file, the subject of the sentence.
-            again: How the file is made again, an imperative.
+            again: Instruction to make the file again, in the imperative.
         """
         return f"{file} {self}: {'update reb-pipeline' if self.is_newer else again}."
 
 
 def write_record(record: Any, file: IO[bytes]) -> None:
-    """Write a record, uncompressed and aligned, so that it can be mapped; the same record gives the same bytes.
+    """Write a record, uncompressed and aligned so that it can be mapped; equal records give equal bytes.
 
     Args:
         record: A dataclass instance, see the module.
@@ -74,13 +75,13 @@ def write_record(record: Any, file: IO[bytes]) -> None:
 
 
 def read_record(record_class: type[Record], file: IO[bytes], *, is_local: bool) -> Record:
-    """Read a record in its present format or one before.
+    """Read a record in its present format or a former one.
 
     Args:
         record_class: The dataclass.
         file: The file, open for reading.
-        is_local: Whether its large arrays may be mapped instead of read; the file must never change then, but another
-            may be moved over its name.
+        is_local: True maps large arrays instead of reading them. Then the file must never change, but another file may
+            be moved over its name.
 
     Returns:
         The record; tuples come back as lists.
@@ -100,7 +101,7 @@ def read_record(record_class: type[Record], file: IO[bytes], *, is_local: bool) 
 
 
 def read_outline(file: IO[bytes]) -> dict[str, Any]:
-    """Shape and dtype of each array under ``arrays``, and the other fields as they are; no array is read.
+    """Read all fields but the arrays, and under ``arrays`` the shape and dtype of each array.
 
     Raises:
         RecordError: If the file is cut off.
@@ -119,7 +120,7 @@ def read_outline(file: IO[bytes]) -> dict[str, Any]:
 
 @contextmanager
 def _readable() -> Iterator[None]:
-    """Turn what a file that is cut off, or is no record, raises into a :class:`RecordError`."""
+    """Convert exceptions from a file that is cut off, or holds no record, to a :class:`RecordError`."""
     try:
         yield
     except _UNREADABLE as error:
@@ -133,18 +134,18 @@ def _format_of(record_class: type) -> int:
 
 
 def _stored(record_class: type) -> list[str]:
-    """Names of the fields that are stored."""
+    """List the names of the stored fields."""
     fields = dataclasses.fields(record_class)
     return [field.name for field in fields if field.metadata.get("stored", True)]
 
 
 def _is_model(kind: Any) -> bool:
-    """Whether a type is a pydantic model; asked without importing pydantic."""
+    """Return True for a pydantic model; does not import pydantic."""
     return isinstance(kind, type) and hasattr(kind, "model_validate")
 
 
 def _flatten(record: Any, prefix: str = "") -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The arrays of a record by their dotted names, and the other fields as JSON values."""
+    """Split a record into its arrays, by dotted names, and its other fields as JSON values."""
     kind = type(record)
     types = get_type_hints(kind)
     arrays: dict[str, np.ndarray] = {}
@@ -184,7 +185,7 @@ def _as_json(values: dict[str, Any], kind: type) -> str:
 
 
 def _put(values: dict[str, Any], name: str, array: np.ndarray) -> None:
-    """Put an array into the values of the record it belongs to."""
+    """Put an array into the values of the nested record that it belongs to."""
     *parents, last = name.split(".")
     for parent in parents:
         values = values[parent]
@@ -192,15 +193,15 @@ def _put(values: dict[str, Any], name: str, array: np.ndarray) -> None:
 
 
 def _build(record_class: type[Record], values: Any, path: str = "") -> Record:
-    """A record of its arrays and JSON values, in any format.
+    """Build a record from its arrays and JSON values, in any format.
 
     Args:
         record_class: The dataclass.
-        values: What the file holds.
-        path: Dotted name within the record that the file holds.
+        values: Content of the file for this record.
+        path: Dotted name of this record within the outermost one; empty for the outermost one.
 
     Raises:
-        RecordError: If the fields are others, or of a newer format.
+        RecordError: If the file has other fields, or a newer format.
     """
     name = f"{record_class.__module__}.{record_class.__qualname__}"
     where = f" in '{path}'" if path else ""
@@ -209,7 +210,7 @@ def _build(record_class: type[Record], values: Any, path: str = "") -> Record:
         raise RecordError(msg)
     values, stored = dict(values), _stored(record_class)
     newest, number = _format_of(record_class), values.pop(_FORMAT, 1)
-    is_another_class = values.keys().isdisjoint(stored)  # with a number of its own
+    is_another_class = values.keys().isdisjoint(stored)  # whose format numbers count separately
     if number not in range(1, newest + 1) and not is_another_class:
         msg = f"has format {number!r} of {name}{where}, but this reb-pipeline reads up to {newest}"
         raise RecordError(msg, is_newer=isinstance(number, int) and number > newest)
@@ -228,7 +229,7 @@ def _build(record_class: type[Record], values: Any, path: str = "") -> Record:
 
 
 def _convert(kind: Any, value: Any, path: str) -> Any:
-    """What a field of a type is, of what the file holds of it."""
+    """Convert the stored value of a field to the type of the field."""
     if dataclasses.is_dataclass(kind):
         return _build(kind, value, path)  # type: ignore[arg-type]
     if not _is_model(kind):
@@ -247,7 +248,7 @@ def _convert(kind: Any, value: Any, path: str) -> Any:
 def _array(
     file: IO[bytes], archive: zipfile.ZipFile, member: zipfile.ZipInfo, is_local: bool
 ) -> np.ndarray:
-    """One array, as a map of the file where it is large and the file is local."""
+    """Read one array; map it instead if it is large and the file is local."""
     is_stored = member.compress_type == zipfile.ZIP_STORED
     if is_local and is_stored and member.file_size >= MAPPED_BYTES:
         mapped = _map(file, member)
@@ -258,7 +259,7 @@ def _array(
 
 
 def _aligned(name: str, position: int) -> zipfile.ZipInfo:
-    """A member that is going to be written at a position, padded so that its arrays are aligned."""
+    """Describe a member to be written at ``position``, padded so that its array is aligned."""
     member = zipfile.ZipInfo(name)
     start = position + _LOCAL_HEADER.size + len(name.encode()) + _PADDING.size + _ZIP64
     padding = -start % _ALIGNMENT
@@ -267,7 +268,7 @@ def _aligned(name: str, position: int) -> zipfile.ZipInfo:
 
 
 def _map(file: IO[bytes], member: zipfile.ZipInfo) -> np.ndarray | None:
-    """Map the array of a stored member; None where it is not aligned."""
+    """Map the array of an uncompressed member; None if it is not aligned."""
     file.seek(member.header_offset)
     lengths = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
     file.seek(sum(lengths), 1)
@@ -279,7 +280,7 @@ def _map(file: IO[bytes], member: zipfile.ZipInfo) -> np.ndarray | None:
 
 
 def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Read shape, whether in Fortran order, and dtype of a .npy file from its first bytes."""
+    """Read shape, order (True for Fortran order) and dtype from the first bytes of a .npy file."""
     version = np.lib.format.read_magic(file)
     read = (
         np.lib.format.read_array_header_1_0

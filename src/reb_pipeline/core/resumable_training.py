@@ -1,4 +1,4 @@
-"""What every training shares: its history, and the checkpoint that it goes on from after it was cut off."""
+"""Parts that all trainings share: the history, and the checkpoint to continue from after an interruption."""
 
 import logging
 import time
@@ -12,32 +12,32 @@ CHECKPOINT_SECONDS = 30.0
 
 
 class Checkpoint(Protocol):
-    """Where an unfinished training is kept."""
+    """Storage of an unfinished training."""
 
     def read(self) -> dict[str, Any] | None:
-        """What was written last, None if nothing was."""
+        """Read the last state that was written; None if there is none."""
 
     def write(self, state: dict[str, Any]) -> None:
-        """Replace what was written, entirely or not at all."""
+        """Replace the stored state, entirely or not at all."""
 
 
 class NoCheckpoint:
-    """The checkpoint of a training that always begins anew."""
+    """Checkpoint that stores nothing, so that the training always starts at the beginning."""
 
     def read(self) -> None:
-        """Nothing."""
+        """Return None."""
 
     def write(self, state: dict[str, Any]) -> None:
-        """Keep nothing."""
+        """Ignore the state."""
 
 
 @dataclass
 class History:
-    """What a training went through.
+    """Measurements of a training, update by update.
 
     Attributes:
-        updates: One dictionary an update: ``update`` from 1, ``loss``, ``learning_rate``, and what else was measured.
-        validations: One dictionary a validation: ``update``, ``loss``, and what else was measured.
+        updates: One dictionary per update: ``update`` from 1, ``loss``, ``learning_rate``, and further measurements.
+        validations: One dictionary per validation: ``update``, ``loss``, and further measurements.
     """
 
     updates: list[dict[str, float]] = field(default_factory=list)
@@ -45,15 +45,15 @@ class History:
 
 
 class ResumableRun:
-    """The history of a training and its checkpoint.
+    """History of a training that continues from its checkpoint.
 
     Args:
-        checkpoint: Where to go on from, and to write to.
-        identity: JSON values that tell this training from others; a checkpoint of another one is not used.
-        stateful: What has ``state_dict`` and ``load_state_dict``, by name; the checkpoint's state is loaded into it.
+        checkpoint: Storage to read the last state from, and to write to.
+        identity: JSON values that identify the training; the checkpoint of another training is ignored.
+        stateful: Objects with ``state_dict`` and ``load_state_dict``, by name; they receive the stored states.
 
     Attributes:
-        history: What the training went through so far.
+        history: Measurements so far.
     """
 
     def __init__(
@@ -66,10 +66,10 @@ class ResumableRun:
         self._written = time.monotonic()
 
     def keep(self, *, is_last: bool) -> None:
-        """Write the checkpoint after the last update, and where the one before is old.
+        """Write the checkpoint after the last update, and when the previous one is older than 30 seconds.
 
         Args:
-            is_last: Whether no update is left.
+            is_last: True if no update is left.
         """
         if is_last or time.monotonic() - self._written > CHECKPOINT_SECONDS:
             states = {name: thing.state_dict() for name, thing in self._stateful.items()}

@@ -1,4 +1,4 @@
-"""The base of typed settings: a method owns its settings, the YAML gives their values."""
+"""Base class of typed settings: each method defines its settings, the YAML gives their values."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
@@ -9,7 +9,7 @@ from reb_pipeline.core.errors import InputError
 
 
 class Settings(BaseModel):
-    """Settings of one method; unknown names are errors, so that a misspelt one never passes silently."""
+    """Settings of one method; an unknown name is an error, so that a misspelt name is noticed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -18,15 +18,15 @@ S = TypeVar("S", bound=Settings)
 
 
 def validated(model: type[S], values: Mapping[str, Any], name: str) -> S:
-    """Make settings of values.
+    """Create settings from values.
 
     Args:
         model: Class of the settings.
-        values: The values.
-        name: Name of the settings, the beginning of the sentence.
+        values: The values by name.
+        name: Name of the settings, with which the error message begins.
 
     Raises:
-        InputError: In one sentence, for the first value that cannot be used.
+        InputError: For the first value that cannot be used, in one sentence.
     """
     try:
         return model.model_validate(values)
@@ -40,10 +40,10 @@ def validated(model: type[S], values: Mapping[str, Any], name: str) -> S:
 
 
 def one_of(names: Collection[str]) -> AfterValidator:
-    """Validator of a setting that names an entry of a registry, for ``Annotated`` types.
+    """Create the validator of a setting that names an entry of a registry, for ``Annotated`` types.
 
     Args:
-        names: The registry, or the names themselves.
+        names: The registry, or its names.
     """
 
     def check(name: str) -> str:

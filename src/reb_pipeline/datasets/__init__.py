@@ -1,8 +1,8 @@
-"""The project's own Kedro datasets, imported on first use to keep the catalog quick to read.
+"""Kedro datasets of the project, imported on first use to keep the catalog quick to read.
 
-A class is found by its name: its module is the one whose name, without underscores, ends the name of the class.
-``MVTecADDataset`` lives in ``layouts.mvtec_ad``, ``FashionMNISTDataset`` in ``layouts.mnist``, ``Checkpoint`` and
-``CheckpointDataset`` in ``checkpoint``. A new module is found without a line here.
+A class is found by its name: the name of its module, without underscores, ends the name of the class.
+``MVTecADDataset`` is in ``layouts.mvtec_ad``, ``FashionMNISTDataset`` in ``layouts.mnist``, ``Checkpoint`` and
+``CheckpointDataset`` in ``checkpoint``. So a new module needs no line here.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Anomaly maps that Kedro-Viz shows as pictures."""
+"""Anomaly maps that Kedro-Viz shows as images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class AnomalyMapsDataset(ArraysDataset):
-    """:class:`reb_pipeline.scoring.anomaly_maps.AnomalyMaps` as an .npz file, with pictures for Kedro-Viz."""
+    """:class:`reb_pipeline.scoring.anomaly_maps.AnomalyMaps` as an .npz file, with images for Kedro-Viz."""
 
     def preview(self, n: int = 8) -> ImagePreview:
         """Draw the maps with the highest patch scores on one scale of colours, the highest first.

@@ -1,4 +1,4 @@
-"""A record of arrays and plain values in one versioned .npz file."""
+"""Dataset of a record of arrays and plain values in one versioned .npz file."""
 
 from __future__ import annotations
 
@@ -17,18 +17,41 @@ if TYPE_CHECKING:
 
 
 class ArraysDataset(VersionedFile):
-    """One stored record, see :mod:`reb_pipeline.core.records`, as an .npz file.
+    """Loads and saves one stored record (:mod:`reb_pipeline.core.records`) as an .npz file.
 
-    Nothing is pickled: the file holds numbers and text only, and `numpy.load` opens it anywhere.
-    JSON knows no tuples, so a field that is one comes back as a list.
+    Nothing is pickled: the file contains only numbers and text, and `numpy.load` opens it anywhere. JSON has no tuples,
+    so a field with a tuple is loaded as a list.
 
-    Arrays of 64 MiB and more come from local files as read-only memory maps, so that a record may
-    be larger than memory. Their file never changes under them: a save writes another and moves it
-    over the name.
+    Arrays of 64 MiB and more are loaded from local files as read-only memory maps, so that a record may be larger than
+    memory. The mapped file never changes: a save writes another file and renames it.
 
     Args:
-        record: dotted path of the dataclass, imported when it is first needed.
-        file: see :class:`VersionedFile`.
+        record: Dotted path of the dataclass, imported on first use.
+        file: Arguments of :class:`VersionedFile`.
+
+    Example:
+        An entry of the catalog:
+
+        ```yaml
+        saliency:
+          type: reb_pipeline.datasets.ArraysDataset
+          record: reb_pipeline.defectmaker.records.SaliencyMaps
+          filepath: data/04_feature/saliency.npz
+          versioned: true
+        ```
+
+        The same in Python:
+
+        >>> import numpy as np
+        >>> from reb_pipeline.datasets import ArraysDataset
+        >>> from reb_pipeline.defectmaker.records import SaliencyMaps
+        >>> dataset = ArraysDataset(
+        ...     record="reb_pipeline.defectmaker.records.SaliencyMaps", filepath="memory:///saliency.npz"
+        ... )
+        >>> maps = SaliencyMaps(np.ones((1, 128, 128), bool), ["good/000"], "whole_image", [])
+        >>> dataset.save(maps)
+        >>> dataset.load().image_ids
+        ['good/000']
     """
 
     def __init__(self, *, record: str, **file: Any) -> None:
@@ -39,8 +62,9 @@ class ArraysDataset(VersionedFile):
         """Load the record.
 
         Raises:
-            InputDatasetError: the file is cut off, its fields are not those of the record, or a newer
-                version of the project wrote it.
+            InputDatasetError: If the file is incomplete, its fields differ from those of the record, or a newer version
+            of the
+                project wrote it.
         """
         record_class = load_obj(self._record)
         path = self._load_path()
@@ -51,11 +75,12 @@ class ArraysDataset(VersionedFile):
             raise self._no_record(path, error) from error
 
     def save(self, data: Any) -> None:
-        """Save the record, entirely or not at all.
+        """Save the record, completely or not at all.
 
         Raises:
-            DatasetError: the data are no such record, or a field is neither an array of numbers or
-                text nor a JSON value.
+            DatasetError: If the data are not such a record, or a field is neither an array of numbers or text nor a
+            JSON
+                value.
         """
         if not isinstance(data, load_obj(self._record)):
             raise DatasetError(
@@ -69,10 +94,10 @@ class ArraysDataset(VersionedFile):
                 raise DatasetError(str(error)) from error
 
     def preview(self) -> JSONPreview:
-        """Shape and dtype of each array and the other fields as they are; no array is read.
+        """Show shape and dtype of each array and the values of other fields; no array is read.
 
         Raises:
-            InputDatasetError: the file is cut off.
+            InputDatasetError: If the file is incomplete.
         """
         path = self._load_path()
         try:

@@ -1,4 +1,4 @@
-"""A folder of results kept by content."""
+"""Dataset of a folder that caches results by their content."""
 
 from __future__ import annotations
 
@@ -13,15 +13,32 @@ from reb_pipeline.core.folder_files import FolderFiles
 
 
 class CacheDataset(AbstractDataset[Any, MutableMapping[str, bytes]]):
-    """A folder on any fsspec file system that a node reads and writes while it runs, as a mapping of names to bytes.
+    """Folder on any fsspec file system that a node reads and writes while it runs, as a mapping of names to bytes.
 
-    It has no versions: the name of an entry tells what it was made from.
+    It has no versions: the name of an entry identifies its content.
 
     Args:
-        path: the folder; it is made where it is missing.
-        credentials: secrets of the file system.
-        fs_args: further arguments of the file system.
-        metadata: ignored by Kedro, for plugins such as Kedro-Viz.
+        path: The folder; created if it is missing.
+        credentials: Secrets of the file system.
+        fs_args: Further arguments of the file system.
+        metadata: Not used by Kedro; for plugins such as Kedro-Viz.
+
+    Example:
+        An entry of the catalog:
+
+        ```yaml
+        study_cache:
+          type: reb_pipeline.datasets.CacheDataset
+          path: data/04_feature/study_cache
+        ```
+
+        The same in Python:
+
+        >>> from reb_pipeline.datasets import CacheDataset
+        >>> cache = CacheDataset(path="memory:///study_cache").load()
+        >>> cache["1a2b"] = b"result"
+        >>> cache["1a2b"]
+        b'result'
     """
 
     def __init__(
@@ -37,21 +54,21 @@ class CacheDataset(AbstractDataset[Any, MutableMapping[str, bytes]]):
         self.metadata = metadata
 
     def load(self) -> MutableMapping[str, bytes]:
-        """Hand out the folder, whether it is there yet or not."""
+        """Open the folder as a mapping, even if it does not exist yet."""
         return FolderFiles(self._path, self._fs, create=True)
 
     def save(self, data: Any) -> None:
-        """Refused: a cache is written through what `load` gives.
+        """Refuse: a cache is written through the mapping that `load` returns.
 
         Raises:
-            DatasetError: always.
+            DatasetError: Always.
         """
         raise DatasetError(
             f"'{self._path}' is written while a node runs: load it, and write to it."
         )
 
     def check(self) -> None:
-        """Nothing is wrong with a cache that is not there yet."""
+        """Accept a cache that does not exist yet."""
 
     def _exists(self) -> bool:
         return bool(self._fs.exists(self._path))

@@ -1,4 +1,4 @@
-"""Where an unfinished fine-tuning is kept, so that the next run goes on from it."""
+"""Dataset of a checkpoint, from which the next run resumes an interrupted training."""
 
 from __future__ import annotations
 
@@ -11,27 +11,46 @@ from reb_pipeline.datasets.versioned_file import VersionedFile
 
 
 class CheckpointDataset(VersionedFile):
-    """A file that a node reads and writes while it runs; loading it gives the file's :class:`Checkpoint`.
+    """File that a node reads and writes while it runs; `load` returns its :class:`Checkpoint`.
 
     It has no versions, because the next run must find it.
+
+    Example:
+        An entry of the catalog:
+
+        ```yaml
+        finetuning_checkpoint:
+          type: reb_pipeline.datasets.CheckpointDataset
+          filepath: data/05_model_input/finetuning_checkpoint.pt
+        ```
+
+        The same in Python:
+
+        >>> from reb_pipeline.datasets import CheckpointDataset
+        >>> checkpoint = CheckpointDataset(filepath="memory:///checkpoint.pt").load()
+        >>> checkpoint.read() is None
+        True
+        >>> checkpoint.write({"update": 25})
+        >>> checkpoint.read()
+        {'update': 25}
     """
 
     def load(self) -> Checkpoint:
-        """Hand out the file, whether it is there yet or not."""
+        """Open the checkpoint, even if its file does not exist yet."""
         return Checkpoint(self)
 
     def save(self, data: Any) -> None:
-        """Refused: a checkpoint is written through what `load` gives.
+        """Refuse: a checkpoint is written through the object that `load` returns.
 
         Raises:
-            DatasetError: always.
+            DatasetError: Always.
         """
         raise DatasetError(
             f"'{self._filepath}' is written while a node runs: load it, and write to it."
         )
 
     def check(self) -> None:
-        """Nothing is wrong with a checkpoint that is not there yet."""
+        """Accept a checkpoint that does not exist yet."""
 
 
 class Checkpoint:
@@ -41,10 +60,10 @@ class Checkpoint:
         self._dataset = dataset
 
     def read(self) -> dict[str, Any] | None:
-        """What was written last, None if nothing was.
+        """Read the state that was written last; None if there is none.
 
         Raises:
-            InputDatasetError: the file is none of PyTorch's.
+            InputDatasetError: If the file is not a file of PyTorch.
         """
         import torch
 
@@ -57,15 +76,17 @@ class Checkpoint:
             state: dict[str, Any] = torch.load(
                 io.BytesIO(data), map_location="cpu", weights_only=True
             )
-        except Exception as error:  # whatever the bytes lead the unpickler to
+        except Exception as error:  # broken bytes can cause any exception in the unpickler
             raise self._dataset._unreadable(path, error) from error
         return state
 
     def write(self, state: dict[str, Any]) -> None:
-        """Replace what was written, entirely or not at all."""
+        """Replace the written state, completely or not at all."""
         import torch
 
         data = io.BytesIO()
-        torch.save(state, data)  # before the file is opened, which empties it in some stores
+        torch.save(
+            state, data
+        )  # before the file is opened, since opening empties it in some stores
         with self._dataset._writing() as file:
             file.write(data.getbuffer())

@@ -1,4 +1,4 @@
-"""The error of a dataset whose file or folder cannot be used as it is."""
+"""Error of a dataset whose file or folder cannot be used."""
 
 from kedro.io import DatasetError
 
@@ -6,4 +6,4 @@ from reb_pipeline.core.errors import InputError
 
 
 class InputDatasetError(DatasetError, InputError):
-    """An :class:`InputError` that Kedro hands on as it is, not wrapped in a longer text."""
+    """Error of the user in a file or folder; Kedro passes it on without a longer text."""

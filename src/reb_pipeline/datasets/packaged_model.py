@@ -1,4 +1,4 @@
-"""A packaged model: a versioned folder."""
+"""Dataset of a packaged model, a versioned folder."""
 
 from __future__ import annotations
 
@@ -21,13 +21,30 @@ if TYPE_CHECKING:
 
 
 class PackagedModelDataset(VersionedFile):
-    """A :class:`reb_pipeline.inspection.model.PackagedModel` as a folder that needs nothing else.
+    """Loads and saves a :class:`reb_pipeline.inspection.model.PackagedModel` as a self-contained folder.
 
-    Its manifest is written last, and a folder without one is no version: whatever cuts a save off, what it leaves
-    is never taken for a model, on any file system.
+    The manifest is written last, and a folder without a manifest is not a version. So an interrupted save never leaves
+    a folder that is taken for a model, on any file system.
 
     Args:
-        file: see :class:`VersionedFile`; `filepath` is the folder.
+        file: Arguments of :class:`VersionedFile`; `filepath` is the folder.
+
+    Example:
+        An entry of the catalog:
+
+        ```yaml
+        packaged_model:
+          type: reb_pipeline.datasets.PackagedModelDataset
+          filepath: data/06_models/model
+          versioned: true
+        ```
+
+        The same in Python:
+
+        >>> from reb_pipeline.datasets import PackagedModelDataset
+        >>> dataset = PackagedModelDataset(filepath="tests/inspection/models/former_records")
+        >>> dataset.load().manifest["name"]
+        'part'
     """
 
     def __init__(self, **file: Any) -> None:
@@ -36,10 +53,10 @@ class PackagedModelDataset(VersionedFile):
         self._glob_function = self._with_manifest
 
     def load(self) -> PackagedModel:
-        """Load the model, every file checked.
+        """Load the model and check every file.
 
         Raises:
-            InputDatasetError: it is incomplete, changed, or of another format.
+            InputDatasetError: If it is incomplete, changed, or of another format.
         """
         from reb_pipeline.inspection.model import read_model
 
@@ -49,10 +66,10 @@ class PackagedModelDataset(VersionedFile):
             raise InputDatasetError(str(error)) from error
 
     def save(self, data: PackagedModel) -> None:
-        """Save the model, entirely or not at all.
+        """Save the model, completely or not at all.
 
         Raises:
-            DatasetError: the data are no packaged model.
+            DatasetError: If the data are not a packaged model.
         """
         from reb_pipeline.inspection.model import PackagedModel, write_model
 
@@ -61,7 +78,7 @@ class PackagedModelDataset(VersionedFile):
                 f"'{self._filepath}' stores a PackagedModel, not a {type(data).__name__}: save the record itself."
             )
         folder = get_filepath_str(self._get_save_path(), self._protocol)
-        self._remove(folder)  # of an earlier try, or of one that was cut off
+        self._remove(folder)  # left by an earlier or interrupted attempt
         try:
             write_model(data, folder, self._fs)
         except BaseException:
@@ -70,10 +87,10 @@ class PackagedModelDataset(VersionedFile):
         self._invalidate_cache()
 
     def preview(self) -> JSONPreview:
-        """What the model is, without the list of its files.
+        """Show the manifest of the model without the list of its files.
 
         Raises:
-            InputDatasetError: as :meth:`load`; the other files are not looked at.
+            InputDatasetError: See :meth:`load`; other files are not checked.
         """
         try:
             manifest = read_manifest(self._load_path(), self._fs)
@@ -83,7 +100,7 @@ class PackagedModelDataset(VersionedFile):
         return json.dumps(outline)  # type: ignore[return-value,unused-ignore]
 
     def _remove(self, folder: str) -> None:
-        """Remove a folder, its manifest first, so that it is no model any more whenever that is cut off."""
+        """Remove a folder, its manifest first, so that an interrupted removal leaves no model."""
         for path in (f"{folder}/{MANIFEST}", folder):
             if self._fs.exists(path):
                 self._fs.rm(path, recursive=True)
@@ -98,5 +115,5 @@ class PackagedModelDataset(VersionedFile):
         return bool(self._fs.exists(f"{path}/{MANIFEST}"))
 
     def _with_manifest(self, pattern: str) -> list[str]:
-        """Paths of the folders that match a pattern and are complete."""
+        """List the folders that match a pattern and are complete."""
         return [str(PurePosixPath(path).parent) for path in self._fs.glob(f"{pattern}/{MANIFEST}")]

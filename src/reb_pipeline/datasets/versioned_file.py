@@ -1,4 +1,4 @@
-"""The base of the project's datasets of one versioned file."""
+"""Base class of the project's datasets with one versioned file."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 class VersionedFile(AbstractVersionedDataset[Any, Any]):
-    """One file on any fsspec file system, versioned or not; subclasses implement `load` and `save`.
+    """File on any fsspec file system, with or without versions; subclasses implement `load` and `save`.
 
     Args:
-        filepath: the file.
+        filepath: Path of the file.
         version: Kedro's version of the file, if it is versioned.
-        credentials: secrets of the file system.
-        fs_args: further arguments of the file system.
-        metadata: ignored by Kedro, for plugins such as Kedro-Viz.
+        credentials: Secrets of the file system.
+        fs_args: Further arguments of the file system.
+        metadata: Not used by Kedro; for plugins such as Kedro-Viz.
     """
 
     def __init__(
@@ -55,13 +55,13 @@ class VersionedFile(AbstractVersionedDataset[Any, Any]):
 
     @contextmanager
     def _writing(self) -> Iterator[Any]:
-        """Open the file to save to; it appears entirely or not at all."""
+        """Open the file for a save; it appears completely or not at all."""
         path = get_filepath_str(self._get_save_path(), self._protocol)
         try:
             with self._fs.open(path, "wb") as file:
                 yield file
         except BaseException:
-            # Local files and S3's objects appear only when they are whole (atomic.py); other stores keep a part.
+            # Local files and objects of S3 appear only when complete (atomic.py); other stores keep a part.
             if self._protocol not in ATOMIC_PROTOCOLS and self._fs.exists(path):
                 self._fs.rm(path)
             raise
@@ -71,7 +71,7 @@ class VersionedFile(AbstractVersionedDataset[Any, Any]):
         return get_filepath_str(self._get_load_path(), self._protocol)
 
     def _unreadable(self, path: str, error: Exception) -> InputDatasetError:
-        reason = str(error).split(". ")[0]  # PyTorch says pages
+        reason = str(error).split(". ")[0]  # messages of PyTorch are long
         return InputDatasetError(
             f"'{path}' is cut off or was not written by {type(self).__name__} ({reason}): delete it "
             "and run the step that writes it again."

@@ -1,4 +1,4 @@
-"""The weights of a network in one .safetensors file."""
+"""Dataset of the weights of a network in one .safetensors file."""
 
 from __future__ import annotations
 
@@ -15,18 +15,43 @@ if TYPE_CHECKING:
 
     from reb_pipeline.core.network_weights import NetworkWeights
 
-# The entry of the file's header that holds the configuration as JSON text.
+# Entry in the header of the file with the configuration as JSON text.
 _CONFIG = "config"
 
 
 class WeightsDataset(VersionedFile):
-    """A :class:`reb_pipeline.core.network_weights.NetworkWeights` as safetensors, configuration in the header.
+    """Loads and saves a :class:`reb_pipeline.core.network_weights.NetworkWeights` as a safetensors file.
 
-    Any tool that reads safetensors can use the file, this project through ``features.weights`` too.
+    The configuration is in the header. Any tool that reads safetensors can use the file; this project also reads it
+    through ``features.weights``.
 
     Args:
-        record: dotted path of the record's class, imported when it is first needed.
-        file: see :class:`VersionedFile`.
+        record: Dotted path of the class of the record, imported on first use.
+        file: Arguments of :class:`VersionedFile`.
+
+    Example:
+        An entry of the catalog:
+
+        ```yaml
+        backbone:
+          type: reb_pipeline.datasets.WeightsDataset
+          record: reb_pipeline.features.adapted.BackboneWeights
+          filepath: data/06_models/backbone.safetensors
+          versioned: true
+        ```
+
+        The same in Python:
+
+        >>> import torch
+        >>> from reb_pipeline.core.network_weights import NetworkWeights
+        >>> from reb_pipeline.datasets import WeightsDataset
+        >>> dataset = WeightsDataset(
+        ...     record="reb_pipeline.core.network_weights.NetworkWeights",
+        ...     filepath="memory:///decoder.safetensors",
+        ... )
+        >>> dataset.save(NetworkWeights({"bias": torch.zeros(3)}, {"loss": "cosine"}))
+        >>> dataset.load().config
+        {'loss': 'cosine'}
     """
 
     def __init__(self, *, record: str, **file: Any) -> None:
@@ -37,7 +62,7 @@ class WeightsDataset(VersionedFile):
         """Load weights and configuration.
 
         Raises:
-            InputDatasetError: the file is cut off, or has no configuration.
+            InputDatasetError: If the file is incomplete, or has no configuration.
         """
         from safetensors.torch import load
 
@@ -48,15 +73,15 @@ class WeightsDataset(VersionedFile):
         try:
             config = json.loads(_header(data)["__metadata__"][_CONFIG])
             weights: NetworkWeights = record_class(load(data), config)
-        except Exception as error:  # safetensors' error is none of Python's
+        except Exception as error:  # safetensors has its own error, outside of Python's errors
             raise self._unreadable(path, error) from error
         return weights
 
     def save(self, data: NetworkWeights) -> None:
-        """Save weights and configuration, entirely or not at all.
+        """Save weights and configuration, completely or not at all.
 
         Raises:
-            DatasetError: the data are no such weights.
+            DatasetError: If the data are not such weights.
         """
         from safetensors.torch import save
 
@@ -70,15 +95,15 @@ class WeightsDataset(VersionedFile):
             file.write(save(state, {_CONFIG: json.dumps(data.config)}))
 
     def preview(self) -> JSONPreview:
-        """The configuration and the shape of each tensor; no tensor is read.
+        """Show the configuration and the shape of each tensor; no tensor is read.
 
         Raises:
-            InputDatasetError: the file is cut off.
+            InputDatasetError: If the file is incomplete.
         """
         path = self._load_path()
         with self._fs.open(path, "rb") as file:
             length = file.read(8)
-            # Other files may begin with any number.
+            # In other files the first bytes may be any number.
             data = length + file.read(min(int.from_bytes(length, "little"), self._fs.size(path)))
         try:
             tensors = _header(data)
@@ -93,7 +118,7 @@ class WeightsDataset(VersionedFile):
 
 
 def _header(data: bytes) -> dict[str, Any]:
-    """The JSON before the tensors: its length in 8 bytes, then itself."""
+    """Parse the JSON before the tensors: its length in 8 bytes, then its text."""
     length = int.from_bytes(data[:8], "little")
     header: dict[str, Any] = json.loads(data[8 : 8 + length])
     return header

@@ -1,4 +1,4 @@
-"""Fills: what synthetic defects are made of (REB paper section 3.1.1, reference code DefectMaker/fill.py)."""
+"""Fills: the pixels of synthetic defects (REB paper section 3.1.1, reference code DefectMaker/fill.py)."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.defectmaker.images import ImageFiles, check_rgb, pixel_scale, resize
 
-PROBES = 16  # pixels tried before all salient ones are listed
+PROBES = 16  # random pixels to try before all salient ones are listed
 
 
 @dataclass(frozen=True, eq=False)
 class Donor:
-    """A good image to cut from.
+    """A good image that the fill ``cut_paste`` cuts from.
 
     Attributes:
         image: uint8 [H, W, 3], RGB.
-        saliency: Where to cut, bool [H, W].
+        saliency: Region to cut from, bool [H, W].
     """
 
     image: np.ndarray
@@ -31,9 +31,9 @@ class Material:
     """Images that fills are cut from.
 
     Attributes:
-        donors: Good images with their saliency; anything with a length and items, loaded lazily or not.
+        donors: Good images with their saliency; any sequence, may open images lazily.
         textures: Images of other things, uint8 [H, W, 3] each.
-        scale: Pixels of the image to be filled per pixel of a 256 x 256 image.
+        scale: Pixels of the target image per pixel of a 256 x 256 image.
     """
 
     donors: Sequence[Donor]
@@ -42,13 +42,13 @@ class Material:
 
 
 class TextureFolder(Sequence[np.ndarray]):
-    """The images of a folder and all folders below it, opened when asked for.
+    """Images of a folder and its subfolders, opened on access.
 
     Args:
         path: The folder, on any fsspec file system.
 
     Raises:
-        InputError: The folder is missing or holds no image.
+        InputError: If the folder is missing or holds no image.
     """
 
     def __init__(self, path: str) -> None:
@@ -62,20 +62,20 @@ class TextureFolder(Sequence[np.ndarray]):
 
 
 def draw_salient(rng: np.random.Generator, saliency: np.ndarray) -> tuple[int, int]:
-    """Draw one salient pixel, each as likely as the other.
+    """Draw one salient pixel; all salient pixels are equally likely.
 
     Args:
-        rng: Source of randomness.
+        rng: Random generator.
         saliency: bool [H, W].
 
     Returns:
         Row and column.
 
     Raises:
-        InputError: Nothing is salient.
+        InputError: If nothing is salient.
     """
     flat = saliency.reshape(-1)
-    probes = rng.integers(flat.size, size=PROBES)  # far cheaper than listing all salient pixels
+    probes = rng.integers(flat.size, size=PROBES)  # much cheaper than listing all salient pixels
     hits = probes[flat[probes]]
     if not len(hits):
         hits = rng.permutation(np.flatnonzero(flat))[:1]
@@ -87,9 +87,10 @@ def draw_salient(rng: np.random.Generator, saliency: np.ndarray) -> tuple[int, i
 
 
 def noise(rng: np.random.Generator, box: tuple[int, int], material: Material) -> np.ndarray:
-    """Flat to strong noise, each channel on its own, stretched along either axis.
+    """Draw noise of a random strength, each channel independently, stretched along either axis.
 
-    The reference derives both sides of the noise from the box's width, a slip; here the height is the height's.
+    Differs from the reference code, which derives both sides of the noise grid from the width of the box, by mistake.
+    Here the height of the grid follows from the height of the box.
     """
     mean, spread = 10 * int(rng.integers(5, 20)), 5 * int(rng.integers(0, 10))
     grain = 2 ** rng.integers(0, 3) * material.scale
@@ -100,7 +101,7 @@ def noise(rng: np.random.Generator, box: tuple[int, int], material: Material) ->
 
 
 def cut_paste(rng: np.random.Generator, box: tuple[int, int], material: Material) -> np.ndarray:
-    """A piece of another good image, cut where that is salient."""
+    """Cut a piece out of the salient region of another good image."""
     if not len(material.donors):
         msg = "Fill 'cut_paste' has no good image to cut from: give at least one donor."
         raise InputError(msg)
@@ -110,7 +111,7 @@ def cut_paste(rng: np.random.Generator, box: tuple[int, int], material: Material
 
 
 def texture(rng: np.random.Generator, box: tuple[int, int], material: Material) -> np.ndarray:
-    """A piece of an image of something else, as DRAEM does with the Describable Textures Dataset."""
+    """Cut a piece out of a texture image, as DRAEM does with the Describable Textures Dataset."""
     if not len(material.textures):
         msg = "Fill 'texture' has no image to cut from: give a folder of textures."
         raise InputError(msg)
@@ -125,13 +126,16 @@ FILLS: dict[str, Callable[[np.random.Generator, tuple[int, int], Material], np.n
     "cut_paste": cut_paste,
     "texture": texture,
 }
-"""Each takes (rng, box height and width, material) and returns uint8 [h, w, 3]."""
+"""Fill functions by name: (rng, box height and width, material) -> uint8 [h, w, 3]."""
 
 
 def _cut(
     image: np.ndarray, centre: tuple[int, int], box: tuple[int, int], scale: float
 ) -> np.ndarray:
-    """Cut a box around a pixel, moved inside the image, as if that had the size of the image to be filled."""
+    """Cut a box around a pixel, shifted to lie inside the image.
+
+    The image is treated as if it had the size of the target image.
+    """
     ratio = pixel_scale(image.shape[:2]) / scale
     spans = []
     for length, middle, side in zip(image.shape, centre, box, strict=False):

@@ -1,8 +1,15 @@
-"""Fusions: ways to lay a fill over an image (REB paper section 3.1.1, reference code DefectMaker/defect_makers.py).
+"""Fusions: methods that blend a fill into an image (REB paper section 3.1.1).
 
-Every function takes ``(patch, fill, mask, weight, kernel)``, the box of the image, uint8 [h, w, 3], the fill of the
-same shape, the shape's mask, bool [h, w], the fill's weight, and the side of the softening kernel in px, odd.
-It returns a new uint8 [h, w, 3], equal to ``patch`` wherever the mask is False.
+The reference code has them in DefectMaker/defect_makers.py. All functions have the same signature ``(patch, fill,
+mask, weight, kernel)``:
+
+- ``patch``: the box of the image, uint8 [h, w, 3];
+- ``fill``: the fill, uint8 [h, w, 3];
+- ``mask``: the mask of the shape, bool [h, w];
+- ``weight``: the weight of the fill, 0..1;
+- ``kernel``: side of the softening kernel in pixels, odd.
+
+They return a new uint8 [h, w, 3] that equals ``patch`` outside the mask.
 """
 
 from __future__ import annotations
@@ -18,11 +25,11 @@ CLONE_EROSION = 3  # px by which cv2.seamlessClone shrinks its mask
 
 @dataclass(frozen=True)
 class Fusion:
-    """A way to lay a fill over an image.
+    """Method that blends a fill into an image.
 
     Attributes:
-        fuse: See the head of this module.
-        blends: Whether the fill's weight is drawn from the shape's range; it is 1 otherwise.
+        fuse: Function of the signature given at the head of this module.
+        blends: True if the weight of the fill is drawn from the range of the shape; it is 1 otherwise.
     """
 
     fuse: Callable[[np.ndarray, np.ndarray, np.ndarray, float, int], np.ndarray]
@@ -32,18 +39,18 @@ class Fusion:
 def hard_edge(
     patch: np.ndarray, fill: np.ndarray, mask: np.ndarray, weight: float, kernel: int
 ) -> np.ndarray:
-    """The fill with one weight everywhere."""
+    """Blend the fill with one weight inside the whole mask."""
     return _mix(patch, fill, mask.astype(np.float32) * weight)
 
 
 def soft_edge(
     patch: np.ndarray, fill: np.ndarray, mask: np.ndarray, weight: float, kernel: int
 ) -> np.ndarray:
-    """The fill with a weight that falls towards the edge: the mask eroded, then blurred."""
+    """Blend the fill with a weight that falls towards the edge: the eroded, then blurred mask."""
     whole = mask.astype(np.float32)
     ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (kernel, kernel))
     core = cv2.erode(whole, ellipse, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    if not core.any():  # thinner than the kernel: softened all the same, but not erased
+    if not core.any():  # a mask thinner than the kernel is softened but not erased
         core = whole
     soft = cv2.GaussianBlur(core, (kernel, kernel), kernel, borderType=cv2.BORDER_CONSTANT)
     return _mix(patch, fill, soft * whole * weight)
@@ -52,8 +59,8 @@ def soft_edge(
 def poisson(
     patch: np.ndarray, fill: np.ndarray, mask: np.ndarray, weight: float, kernel: int
 ) -> np.ndarray:
-    """The fill's gradients with the image's colours at the edge (Poisson image editing)."""
-    pad = CLONE_EROSION + 2  # the clone may not touch the border
+    """Blend the gradients of the fill with the image's colours at the edge of the mask (Poisson image editing)."""
+    pad = CLONE_EROSION + 2  # the mask of seamlessClone may not touch the border
     target, source = (
         cv2.copyMakeBorder(a, pad, pad, pad, pad, cv2.BORDER_REPLICATE) for a in (patch, fill)
     )
@@ -62,7 +69,7 @@ def poisson(
     )
     inside = cv2.dilate(inside, np.ones((3, 3), np.uint8), iterations=CLONE_EROSION)
     x, y, w, h = cv2.boundingRect(inside)
-    centre = x + w // 2, y + h // 2  # of the mask's own box: the fill is not moved
+    centre = x + w // 2, y + h // 2  # centre of the mask's box, so that the fill is not moved
     cloned = cv2.seamlessClone(source, target, inside, centre, cv2.NORMAL_CLONE)
     return np.where(mask[..., None], cloned[pad:-pad, pad:-pad], patch)
 

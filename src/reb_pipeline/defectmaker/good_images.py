@@ -1,4 +1,4 @@
-"""Good images of a category as DefectMaker takes them, opened when asked for."""
+"""Good images of a category with their saliency, opened lazily."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from reb_pipeline.images.samples import Samples
 
 
 class GoodImages(Sequence[Donor]):
-    """Images with their saliency, opened one at a time and resized as for a network.
+    """Good images with their saliency, opened one at a time and resized for a network.
 
     Args:
         samples: The good images.

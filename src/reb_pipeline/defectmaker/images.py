@@ -1,4 +1,4 @@
-"""Image files and image sizes, as the other parts of DefectMaker need them."""
+"""Image files and image sizes for DefectMaker."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import numpy as np
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.images.folder import IMAGE_SUFFIXES
 
-REFERENCE_SIDE = 256  # px: the image side that the paper's pixel figures are meant for
+REFERENCE_SIDE = 256  # px: the pixel sizes in the paper are for images of this side
 
 
 def pixel_scale(size: tuple[int, int]) -> float:
-    """Pixels of an image per pixel of the reference's 256 x 256 image.
+    """Compute the pixels of an image per pixel of the reference image of 256 x 256 pixels.
 
     Args:
         size: Height and width in pixels.
@@ -26,10 +26,14 @@ def pixel_scale(size: tuple[int, int]) -> float:
 
 
 def check_rgb(image: np.ndarray, what: str) -> None:
-    """Check that something is an RGB image.
+    """Check that an array is an RGB image.
+
+    Args:
+        image: The array.
+        what: Name of the image, the subject of the error's sentence.
 
     Raises:
-        InputError: It is not uint8 [H, W, 3], or has no pixels.
+        InputError: If it is not uint8 [H, W, 3], or has no pixels.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         msg = f"{what} is {image.dtype} {list(image.shape)}: give an RGB image, uint8 [H, W, 3]."
@@ -37,7 +41,9 @@ def check_rgb(image: np.ndarray, what: str) -> None:
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize along each axis: shrink by area, grow bicubically, as Pillow's default filter nearly does.
+    """Resize along each axis: shrink by area, enlarge bicubically.
+
+    Results are close to those of Pillow's default filter.
 
     Args:
         image: uint8 [h, w] or [h, w, channels].
@@ -52,17 +58,17 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 class ImageFiles:
-    """The images of a folder and all folders below it, on any fsspec file system, hidden ones left out.
+    """Images of a folder and its subfolders on any fsspec file system, without hidden files.
 
     Args:
         folder: Path or URL of the folder.
-        what: What the folder is for, the beginning of the error's sentence.
+        what: Purpose of the folder, the subject of the error's sentence.
 
     Attributes:
         paths: Path of each image relative to the folder, sorted.
 
     Raises:
-        InputError: The folder is missing or holds no image.
+        InputError: If the folder is missing or holds no image.
     """
 
     def __init__(self, folder: str, what: str) -> None:
@@ -87,13 +93,13 @@ class ImageFiles:
 
         Args:
             path: One of ``paths``.
-            flags: How OpenCV reads it.
+            flags: Flags of OpenCV's ``imdecode``.
 
         Returns:
-            uint8 [H, W, 3], RGB, or what the flags say.
+            uint8 [H, W, 3], RGB, or the format that the flags ask for.
 
         Raises:
-            InputError: The file is not a readable image.
+            InputError: If the file is not a readable image.
         """
         data: Any = np.frombuffer(self._fs.cat_file(str(self._root / path)), np.uint8)
         image = cv2.imdecode(data, flags) if data.size else None
@@ -104,6 +110,13 @@ class ImageFiles:
 
 
 def is_grey(image: np.ndarray) -> bool:
-    """Check an image, uint8 [H, W, 3], for colour: True if every eighth pixel of both axes has none."""
+    """Check an image for colour, on every eighth pixel of both axes.
+
+    Args:
+        image: uint8 [H, W, 3].
+
+    Returns:
+        True if none of these pixels has a colour.
+    """
     sample = image[::8, ::8]
     return bool((sample == sample[:, :, :1]).all())

@@ -1,4 +1,4 @@
-"""DefectMaker: a shape, a fill and a fusion made into a defect on a good image (REB paper section 3.1)."""
+"""DefectMaker: combines a shape, a fill and a fusion to a defect on a good image (REB paper section 3.1)."""
 
 from __future__ import annotations
 
@@ -16,20 +16,27 @@ from reb_pipeline.defectmaker.fusion import FUSIONS
 from reb_pipeline.defectmaker.images import check_rgb, is_grey, pixel_scale
 from reb_pipeline.defectmaker.shapes import SHAPES, Shape
 
-REDRAWS = 8  # of a shape that came out empty
+REDRAWS = 8  # attempts to draw a shape that is not empty
 
 
 @dataclass(frozen=True)
 class DefectKind:
-    """Shape, fill and fusion of a defect.
+    """Shape, fill and fusion of a kind of defect.
 
     Attributes:
         shape: A key of ``SHAPES``.
         fill: A key of ``FILLS``.
-        fusion: A key of ``FUSIONS``; without it one of the shape's own is drawn for every defect.
+        fusion: A key of ``FUSIONS``; if None, one of the fusions of the shape is drawn for every defect.
 
     Raises:
-        InputError: A name is unknown.
+        InputError: If a name is unknown.
+
+    Example:
+        >>> from reb_pipeline.defectmaker.maker import DefectKind
+        >>> DefectKind("bezier", "cut_paste").name
+        'bezier+cut_paste'
+        >>> DefectKind("rect_scar", "noise", "blend").name
+        'rect_scar+noise+blend'
     """
 
     shape: str
@@ -44,7 +51,7 @@ class DefectKind:
 
     @property
     def name(self) -> str:
-        """For example ``bezier+cut_paste``, with the fusion where one is fixed."""
+        """Name of the kind, such as ``bezier+cut_paste``; ends with the fusion if one is fixed."""
         return "+".join(part for part in (self.shape, self.fill, self.fusion) if part)
 
 
@@ -53,21 +60,21 @@ REB_KINDS = tuple(
     for fill in ("cut_paste", "noise")
     for shape in ("bezier", "bezier_scar", "bezier_clump")
 )
-"""The paper's six, in the order of the reference's labels 1 to 6; 0 is a good image."""
+"""The six kinds of the paper, in the order of labels 1 to 6 of the reference code; label 0 is a good image."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that a defect was made of.
+    """Parameters that a defect was made with.
 
     Attributes:
         shape: A key of ``SHAPES``.
         fill: A key of ``FILLS``.
-        fusion: A key of ``FUSIONS``, the one drawn.
-        box: Row and column of the upper left pixel, height and width, in px; all of the mask is inside.
-        weight: Of the fill, 0..1.
-        seed: As given.
-        index: As given.
+        fusion: A key of ``FUSIONS``: the fusion that was drawn.
+        box: Row and column of the upper left pixel, height and width, in pixels; contains the whole mask.
+        weight: Weight of the fill, 0..1.
+        seed: Seed of the set of defects, as given.
+        index: Number of the defect, as given.
     """
 
     shape: str
@@ -85,8 +92,8 @@ class Defect:
 
     Attributes:
         image: uint8 [H, W, 3], RGB.
-        mask: Where the defect is, bool [H, W], never empty.
-        recipe: How it was made.
+        mask: Pixels of the defect, bool [H, W], never empty.
+        recipe: Parameters that it was made with.
     """
 
     image: np.ndarray
@@ -95,13 +102,25 @@ class Defect:
 
 
 class DefectMaker:
-    """Makes defects; the same arguments make the same bytes, in any order and any process.
+    """Makes synthetic defects; the same arguments give the same bytes, in any order and any process.
 
-    Defects on grey images are grey; the reference code's noise is coloured on these too.
+    Defects on grey images are grey. The noise of the reference code is coloured on grey images too.
 
     Args:
         donors: Good images with their saliency, for the fill ``cut_paste``.
         textures: Images of other things, uint8 [H, W, 3] each, for the fill ``texture``.
+
+    Example:
+        >>> import numpy as np
+        >>> from reb_pipeline.defectmaker.maker import DefectKind, DefectMaker
+        >>> image = np.full((64, 64, 3), 128, np.uint8)
+        >>> saliency = np.ones((64, 64), bool)
+        >>> maker = DefectMaker(donors=[])
+        >>> defect = maker.make(image, saliency, DefectKind("bezier", "noise"), seed=0, index=0)
+        >>> defect.image.shape, bool(defect.mask.any())
+        ((64, 64, 3), True)
+        >>> bool((defect.image != image)[~defect.mask].any())  # only pixels of the mask change
+        False
     """
 
     def __init__(
@@ -115,18 +134,18 @@ class DefectMaker:
     ) -> Defect:
         """Make one defect around a salient pixel, cut off where the image is not salient.
 
-        The reference code constrains the centre alone, so that its defects stick out over the background.
+        The reference code constrains only the centre, so its defects may extend over the background.
 
         Args:
             image: uint8 [H, W, 3], RGB; not changed.
-            saliency: Where a defect may be, bool [H, W].
-            kind: What to make.
-            seed: Of the whole set of defects, not negative.
+            saliency: Region that may bear a defect, bool [H, W].
+            kind: Kind of the defect.
+            seed: Seed of the whole set of defects, not negative.
             index: Number of this defect, not negative.
 
         Raises:
-            InputError: The image or the saliency map is of the wrong shape or type, nothing is salient, or the
-                fill has nothing to cut from.
+            InputError: If the image or the saliency map has the wrong shape or type, nothing is salient, or the
+                fill has no image to cut from.
         """
         _check_arguments(image, saliency, seed, index)
         rng = np.random.default_rng([seed, index, zlib.crc32(kind.name.encode())])
@@ -144,12 +163,11 @@ class DefectMaker:
         box = slice(top, top + height), slice(left, left + width)
 
         on_part = shape_mask & saliency[box]
-        shape_mask = (
-            on_part if on_part.any() else shape_mask
-        )  # nothing hangs in the air beside a part
+        # Keep the defect within the salient region, unless nothing of it would be left.
+        shape_mask = on_part if on_part.any() else shape_mask
         material = Material(self._donors, self._textures, scale)
         fill = color_jitter(rng, FILLS[kind.fill](rng, (height, width), material))
-        if is_grey(image):  # a camera without colours sees no coloured defect
+        if is_grey(image):  # a grey-scale camera shows no coloured defects
             fill = np.repeat(cv2.cvtColor(fill, cv2.COLOR_RGB2GRAY)[:, :, None], 3, axis=2)
         kernel = max(3, round(shape.edge_kernel * scale) | 1)
         defective, mask = image.copy(), np.zeros(size, bool)
@@ -181,7 +199,7 @@ def _check_arguments(image: np.ndarray, saliency: np.ndarray, seed: int, index: 
 
 
 def _draw_mask(rng: np.random.Generator, shape: Shape, image: tuple[int, int]) -> np.ndarray:
-    """A shape's mask with something in it; a plain rectangle where the shape keeps coming out empty."""
+    """Draw the mask of a shape that is not empty; a rectangle if all attempts come out empty."""
     for _ in range(REDRAWS):
         mask = shape.draw(rng, image)
         if mask.any():

@@ -1,4 +1,4 @@
-"""Records of saliency maps and of synthetic defects; light to import."""
+"""Records of saliency maps and of synthetic defects; imports no heavy package."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reb_pipeline.core.errors import InputError
 if TYPE_CHECKING:
     from reb_pipeline.defectmaker.maker import Defect
 
-SALIENCY_SIDE = 128  # px: outlines of parts need no more, and hundreds of maps stay small
+SALIENCY_SIDE = 128  # px: enough for outlines of parts, and hundreds of maps stay small
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,17 @@ class SaliencyMaps:
         maps: bool [images, 128, 128].
         image_ids: Ids of the images.
         method: A key of :data:`reb_pipeline.defectmaker.saliency.SALIENCY`.
-        fallbacks: Ids of images where nothing was salient, so that all of them counts.
+        fallbacks: Ids of images without a salient region; the map of each is the whole image.
+
+    Example:
+        >>> import numpy as np
+        >>> from reb_pipeline.defectmaker.records import SaliencyMaps
+        >>> found = [("a", np.eye(256, dtype=bool)), ("b", np.zeros((256, 256), bool))]
+        >>> maps = SaliencyMaps.collect(found, "spectral_residual")
+        >>> maps.maps.shape, maps.fallbacks
+        ((2, 128, 128), ['b'])
+        >>> maps.at("b", side=64).all()  # the whole image
+        np.True_
     """
 
     maps: np.ndarray
@@ -35,10 +45,10 @@ class SaliencyMaps:
 
     @classmethod
     def collect(cls, found: Iterable[tuple[str, np.ndarray]], method: str) -> SaliencyMaps:
-        """Collect streamed maps.
+        """Collect a stream of saliency maps.
 
         Args:
-            found: (image id, bool [height, width]) each.
+            found: (image id, bool [height, width]) of each image.
             method: A key of :data:`reb_pipeline.defectmaker.saliency.SALIENCY`.
         """
         from reb_pipeline.defectmaker.saliency import or_whole_image
@@ -53,10 +63,10 @@ class SaliencyMaps:
         return cls(np.stack(maps), image_ids, method, fallbacks)
 
     def at(self, image_id: str, side: int) -> np.ndarray:
-        """The map of one image, bool [side, side].
+        """Get the map of one image, resized to bool [side, side].
 
         Raises:
-            InputError: If the image has none.
+            InputError: If the image has no map.
         """
         if image_id not in self._rows:
             msg = (
@@ -67,7 +77,7 @@ class SaliencyMaps:
 
     @cached_property
     def _rows(self) -> dict[str, int]:
-        """Row of each image: asked for once an image, so a search each time would cost its square."""
+        """Row of each image id, computed once: a linear search per image would take quadratic time."""
         return {image_id: row for row, image_id in enumerate(self.image_ids)}
 
 
@@ -78,10 +88,10 @@ class SyntheticDefects:
     Attributes:
         images: uint8 [defects, side, side, 3] RGB.
         masks: bool [defects, side, side].
-        labels: Number of the kind from 1, int64 [defects].
+        labels: Number of the kind, counted from 1, int64 [defects].
         kinds: Names of the kinds.
-        image_ids: Id of the good image that each was made from.
-        recipes: How each was made, see :class:`reb_pipeline.defectmaker.maker.Recipe`.
+        image_ids: Id of the good image that each defect was made from.
+        recipes: Parameters of each defect, see :class:`reb_pipeline.defectmaker.maker.Recipe`.
     """
 
     images: np.ndarray
@@ -95,10 +105,10 @@ class SyntheticDefects:
     def collect(
         cls, made: Iterable[tuple[str, int, Defect]], kinds: Iterable[str]
     ) -> SyntheticDefects:
-        """Collect defects.
+        """Collect a stream of defects.
 
         Args:
-            made: (id of the good image, label, defect) each.
+            made: (id of the good image, label, defect) of each defect.
             kinds: Names of the kinds, in the order of the labels.
         """
         image_ids, labels, defects = zip(*made, strict=True)
@@ -116,5 +126,5 @@ def _resize(mask: np.ndarray, side: int) -> np.ndarray:
     import cv2
 
     resized = cv2.resize(mask.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
-    # Half of the maximum, so that a part smaller than a pixel does not vanish.
+    # Threshold at half of the maximum, so that a part smaller than a pixel does not vanish.
     return np.asarray((resized > 0) & (resized >= resized.max() / 2))

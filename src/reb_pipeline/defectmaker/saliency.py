@@ -1,8 +1,8 @@
 """Saliency: the region of an image that may bear a defect (REB paper section 3.1.1).
 
-The paper takes maps of a salient-object network (EDN) for objects and the whole image for textures.
-The reference counts every value above 0 as salient, faint JPEG ringing included; here a soft map is salient where it
-reaches half of its maximum.
+The paper uses maps of a salient-object network (EDN) for objects, and the whole image for textures.
+The reference code takes every value above 0 as salient, even faint JPEG artefacts. Here the threshold of a soft map
+is half of its maximum.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.defectmaker.images import ImageFiles
 
 SaliencyEstimator = Callable[[str, np.ndarray], np.ndarray]
-"""Takes an image's relative path and the image, uint8 [H, W, 3], RGB; returns bool [H, W]."""
+"""Function of the relative path of an image and the image, uint8 [H, W, 3], RGB; returns bool [H, W]."""
 
-SPECTRAL_SIDE = 64  # px: the scale that Hou and Zhang found right
-GRABCUT_SIDE = 128  # px, of the longer side: enough for a rough outline
-GRABCUT_BORDER = 0.05  # share of each side taken for background at first
+SPECTRAL_SIDE = 64  # px: the scale that Hou and Zhang recommend
+GRABCUT_SIDE = 128  # px of the longer side: enough for a rough outline
+GRABCUT_BORDER = 0.05  # share of each side that is background at the start
 GRABCUT_ROUNDS = 3
-NETWORK_SIZE = 320, 320  # px, the input of U²-Net, for a model that names no size of its own
+NETWORK_SIZE = 320, 320  # px: input of U²-Net, used if a model does not name its size
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-FAINT = 0.1  # a network's map that stays below shows nothing salient
+FAINT = 0.1  # if the maximum of a network's map is below, nothing is salient
 
 
 def whole_image(image: np.ndarray) -> np.ndarray:
-    """Everything is salient: the choice for textures."""
+    """Mark the whole image as salient: the choice for textures."""
     return np.ones(image.shape[:2], bool)
 
 
 def spectral_residual(image: np.ndarray) -> np.ndarray:
-    """Spectral-residual saliency (Hou and Zhang, CVPR 2007), thresholded by Otsu, morphologically closed."""
+    """Compute spectral-residual saliency (Hou and Zhang, CVPR 2007), thresholded by Otsu, morphologically closed."""
     small = cv2.resize(image, (SPECTRAL_SIDE, SPECTRAL_SIDE), interpolation=cv2.INTER_AREA)
     spectrum = np.fft.fft2(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32))
     log_amplitude = np.log(np.abs(spectrum) + 1e-6).astype(np.float32)
@@ -49,7 +49,7 @@ def spectral_residual(image: np.ndarray) -> np.ndarray:
 
 
 def grabcut(image: np.ndarray) -> np.ndarray:
-    """Segment what differs in colour from the image's border (GrabCut begun with a rectangle)."""
+    """Segment the foreground by its colour with GrabCut, started with a rectangle inside the border."""
     shrink = min(1.0, GRABCUT_SIDE / max(image.shape[:2]))
     small = cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
     h, w = small.shape[:2]
@@ -57,21 +57,23 @@ def grabcut(image: np.ndarray) -> np.ndarray:
     mask = np.zeros((h, w), np.uint8)
     if h <= 2 * y or w <= 2 * x:
         return _enlarge(mask, image)
-    cv2.setRNGSeed(0)  # its clustering draws from OpenCV's global generator
-    models = np.zeros((1, 65)), np.zeros((1, 65))  # filled and read by OpenCV alone
+    cv2.setRNGSeed(0)  # GrabCut draws from OpenCV's global random generator
+    models = np.zeros((1, 65)), np.zeros((1, 65))  # working memory of OpenCV
     inside = (x, y, w - 2 * x, h - 2 * y)
     cv2.grabCut(small, mask, inside, *models, GRABCUT_ROUNDS, cv2.GC_INIT_WITH_RECT)
     return _enlarge(mask & 1, image)  # odd labels are the foreground, certain or probable
 
 
 class NetworkSaliency:
-    """The map of a salient-object network exported to ONNX, such as U²-Net or EDN; its first output counts.
+    """Saliency by the map of a salient-object network exported to ONNX, such as U²-Net or EDN.
+
+    The first output of the network is used.
 
     Args:
         model: Path of the ONNX file.
 
     Raises:
-        InputError: The file is missing or OpenCV cannot run it.
+        InputError: If the file is missing or OpenCV cannot run it.
     """
 
     def __init__(self, model: str) -> None:
@@ -92,7 +94,7 @@ class NetworkSaliency:
             raise InputError(msg)
 
     def __call__(self, path: str, image: np.ndarray) -> np.ndarray:
-        """Run the network on one image; the path does not matter."""
+        """Run the network on one image; the path is not used."""
         return _half_maximum(self._run(image)[0, 0], image, FAINT)
 
     def _run(self, image: np.ndarray) -> np.ndarray:
@@ -103,13 +105,15 @@ class NetworkSaliency:
 
 
 class SaliencyFolder:
-    """Maps made beforehand: ``<stem>_saliency.*`` or ``<stem>.*`` at the image's relative path in a folder.
+    """Saliency by maps made beforehand, read from a folder.
+
+    The map of an image is ``<stem>_saliency.*`` or ``<stem>.*`` at the relative path of the image.
 
     Args:
         folder: The folder, on any fsspec file system.
 
     Raises:
-        InputError: The folder is missing or holds no image.
+        InputError: If the folder is missing or holds no image.
     """
 
     def __init__(self, folder: str) -> None:
@@ -121,7 +125,7 @@ class SaliencyFolder:
         """Read the map of one image.
 
         Raises:
-            InputError: There is none, or it is not readable.
+            InputError: If there is no map, or it is not readable.
         """
         stem = _without_suffix(path)
         found = self._by_stem.get(f"{stem}_saliency") or self._by_stem.get(stem)
@@ -145,20 +149,31 @@ SALIENCY: dict[str, Callable[[str], SaliencyEstimator]] = {
     "onnx": NetworkSaliency,
     "folder": SaliencyFolder,
 }
-"""Each makes an estimator from a source: a path, or nothing for the methods that need the image alone."""
+"""Constructors of saliency estimators by name.
+
+Each takes a source: the path of a model or of a folder; methods that need only the image get an empty string.
+"""
 
 NEED_SOURCE = {"onnx": "the path of a model", "folder": "the path of a folder of maps"}
 
 
 def saliency_estimator(method: str, source: str | None = None) -> SaliencyEstimator:
-    """Prepare a method to find what is salient in images.
+    """Create the saliency estimator of a method.
 
     Args:
         method: A key of :data:`SALIENCY`.
-        source: The model of ``onnx``, the folder of ``folder``; the other methods leave it aside.
+        source: Path of the model for ``onnx``, of the folder for ``folder``; other methods do not use it.
 
     Raises:
-        InputError: The method is unknown, or its source is missing or unusable.
+        InputError: If the method is unknown, or its source is missing or unusable.
+
+    Example:
+        >>> import numpy as np
+        >>> from reb_pipeline.defectmaker.saliency import saliency_estimator
+        >>> estimate = saliency_estimator("whole_image")
+        >>> estimate("good/000.png", np.zeros((2, 3, 3), np.uint8))
+        array([[ True,  True,  True],
+               [ True,  True,  True]])
     """
     check_known([method], list(SALIENCY), "Saliency method")
     if method in NEED_SOURCE and not source:
@@ -168,13 +183,13 @@ def saliency_estimator(method: str, source: str | None = None) -> SaliencyEstima
 
 
 def or_whole_image(saliency: np.ndarray) -> tuple[np.ndarray, bool]:
-    """The map itself, or the whole image where nothing is salient.
+    """Replace a map without a salient pixel by the whole image.
 
     Args:
         saliency: bool [H, W].
 
     Returns:
-        A map with something salient, and whether it is the whole image for want of anything salient.
+        A map with at least one salient pixel, and True if it was replaced by the whole image.
     """
     if saliency.any():
         return saliency, False
@@ -182,7 +197,10 @@ def or_whole_image(saliency: np.ndarray) -> tuple[np.ndarray, bool]:
 
 
 def _half_maximum(soft: np.ndarray, image: np.ndarray, faint: float) -> np.ndarray:
-    """Threshold a soft map, resized to the image, at half of its maximum; nothing is salient if that is faint."""
+    """Resize a soft map to the image and threshold it at half of its maximum.
+
+    Nothing is salient if the maximum is at most ``faint``.
+    """
     h, w = image.shape[:2]
     resized = cv2.resize(soft.astype(np.float32), (w, h), interpolation=cv2.INTER_LINEAR)
     highest = float(resized.max())
@@ -190,7 +208,7 @@ def _half_maximum(soft: np.ndarray, image: np.ndarray, faint: float) -> np.ndarr
 
 
 def _enlarge(mask: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """A small 0/1 mask at the size of the image."""
+    """Resize a small 0/1 mask to the size of the image."""
     h, w = image.shape[:2]
     return cv2.resize(mask.astype(np.float32), (w, h), interpolation=cv2.INTER_LINEAR) >= 0.5
 

@@ -1,4 +1,4 @@
-"""Settings of synthetic defects; light to import."""
+"""Settings of synthetic defects; imports no heavy package."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -24,7 +24,7 @@ class DefectSynthesisSettings(Settings):
     shapes: list[Shape] = Field(default=["bezier", "bezier_scar", "bezier_clump"])
     fills: list[Fill] = Field(default=["cut_paste", "noise"])
     texture_folder: str | None = None
-    per_kind: int = Field(default=20, ge=1)  # held-out defects of each shape and fill
+    per_kind: int = Field(default=20, ge=1)  # held-out defects of each kind
     seed: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
@@ -41,13 +41,13 @@ class DefectSynthesisSettings(Settings):
         return self
 
     def kinds(self) -> list["DefectKind"]:
-        """Every shape with every fill, in the order of their labels."""
+        """List all kinds of defects, each shape with each fill, in the order of their labels."""
         from reb_pipeline.defectmaker.maker import DefectKind
 
         return [DefectKind(shape, fill) for fill in self.fills for shape in self.shapes]
 
     def textures(self) -> "TextureFolder | None":
-        """Images that the fill ``texture`` cuts from; None without a folder."""
+        """Open the folder of images for the fill ``texture``; None if no folder is set."""
         from reb_pipeline.defectmaker.fills import TextureFolder
 
         return TextureFolder(self.texture_folder) if self.texture_folder else None

@@ -1,4 +1,4 @@
-"""From the good images of a category to their saliency maps and to synthetic defects."""
+"""Saliency maps and synthetic defects of a category, made from its good images."""
 
 import logging
 
@@ -19,11 +19,11 @@ def estimate_saliency(samples: Samples, settings: DefectSynthesisSettings) -> Sa
     """Find the regions of good images that may bear a defect (REB paper section 3.1.1).
 
     Args:
-        samples: The samples of the category; those to fine-tune on and those held out get a map.
-        settings: The method and its source.
+        samples: The samples of the category; maps are made for images to fine-tune on and held-out good images.
+        settings: The saliency method and its source.
 
     Raises:
-        InputError: If the method's model or maps cannot be used.
+        InputError: If the model or the maps of the method cannot be used.
     """
     both = pd.concat([samples.good_finetuning.table, samples.held_out_good.table])
     good = samples.only(both.drop_duplicates("id"))
@@ -45,7 +45,9 @@ def estimate_saliency(samples: Samples, settings: DefectSynthesisSettings) -> Sa
 def synthesize_defects(
     samples: Samples, saliency: SaliencyMaps, side: int, settings: DefectSynthesisSettings
 ) -> SyntheticDefects:
-    """Make synthetic defects of every kind on held-out good images, pasted from those to fine-tune on.
+    """Make synthetic defects of every kind on held-out good images.
+
+    Pieces for the fill ``cut_paste`` come from the good images to fine-tune on.
 
     Args:
         samples: The samples of the category.

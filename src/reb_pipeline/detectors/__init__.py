@@ -1,11 +1,11 @@
-"""Detectors beside the memory bank's (:mod:`reb_pipeline.scoring.detector`), behind one interface; no Kedro.
+"""Further detectors besides the memory bank's (:mod:`reb_pipeline.scoring.detector`), with one interface; no Kedro.
 
-- ``interface``: features in, scores out;
+- ``interface``: the interface, from features to scores;
 - ``gaussian``: GDE and PaDiM;
-- ``spade``: nearest good images, then nearest patches within them;
-- ``multiscale``: one memory bank a layer, side by side;
-- ``hierarchical``: one memory bank a layer; the coarser decides where to search the finer;
+- ``spade``: nearest good images, then nearest patches in them;
+- ``multiscale``: one memory bank per layer, searched independently;
+- ``hierarchical``: one memory bank per layer; neighbours in the coarser limit the search in the finer;
 - ``reconstruction``: networks trained to reconstruct good images or their features;
-- ``hybrid``: a memory bank and a reconstruction, fused;
-- ``registry``: all of them by name; ``sources``: where their features come from.
+- ``hybrid``: fusion of a memory bank and a reconstruction;
+- ``registry``: all detectors by name; ``sources``: sources of their features.
 """

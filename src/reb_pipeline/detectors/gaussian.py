@@ -1,4 +1,4 @@
-"""Good features as Gaussians: one of whole images (GDE), one a position (PaDiM)."""
+"""Gaussian models of good features: one of whole images (GDE), or one per position (PaDiM)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,18 +21,18 @@ RIDGE = 0.01  # added to the diagonal of every covariance, PaDiM equation 1
 class GdeDetector:
     """GDE: Mahalanobis distance of an image's feature from those of good images; no patch scores.
 
-    The feature is the deepest layer averaged over all positions, at unit length; the covariance is Ledoit and Wolf's,
-    so that fewer images than channels will do. Rippel et al. 2021; reference code ``ADModels/ad_head.py``,
-    ``GdeAdHead``.
+    The feature is the deepest layer, averaged over all positions and scaled to unit length. The covariance is Ledoit
+    and Wolf's, so that there may be fewer images than channels. Rippel et al. 2021; reference code
+    ``ADModels/ad_head.py``, ``GdeAdHead``.
     """
 
     @property
     def nbytes(self) -> int:
-        """Bytes of mean and inverse covariance."""
+        """Bytes of the mean and the inverse covariance."""
         return self._gaussian.location_.nbytes + self._gaussian.precision_.nbytes
 
     def fit(self, good: FeatureSource) -> None:
-        """Learn mean and covariance.
+        """Learn the mean and the covariance.
 
         Raises:
             InputError: If there are fewer than two images.
@@ -49,7 +49,7 @@ class GdeDetector:
 
 
 def _unit_length(features: np.ndarray) -> np.ndarray:
-    """Rows at unit Euclidean length, float64; rows of zeros stay."""
+    """Scale rows to unit Euclidean length, float64; rows of zeros stay unchanged."""
     from sklearn.preprocessing import normalize
 
     return normalize(features.astype(np.float64))
@@ -57,14 +57,14 @@ def _unit_length(features: np.ndarray) -> np.ndarray:
 
 @dataclass(eq=False)
 class PadimDetector:
-    """PaDiM (Defard et al. 2020): one Gaussian a position of the grid, over a random subset of the channels.
+    """PaDiM (Defard et al. 2020): one Gaussian per position of the grid, over a random subset of the channels.
 
-    Good images are streamed twice. Memory is that of the covariances, 8 bytes x positions x channels², twice while
-    they are learned: 82 MB each for 32 x 32 positions and 100 channels.
+    Good images are streamed twice. The covariances take 8 bytes x positions x channels², and twice that during
+    learning. For 32 x 32 positions and 100 channels this is 82 MB each.
 
     Attributes:
-        scoring: The image score.
-        channels: Size of the subset; all channels where there are no more.
+        scoring: Name and settings of the image score.
+        channels: Size of the subset, or all channels if there are fewer.
         seed: Draws the subset.
     """
 
@@ -78,7 +78,7 @@ class PadimDetector:
         return self._mean.nbytes + self._whitening.nbytes
 
     def fit(self, good: FeatureSource) -> None:
-        """Learn mean and covariance of every position.
+        """Learn the mean and the covariance of every position.
 
         Raises:
             InputError: If there is no image.
@@ -87,7 +87,7 @@ class PadimDetector:
         n_images = len(good.image_ids)
         self._mean = reduce(iadd, self._vectors(good)) / n_images
         products = reduce(iadd, (_products(b - self._mean) for b in _batches(self._vectors(good))))
-        # A single image leaves no spread but the ridge.
+        # With a single image, the ridge is the only spread.
         self._whitening = _whitening(products, max(1, n_images - 1))
 
     def detect(self, images: FeatureSource) -> Detection:
@@ -101,7 +101,7 @@ class PadimDetector:
         return Detection.of_patches(images.image_ids, np.stack(scores), self.scoring)
 
     def _subset(self, grid: np.ndarray) -> np.ndarray:
-        """The chosen channels of one image, float64 [positions, chosen channels]."""
+        """Select the chosen channels of one image, float64 [positions, chosen channels]."""
         n_channels = grid.shape[2]
         chosen = np.random.default_rng(self.seed).permutation(n_channels)[: self.channels]
         return grid.reshape(-1, n_channels)[:, chosen].astype(np.float64)
@@ -111,22 +111,22 @@ class PadimDetector:
 
 
 def _batches(vectors: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """Several images at a time, [images, positions, channels]."""
+    """Yield several images at a time, [images, positions, channels]."""
     while batch := list(islice(vectors, IMAGES_PER_BATCH)):
         yield np.stack(batch)
 
 
 def _products(centred: np.ndarray) -> np.ndarray:
-    """Sum over images of the outer product of every position, [positions, channels, channels]."""
+    """Sum the outer products of every position over images, [positions, channels, channels]."""
     return centred.transpose(1, 2, 0) @ centred.transpose(1, 0, 2)
 
 
 def _whitening(products: np.ndarray, degrees_of_freedom: int) -> np.ndarray:
-    """Inverse Cholesky factors of the covariances: they turn vectors into uncorrelated standard deviations.
+    """Compute inverse Cholesky factors of the covariances, which convert vectors to uncorrelated standard deviations.
 
     Args:
         products: Sums of outer products, float64 [positions, channels, channels].
-        degrees_of_freedom: What they are divided by.
+        degrees_of_freedom: Divisor of the sums.
 
     Returns:
         float32 of the same shape.
@@ -141,9 +141,9 @@ def _whitening(products: np.ndarray, degrees_of_freedom: int) -> np.ndarray:
 
 
 def _inverse(factors: np.ndarray) -> np.ndarray:
-    """Inverse of lower triangular matrices [matrices, n, n] by forward substitution, all matrices at once.
+    """Invert lower triangular matrices [matrices, n, n] by forward substitution, all matrices at once.
 
-    One after the other they are so small that LAPACK's threads cost more than they save.
+    For one small matrix at a time, LAPACK's threads would cost more than they save.
     """
     inverse = np.zeros_like(factors)
     for i in range(factors.shape[1]):

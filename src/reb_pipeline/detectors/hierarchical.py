@@ -1,4 +1,4 @@
-"""Layers from coarse to fine: the neighbours in one decide where the next is searched."""
+"""Search through layers from coarse to fine: neighbours in one layer limit the search in the next."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ class GridBank:
 
     Attributes:
         layer: The layer.
-        bank: Its memory bank, whole.
-        height: Rows of its grid.
-        width: Columns of its grid.
+        bank: The whole memory bank of the layer.
+        height: Rows of the layer's grid.
+        width: Columns of the layer's grid.
     """
 
     layer: str | int
@@ -33,20 +33,19 @@ class GridBank:
     width: int
 
     def grid(self, image: int) -> np.ndarray:
-        """Features of one good image, [h, w, channels]."""
+        """View the features of one good image, [h, w, channels]."""
         n = self.height * self.width
         return self.bank.features[image * n : (image + 1) * n].reshape(self.height, self.width, -1)
 
     def below(self, rows: np.ndarray, finer: "GridBank") -> np.ndarray:
-        """Rows of a finer bank that lie under rows of this one.
+        """Find the rows of a finer bank at the positions of rows of this bank.
 
         Args:
-            rows: Row numbers, integers [h, w, K].
-            finer: A bank whose grid is this one's, every position split into factor x factor.
+            rows: Row numbers of this bank for every position of a grid, integers [h, w, K].
+            finer: A bank whose grid splits every position of this bank's grid into factor x factor positions.
 
         Returns:
-            For every position of the finer grid those under the rows of the position above it, int64
-            [factor h, factor w, factor² K].
+            Row numbers of the finer bank for every position of the finer grid, int64 [factor h, factor w, factor² K].
         """
         factor = finer.height // self.height
         y, x = self.bank.y[rows].astype(np.int64), self.bank.x[rows].astype(np.int64)
@@ -58,16 +57,17 @@ class GridBank:
 
 @dataclass(eq=False)
 class HierarchicalDetector:
-    """Coarse to fine: fine patches are searched below the neighbours of the coarse patch above them.
+    """Detector that searches layers from coarse to fine.
 
-    The coarsest layer is searched whole. A patch of a finer layer is compared only with the patches under the rows
-    nearest to the coarse patch above it. A layer's patch score is the smallest squared distance found, divided by the
-    mean of good patches compared with the other good images; those of all layers are added. Memory is that of the
-    good features of all layers.
+    The coarsest layer is searched completely. A fine patch lies inside a coarse patch, and is compared only with the
+    fine patches inside that coarse patch's nearest rows.
+
+    A layer's patch score is the smallest squared distance found, divided by the mean of good patches compared with the
+    other good images. The scores of all layers are added. Memory holds the good features of all layers.
 
     Attributes:
-        scoring: The image score.
-        n_neighbors: Number of rows that are followed from one layer to the next; all where there are fewer.
+        scoring: Name and settings of the image score.
+        n_neighbors: Number of rows to follow from one layer to the next, or all rows if there are fewer.
     """
 
     scoring: ImageScoreSettings = ImageScoreSettings()
@@ -79,10 +79,10 @@ class HierarchicalDetector:
         return sum(bank.bank.features.nbytes for bank in self._banks)
 
     def fit(self, good: FeatureSource) -> None:
-        """Keep the patches of every layer.
+        """Store the patches of every layer.
 
         Raises:
-            InputError: If there are fewer than two images, or grids do not nest.
+            InputError: If there are fewer than two images, or a grid's size is no multiple of a coarser grid's size.
         """
         check_image_count(good, 2, "each is compared with the others")
         self._banks = [_whole_bank(good, layer) for layer in reversed(good.layers)]
@@ -102,7 +102,7 @@ class HierarchicalDetector:
         self._usual = [usual_distance(np.stack(layer)) for layer in zip(*found, strict=True)]
 
     def detect(self, images: FeatureSource) -> Detection:
-        """Score images and their patches, 1 a layer being usual for a good patch."""
+        """Score images and their patches; a good patch has a mean score of 1 per layer."""
         coarsest, *finer = self._banks
         nearest = search_images(images.patches([coarsest.layer]), coarsest.bank, self._followed)
         streams = [images.patches([bank.layer]) for bank in finer]
@@ -121,10 +121,10 @@ class HierarchicalDetector:
         Args:
             grids: Features of the finer layers, [h, w, channels] each.
             squared: Squared distances of the coarsest patches, ascending, [h, w, K].
-            rows: The rows they belong to.
+            rows: Rows at these distances, [h, w, K].
 
         Returns:
-            The smallest squared distance on the grid of every layer, coarsest first.
+            Smallest squared distances on the grid of every layer, coarsest first.
         """
         smallest = [squared[..., 0]]
         for (coarse, finer), grid in zip(pairwise(self._banks), grids, strict=True):
@@ -134,7 +134,7 @@ class HierarchicalDetector:
         return smallest
 
     def _add(self, smallest: list[np.ndarray]) -> np.ndarray:
-        """The score of one image's patches on the finest grid."""
+        """Add the layers' scores of one image on the finest grid."""
         height = self._banks[-1].height
         units = zip(smallest, self._usual, strict=True)
         return np.sum(
@@ -162,7 +162,7 @@ def _check_nesting(banks: list[GridBank]) -> None:
 def _nearest_of(
     grid: np.ndarray, features: np.ndarray, candidates: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Squared distances [h, w, n], ascending, of patches [h, w, channels] to their candidates, rows [h, w, n]."""
+    """Compare patches [h, w, channels] with rows [h, w, n]; return squared distances, ascending, and rows."""
     # One row of the grid at a time keeps the gathered features small.
     squared = np.stack(
         [
@@ -175,5 +175,5 @@ def _nearest_of(
 
 
 def _split(grid: np.ndarray, factor: int) -> np.ndarray:
-    """Every position of a grid repeated ``factor`` times along both axes."""
+    """Repeat every position of a grid ``factor`` times along both axes."""
     return grid.repeat(factor, axis=0).repeat(factor, axis=1)

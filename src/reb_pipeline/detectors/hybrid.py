@@ -1,4 +1,4 @@
-"""Memory bank and feature reconstruction as one detector, fused by how unlikely their scores are."""
+"""Memory bank and feature reconstruction as one detector, fused by their surprise."""
 
 from dataclasses import dataclass
 
@@ -18,17 +18,17 @@ from reb_pipeline.scoring.surprise import fuse_detections
 
 @dataclass(eq=False)
 class HybridDetector:
-    """LDKNN and hierarchical feature reconstruction; the mean surprise of both counts.
+    """LDKNN and hierarchical feature reconstruction, scored by the mean surprise of both.
 
-    Both learn from all good images but a tenth, on which their patch scores are calibrated, see
+    Both learn from nine tenths of the good images. Their patch scores are calibrated on the remaining tenth, see
     :func:`reb_pipeline.scoring.surprise.surprise`.
 
     Attributes:
         memory_bank: Distance and coreset.
-        scoring: Settings of the memory bank's patch scores, and the image score of the fused ones.
+        scoring: Settings of the memory bank's patch scores, and of the image score of the fused patch scores.
         reconstruction: Settings of the feature reconstruction.
-        device: Of both.
-        description: Label of the progress bars; none without it.
+        device: Device of both, see :func:`reb_pipeline.core.device.torch_device`.
+        description: Label of the progress bars; None shows no bars.
     """
 
     memory_bank: MemoryBankSettings = MemoryBankSettings()
@@ -39,16 +39,16 @@ class HybridDetector:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of both, and of the good scores that they are calibrated on."""
+        """Bytes of both detectors, and of the good scores for their calibration."""
         learned = self._bank.nbytes + self._reconstruction.nbytes
         good = [np.asarray(detection.patch_scores) for detection in self._good]
         return learned + sum(scores.nbytes for scores in good)
 
     def fit(self, good: FeatureSource) -> None:
-        """Fit both, then calibrate them.
+        """Fit both detectors, then calibrate them.
 
         Raises:
-            InputError: If there are fewer than three images, or one of both cannot be fitted.
+            InputError: If there are fewer than three images, or a detector cannot be fitted.
         """
         learned, held_out = held_out_tenth(good)
         if held_out is None:
@@ -72,7 +72,7 @@ class HybridDetector:
         self._good = self._detect_by_each(held_out)
 
     def detect(self, images: FeatureSource) -> Detection:
-        """Score images and their patches; 1 is the mean of good patches.
+        """Score images and their patches; good patches have a mean of 1.
 
         Raises:
             InputError: If there are no images, or the image score compares neighbours.

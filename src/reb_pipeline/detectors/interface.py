@@ -1,4 +1,4 @@
-"""The interface of all detectors: features in, scores out."""
+"""Interface of all detectors, from features to scores."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
@@ -15,17 +15,17 @@ FEWEST_TO_LEARN = 2  # images
 
 
 class PixelSource(Protocol):
-    """Images; every call streams anew, in the order of ``image_ids``."""
+    """Images; every call streams them from the start, in the order of ``image_ids``."""
 
     @property
     def image_ids(self) -> list[str]:
         """Ids of the images."""
 
     def pixels(self, side: int) -> Iterator[tuple[str, np.ndarray]]:
-        """Stream the images themselves, resized without crop.
+        """Stream the images, resized to squares without cropping.
 
         Args:
-            side: Pixels.
+            side: Side of the squares in pixels.
 
         Yields:
             (image id, uint8 [side, side, 3] RGB).
@@ -33,11 +33,11 @@ class PixelSource(Protocol):
 
 
 class FeatureSource(PixelSource, Protocol):
-    """Images, and features of them made elsewhere; every call streams anew, in the order of ``image_ids``."""
+    """Images and their features; every call streams them from the start, in the order of ``image_ids``."""
 
     @property
     def layers(self) -> list[str | int]:
-        """The tapped layers, finest first."""
+        """Tapped layers, finest first."""
 
     def patches(
         self, layers: Sequence[str | int] | None = None
@@ -45,63 +45,63 @@ class FeatureSource(PixelSource, Protocol):
         """Stream patch features.
 
         Args:
-            layers: The layers to fuse to one feature a patch; the tapped ones if None.
+            layers: Layers to fuse into one feature per patch; None for the tapped layers.
 
         Yields:
-            (image id, float32 [h, w, channels]); h and w are those of the finest layer asked for.
+            (image id, float32 [h, w, channels]), on the grid of the finest of these layers.
         """
 
     def pooled(self) -> np.ndarray:
-        """The network's deepest layer averaged over all positions, float32 [images, channels]."""
+        """Average the network's deepest layer over all positions, float32 [images, channels]."""
 
     def levels(
         self, layers: Sequence[str | int] | None = None
     ) -> Iterator[tuple[str, list[np.ndarray]]]:
-        """Stream layers as the network gives them, each on its own grid.
+        """Stream layers without a neck, each on its own grid.
 
         Args:
-            layers: Which, finest first; the backbone's usual three if None.
+            layers: Layers, finest first; None for the backbone's default levels.
 
         Yields:
             (image id, float32 [h, w, channels] of every layer).
         """
 
     def take(self, order: Sequence[int]) -> "FeatureSource":
-        """Some of the images.
+        """Select some of the images.
 
         Args:
-            order: Their positions in ``image_ids``.
+            order: Positions of the images in ``image_ids``.
         """
 
 
 class Detector(Protocol):
-    """Learns from good images, then scores others."""
+    """Detector that learns from good images and scores others."""
 
     @property
     def nbytes(self) -> int:
-        """Bytes of what was learned, which detection has to hold in memory; the encoder's are not among them."""
+        """Bytes of the learned model that detection needs in memory, without the encoder."""
 
     def fit(self, good: FeatureSource) -> None:
-        """Learn from good images; what was learned before is forgotten.
+        """Learn from good images and replace an earlier model.
 
         Raises:
             InputError: If there are too few images.
         """
 
     def detect(self, images: FeatureSource) -> Detection:
-        """Score images; changes nothing of what was learned."""
+        """Score images; the learned model stays unchanged."""
 
 
 def check_image_count(good: FeatureSource, smallest: int, reason: str) -> None:
     """Check that there are enough good images.
 
     Args:
-        good: Their features.
-        smallest: How many are needed.
-        reason: Why, a part of the sentence.
+        good: Features of the good images.
+        smallest: Smallest number of images.
+        reason: Reason for this number, a clause of the error message.
 
     Raises:
-        InputError: If there are fewer.
+        InputError: If there are fewer images.
     """
     n_images = len(good.image_ids)
     if n_images < smallest:
@@ -110,10 +110,10 @@ def check_image_count(good: FeatureSource, smallest: int, reason: str) -> None:
 
 
 def held_out_tenth(good: FeatureSource) -> tuple[FeatureSource, FeatureSource | None]:
-    """Part good images into those to learn from and every tenth, to be scored as unseen ones.
+    """Split good images: hold out every tenth image, and learn from the others.
 
     Returns:
-        Both; all images and None where too few would be left to learn from.
+        Images to learn from, and held-out images; all images and None if fewer than two remained to learn from.
     """
     positions = range(len(good.image_ids))
     learned = [n for n in positions if n % HOLD_OUT_EVERY]
@@ -123,10 +123,10 @@ def held_out_tenth(good: FeatureSource) -> tuple[FeatureSource, FeatureSource | 
 
 
 def settings_of(detector: Detector) -> dict[str, Any]:
-    """Everything that decides what a detector learns and how it scores, as JSON values.
+    """List all settings that affect the model and the scores of a detector, as JSON values.
 
-    A detector is a dataclass whose fields are its settings; its device and the label of its progress bars decide
-    nothing.
+    A detector is a dataclass whose fields are its settings. Its device and the label of its progress bars have no
+    effect.
     """
     values = {field.name: getattr(detector, field.name) for field in fields(detector)}  # type: ignore[arg-type]
     return {

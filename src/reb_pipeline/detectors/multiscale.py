@@ -1,4 +1,4 @@
-"""Layers side by side: one memory bank each, their scores averaged."""
+"""Several layers with one memory bank each, and the mean of their scores."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from reb_pipeline.scoring.anomaly_maps import resize_map
 from reb_pipeline.scoring.detection import Detection
 from reb_pipeline.scoring.settings import ImageScoreSettings
 
-LEFT_OUT_IMAGES = 32  # good images compared with the others, to learn the usual distance
+LEFT_OUT_IMAGES = 32  # good images that the usual distance is measured on
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class LayerBank:
     Attributes:
         layer: The layer.
         bank: The coreset's rows.
-        usual: Mean squared distance of good patches to their nearest row of other images.
+        usual: Mean squared distance of good patches to their nearest row from another image; the unit of the scores.
     """
 
     layer: str | int
@@ -32,15 +32,15 @@ class LayerBank:
 
 @dataclass(eq=False)
 class FusedDetector:
-    """Every layer is searched alone, on its own grid; patch scores are the mean over layers.
+    """Detector that searches every layer on its own grid and averages the patch scores of all layers.
 
-    A layer's patch score is the squared distance to the nearest row of its memory bank, divided by the mean of good
-    patches compared with the other good images. Scores are upsampled bilinearly to the finest grid.
+    A layer's patch score is the squared distance to the nearest row of its memory bank. It is divided by the mean of
+    good patches compared with the other good images. Scores are upsampled bilinearly to the finest grid.
 
     Attributes:
-        scoring: The image score.
+        scoring: Name and settings of the image score.
         coreset_ratio: Share of each bank's rows, in (0, 1].
-        seed: Of the coreset selection.
+        seed: Seed of the coreset selection.
     """
 
     scoring: ImageScoreSettings = ImageScoreSettings()
@@ -53,7 +53,7 @@ class FusedDetector:
         return sum(bank.bank.features.nbytes for bank in self._banks)
 
     def fit(self, good: FeatureSource) -> None:
-        """Fill one memory bank a layer.
+        """Fill one memory bank per layer.
 
         Raises:
             InputError: If there are fewer than two images.
@@ -62,7 +62,7 @@ class FusedDetector:
         self._banks = [self._fit_layer(good, layer) for layer in good.layers]
 
     def detect(self, images: FeatureSource) -> Detection:
-        """Score images and their patches, 1 being usual for a good patch."""
+        """Score images and their patches; good patches have a mean of 1."""
         finest, *others = [self._score_layer(images, bank) for bank in self._banks]
         for scores in others:
             finest += [resize_map(grid, finest.shape[1:]) for grid in scores]
@@ -75,17 +75,17 @@ class FusedDetector:
         return LayerBank(layer, coreset.of(bank), usual_distance(left_out.squared_distances))
 
     def _score_layer(self, images: FeatureSource, bank: LayerBank) -> np.ndarray:
-        """Patch scores of one layer, float32 [images, h, w]."""
+        """Score the patches of one layer, float32 [images, h, w]."""
         nearest = search_images(images.patches([bank.layer]), bank.bank)
         return nearest.squared_distances[..., 0] / np.float32(bank.usual)
 
 
 def evenly_spaced(good: FeatureSource) -> list[int]:
-    """Choose images spread evenly, at most :data:`LEFT_OUT_IMAGES`."""
+    """Choose evenly spaced images, at most :data:`LEFT_OUT_IMAGES`; their positions."""
     n = len(good.image_ids)
     return np.linspace(0, n - 1, min(n, LEFT_OUT_IMAGES)).astype(int).tolist()
 
 
 def usual_distance(squared_distances: np.ndarray) -> float:
-    """Average squared distances; 1 where all are zero, there being no scale to divide by."""
+    """Average squared distances; 1 if all are zero, to avoid a division by zero."""
     return float(squared_distances.mean()) or 1.0

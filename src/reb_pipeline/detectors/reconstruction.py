@@ -20,16 +20,16 @@ from reb_pipeline.scoring.settings import ImageScoreSettings
 
 @dataclass(eq=False)
 class FeatureReconstructionDetector:
-    """Hierarchical feature reconstruction: a decoder reconstructs the encoder's levels from the deepest.
+    """Hierarchical feature reconstruction: a decoder reconstructs the encoder's levels from the deepest one.
 
-    It learns from all good images but a tenth, on which the usual residual of every level is measured.
+    It learns from nine tenths of the good images; the usual residual of every level is measured on the others.
 
     Attributes:
         settings: Levels, loss, fusion and training.
-        scoring: The image score.
+        scoring: Name and settings of the image score.
         device: See :func:`reb_pipeline.core.device.torch_device`.
-        description: Label of the progress bars; none without it.
-        weights: The decoder, once there is one.
+        description: Label of the progress bars; None shows no bars.
+        weights: Weights of the decoder, set by the training or by :meth:`of`.
     """
 
     settings: FeatureReconstructionSettings = FeatureReconstructionSettings()
@@ -46,17 +46,17 @@ class FeatureReconstructionDetector:
         scoring: ImageScoreSettings | None = None,
         device: str = "auto",
     ) -> Self:
-        """Put a decoder to work that was trained before.
+        """Build a detector from a trained decoder.
 
         Args:
-            weights: The decoder.
+            weights: Weights of the decoder.
             settings: Levels, loss and fusion.
-            encoder: What makes the features, see :meth:`fit_on`.
-            scoring: The image score; the reference code's without it.
+            encoder: Settings of the encoder, see :meth:`fit_on`.
+            scoring: Name and settings of the image score; None for those of the reference code.
             device: See :func:`reb_pipeline.core.device.torch_device`.
 
         Raises:
-            InputError: If the decoder was trained on another encoder's features, or with another loss.
+            InputError: If the decoder was trained with another encoder or another loss.
         """
         for name, wanted in {**encoder, "loss": settings.loss}.items():
             if weights.config[name] != wanted:
@@ -93,9 +93,9 @@ class FeatureReconstructionDetector:
 
         Args:
             learned: Good images to train on.
-            held_out: Good images to validate on; without them usual residuals are those of the training.
-            encoder: JSON values, what makes the features; kept with the weights.
-            checkpoint: Where to go on from, and to write to; none is kept without it.
+            held_out: Good images to validate on; if None, usual residuals are measured on the training images.
+            encoder: Settings of the encoder as JSON values, stored with the weights.
+            checkpoint: Checkpoint to continue from and to write to; None stores no checkpoint.
 
         Returns:
             The history as JSON values, see :func:`reb_pipeline.reconstruction.training.train`.
@@ -118,14 +118,14 @@ class FeatureReconstructionDetector:
         return history
 
     def residuals(self, images: FeatureSource, batch_size: int | None = None) -> ResidualMaps:
-        """Reconstruct the features of images.
+        """Reconstruct the features of images and measure the residuals.
 
         Args:
             images: The images.
-            batch_size: Images at a time; as many as in an update of the training without it.
+            batch_size: Number of images per batch; None for the batch size of the training.
 
         Raises:
-            InputError: If there are no images, or their features are of other shapes than the decoder's.
+            InputError: If there are no images, or their features differ in shape from the decoder's.
         """
         return measure_residuals(
             images.levels(self.settings.layers),
@@ -149,16 +149,16 @@ class FeatureReconstructionDetector:
 
 @dataclass(eq=False)
 class PixelReconstructionDetector:
-    """An autoencoder of images; its patches are of 4 x 4 pixels.
+    """Autoencoder of images; its patches have 4 x 4 pixels.
 
     Attributes:
         model: A key of :data:`reb_pipeline.reconstruction.pixel_networks.PIXEL_MODELS`.
         settings: Size of the images, loss and training.
-        scoring: The image score.
+        scoring: Name and settings of the image score.
         device: See :func:`reb_pipeline.core.device.torch_device`.
-        description: Label of the progress bar; none without it.
-        weights: The network, once there is one.
-        reconstructor: The same at work.
+        description: Label of the progress bar; None shows no bar.
+        weights: Weights of the network, set by the training or by :meth:`of`.
+        reconstructor: The network with these weights, ready to reconstruct images.
     """
 
     model: str
@@ -174,11 +174,11 @@ class PixelReconstructionDetector:
         scoring: ImageScoreSettings | None = None,
         device: str = "auto",
     ) -> Self:
-        """Put a network to work that was trained before.
+        """Build a detector from a trained network.
 
         Args:
-            weights: The network, with its model and settings.
-            scoring: The image score; the reference code's without it.
+            weights: Weights of the network, with its model and settings.
+            scoring: Name and settings of the image score; None for those of the reference code.
             device: See :func:`reb_pipeline.core.device.torch_device`.
         """
         config = weights.config
@@ -212,8 +212,8 @@ class PixelReconstructionDetector:
 
         Args:
             learned: Good images to train on.
-            held_out: Good images to validate on, if any.
-            checkpoint: Where to go on from, and to write to; none is kept without it.
+            held_out: Good images to validate on; None for no validation.
+            checkpoint: Checkpoint to continue from and to write to; None stores no checkpoint.
 
         Returns:
             The history as JSON values, see :func:`reb_pipeline.reconstruction.training.train`.

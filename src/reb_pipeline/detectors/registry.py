@@ -1,4 +1,4 @@
-"""Every detector by name."""
+"""Registry of detectors by name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from reb_pipeline.scoring.settings import ScoringSettings
 
 @dataclass(frozen=True)
 class DetectorSettings:
-    """Settings of all detectors; each takes what it reads.
+    """Settings of all detectors; each detector reads its part.
 
     Attributes:
         memory_bank: Distance, coreset and seed.
@@ -33,7 +33,13 @@ class DetectorSettings:
         feature_reconstruction: Levels, loss, fusion and training.
         pixel_reconstruction: Size of the images, loss and training.
         device: See :func:`reb_pipeline.core.device.torch_device`.
-        description: Label of the progress bars; none without it.
+        description: Label of the progress bars; None shows no bars.
+
+    Example:
+        >>> from reb_pipeline.scoring.settings import ScoringSettings
+        >>> settings = DetectorSettings(scoring=ScoringSettings(n_neighbors=3))
+        >>> DETECTORS["hierarchical"](settings).n_neighbors
+        3
     """
 
     memory_bank: MemoryBankSettings = MemoryBankSettings()
@@ -74,7 +80,7 @@ def _hybrid(s: DetectorSettings) -> Detector:
     )
 
 
-# All but the patch scorers of a memory bank, reb_pipeline.scoring.patch_scores.SCORERS.
+# Detectors of a memory bank are not here; their patch scores are in reb_pipeline.scoring.patch_scores.SCORERS.
 DETECTORS: dict[str, Callable[[DetectorSettings], Detector]] = {
     "gde": lambda _: GdeDetector(),
     "padim": _padim,

@@ -12,13 +12,13 @@ from reb_pipeline.search.index import nearest_neighbors
 
 @dataclass(eq=False)
 class SpadeDetector:
-    """SPADE: an image is compared with the good images most like it, its patches with patches of those.
+    """SPADE: an image is compared with the most similar good images, and its patches with the patches of these.
 
-    The good images' patch features are kept in memory once; detection copies those of ``n_images`` of them.
+    Memory holds the patch features of all good images; detection copies those of ``n_images`` of them.
 
     Attributes:
-        n_images: K, the good images an image is compared with (50 in the paper); all where there are fewer.
-        n_patches: κ, the nearest patches a patch is compared with (1 in the paper).
+        n_images: K, the number of good images to compare with (50 in the paper), or all if there are fewer.
+        n_patches: κ, the number of nearest patches to compare a patch with (1 in the paper).
     """
 
     n_images: int = 50
@@ -30,7 +30,7 @@ class SpadeDetector:
         return self._patches.nbytes + self._pooled.nbytes
 
     def fit(self, good: FeatureSource) -> None:
-        """Keep the features of good images.
+        """Store the features of good images.
 
         Raises:
             InputError: If there is no image.
@@ -40,7 +40,7 @@ class SpadeDetector:
         self._pooled = good.pooled()
 
     def detect(self, images: FeatureSource) -> Detection:
-        """Score images by the mean distance of their pooled feature, patches by their mean distance."""
+        """Score images by the mean distance to their K nearest images, patches by that to their κ nearest patches."""
         n_images = min(self.n_images, len(self._pooled))
         squared, galleries = nearest_neighbors(images.pooled(), self._pooled, n_images)
         scores = [
@@ -50,7 +50,7 @@ class SpadeDetector:
         return Detection(images.image_ids, np.sqrt(squared).mean(axis=1), np.stack(scores))
 
     def _patch_scores(self, grid: np.ndarray, gallery: np.ndarray) -> np.ndarray:
-        """Mean distance of every patch to its nearest in some good images, wherever they lie there."""
+        """Average the distances of every patch to its nearest patches of some good images, at any position."""
         h, w, channels = grid.shape
         bank = self._patches[gallery].reshape(-1, channels)
         squared, _ = nearest_neighbors(grid.reshape(-1, channels), bank, self.n_patches)

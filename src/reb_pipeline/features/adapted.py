@@ -1,4 +1,4 @@
-"""The record of a category's backbone; light to import."""
+"""Record of a category's backbone; quick to import."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from reb_pipeline.core.network_weights import NetworkWeights
 
 @dataclass(frozen=True, eq=False)
 class BackboneWeights(NetworkWeights):
-    """The weights of a category's backbone, and how they came to be.
+    """Weights of a category's backbone, and their origin.
 
     Attributes:
         state: State dict of the network down to the deepest layer that was loaded or trained.
-        config: JSON values: ``backbone`` and ``weights`` it started from; ``finetuned``; if so, its settings.
+        config: JSON values: the initial ``backbone`` and ``weights``; ``finetuned``; if True, the settings of the
+            fine-tuning.
     """
 
     def check_origin(self, backbone: str, weights: str) -> None:
-        """Check that these weights were made from the ones asked for.
+        """Check that these weights were made from the given backbone and initial weights.
 
         Raises:
-            InputError: If backbone or initial weights differ.
+            InputError: If either differs.
         """
         for name, wanted in (("backbone", backbone), ("weights", weights)):
             if self.config[name] != wanted:

@@ -1,7 +1,7 @@
-"""Pre-trained backbones: which networks, which layers, which weights.
+"""Pre-trained backbones: networks, tapped layers and weights.
 
-Sources: torchvision's ``create_feature_extractor`` and timm's ``forward_intermediates``; both run the
-network only as deep as the deepest tapped layer.
+Sources are torchvision's ``create_feature_extractor`` and timm's ``forward_intermediates``. Both run the network only
+down to the deepest tapped layer.
 """
 
 import logging
@@ -33,15 +33,16 @@ TIMM_PREFIX = "timm/"
 
 @dataclass(frozen=True)
 class BackboneSpec:
-    """What is known of a backbone before it is built.
+    """Description of a backbone, available before it is built.
 
     Attributes:
         library: ``"torchvision"`` or ``"timm"``.
         model: Name in that library.
         layers: Layers tapped by default: module names (torchvision) or stage numbers (timm).
         width: Feature width of the reference neck (512 or 1024 in the reference code).
-        deepest: Layers a classification head can sit on, the deepest first.
-        levels: Layers of a hierarchy of features, of strides 4, 8 and 16 where the backbone is known, finest first.
+        deepest: Layers that a classification head can follow, the deepest first.
+        levels: Layers for feature reconstruction, finest first; of strides 4, 8 and 16 for the backbones in
+            :data:`BACKBONES`.
     """
 
     library: str
@@ -53,7 +54,7 @@ class BackboneSpec:
 
 
 _RESNET_STAGES = ("layer4", "layer3", "layer2", "layer1")
-_VGG_STAGES = ("features.28", "features.21", "features.14", "features.7")  # its max pools
+_VGG_STAGES = ("features.28", "features.21", "features.14", "features.7")  # max pools
 _TIMM_STAGES = (-1, -2, -3, -4)
 _RESNET_LEVELS, _VGG_LEVELS = _RESNET_STAGES[:0:-1], _VGG_STAGES[:0:-1]
 
@@ -81,8 +82,8 @@ class Backbone(nn.Module):
     """A frozen network in eval mode that returns the feature maps of the tapped layers.
 
     Attributes:
-        mean: Channel means its input is normalised with, for values in [0, 1].
-        std: Channel standard deviations of RGB in [0, 1].
+        mean: Channel means to normalise its input with, for RGB in [0, 1].
+        std: Channel standard deviations to normalise its input with, for RGB in [0, 1].
     """
 
     def __init__(
@@ -99,25 +100,25 @@ class Backbone(nn.Module):
         self.eval().requires_grad_(requires_grad=False)
 
     def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
-        """Tap the layers.
+        """Run the network down to the deepest tapped layer.
 
         Args:
             images: Normalised images, float32 [batch, 3, height, width].
 
         Returns:
-            One float32 [batch, channels, h, w] per tapped layer, in the order asked for.
+            One float32 [batch, channels, h, w] per tapped layer, in the order of the layers.
         """
         return list(self._forward(images))
 
 
 def backbone_spec(name: str) -> BackboneSpec:
-    """Look a backbone up by name.
+    """Find the description of a backbone.
 
     Args:
         name: A key of :data:`BACKBONES`, or ``timm/<model>`` for any timm model.
 
     Raises:
-        InputError: If the name is neither.
+        InputError: If the name is unknown.
     """
     if name in BACKBONES:
         return BACKBONES[name]
@@ -140,11 +141,11 @@ def load_backbone(
 
     Args:
         name: See :func:`backbone_spec`.
-        image_size: Side of the square input in pixels; transformers are built for it.
-        layers: Layers to tap; the backbone's usual ones if None.
-        weights: ``"imagenet"`` (from an installed package or the library's download cache), the path of
-            a local ``.pth`` or ``.safetensors`` state dict, or a state dict. A partial one is accepted if it
-            covers the network down to the deepest tapped layer.
+        image_size: Side of the square input in pixels; transformers are built for one size.
+        layers: Layers to tap; None for the backbone's default layers.
+        weights: ``"imagenet"`` (from an installed package or the library's download cache), the path of a local
+            ``.pth`` or ``.safetensors`` state dict, or a state dict. A partial state dict is accepted if it covers the
+            network down to the deepest tapped layer.
 
     Returns:
         The frozen backbone, in eval mode on the CPU.
@@ -168,18 +169,18 @@ def load_backbone(
 def load_deepest(
     name: str, *, image_size: int, weights: str | Mapping[str, torch.Tensor] = "imagenet"
 ) -> Backbone:
-    """Build a backbone that ends at the deepest layer its weights reach.
+    """Build a backbone that ends at the deepest layer that its weights cover.
 
     Args:
         name: See :func:`backbone_spec`.
         image_size: Side of the square input in pixels.
-        weights: As for :func:`load_backbone`; a file that ends early gives a shallower network, and a note says so.
+        weights: As for :func:`load_backbone`; partial weights give a shallower network, and a log message says so.
 
     Returns:
-        The backbone with that one layer tapped, frozen, in eval mode on the CPU.
+        The backbone with only its deepest layer tapped, frozen, in eval mode on the CPU.
 
     Raises:
-        InputError: If the name or the weights cannot be used, or reach no layer that a head can sit on.
+        InputError: If the name or the weights cannot be used, or cover no layer that a head can follow.
     """
     spec = backbone_spec(name)
     for layer in spec.deepest:
@@ -210,7 +211,7 @@ def _torchvision_backbone(
         known = ", ".join(child for child, _ in network.named_children())
         msg = f"Backbone {spec.model!r} has no layer among {taps}: features.layers takes modules of {known}."
         raise InputError(msg) from None
-    # V1 is what the paper, the reference code and every published table of the field used.
+    # The paper, the reference code and all published tables of the field use V1.
     imagenet = torchvision.models.get_model_weights(spec.model).IMAGENET1K_V1
 
     def download() -> State:
@@ -254,7 +255,7 @@ def _timm_backbone(
         maps = network.forward_intermediates(
             images, indices=taps, stop_early=True, output_fmt="NCHW", intermediates_only=True
         )
-        return [maps[sorted(taps).index(tap)] for tap in taps]  # timm's are in order of depth
+        return [maps[sorted(taps).index(tap)] for tap in taps]  # timm orders them by depth
 
     def download() -> State:
         if spec == BACKBONES["efficientnet_lite0"]:

@@ -1,4 +1,4 @@
-"""What a network is computed with: PyTorch, or OpenVINO on a CPU."""
+"""Engines that compute a network: PyTorch, or OpenVINO on a CPU."""
 
 import logging
 from functools import cached_property
@@ -16,36 +16,36 @@ from reb_pipeline.images.resize import resize_image
 
 logger = logging.getLogger(__name__)
 
-# Engine of OpenVINO -> precision it may compute in, difference from PyTorch that it may have (of the largest feature).
+# Engine of OpenVINO -> precision, and allowed difference from PyTorch as a share of the largest feature.
 PRECISIONS = {"openvino": ("f32", 1e-3), "openvino_bf16": ("bf16", 5e-2)}
 ENGINES = ("torch", *PRECISIONS)
 
 
 class Engine(Protocol):
-    """Computes a network."""
+    """Computation of a network."""
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
-        """From uint8 [batch, side, side, 3] RGB to the network's float32 [batch, …]."""
+        """Compute the network's float32 [batch, …] from uint8 [batch, side, side, 3] RGB."""
 
 
 def build_engine(name: str, network: nn.Module, side: int, device: str) -> Engine:
-    """Choose what a network is computed with.
+    """Build the engine that computes a network.
 
     Args:
-        name: One of :data:`ENGINES`; those of OpenVINO stay on the CPU.
-        network: From uint8 [batch, side, side, 3] to float32 [batch, …].
-        side: Pixels.
-        device: Of PyTorch, see :func:`reb_pipeline.core.device.torch_device`.
+        name: One of :data:`ENGINES`; OpenVINO computes on the CPU.
+        network: Network from uint8 [batch, side, side, 3] to float32 [batch, …].
+        side: Side of the images in pixels.
+        device: Device of PyTorch, see :func:`reb_pipeline.core.device.torch_device`.
 
     Raises:
-        InputError: If the engine is unknown or not installed, or there is no such device.
+        InputError: If the engine is unknown or not installed, or the device does not exist.
     """
     check_known([name], ENGINES, "features.engine")
     return TorchEngine(network, device) if name == "torch" else OpenVinoEngine(network, side, name)
 
 
 class TorchEngine:
-    """PyTorch; see :func:`build_engine` for the arguments."""
+    """Engine of PyTorch; see :func:`build_engine` for the arguments."""
 
     def __init__(self, network: nn.Module, device: str) -> None:
         self._device = torch_device(device)
@@ -56,16 +56,16 @@ class TorchEngine:
         batch = torch.from_numpy(pixels)
         if self._device.type == "cuda":
             batch = batch.pin_memory().to(self._device, non_blocking=True)
-        # A GPU's TF32 would differ from the CPU by 1e-3.
+        # With TF32, a GPU would differ from the CPU by 1e-3.
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             return self._network(batch).contiguous().cpu().numpy()
 
 
 class OpenVinoEngine:
-    """OpenVINO on the CPU: a lone image gets all cores for the least latency, several are computed side by side.
+    """Engine of OpenVINO on the CPU: one image uses all cores for low latency, several are computed in parallel.
 
-    Converted and compiled at the first use, because the threads that OpenVINO starts do not survive a fork. What is
-    compiled is compared with PyTorch before it is used.
+    The network is converted and compiled at the first use, because OpenVINO's threads do not survive a fork. The
+    compiled network is compared with PyTorch before it is used.
 
     Args:
         network: See :func:`build_engine`.
@@ -73,7 +73,7 @@ class OpenVinoEngine:
         name: A key of :data:`PRECISIONS`.
 
     Raises:
-        InputError: If OpenVINO is not installed; at the first use if the network cannot be converted or its features
+        InputError: If OpenVINO is not installed. At the first use, if the network cannot be converted, or its features
             differ too much from PyTorch's.
     """
 
@@ -102,7 +102,7 @@ class OpenVinoEngine:
             with torch.inference_mode(mode=False), torch.no_grad():
                 exported = torch.export.export(self._network, (example,))
             return self._openvino.convert_model(exported, input=list(example.shape))
-        except Exception as error:  # of many kinds, from PyTorch's export and from OpenVINO
+        except Exception as error:  # PyTorch's export and OpenVINO raise many kinds
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             msg = f"The backbone cannot be converted to OpenVINO ({reason}): set features.engine to torch."
             raise InputError(msg) from error
@@ -113,7 +113,7 @@ class OpenVinoEngine:
             "PERFORMANCE_HINT": hint,
             "INFERENCE_PRECISION_HINT": precision,
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-            "ENABLE_CPU_PINNING": False,  # processes side by side would all take the same cores
+            "ENABLE_CPU_PINNING": False,  # with pinning, parallel processes would share the same cores
         }
         compiled = openvino_core().compile_model(self._model, "CPU", settings)
         queue = self._openvino.AsyncInferQueue(compiled)
@@ -129,7 +129,7 @@ class OpenVinoEngine:
             "Features of %s differ from PyTorch's by %.1e of the largest.", self._name, difference
         )
         _, tolerance = PRECISIONS[self._name]
-        if not difference <= tolerance:  # also where it is not a number
+        if not difference <= tolerance:  # written so that NaN fails too
             msg = (
                 f"Features of engine {self._name} differ from PyTorch's by {difference:.1e} of the largest, more than "
                 f"{tolerance:.0e}: set features.engine to torch."
@@ -147,7 +147,7 @@ def _import_openvino(name: str) -> ModuleType:
 
 
 def _infer(queue: Any, pixels: np.ndarray) -> np.ndarray:
-    """Compute image by image: one compiled shape serves every batch, and an image's features never depend on it."""
+    """Compute image by image, so that one compiled shape fits every batch and features do not depend on the batch."""
     features = np.empty((len(pixels), *queue[0].model_outputs[0].shape[1:]), np.float32)
 
     def keep(request: Any, index: int) -> None:
@@ -161,7 +161,7 @@ def _infer(queue: Any, pixels: np.ndarray) -> np.ndarray:
 
 
 def _smooth_images(side: int) -> np.ndarray:
-    """Some images of large, middle and small blobs of colour, always the same: uint8 [3, side, side, 3]."""
+    """Make three fixed images with large, medium and small blobs of colour, uint8 [3, side, side, 3]."""
     rng = np.random.default_rng(0)
     blobs = [rng.integers(0, 256, (n, n, 3), np.uint8) for n in (4, 16, 64)]
     return np.stack([resize_image(image, side) for image in blobs])

@@ -1,4 +1,4 @@
-"""Patch features of images: resize, then the network, whole or in tiles."""
+"""Patch features of images: resizing, then the network on the whole image or on tiles."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -17,21 +17,21 @@ from reb_pipeline.images.resize import resize_image
 
 
 class PatchExtractor:
-    """Turns images into grids of patch features.
+    """Extractor of grids of patch features from images.
 
     Args:
         settings: Settings of the extraction.
-        backbone: The category's weights; those that ``settings.weights`` names without it.
-        device: Of the engine ``torch``, see :func:`reb_pipeline.core.device.torch_device`.
+        backbone: The category's weights; None for the weights named in the settings.
+        device: Device of the engine ``torch``, see :func:`reb_pipeline.core.device.torch_device`.
 
     Attributes:
-        network: From uint8 [batch, side, side, 3] to patch features.
-        network_size: That side in pixels, of the image or of a tile.
-        tiles: How an image is cut into tiles; None where the network sees it whole.
+        network: Network from uint8 [batch, side, side, 3] to patch features.
+        network_size: The side in pixels, of the image or of a tile.
+        tiles: Tiles that an image is cut into; None if the network gets the whole image.
 
     Raises:
         InputError: If backbone, layers, weights, tiles or device cannot be used, or the category's weights were made
-            from other ones.
+            from other initial weights.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class PatchExtractor:
             images: uint8 [height, width, 3] RGB each, of any size.
 
         Returns:
-            float32 [len(images), h, w, channels]; h and w are those of the finest tapped layer.
+            float32 [len(images), h, w, channels], on the grid of the finest tapped layer.
         """
         pixels = _resized(images, self._image_size)
         return self.tiles.features(self._engine, pixels) if self.tiles else self._engine(pixels)
@@ -79,11 +79,11 @@ def extract_patches(
 
     Args:
         extractor: The extractor.
-        images: (id, uint8 [height, width, 3] RGB) each, opened lazily.
+        images: (id, uint8 [height, width, 3] RGB) of each image, opened when it is needed.
         batch_size: Images per forward pass.
 
     Yields:
-        (id, float32 [h, w, channels]) in the order given.
+        (id, float32 [h, w, channels]) of each image, in the same order.
 
     Raises:
         InputError: If a feature is not finite.
@@ -99,16 +99,16 @@ def extract_patches(
 
 
 class PooledExtractor:
-    """Turns images into one feature each: the deepest layer that the weights reach, averaged over all positions.
+    """Extractor of one feature per image: the deepest layer that the weights cover, averaged over all positions.
 
     Args:
-        backbone: As for :class:`PatchExtractor`.
-        image_size: As there.
-        weights: As there.
-        device: As there.
+        backbone: Name of the backbone, see :func:`reb_pipeline.features.backbones.load_deepest`.
+        image_size: Side in pixels that every image is resized to.
+        weights: Weights, see :func:`reb_pipeline.features.backbones.load_deepest`.
+        device: See :func:`reb_pipeline.core.device.torch_device`.
 
     Attributes:
-        network: From uint8 [batch, side, side, 3] to one feature an image.
+        network: Network from uint8 [batch, side, side, 3] to float32 [batch, channels].
     """
 
     def __init__(

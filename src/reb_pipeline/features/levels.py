@@ -1,4 +1,4 @@
-"""Features of several levels of a network, each on its own grid: the hierarchy that a decoder reconstructs."""
+"""Features of several layers of a network, each on its own grid, for feature reconstruction."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice, pairwise
@@ -14,22 +14,21 @@ from reb_pipeline.images.resize import resize_image
 
 
 class LevelExtractor:
-    """Turns images into the feature maps of several layers, as the network gives them, in one pass.
+    """Extractor of the feature maps of several layers (levels), without a neck, in one pass.
 
     Args:
         backbone: Name of the backbone, see :func:`reb_pipeline.features.backbones.load_backbone`.
         image_size: Side in pixels that every image is resized to.
-        layers: Layers to tap, finest first; the backbone's usual three if None.
+        layers: Layers to tap, finest first; None for the backbone's default levels.
         weights: ``"imagenet"``, the path of a state dict, or a state dict.
         device: See :func:`reb_pipeline.core.device.torch_device`.
 
     Attributes:
-        network: From uint8 [batch, side, side, 3] to all levels side by side, float32 [batch, features].
+        network: Network from uint8 [batch, side, side, 3] to all levels in one vector, float32 [batch, features].
         shapes: (height, width, channels) of every level.
-        network: From uint8 [batch, side, side, 3] to all levels, side by side.
 
     Raises:
-        InputError: If backbone, layers, weights or device cannot be used, or a layer is finer than the one before.
+        InputError: If backbone, layers, weights or device cannot be used, or a layer is finer than the previous one.
     """
 
     def __init__(
@@ -80,11 +79,11 @@ def extract_levels(
 
     Args:
         extractor: The extractor.
-        images: (id, uint8 [height, width, 3] RGB) each, opened lazily.
+        images: (id, uint8 [height, width, 3] RGB) of each image, opened when it is needed.
         batch_size: Images per forward pass.
 
     Yields:
-        (id, float32 [h, w, channels] of every level, finest first) in the order given.
+        (id, float32 [h, w, channels] of every level, finest first) of each image, in the same order.
 
     Raises:
         InputError: If a feature is not finite.
@@ -100,5 +99,5 @@ def extract_levels(
 
 
 def _side_by_side(maps: Sequence[torch.Tensor]) -> torch.Tensor:
-    """All levels in one array, which is what engines give: float32 [batch, sum of h · w · channels]."""
+    """Join all levels in one array, as engines return one array: float32 [batch, sum of h · w · channels]."""
     return torch.cat([m.permute(0, 2, 3, 1).flatten(1) for m in maps], dim=1)

@@ -1,7 +1,7 @@
-"""From feature maps of several layers to one feature a patch.
+"""Necks: one feature per patch from the feature maps of several layers.
 
-``paper_neck`` is the text of the REB paper (section 3.2); ``reference_neck`` is what its reference code does,
-PatchCore's neck (ADModels/ad_neck.py). Both are linear in the feature maps.
+``paper_neck`` follows the text of the REB paper (section 3.2). ``reference_neck`` follows its reference code, which
+uses PatchCore's neck (ADModels/ad_neck.py). Both are linear in the feature maps.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 NECKS: dict[str, Callable[[Sequence[torch.Tensor], int], torch.Tensor]] = {}
-PATCH = 3  # side of the neighbourhood pooled around every position
+PATCH = 3  # side of the neighbourhood that is pooled around every position
 
 
 def paper_neck(maps: Sequence[torch.Tensor], width: int) -> torch.Tensor:
@@ -31,8 +31,8 @@ def paper_neck(maps: Sequence[torch.Tensor], width: int) -> torch.Tensor:
 def reference_neck(maps: Sequence[torch.Tensor], width: int) -> torch.Tensor:
     """Flatten 3x3 neighbourhoods and pool them to ``width``; concatenate the layers and pool to ``width`` again.
 
-    The reference upsamples the flattened neighbourhoods and pools afterwards; both steps are linear along
-    different axes, so pooling first gives the same features with far less work, all of it as one convolution.
+    The reference code upsamples the flattened neighbourhoods before it pools them. Both steps are linear, along
+    different axes. So pooling first gives the same features with far less work, as one convolution.
 
     Args:
         maps: float32 [batch, channels_l, h_l, w_l], finest first.
@@ -49,8 +49,8 @@ def reference_neck(maps: Sequence[torch.Tensor], width: int) -> torch.Tensor:
 def _pooled_neighbourhoods(m: torch.Tensor, width: int) -> torch.Tensor:
     """Flatten 3x3 neighbourhoods and pool them to ``width``, as one convolution.
 
-    The borders of the pooling's bins fall on borders of channels at every common divisor of the channels and
-    ``width``: these are the groups of the convolution.
+    At every common divisor of the channels and ``width``, borders of the pooling bins are borders of channels. These
+    borders define the groups of the convolution.
     """
     groups = gcd(m.shape[1], width)
     channels, outputs = m.shape[1] // groups, width // groups

@@ -1,4 +1,4 @@
-"""A backbone that takes images as they are, and what is made of its feature maps: one network, pixels to features."""
+"""Network from pixels to features: normalisation, backbone, and a head for the feature maps."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,11 +12,11 @@ Head = Callable[[Sequence[torch.Tensor]], torch.Tensor]
 
 
 class PixelNetwork(nn.Module):
-    """Normalises pixels as its backbone expects, taps the backbone and applies a head.
+    """Network that normalises pixels for its backbone, runs the backbone and applies a head.
 
     Args:
         backbone: The backbone.
-        head: What is made of the tapped maps.
+        head: Function of the tapped feature maps.
     """
 
     scale: torch.Tensor
@@ -37,16 +37,16 @@ class PixelNetwork(nn.Module):
             pixels: uint8 [batch, height, width, 3] RGB.
 
         Returns:
-            float32 [batch, …], what the head makes.
+            Result of the head, float32 [batch, …].
         """
-        # Channels stay last in memory, as convolutions are fastest.
+        # Channels stay last in memory, because convolutions are fastest so.
         return self._head(
             self.backbone(pixels.permute(0, 3, 1, 2).float() * self.scale - self.shift)
         )
 
 
 def patch_head(neck: str, width: int) -> Head:
-    """The head that makes patch features, float32 [batch, h, w, channels].
+    """Build the head for patch features, float32 [batch, h, w, channels].
 
     Args:
         neck: A key of :data:`reb_pipeline.features.neck.NECKS`.
@@ -56,6 +56,6 @@ def patch_head(neck: str, width: int) -> Head:
 
 
 def pooled_head(maps: Sequence[torch.Tensor]) -> torch.Tensor:
-    """The mean of the only map over all positions, float32 [batch, channels]."""
+    """Average the only feature map over all positions, float32 [batch, channels]."""
     (deepest,) = maps
     return deepest.mean(dim=(2, 3))

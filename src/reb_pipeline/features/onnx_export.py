@@ -1,4 +1,4 @@
-"""A network as an ONNX file."""
+"""Export of a network as an ONNX file."""
 
 import warnings
 from importlib.util import find_spec
@@ -8,15 +8,15 @@ from torch import nn
 
 from reb_pipeline.core.errors import InputError
 
-OPSET = 18  # of ONNX, that of 2022: any ONNX Runtime and OpenVINO of today reads it
+OPSET = 18  # version of 2022, which any current ONNX Runtime and OpenVINO reads
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 
 
 def check_packages() -> None:
-    """Check that what the export and its check need is installed.
+    """Check that the packages for the export and its check are installed.
 
     Raises:
-        InputError: If it is not.
+        InputError: For the first missing package.
     """
     for name in NEEDED:
         if find_spec(name) is None:
@@ -25,16 +25,17 @@ def check_packages() -> None:
 
 
 def export_onnx(network: nn.Module, side: int) -> bytes:
-    """Write a network down as ONNX, for one image at a time.
+    """Export a network to ONNX, for one image at a time.
 
-    One fixed shape lets runtimes plan ahead, and an image's features never depend on those beside it.
+    Runtimes can optimise for the one fixed shape, and the features of an image do not depend on other images.
 
     Args:
-        network: From uint8 [1, side, side, 3] to float32 [1, …]; on the CPU, in eval mode.
-        side: Pixels.
+        network: Network from uint8 [1, side, side, 3] to float32 [1, …]; on the CPU, in eval mode.
+        side: Side of the images in pixels.
 
     Returns:
-        The file: input ``pixels``, output ``features``, weights inside; nothing in it tells of the machine.
+        Bytes of the file, with the weights; the input is ``pixels``, the output ``features``. The file contains no
+        information about this machine.
 
     Raises:
         InputError: If ONNX is not installed or the network cannot be exported.
@@ -43,7 +44,7 @@ def export_onnx(network: nn.Module, side: int) -> bytes:
     example = torch.zeros(1, side, side, 3, dtype=torch.uint8)
     try:
         with warnings.catch_warnings(), torch.inference_mode(mode=False), torch.no_grad():
-            warnings.simplefilter("ignore")  # of PyTorch's to its own developers
+            warnings.simplefilter("ignore")  # PyTorch's warnings are for its developers
             program = torch.onnx.export(
                 network,
                 (example,),
@@ -53,7 +54,7 @@ def export_onnx(network: nn.Module, side: int) -> bytes:
                 output_names=["features"],
                 verbose=False,
             )
-    except Exception as error:  # of many kinds
+    except Exception as error:  # the export raises many kinds
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         msg = (
             f"The backbone cannot be exported to ONNX ({reason}): choose another features.backbone."
@@ -64,7 +65,7 @@ def export_onnx(network: nn.Module, side: int) -> bytes:
 
 
 def _without_traces(model: object) -> bytes:
-    """The file without the lines of code that each operation came from, which name folders of this machine."""
+    """Serialize a model without its references to source code, which contain folder names of this machine."""
     import onnx
 
     assert isinstance(model, onnx.ModelProto)

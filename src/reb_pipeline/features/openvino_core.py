@@ -1,4 +1,4 @@
-"""OpenVINO's core, one for the process; light to import."""
+"""Core of OpenVINO, one for the process; quick to import."""
 
 from functools import cache
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @cache
 def openvino_core() -> Any:
-    """The core, never freed: on another thread that would leave this one a signal stack that is gone.
+    """Return the core; it is never freed, because freeing it on another thread leaves an invalid signal stack here.
 
     Raises:
         ImportError: If OpenVINO is not installed.

@@ -1,4 +1,4 @@
-"""Settings of the extraction of patch features; light to import."""
+"""Settings of the extraction of patch features; quick to import."""
 
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,7 +11,13 @@ if TYPE_CHECKING:
 
 
 class FeatureSettings(Settings):
-    """Settings of the extraction of patch features."""
+    """Settings of the extraction of patch features.
+
+    Example:
+        >>> settings = FeatureSettings(backbone="resnet18", image_size=1024, tile_size=512)
+        >>> settings.neck, settings.network_size
+        ('paper', 512)
+    """
 
     backbone: str = "efficientnet_lite0"
     weights: str = "imagenet"
@@ -26,14 +32,14 @@ class FeatureSettings(Settings):
 
     @property
     def network_size(self) -> int:
-        """Side in pixels of what the network sees: the image, or a tile of it."""
+        """Side in pixels of the network's input: the whole image, or a tile of it."""
         return min(self.tile_size or self.image_size, self.image_size)
 
     def provenance(self, backbone: "BackboneWeights") -> dict[str, Any]:
-        """Everything that decides the features, as JSON values: a hash in the place of the weights.
+        """List everything that determines the features, as JSON values; a hash stands for the weights.
 
         Raises:
-            InputError: If the category's weights were made from other ones.
+            InputError: If the category's weights were made from another backbone or other initial weights.
         """
         backbone.check_origin(self.backbone, self.weights)
         settings = self.model_dump(exclude={"batch_size"})

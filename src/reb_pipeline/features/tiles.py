@@ -1,4 +1,4 @@
-"""Large images in tiles: the network sees pieces, what comes after them one grid of patches; light to import."""
+"""Tiles of large images: the network computes tiles, and their patches form one grid; quick to import."""
 
 from __future__ import annotations
 
@@ -22,11 +22,15 @@ class Tiles:
     Attributes:
         image_size: Side of the image in pixels.
         tile_size: Side of a tile in pixels, below that of the image.
-        overlap: Pixels that neighbouring tiles share; the last tile, flush with the border, may share more.
-        stride: Pixels between neighbours of the network's coarsest tapped map.
+        overlap: Pixels that neighbouring tiles share; the last tile ends at the border and may share more.
+        stride: Stride of the network's coarsest tapped map, in pixels.
 
     Raises:
-        InputError: If a size is no multiple of the stride, or the overlap leaves no new pixels to a tile.
+        InputError: If a size is no multiple of the stride, or the overlap is not smaller than a tile.
+
+    Example:
+        >>> Tiles(image_size=256, tile_size=128, overlap=32, stride=32).starts
+        [0, 96, 128]
     """
 
     image_size: int
@@ -62,12 +66,12 @@ class Tiles:
         return [*range(0, last, self.tile_size - self.overlap), last]
 
     def features(self, engine: Engine, pixels: np.ndarray) -> np.ndarray:
-        """Compute tile after tile, that of all images at once, and stitch their grids.
+        """Compute features tile by tile, for all images together, and join their grids.
 
-        Every patch comes from the tile in which it lies deepest: tiles meet in the middle of what they share.
+        Neighbouring tiles meet in the middle of their overlap. So each patch comes from the tile with the most context.
 
         Args:
-            engine: From uint8 [batch, tile_size, tile_size, 3] to float32 [batch, n, n, channels].
+            engine: Function from uint8 [batch, tile_size, tile_size, 3] to float32 [batch, n, n, channels].
             pixels: uint8 [batch, image_size, image_size, 3].
 
         Returns:
@@ -90,7 +94,7 @@ class Tiles:
         return grids
 
     def _kept(self, patch: int) -> dict[int, slice]:
-        """Start of a tile -> patches of the image that are taken from it, along either axis."""
+        """Map the start of each tile to the patches of the image that are taken from it, along either axis."""
         meetings = [(a + self.tile_size + b) // 2 // patch for a, b in pairwise(self.starts)]
         ends = [0, *meetings, self.image_size // patch]
         return {
@@ -99,19 +103,19 @@ class Tiles:
 
 
 def coarsest_stride(backbone: Backbone, side: int) -> int:
-    """Pixels between neighbours of the coarsest tapped map.
+    """Measure the stride of the coarsest tapped map, in pixels.
 
     Args:
-        backbone: On the CPU.
-        side: What it was built for, in pixels.
+        backbone: The backbone, on the CPU.
+        side: Side in pixels that the backbone was built for.
     """
     import torch  # seconds to import
 
-    def cells(side: int) -> int:
+    def positions(side: int) -> int:
         return min(m.shape[-1] for m in backbone(torch.zeros(1, 3, side, side)))
 
     with torch.inference_mode():
         try:
-            return 64 // (cells(128) - cells(64))
-        except (AssertionError, RuntimeError):  # a transformer, which takes its own size only
-            return side // cells(side)
+            return 64 // (positions(128) - positions(64))
+        except (AssertionError, RuntimeError):  # a transformer has one size only
+            return side // positions(side)

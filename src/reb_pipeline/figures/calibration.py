@@ -1,4 +1,4 @@
-"""Plotly figure of a calibration: the scores of good images and the thresholds taken from them."""
+"""Plotly figure of a calibration: scores of good images and their thresholds."""
 
 import math
 
@@ -9,16 +9,16 @@ from plotly.subplots import make_subplots
 from reb_pipeline.calibration.record import Calibration
 from reb_pipeline.figures.curves import GOOD_COLOUR
 
-_THRESHOLD_COLOUR = "#D55E00"  # shows on white and on Kedro-Viz's dark page
+_THRESHOLD_COLOUR = "#D55E00"  # visible on white and on Kedro-Viz's dark page
 _BINS = 30
 
 
 def calibration_figure(calibration: Calibration, title: str) -> go.Figure:
-    """Histograms of the image scores and of the highest values of the anomaly maps, each with its threshold.
+    """Draw histograms of the image scores and of the highest values of anomaly maps, each with its threshold.
 
     Args:
-        calibration: Scores and thresholds; a threshold of infinity has no line, and the legend says so.
-        title: Shown above the histograms.
+        calibration: Scores and thresholds; an infinite threshold has no line and a note in the legend.
+        title: Title of the figure.
     """
     figure = make_subplots(rows=1, cols=2, horizontal_spacing=0.1)
     rate = f"{100 * calibration.false_alarm_rate:.3g} %"

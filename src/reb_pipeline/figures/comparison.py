@@ -1,4 +1,4 @@
-"""Plotly figure of two detectors on the same images: what either finds alone, and what they find together."""
+"""Plotly figure of the image scores of two detectors on the same images."""
 
 from itertools import cycle
 
@@ -9,20 +9,20 @@ from reb_pipeline.figures.curves import DEFECT_COLOURS, GOOD_COLOUR
 from reb_pipeline.metrics.image import image_metrics
 
 _REACH = 0.95  # share of good images below the dotted lines
-_LINE_COLOUR = "#999999"  # shows on Kedro-Viz's dark page too
+_LINE_COLOUR = "#999999"  # visible on Kedro-Viz's dark page too
 
 
 def comparison_figure(scores: pd.DataFrame, names: tuple[str, str], title: str) -> go.Figure:
-    """One point an image: its score by one detector over that by another.
+    """Draw one point per image: its score by one detector over its score by another.
 
-    Above the horizontal line and left of the vertical one lies what the second detector finds and the first misses, in
-    the opposite corner the reverse: a fusion of both can gain as much as lies in these two.
+    Images above the horizontal and left of the vertical line are found only by the second detector; images in the
+    opposite corner only by the first. A fusion of both detectors can gain at most these images.
 
     Args:
-        scores: One row an image: ``id``, ``label`` 0 or 1, ``defect_type``, ``image_score`` of the fusion, and a column
-            of image scores of each detector.
-        names: Names of these two columns; underscores are read as spaces.
-        title: Shown above the points, before the image AUROC of the fusion.
+        scores: One row per image: ``id``, ``label`` 0 or 1, ``defect_type``, ``image_score`` of the fusion, and a
+            column of image scores of each detector.
+        names: Names of these two columns; underscores are shown as spaces.
+        title: Title of the figure, followed by the image AUROC of the fusion.
     """
     defects = sorted(scores.loc[scores["label"] == 1, "defect_type"].unique())
     is_good = scores["label"] == 0

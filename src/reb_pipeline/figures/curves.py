@@ -11,25 +11,31 @@ from sklearn.metrics import roc_curve
 
 from reb_pipeline.metrics.image import image_metrics
 
-# Okabe and Ito's colour-blind-safe palette (https://jfly.uni-koeln.de/color/), good always blue.
+# Okabe and Ito's colour-blind-safe palette (https://jfly.uni-koeln.de/color/); good images are always blue.
 GOOD_COLOUR = "#0072B2"
 DEFECT_COLOURS = ("#D55E00", "#E69F00", "#009E73", "#CC79A7", "#000000", "#F0E442", "#56B4E9")
 _BINS = 40
 
 
 def roc_figure(labels: ArrayLike, scores: ArrayLike, title: str) -> go.Figure:
-    """ROC curve with the AUROC in the legend.
+    """Draw the ROC curve, with the AUROC in the legend.
 
     Args:
         labels: [N] int, 0 good, 1 anomalous.
         scores: [N] float, higher = more anomalous.
-        title: shown above the curve.
+        title: Title of the figure.
 
     Returns:
-        The figure; without a curve, and saying so, where only one class is present.
+        The figure; a note replaces the curve if only one class is present.
 
     Raises:
-        ValueError: as :func:`reb_pipeline.metrics.image.image_metrics`.
+        ValueError: See :func:`reb_pipeline.metrics.image.image_metrics`.
+
+    Example:
+        >>> from reb_pipeline.figures.curves import roc_figure
+        >>> figure = roc_figure(labels=[0, 0, 1, 1], scores=[0.1, 0.4, 0.3, 0.9], title="screw")
+        >>> figure.data[0].name
+        'AUROC 0.750'
     """
     auroc = image_metrics(labels, scores)["image_auroc"]
     figure = go.Figure(
@@ -65,18 +71,18 @@ def roc_figure(labels: ArrayLike, scores: ArrayLike, title: str) -> go.Figure:
 
 
 def score_histogram(scores: pd.DataFrame, title: str) -> go.Figure:
-    """Overlaid histograms of the good images' scores and of each defect type's, above a rug.
+    """Draw overlaid histograms of the scores of good images and of each defect type, above a rug plot.
 
     Args:
-        scores: one row an image: ``image_score`` float, ``label`` 0 or 1, ``defect_type`` str.
-        title: shown above the histograms.
+        scores: One row per image: ``image_score`` float, ``label`` 0 or 1, ``defect_type`` str.
+        title: Title of the figure.
     """
     defects = sorted(scores.loc[scores["label"] == 1, "defect_type"].unique())
     kinds = [("good", scores["label"] == 0, GOOD_COLOUR)] + [
         (defect, (scores["label"] == 1) & (scores["defect_type"] == defect), colour)
         for defect, colour in zip(defects, cycle(DEFECT_COLOURS), strict=False)
     ]
-    # The same bins for every kind, else their heights could not be compared.
+    # The same bins for every kind, so that heights can be compared.
     edges = np.histogram_bin_edges(scores["image_score"], bins=_BINS)
     bins = {"start": edges[0], "end": edges[-1] + edges[1] - edges[0], "size": edges[1] - edges[0]}
     figure = make_subplots(

@@ -1,4 +1,4 @@
-"""Plotly figure of patches: distance to the memory bank over the bank's local density."""
+"""Plotly figure of patches: distance to the memory bank over its local density."""
 
 from collections.abc import Sequence
 from itertools import cycle
@@ -12,25 +12,26 @@ from reb_pipeline.figures.curves import GOOD_COLOUR
 # Okabe and Ito's palette, as in figures.curves.
 _KIND_COLOURS = {"good": (GOOD_COLOUR, "#56B4E9"), "anomalous": ("#D55E00", "#E69F00", "#CC79A7")}
 _LINE_COLOUR = "#009E73"
-_MOST_POINTS = 3000  # of a sample: more would slow the page and hide each other
-_FARTHEST = 5  # of an image
+_MOST_POINTS = 3000  # points per sample: more would slow the page and hide each other
+_FARTHEST = 5  # patches per image
 PatchSample = tuple[str, ArrayLike, ArrayLike, str]  # see density_figure
 
 
 def density_figure(
     samples: Sequence[PatchSample], line: tuple[float, float] | None, title: str
 ) -> go.Figure:
-    """How far patches lie from the bank, over the local density of the row nearest to them.
+    """Draw the distance of patches to the memory bank over the local density of their nearest row.
 
     LDKNN scores a patch by its height above a line of slope α through the origin.
 
     Args:
-        samples: (name, local density [n], squared distance to the nearest row [n], "good" or "anomalous") of each; at
-            most 3000 patches of one are drawn, chosen at random from a fixed seed. The local density is the mean of
-            the K squared distances, as in the score.
-        line: Slope, and intercept in squared distance, of the line fitted to good patches; None where there are too
-            few of them.
-        title: Shown above the points.
+        samples: (name, local density [n], squared distance to the nearest row [n], "good" or "anomalous") of each
+        sample;
+            at most 3000 patches of a sample are drawn, chosen at random with a fixed seed. The local density is the
+            mean of the K squared distances, as in the score.
+        line: Slope and intercept (in squared distance) of the line fitted to good patches; None if there are too few of
+            them.
+        title: Title of the figure.
     """
     figure = go.Figure(layout={"title": title, "template": "plotly_white"})
     colours = {kind: cycle(choice) for kind, choice in _KIND_COLOURS.items()}
@@ -58,14 +59,15 @@ def density_figure(
 def farthest_patches(
     local_density: np.ndarray, squared_distance: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choose the five patches of each image that are farthest from the bank.
+    """Select the five patches of each image that are farthest from the memory bank.
 
     Args:
-        local_density: Of the nearest row of each patch, floats [images, patches].
-        squared_distance: To that row, floats [images, patches].
+        local_density: Local density of the nearest row of each patch, floats [images, patches].
+        squared_distance: Squared distance to that row, floats [images, patches].
 
     Returns:
-        Both of the chosen patches, floats [5 · images], fewer where an image has fewer patches.
+        Local density and squared distance of the selected patches, floats [5 · images]; fewer if an image has fewer
+        patches.
     """
     chosen = np.argsort(squared_distance, axis=1)[:, -_FARTHEST:]
     density, distance = (

@@ -1,4 +1,4 @@
-"""Plotly figure of drift: the scores of inspected parts over time, and how far they are from the calibration."""
+"""Plotly figure of drift: scores of inspected parts over time, and their difference from the calibration."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from reb_pipeline.figures.curves import GOOD_COLOUR
 if TYPE_CHECKING:
     from reb_pipeline.calibration.record import Calibration
 
-# Okabe and Ito's, as in figures.curves; the others show on Kedro-Viz's dark page too.
+# Okabe and Ito's palette, as in figures.curves; the other colours are visible on Kedro-Viz's dark page too.
 _FLAGGED_COLOUR, _KS_COLOUR, _SHIFT_COLOUR = "#D55E00", "#E69F00", "#009E73"
 _THRESHOLD_COLOUR, _BAND_COLOUR = "#FF2D55", "#999999"
 _BAND = (0.05, 0.95)  # quantiles of the calibration scores
@@ -26,17 +26,19 @@ def drift_figure(
     times: Sequence[str],
     title: str,
 ) -> go.Figure:
-    """Scores with the threshold and the middle 90 % of the calibration; below, PSI, KS and shift of features by window.
+    """Draw scores with the threshold and the middle 90 % of the calibration, and statistics of each window below.
+
+    The statistics are PSI, KS and shift of features.
 
     Args:
-        report: See :func:`reb_pipeline.calibration.drift.drift_report`.
+        report: Report of :func:`reb_pipeline.calibration.drift.drift_report`.
         calibration: The calibration.
         image_scores: Floats [parts], as for the report.
-        times: When each part was inspected.
-        title: Shown above.
+        times: Time of inspection of each part.
+        title: Title of the figure.
 
     Returns:
-        The figure; parts are numbered from 1 in the order of inspection, their times are shown on hover.
+        The figure. Parts are numbered from 1 in the order of inspection; hovering shows their times.
     """
     figure = make_subplots(
         rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.05, row_heights=[0.5, 0.25, 0.25]
@@ -87,7 +89,7 @@ def _add_scores(
 
 
 def _add_windows(figure: go.Figure, windows: Sequence[Mapping[str, Any]]) -> None:
-    """Lines with a marker at the middle of each window that could be compared."""
+    """Draw lines with a marker at the middle of each window that could be compared."""
     compared = [window for window in windows if window["scores"]]
     if not compared:
         return

@@ -1,4 +1,4 @@
-"""Matplotlib figure of images beside their masks and anomaly maps, and the choice of images."""
+"""Matplotlib figure of images beside their masks and anomaly maps, and the selection of images."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,45 +11,47 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from reb_pipeline.core.text_lists import from_text
+
 _COLUMNS = ("image", "mask", "anomaly map", "overlay")
-# Light to dark, so one scale serves the map and, over photographs, the overlay.
+# Light to dark: the same scale works for the map and for the overlay on a photograph.
 _COLOUR_MAP = "YlOrRd"
-_STRIDE = 8  # maps are smooth: every eighth pixel tells their distribution
-_OVERLAY_OPACITY = 0.75  # of the highest score: the part must stay visible below
+_STRIDE = 8  # maps are smooth: every eighth pixel gives their distribution
+_OVERLAY_OPACITY = 0.75  # opacity of the highest score: the part must stay visible below
 
 
 class Maps(Protocol):
     """Anomaly maps by image id, see :class:`reb_pipeline.scoring.anomaly_maps.AnomalyMaps`."""
 
     def at(self, image_id: str, shape: tuple[int, int]) -> np.ndarray:
-        """The map of one image at a resolution, float32 [height, width]."""
+        """Get the map of one image at a resolution, float32 [height, width]."""
 
     def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
-        """(id, map) of every image."""
+        """Yield (id, map) of every image."""
 
 
 class Images(Protocol):
-    """What opens images and masks, see :class:`reb_pipeline.images.collection.ImageCollection`."""
+    """Interface for opening images and masks, see :class:`reb_pipeline.images.collection.ImageCollection`."""
 
     def open_image(self, path: str) -> np.ndarray:
-        """One image, uint8 [height, width, 3]."""
+        """Open one image, uint8 [height, width, 3]."""
 
     def open_mask(self, mask_paths: Sequence[str]) -> np.ndarray:
-        """The united masks of one image, bool [height, width]."""
+        """Open the union of the masks of one image, bool [height, width]."""
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """One row of the figure.
+    """Row of the figure.
 
     Attributes:
         image: [H, W, 3] uint8 RGB.
-        mask: [H, W] bool, True = anomalous, or None where none was annotated.
+        mask: [H, W] bool, True = anomalous; None if not annotated.
         anomaly_map: [H, W] float32, higher = more anomalous.
-        title: shown above the row, such as ``cell0012 · defective · score 3.21``.
+        title: Title of the row, such as ``cell0012 · defective · score 3.21``.
 
     Raises:
-        ValueError: if the mask or the map is not of the image's height and width.
+        ValueError: If the mask or the map differs from the image in height or width.
     """
 
     image: np.ndarray
@@ -70,19 +72,19 @@ class Example:
 def hardest_images_figure(
     examples: list[Example], title: str, colour_range: tuple[float, float]
 ) -> Figure:
-    """One row an example: image, mask, anomaly map and the map laid over the image.
+    """Draw one row per example: image, mask, anomaly map, and overlay of the map on the image.
 
     Args:
-        examples: the rows, at least one.
-        title: shown above all rows.
-        colour_range: (low, high) score of every map's colours, so that rows can be compared; the
-            overlay is fully transparent at or below low.
+        examples: The examples, at least one.
+        title: Title of the figure.
+        colour_range: (low, high) score of the colours of all maps, so that rows can be compared. The overlay is fully
+            transparent at or below low.
 
     Returns:
-        The figure, tied to no window or pyplot state.
+        The figure, independent of windows and of pyplot state.
 
     Raises:
-        ValueError: if there are no examples.
+        ValueError: If there are no examples.
     """
     if not examples:
         raise ValueError("There are no examples to show: choose at least one image.")
@@ -111,16 +113,25 @@ def hardest_images_figure(
 
 
 def hardest_images(scores: pd.DataFrame, per_kind: int = 3) -> list[tuple[str, str]]:
-    """The images that say most about a model's errors.
+    """Select the images that show a model's errors best.
 
     Args:
-        scores: one row an image: ``id`` str, ``image_score`` float, ``label`` 0 or 1.
-        per_kind: images of each kind at most.
+        scores: One row per image: ``id`` str, ``image_score`` float, ``label`` 0 or 1.
+        per_kind: Largest number of images of each kind.
 
     Returns:
-        (id, kind), in this order: "highest good" (the likeliest false alarms), "lowest anomalous"
-        (the likeliest misses) and, for comparison, "highest anomalous"; each from the most extreme
-        score on, ties by id. No image appears twice.
+        (id, kind) in this order: "highest good" (likely false alarms), "lowest anomalous" (likely misses) and, for
+        comparison, "highest anomalous". Each kind starts with the most extreme score; ties are ordered by id. No image
+        appears twice.
+
+    Example:
+        >>> import pandas as pd
+        >>> from reb_pipeline.figures.examples import hardest_images
+        >>> scores = pd.DataFrame(
+        ...     {"id": list("abcd"), "label": [0, 0, 1, 1], "image_score": [0.1, 0.7, 0.4, 0.9]}
+        ... )
+        >>> hardest_images(scores, per_kind=1)
+        [('b', 'highest good'), ('c', 'lowest anomalous'), ('d', 'highest anomalous')]
     """
     by_id = scores.sort_values("id")
     rising = by_id.sort_values("image_score", kind="stable")
@@ -142,13 +153,13 @@ def hardest_images(scores: pd.DataFrame, per_kind: int = 3) -> list[tuple[str, s
 def examples_of(
     scores: pd.DataFrame, maps: Maps, images: Images, per_kind: int
 ) -> dict[str, Example]:
-    """The hardest images by id, with their masks and maps; arguments as of :func:`hardest_images_of`."""
+    """Open the hardest images with their masks and maps, by id; for the arguments see :func:`hardest_images_of`."""
     by_id = scores.set_index("id")
     examples = {}
     for image_id, kind in hardest_images(scores, per_kind):
         row: Any = by_id.loc[image_id]
-        image = images.open_image(row["path"])
-        mask = images.open_mask(row["mask_paths"]) if len(row["mask_paths"]) else None
+        image, mask_paths = images.open_image(row["path"]), from_text(row["mask_paths"])
+        mask = images.open_mask(mask_paths) if mask_paths else None
         if row["label"] == 0:
             mask = np.zeros(image.shape[:2], bool)
         name = f"{image_id} · {kind} · {row['defect_type']} · score {row['image_score']:.4g}"
@@ -161,12 +172,12 @@ def hardest_images_of(
 ) -> Figure:
     """Draw the hardest images of a category on one colour scale.
 
-    The scale starts at the score that 99 % of the good images' pixels stay below, so that they are not painted red.
+    The scale starts at the 99 % quantile of the pixels of good images, so that these are not painted red.
 
     Args:
-        scores: One row an image: id, path, mask_paths, label, defect_type, image_score.
+        scores: One row per image: id, path, mask_paths, label, defect_type, image_score.
         maps: Anomaly maps of the same images.
-        images: What opens images and masks.
+        images: Opener of images and masks.
         per_kind: See :func:`hardest_images`.
         title: Title of the figure.
     """
@@ -184,7 +195,7 @@ def hardest_images_of(
 
 
 def _draw(row: np.ndarray, example: Example, scale: Normalize) -> None:
-    """Fill one row of four axes."""
+    """Draw one row of four axes."""
     image_axis, mask_axis, map_axis, overlay_axis = row
     image_axis.set_title(example.title, loc="left", fontsize=10)
     image_axis.imshow(example.image)
@@ -196,7 +207,7 @@ def _draw(row: np.ndarray, example: Example, scale: Normalize) -> None:
 
 
 def draw_mask(axis: Axes, example: Example) -> None:
-    """Show where an example is anomalous, or that nobody said."""
+    """Draw the mask of an example, or a note that there is none."""
     if example.mask is not None:
         axis.imshow(example.mask, cmap="gray", vmin=0, vmax=1)
         return
@@ -206,7 +217,7 @@ def draw_mask(axis: Axes, example: Example) -> None:
 
 
 def _overlay(axis: Axes, example: Example, scale: Normalize) -> None:
-    """Lay the map over the image, the more opaque the higher the score."""
+    """Draw the map over the image; the opacity grows with the score."""
     opacity = _OVERLAY_OPACITY * np.asarray(scale(example.anomaly_map))
     axis.imshow(example.image)
     axis.imshow(example.anomaly_map, cmap=_COLOUR_MAP, norm=scale, alpha=opacity)

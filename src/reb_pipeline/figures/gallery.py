@@ -13,23 +13,23 @@ from reb_pipeline.defectmaker.fusion import FUSIONS
 from reb_pipeline.defectmaker.maker import DefectKind, DefectMaker
 from reb_pipeline.defectmaker.shapes import SHAPES
 
-_CONTEXT = 3  # sides of the crop in sides of the defect's box
-_SMALLEST_CROP = 0.4  # share of the image's side: closer up nobody would know the part
-_CELL = 1.2  # inches
-_MARK_COLOUR = "#00E5FF"  # on hardly any part, unlike red, white and black
-_MARK = 0.05  # arm of a corner mark, share of the crop's side
+_CONTEXT = 3  # side of the crop, as a multiple of the side of the defect's box
+_SMALLEST_CROP = 0.4  # share of the image's side: a smaller crop would not show the part
+_CELL = 1.2  # side of a close-up in inches
+_MARK_COLOUR = "#00E5FF"  # rare on parts, unlike red, white and black
+_MARK = 0.05  # arm of a corner mark, as a share of the crop's side
 
 
 @dataclass(frozen=True, eq=False)
 class GalleryCell:
-    """One synthetic defect.
+    """Close-up of one synthetic defect in the gallery.
 
     Attributes:
         image: [H, W, 3] uint8 RGB, with the defect.
         mask: [H, W] bool, True = defect.
 
     Raises:
-        ValueError: if the mask is not of the image's height and width, or is empty.
+        ValueError: If the mask differs from the image in height or width, or is empty.
     """
 
     image: np.ndarray
@@ -54,21 +54,21 @@ def draw_gallery(
     seed: int,
     title: str,
 ) -> Figure:
-    """Make one defect of every shape, given fill and fusion, and show them all.
+    """Make one defect of every shape, given fill and fusion, and draw them in a table.
 
     Args:
-        sources: Good images to put defects on, in turn, at least one.
+        sources: Good images that get the defects in turn, at least one.
         donors: Good images for the fill ``cut_paste``.
         textures: Images of other things for the fill ``texture``.
         fills: Keys of :data:`reb_pipeline.defectmaker.fills.FILLS`.
-        seed: Of the defects.
-        title: Shown above them.
+        seed: Seed of the defects.
+        title: Title of the figure.
 
     Returns:
-        One row a shape, one column a fill and fusion.
+        The figure, with one row per shape and one column per fill and fusion.
 
     Raises:
-        InputError: if a fill is unknown or has nothing to cut from, or a source is of the wrong shape or type.
+        InputError: If a fill is unknown or has no image to cut from, or a source has the wrong shape or type.
     """
     maker = DefectMaker(donors, textures)
     columns = list(product(fills, FUSIONS))
@@ -85,21 +85,21 @@ def draw_gallery(
 def gallery_figure(
     cells: Sequence[Sequence[GalleryCell]], rows: Sequence[str], columns: Sequence[str], title: str
 ) -> Figure:
-    """Close-ups of defects in a table, each between marks at the corners of its box.
+    """Draw close-ups of defects in a table, each with marks at the corners of its box.
 
-    Only the corners are marked, since an outline would hide a defect's edge.
+    Only corners are marked, since an outline would hide the edge of a defect.
 
     Args:
-        cells: By row and column.
+        cells: Close-ups by row and column.
         rows: Name of each row.
         columns: Name of each column; may have several lines.
-        title: Shown above all.
+        title: Title of the figure.
 
     Returns:
-        The figure, tied to no window or pyplot state.
+        The figure, independent of windows and of pyplot state.
 
     Raises:
-        ValueError: if the cells are not as many as the names ask for.
+        ValueError: If the number of close-ups does not match the names.
     """
     size = (1.1 + _CELL * len(columns), 0.8 + _CELL * len(rows))  # with space for the names
     figure = Figure(figsize=size, layout="constrained")
@@ -116,7 +116,7 @@ def gallery_figure(
 
 
 def _draw(axis: Axes, cell: GalleryCell) -> None:
-    """Show the surroundings of a defect and, over them, the corners of its box."""
+    """Draw the surroundings of a defect and the corners of its box."""
     top, bottom = _span(cell.mask, 0)
     left, right = _span(cell.mask, 1)
     side = _CONTEXT * max(bottom - top, right - left)
@@ -124,7 +124,7 @@ def _draw(axis: Axes, cell: GalleryCell) -> None:
     west, east = _widen(left, right, side, cell.mask.shape[1])
     axis.imshow(
         cell.image[upper:lower, west:east],
-        extent=(west, east, lower, upper),  # in pixels of the whole image, as the box
+        extent=(west, east, lower, upper),  # in pixels of the whole image, like the box
         interpolation="antialiased",
     )
     arm = _MARK * (lower - upper)
@@ -142,13 +142,13 @@ def _draw(axis: Axes, cell: GalleryCell) -> None:
 
 
 def _span(mask: np.ndarray, axis: int) -> tuple[int, int]:
-    """First row or column with a True, and one past the last."""
+    """Find the first row or column with a True, and the one after the last."""
     hits = np.nonzero(mask)[axis]
     return int(hits.min()), int(hits.max()) + 1
 
 
 def _widen(start: int, stop: int, side: int, length: int) -> tuple[int, int]:
-    """A span of ``side`` around another, not too small and moved inside the image."""
+    """Compute a span of ``side`` around another span, with a minimum length, shifted to lie inside the image."""
     side = min(max(side, round(_SMALLEST_CROP * length)), length)
     first = min(max((start + stop - side) // 2, 0), length - side)
     return first, first + side

@@ -1,4 +1,4 @@
-"""One self-contained page with the verdict on a category."""
+"""Self-contained HTML page of the evaluation of a category."""
 
 import base64
 import html
@@ -20,19 +20,19 @@ img { max-width: 100%; }
 def report_page(
     category: str, metrics: dict[str, Any], interactive: list[go.Figure], hardest: Figure
 ) -> str:
-    """Compose metrics and figures to an HTML page that needs no network.
+    """Compose an HTML page of metrics and figures that needs no network.
 
     Args:
-        category: Name of the category, the page's title.
-        metrics: See :func:`reb_pipeline.metrics.report.evaluate`.
+        category: Name of the category, used as the title of the page.
+        metrics: Report of :func:`reb_pipeline.metrics.report.evaluate`.
         interactive: Plotly figures.
         hardest: The figure of the hardest images.
 
     Returns:
-        HTML text of about 5 MB, most of it the Plotly library.
+        HTML text of about 5 MB, mostly the Plotly library.
     """
     plots = [
-        # The library comes with the first figure and serves all.
+        # The first figure includes the library for all figures.
         figure.to_html(full_html=False, include_plotlyjs=position == 0, div_id=f"figure-{position}")
         for position, figure in enumerate(interactive)
     ]
@@ -46,7 +46,7 @@ def report_page(
 
 
 def _table(metrics: dict[str, Any]) -> str:
-    """One row over all defects and one a defect type; one column a metric."""
+    """Format a table with one row over all defects and one per defect type, and one column per metric."""
     kinds = {"all defects": metrics, **metrics["per_defect_type"]}
     names = [name for name, value in metrics.items() if isinstance(value, float)]
     header = "".join(f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in names)

@@ -1,4 +1,4 @@
-"""Matplotlib figure of images, what networks reconstruct of them, and what is left."""
+"""Matplotlib figure of images, their reconstructions by networks, and the residuals."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,33 +13,34 @@ from matplotlib.patches import Rectangle
 from reb_pipeline.reconstruction.examples import Example
 from reb_pipeline.reconstruction.reconstructed_defects import ReconstructedExample
 
-# Inches: a cell, the gaps between columns and, for titles, between rows; the margin above and the colour bar.
+# Inches: side of a panel; gaps between columns and (for titles) between rows; top margin; width of the colour bar.
 _CELL, _GAP, _ROW_GAP, _TOP, _BAR = 1.6, 0.08, 0.32, 1.1, 1.2
 _COLOUR_MAP = colormaps["YlOrRd"].with_extremes(under="white")
-_TICKS = (1, 2, 5, 10, 20, 50, 100)  # of the colours
-_LOWEST_TOP = 5.0  # of the colours: below, even small differences would seem to be defects
-_MARK_COLOUR = "#00E5FF"  # on hardly any part, unlike red, white and black
-_MARK_MARGIN = 0.02  # between a defect and the box around it, share of the image's side
+_TICKS = (1, 2, 5, 10, 20, 50, 100)  # ticks of the colour bar
+# Smallest upper end of the colours: with a lower one, small differences would look like defects.
+_LOWEST_TOP = 5.0
+_MARK_COLOUR = "#00E5FF"  # rare on parts, unlike red, white and black
+_MARK_MARGIN = 0.02  # margin between a defect and its box, as a share of the image's side
 
 
 def reconstructions_figure(
     examples: Sequence[Example], networks: Mapping[str, Sequence[ReconstructedExample]], title: str
 ) -> Figure:
-    """One row an example: the image, and of each network the reconstruction and the residual.
+    """Draw one row per example: the image, and the reconstruction and the residual of each network.
 
-    All residuals are on one colour scale, in multiples of the residual that 99 % of the pixels of good images stay
-    below; smaller ones have no colour. A network that reconstructs the defect too leaves none.
+    All residuals have one colour scale, in multiples of the 99 % quantile of the residuals of good pixels; smaller ones
+    have no colour. A network that reconstructs the defect as well has no residual there.
 
     Args:
-        examples: The rows, at least one.
-        networks: Name of each network -> each example reconstructed by it.
-        title: Shown above all.
+        examples: The examples, at least one.
+        networks: Name of each network -> reconstructions of all examples.
+        title: Title of the figure.
 
     Returns:
-        The figure, tied to no window or pyplot state.
+        The figure, independent of windows and of pyplot state.
 
     Raises:
-        ValueError: if a network has not reconstructed each example.
+        ValueError: If a network has not reconstructed every example.
     """
     figure, axes = _grid(len(examples), 1 + 2 * len(networks))
     residuals = [found.residual for of_model in networks.values() for found in of_model]
@@ -63,7 +64,7 @@ def reconstructions_figure(
 
 
 def _grid(n_rows: int, n_columns: int) -> tuple[Figure, np.ndarray]:
-    """A figure of square cells of a fixed size, and their axes [rows, columns]."""
+    """Create a figure of square panels of a fixed size, and their axes [rows, columns]."""
     width = n_columns * (_CELL + _GAP) + _GAP + _BAR
     height = n_rows * (_CELL + _ROW_GAP) + _TOP - _ROW_GAP + _GAP
     figure = Figure(figsize=(width, height))
@@ -86,7 +87,7 @@ def _grid(n_rows: int, n_columns: int) -> tuple[Figure, np.ndarray]:
 
 
 def _draw_scale(figure: Figure, scale: LogNorm, high: float) -> None:
-    """The colour bar, right of all cells."""
+    """Draw the colour bar at the right of all panels."""
     width, height = figure.get_size_inches()
     length = min(4.0, height - _TOP - _GAP)
     place = (
@@ -105,9 +106,9 @@ def _draw_scale(figure: Figure, scale: LogNorm, high: float) -> None:
 
 
 def _draw_image(axis: Axes, example: Example) -> None:
-    """Show the image, a box around its defect, and its title over the row."""
+    """Draw the image, a box around its defect, and its title above the row."""
     height, width = example.image.shape[:2]
-    axis.imshow(example.image, aspect=width / height)  # square, as the networks see it
+    axis.imshow(example.image, aspect=width / height)  # square, like the input of the networks
     axis.set_title(example.title, loc="left", fontsize=9)
     if example.mask is None or not example.mask.any():
         return
@@ -119,7 +120,7 @@ def _draw_image(axis: Axes, example: Example) -> None:
 
 
 def _name(axis: Axes, name: str) -> None:
-    """Head a column."""
+    """Write the heading of a column."""
     axis.annotate(
         name,
         xy=(0.5, 1),

@@ -1,4 +1,4 @@
-"""Matplotlib figure of residual maps level by level, as figure 3 of arXiv 2405.09148."""
+"""Matplotlib figure of residual maps by level, like figure 3 of arXiv 2405.09148."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,10 +14,10 @@ from matplotlib.text import Annotation
 from reb_pipeline.figures.examples import Example, Images, Maps, draw_mask, examples_of
 from reb_pipeline.reconstruction.residual_maps import ResidualMaps
 
-_COLOUR_MAP = "inferno"  # dark to light: unlike the image and its mask, and legible on any page
+_COLOUR_MAP = "inferno"  # dark to light: distinct from image and mask, legible on any page
 _SUBSCRIPTS = "₁₂₃₄₅₆₇₈₉"
 _STRIDE = 8  # maps are smooth: every eighth pixel shows their distribution
-_TYPICAL = 0.5  # quantile of good pixels that is black: what lies below says nothing
+_TYPICAL = 0.5  # quantile of good pixels that is black: lower values carry no information
 
 
 def residual_maps_of(
@@ -28,18 +28,18 @@ def residual_maps_of(
     per_kind: int,
     title: str,
 ) -> Figure:
-    """Draw the hardest images of a category.
+    """Draw the residual maps of the hardest images of a category.
 
-    Colours begin at what half of the good images' pixels stay below: one scale for all levels, whose residuals are all
-    multiples of a usual one, and one for the anomaly maps.
+    The colour scales start at the median of the pixels of good images. All levels share one scale, since their
+    residuals are multiples of a usual residual; the anomaly maps have another.
 
     Args:
-        scores: One row an image: id, path, mask_paths, label, defect_type, image_score.
+        scores: One row per image: id, path, mask_paths, label, defect_type, image_score.
         residuals: Residual maps of the same images.
-        maps: What they were fused to.
-        images: What opens images and masks.
+        maps: Anomaly maps fused from these residual maps.
+        images: Opener of images and masks.
         per_kind: See :func:`reb_pipeline.figures.examples.hardest_images`.
-        title: Shown above all rows.
+        title: Title of the figure.
     """
     examples = examples_of(scores, maps, images, per_kind)
     drawn = [residuals[image_id] for image_id in examples]
@@ -55,7 +55,7 @@ def residual_maps_of(
 
 
 def _range(good: Sequence[np.ndarray], drawn: Sequence[np.ndarray]) -> tuple[float, float]:
-    """Choose the values that are black and brightest."""
+    """Compute the values of the darkest and the brightest colour."""
     high = max(float(values.max()) for values in drawn)
     low = np.quantile(np.concatenate([values.ravel() for values in good or drawn]), _TYPICAL)
     return min(float(low), high), high
@@ -68,17 +68,17 @@ def residuals_figure(
     residual_range: tuple[float, float],
     map_range: tuple[float, float],
 ) -> Figure:
-    """One row an example: image, truth, the residual map of each level, and the anomaly map.
+    """Draw one row per example: image, mask, the residual map of each level, and the anomaly map.
 
     Args:
-        examples: The rows, at least one.
-        residuals: float32 [levels, h, w] of each, finest level first.
-        title: Shown above all rows.
-        residual_range: (low, high) of the residual maps' colours.
-        map_range: (low, high) of the anomaly maps' colours.
+        examples: The examples, at least one.
+        residuals: float32 [levels, h, w] of each example, finest level first.
+        title: Title of the figure.
+        residual_range: (low, high) of the colours of the residual maps.
+        map_range: (low, high) of the colours of the anomaly maps.
 
     Returns:
-        The figure, tied to no window or pyplot state.
+        The figure, independent of windows and of pyplot state.
 
     Raises:
         ValueError: If there are no examples.
@@ -110,7 +110,7 @@ def residuals_figure(
 
 
 def _names(n_levels: int) -> list[str]:
-    """The names of the levels, as in the paper."""
+    """List the names of the levels, as in the paper."""
     names = [f"φ{sign}" for sign in _SUBSCRIPTS[:n_levels]]
     if n_levels > 1:
         names[0] += " (finest)"
@@ -121,10 +121,10 @@ def _names(n_levels: int) -> list[str]:
 def _draw(
     row: np.ndarray, example: Example, levels: np.ndarray, of_levels: Normalize, of_map: Normalize
 ) -> None:
-    """Fill one row of axes."""
+    """Draw one row of axes."""
     height, width = example.image.shape[:2]
     whole = (0, width, height, 0)  # residual maps are coarser than the image
-    # However long it is, it must not push the columns apart; the empty one keeps its height.
+    # A long title must not push the columns apart; the empty title reserves the height.
     _write_above(row[0], example.title, 6, x=0, fontsize=10).set_in_layout(False)
     row[0].set_title(" ")
     row[0].imshow(example.image)
@@ -137,7 +137,7 @@ def _draw(
 
 
 def _write_above(axis: Axes, text: str, points: int, x: float, **style: Any) -> Annotation:
-    """Write so many points above an axis."""
+    """Write a text at a distance of ``points`` above an axis."""
     return axis.annotate(
         text,
         xy=(x, 1),

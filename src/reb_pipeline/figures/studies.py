@@ -1,4 +1,4 @@
-"""Plotly figures of studies: sweeps of a setting, methods side by side, speed against accuracy."""
+"""Plotly figures of studies: sweeps of a setting, comparisons of methods, speed against accuracy."""
 
 from collections.abc import Sequence
 from itertools import cycle
@@ -12,11 +12,11 @@ from plotly.subplots import make_subplots
 
 from reb_pipeline.figures.curves import GOOD_COLOUR
 
-# Okabe and Ito's without black and yellow: all show on white and on Kedro-Viz's dark page.
+# Okabe and Ito's palette without black and yellow: visible on white and on Kedro-Viz's dark page.
 _COLOURS = (GOOD_COLOUR, "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _NEUTRAL = "#999999"
 _PANELS_A_ROW = 5
-_GROUP = 0.84  # share of the room between two ticks that the bars of one take
+_GROUP = 0.84  # share of the space between two ticks that the bars of one group take
 
 
 def sweep_figure(
@@ -33,20 +33,20 @@ def sweep_figure(
     band: tuple[str, str] | None = None,
     unjoined: Sequence[str] = (),
 ) -> go.Figure:
-    """Lines of y over x, one a series, on the same axes in every panel.
+    """Draw lines of y over x, one per series, on the same axes in every panel.
 
     Args:
-        table: One row a point.
+        table: One row per point.
         x: Column of the swept setting, numbers.
         y: Column of the metric.
         series: Column of the lines' names, in the order of the legend.
-        title: Shown above the panels.
-        x_title: Below all panels.
-        y_title: Left of all panels.
-        panels: Column of the panels' names, such as the category; one panel without.
-        log_x: Whether x is drawn by its logarithm.
-        band: Columns of the lower and upper end of y's interval, drawn as a band; NaN leaves a row out of it.
-        unjoined: Series whose points are on no line, drawn as diamonds.
+        title: Title of the figure.
+        x_title: Title of the x axis, below all panels.
+        y_title: Title of the y axis, left of all panels.
+        panels: Column of the names of the panels, such as the category; None for one panel.
+        log_x: True for a logarithmic x axis.
+        band: Columns of the lower and upper end of y's interval, drawn as a band; rows with NaN are left out.
+        unjoined: Series whose points are drawn as diamonds without lines.
     """
     if table.empty:
         return nothing_measured(title)
@@ -84,7 +84,7 @@ def sweep_figure(
                 **place,
             )
     _add_legend(figure, colours, unjoined)
-    # Plotly labels the lowest row only, which may not reach below every panel.
+    # Plotly labels only the lowest row, which may have fewer panels.
     figure.update_xaxes(showticklabels=True, **(log_axis(table[x]) if log_x else {}))
     figure.update_layout(title=title, template="plotly_white", height=max(450, 100 + 260 * rows))
     return figure
@@ -101,19 +101,19 @@ def bars_figure(
     high: str | None = None,
     reference: str | None = None,
 ) -> go.Figure:
-    """Grouped bars, with published values as hollow diamonds beside them.
+    """Draw grouped bars, with published values as hollow diamonds beside them.
 
-    The axis starts a little below the lowest value, not at 0: compare where bars end, not how long they are.
+    The axis starts slightly below the lowest value, not at 0: compare the ends of bars, not their lengths.
 
     Args:
-        table: One row a bar.
+        table: One row per bar.
         x: Column of the groups, such as the category, in the order shown.
         y: Column of the metric, also the axis' title.
         series: Column of the methods, one colour each.
-        title: Shown above the bars.
-        low: Column of the lower end of y's interval; together with high.
-        high: Column of its upper end.
-        reference: Column of the published value, in y's unit; NaN where there is none.
+        title: Title of the figure.
+        low: Column of the lower end of y's interval; requires ``high``.
+        high: Column of the upper end of y's interval.
+        reference: Column of the published value, in the unit of y; NaN if there is none.
     """
     if table.empty:
         return nothing_measured(title)
@@ -122,11 +122,11 @@ def bars_figure(
     figure = go.Figure()
     groups = {name: place for place, name in enumerate(table[x].unique())}
     colours = series_colours(table[series])
-    room = _GROUP / len(colours)
-    width = room * (0.65 if reference else 0.9)  # of the bar: the diamond stands to its right
+    space = _GROUP / len(colours)
+    width = space * (0.65 if reference else 0.9)  # width of the bar; the diamond is on its right
     for index, (name, colour) in enumerate(colours.items()):
         rows = table[table[series] == name]
-        left = rows[x].map(groups).to_numpy() - _GROUP / 2 + index * room
+        left = rows[x].map(groups).to_numpy() - _GROUP / 2 + index * space
         hover: dict[str, Any] = {"customdata": rows[x], "hovertemplate": "%{customdata}: %{y:.4g}"}
         marker = {"color": _faint(colour), "line": {"color": colour, "width": 1}}
         figure.add_bar(
@@ -136,7 +136,7 @@ def bars_figure(
             above, below = rows[high] - rows[y], rows[y] - rows[low]
             figure.data[-1].error_y = {"array": above, "arrayminus": below, "color": colour}
         if reference:
-            diamonds = (left + (width + room) / 2, rows[reference])
+            diamonds = (left + (width + space) / 2, rows[reference])
             _add_diamonds(figure, *diamonds, colour, name=f"{name}, published", **hover)
     if reference:
         _add_diamonds(figure, [None], [None], _NEUTRAL, name="published", showlegend=True)
@@ -152,16 +152,16 @@ def bars_figure(
 def dots_figure(
     table: pd.DataFrame, x: str, y: str, series: str, title: str, *, low: str, high: str
 ) -> go.Figure:
-    """Dots with intervals, one line of the page a method: for names too long to stand below bars.
+    """Draw dots with intervals, one row per method: for names too long to stand below bars.
 
     Args:
-        table: One row a dot.
+        table: One row per dot.
         x: Column of the metric, also the axis' title.
-        y: Column of the methods, from the top in the order of the table.
+        y: Column of the methods, drawn from the top in the order of the table.
         series: Column such as the category, one colour each.
-        title: Shown above the dots.
-        low: Column of the lower end of x's interval; NaN where there is none.
-        high: Column of its upper end.
+        title: Title of the figure.
+        low: Column of the lower end of x's interval; NaN if there is none.
+        high: Column of the upper end of x's interval.
     """
     if table.empty:
         return nothing_measured(title)
@@ -194,17 +194,17 @@ def frontier_figure(
     x_title: str,
     y_title: str,
 ) -> go.Figure:
-    """Speed against accuracy: the points of a series are joined from the smallest coreset to the largest.
+    """Draw speed against accuracy; the points of a series are joined from the smallest coreset to the largest.
 
     Args:
-        table: One row a point.
-        x: Column of the speed, such as images per second, drawn by its logarithm.
+        table: One row per point.
+        x: Column of the speed, such as images per second, on a logarithmic axis.
         y: Column of the metric.
-        label: Column of the coreset's share of the bank in (0, 1], written beside its point in percent.
+        label: Column of the share of the bank in the coreset, in (0, 1], written beside each point in percent.
         series: Column of the lines' names, in the order of the legend.
-        title: Shown above the points.
-        x_title: Below the axis.
-        y_title: Left of the axis.
+        title: Title of the figure.
+        x_title: Title of the x axis.
+        y_title: Title of the y axis.
     """
     if table.empty:
         return nothing_measured(title)
@@ -228,7 +228,7 @@ def frontier_figure(
 
 
 def nothing_measured(title: str) -> go.Figure:
-    """What stands for a figure without points."""
+    """Create a figure with a note, as a placeholder for a figure without points."""
     figure = go.Figure(layout={"title": title, "template": "plotly_white"})
     figure.add_annotation(text="nothing was measured", showarrow=False, font_size=16)
     figure.update_xaxes(visible=False)
@@ -237,7 +237,7 @@ def nothing_measured(title: str) -> go.Figure:
 
 
 def series_colours(names: pd.Series) -> dict[str, str]:
-    """A colour for each name, in the order of appearance."""
+    """Assign a colour to each name, in the order of appearance."""
     return dict(zip(names.unique(), cycle(_COLOURS), strict=False))
 
 
@@ -247,7 +247,7 @@ def _faint(colour: str) -> str:
 
 
 def log_axis(values: pd.Series) -> dict[str, Any]:
-    """A logarithmic axis, labelled at 1, 2 and 5 of each decade; Plotly itself writes 2 for 20."""
+    """Configure a logarithmic axis with labels at 1, 2 and 5 of each decade; by default Plotly labels 20 as 2."""
     decades = range(int(np.floor(np.log10(values.min()))), int(np.ceil(np.log10(values.max()))) + 1)
     ticks = [digit * 10.0**decade for decade in decades for digit in (1, 2, 5)]
     return {"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
@@ -261,7 +261,7 @@ def _add_diamonds(
 
 
 def _add_legend(figure: go.Figure, colours: dict[str, str], unjoined: Sequence[str]) -> None:
-    """An entry for each series, also for one that the first panel lacks; a click hides it in all panels."""
+    """Add a legend entry for each series, even if the first panel lacks it; a click hides it in all panels."""
     for name, colour in colours.items():
         style = {**_style(name in unjoined), "line": {"color": colour, "width": 2}}
         figure.add_scatter(x=[None], y=[None], name=name, legendgroup=name, **style)
@@ -276,7 +276,7 @@ def _style(is_unjoined: bool) -> dict[str, Any]:
 def _add_band(
     figure: go.Figure, x: pd.Series, low: pd.Series, high: pd.Series, colour: str, place: dict
 ) -> None:
-    """The area between two lines, as a closed outline: there along the upper, back along the lower."""
+    """Draw the area between two lines, as a closed outline along the upper line and back along the lower one."""
     figure.add_scatter(
         x=[*x, *x[::-1]],
         y=[*high, *low[::-1]],

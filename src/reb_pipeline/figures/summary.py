@@ -1,4 +1,4 @@
-"""Plotly figure of metrics across categories."""
+"""Plotly figure of metrics by category."""
 
 from itertools import cycle
 
@@ -7,20 +7,20 @@ import plotly.graph_objects as go
 
 from reb_pipeline.metrics.registry import HEADLINES, METRICS
 
-# Of the headline metrics in their order; Okabe and Ito's colour-blind-safe palette.
+# Colours of the headline metrics in their order: Okabe and Ito's colour-blind-safe palette.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
 
 
 def summary_figure(summary: pd.DataFrame) -> go.Figure:
-    """Bars of the metrics by category.
+    """Draw bars of the metrics of each category.
 
     Args:
-        summary: one row a category: ``category`` str and any of the headline metrics
-            (:data:`reb_pipeline.metrics.registry.HEADLINES`), each in [0, 1] or NaN where it could
-            not be measured. Metrics without any value get no bars.
+        summary: One row per category: ``category`` str and any of the headline metrics
+            (:data:`reb_pipeline.metrics.registry.HEADLINES`), each in [0, 1], or NaN if it could not be measured.
+            Metrics without any value have no bars.
 
     Returns:
-        The figure, wide enough for the bars' values to be read.
+        The figure, wide enough to read the values of the bars.
     """
     figure = go.Figure()
     for metric, colour in zip(HEADLINES, cycle(_COLOURS), strict=False):

@@ -1,4 +1,4 @@
-"""Plotly figure of what methods find against what they take."""
+"""Scatter plot of accuracy against cost (plotly)."""
 
 from collections.abc import Sequence
 from itertools import cycle, islice
@@ -8,23 +8,24 @@ import plotly.graph_objects as go
 
 from reb_pipeline.figures.studies import log_axis, nothing_measured, series_colours
 
-SIDES = ("middle right", "middle left")  # of one after the other, as methods of a family lie close
+# Sides of the labels, alternating, since methods of a family lie close together.
+SIDES = ("middle right", "middle left")
 SYMBOLS = ("circle", "square", "triangle-up", "diamond", "cross", "x")
 
 
 def trade_off_figure(
     table: pd.DataFrame, x: str, y: str, method: str, family: str, title: str, shown: Sequence[str]
 ) -> go.Figure:
-    """One marker a method, its name beside it; up and to the right is better.
+    """Draw one marker per method with its name; up and to the right is better.
 
     Args:
-        table: One row a marker.
-        x: Column of the speed, drawn by its logarithm, also the axis' title.
+        table: One row per marker.
+        x: Column of the speed, on a logarithmic axis; also the title of the axis.
         y: Column of the metric.
-        method: Column of the names.
-        family: Column that gives colour and symbol, in the order of the legend.
-        title: Shown above the markers.
-        shown: Columns of numbers shown where the pointer is.
+        method: Column of the names of the methods.
+        family: Column that determines colour and symbol, in the order of the legend.
+        title: Title of the figure.
+        shown: Columns of numbers shown on hover.
     """
     if table.empty:
         return nothing_measured(title)

@@ -1,4 +1,4 @@
-"""Plotly figures of a training: loss, and of a fine-tuning accuracy, by update."""
+"""Plotly figures of a training: loss by update, and accuracy of a fine-tuning."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -9,31 +9,32 @@ from plotly.subplots import make_subplots
 
 from reb_pipeline.figures.curves import GOOD_COLOUR
 
-# Both show on Kedro-Viz's dark page too.
+# Both are visible on Kedro-Viz's dark page too.
 _TRAINING_COLOUR, _VALIDATION_COLOUR = "#999999", "#FF2D55"
-# Okabe and Ito's, with Paul Tol's wine in place of the yellow, too faint for a thin line.
+# Okabe and Ito's palette; Paul Tol's wine replaces the yellow, which is too faint for thin lines.
 _CLASS_COLOURS = (GOOD_COLOUR, "#D55E00", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#882255")
-_Panels = tuple[tuple[str, str], ...]  # measure and how it is written
+_Panels = tuple[tuple[str, str], ...]  # measure and its format
 _PANELS: _Panels = (("loss", "%{y:.4g}"), ("accuracy", "%{y:.1%}"))
 _OFF = "Fine-tuning is off for this category: its backbone keeps the weights it started from."
 
 
 def training_figure(history: Mapping[str, Any], title: str) -> go.Figure:
-    """Loss above accuracy, of training and validation, and the accuracy of every class.
+    """Draw loss and accuracy of training and validation, and the accuracy of every class.
 
     Args:
-        history: ``updates``, one mapping an update with ``update`` from 1, ``loss``, ``accuracy`` in [0, 1] and
-            ``learning_rate``; ``validations``, one mapping each with ``update``, ``loss``, ``accuracy`` and
-            ``class_accuracy``, a list by label; ``classes``, their names by label.
-        title: Shown above the panels.
+        history: ``updates``: for each update a mapping with ``update`` (counted from 1), ``loss``, ``accuracy`` in [0,
+        1]
+            and ``learning_rate``. ``validations``: for each validation a mapping with ``update``, ``loss``,
+            ``accuracy`` and ``class_accuracy``, a list by label. ``classes``: names by label.
+        title: Title of the figure.
 
     Returns:
-        The figure, as large as the page lets it be; without updates one that says so in a sentence.
+        The figure, as large as the page allows; a note if there are no updates.
     """
     if not history["updates"]:
         return _sentence(_OFF, title)
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06)
-    # In this order, so that the bold line of the validation lies above the others.
+    # In this order, so that the bold line of the validation is drawn above the others.
     _add_training(figure, history["updates"])
     _add_classes(figure, history["validations"], history["classes"])
     _add_validation(figure, history["validations"])
@@ -53,11 +54,11 @@ def training_figure(history: Mapping[str, Any], title: str) -> go.Figure:
 
 
 def loss_figure(history: Mapping[str, Any], title: str) -> go.Figure:
-    """The loss of training and validation.
+    """Draw the loss of training and validation.
 
     Args:
-        history: As for :func:`training_figure`, without accuracies and classes.
-        title: Shown above the curve.
+        history: As in :func:`training_figure`, without accuracies and classes.
+        title: Title of the figure.
     """
     figure = make_subplots()
     panels = _PANELS[:1]
@@ -72,7 +73,7 @@ def loss_figure(history: Mapping[str, Any], title: str) -> go.Figure:
 def _add_training(
     figure: go.Figure, updates: Sequence[Mapping[str, float]], panels: _Panels = _PANELS
 ) -> None:
-    """Thin lines, in one legend group: a click hides or shows them in all panels."""
+    """Draw thin lines in one legend group: a click hides or shows them in all panels."""
     for row, (measure, value) in enumerate(panels, start=1):
         figure.add_scatter(
             x=[update["update"] for update in updates],
@@ -92,7 +93,7 @@ def _add_training(
 def _add_validation(
     figure: go.Figure, validations: Sequence[Mapping[str, Any]], panels: _Panels = _PANELS
 ) -> None:
-    """Bold lines with a marker a validation, in one legend group as well."""
+    """Draw bold lines with a marker per validation, in one legend group."""
     for row, (measure, value) in enumerate(panels, start=1):
         figure.add_scatter(
             x=[validation["update"] for validation in validations],
@@ -112,12 +113,12 @@ def _add_validation(
 def _add_classes(
     figure: go.Figure, validations: Sequence[Mapping[str, Any]], classes: Sequence[str]
 ) -> None:
-    """Thin lines in the lower panel, with a legend of their own beside it."""
+    """Draw thin lines in the lower panel, with a separate legend beside it."""
     for label, (name, colour) in enumerate(zip(classes, cycle(_CLASS_COLOURS), strict=False)):
         figure.add_scatter(
             x=[validation["update"] for validation in validations],
             y=[validation["class_accuracy"][label] for validation in validations],
-            mode="lines+markers",  # a single validation makes no line
+            mode="lines+markers",  # a single validation has no line
             name=name,
             legend="legend2",
             line={"color": colour, "width": 1.5},

@@ -1,8 +1,8 @@
-"""Self-supervised fine-tuning of a backbone on synthetic defects; knows nothing of Kedro.
+"""Self-supervised fine-tuning of a backbone on synthetic defects; imports no Kedro.
 
 - ``task``: good images and their synthetic defects, drawn in worker processes;
-- ``network``: the backbone with a classification head, and which of its parts train;
+- ``network``: the backbone with a classification head, and the selection of layers that train;
 - ``settings``: budgets, learning rates, loss;
-- ``training``: the loop, its checkpoints and its history;
-- ``adapt``: all of it together, from a category's good images to its backbone.
+- ``training``: the training loop, its checkpoints and its history;
+- ``adapt``: the fine-tuning of the backbone of a category, from samples to weights.
 """

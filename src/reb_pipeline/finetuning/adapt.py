@@ -1,4 +1,4 @@
-"""Adaptation of a backbone to the good images of a category."""
+"""Fine-tuning of a backbone on the good images of a category."""
 
 import hashlib
 import json
@@ -40,22 +40,22 @@ def finetune_backbone(
     checkpoint: Checkpoint | None = None,
     device: str = "auto",
 ) -> Adapted:
-    """Fine-tune a backbone to tell good images and synthetic defects apart (REB paper section 3.1).
+    """Fine-tune a backbone to classify good images and synthetic defects (REB paper section 3.1).
 
     Args:
-        samples: The samples of the category: good images to train on, and held out to validate on.
-        saliency: Saliency maps of both.
-        synthetic_defects: Defects to validate on.
-        features: The backbone, and the weights that it starts from.
-        defects: Kinds of the defects to train on, and their textures.
-        finetuning: Budget, learning rates and loss; nothing is trained where it is not enabled.
-        checkpoint: Where to go on from, and to write to; none is kept without it.
+        samples: The samples of the category: good images for training, held-out good images for validation.
+        saliency: Saliency maps of these images.
+        synthetic_defects: Defects for validation.
+        features: The backbone and its initial weights.
+        defects: Kinds of the defects for training, and their textures.
+        finetuning: Budget, learning rates and loss; nothing is trained if it is not enabled.
+        checkpoint: Checkpoint to resume from and to write to; None keeps no checkpoint.
         device: See :func:`reb_pipeline.core.device.torch_device`.
 
     Returns:
         The weights, and the history as JSON values: ``classes``, ``updates`` and ``validations``, see
         :class:`reb_pipeline.core.resumable_training.History` and :func:`reb_pipeline.finetuning.training.finetune`.
-        Where fine-tuning is off they are the initial weights, and a history without updates.
+        If fine-tuning is disabled, these are the initial weights and a history without updates.
 
     Raises:
         InputError: If backbone or weights cannot be used, or the synthetic defects are of other kinds.
@@ -111,7 +111,7 @@ def finetune_backbone(
 
 
 def _keep_backbone(features: FeatureSettings) -> Adapted:
-    """Load the initial weights as far as the features need them."""
+    """Load the initial weights of the layers that the features need."""
     network = load_backbone(
         features.backbone,
         image_size=features.network_size,
@@ -123,7 +123,7 @@ def _keep_backbone(features: FeatureSettings) -> Adapted:
 
 
 def _hashed(images: GoodImages, digest: Any) -> Iterator[Donor]:
-    """Hand the images on and put their pixels and saliency into a hash."""
+    """Yield the images while their pixels and saliency are added to a hash."""
     for donor in images:
         digest.update(donor.image.tobytes())
         digest.update(donor.saliency.tobytes())
@@ -133,7 +133,7 @@ def _hashed(images: GoodImages, digest: Any) -> Iterator[Donor]:
 def _validation_set(
     held_out: GoodImages, synthetic_defects: SyntheticDefects, side: int
 ) -> ValidationSet:
-    """Collect at most ``per_kind`` good images, and all synthetic defects."""
+    """Collect at most ``per_kind`` good images, and all stored synthetic defects."""
     per_kind = len(synthetic_defects.labels) // len(synthetic_defects.kinds)
     good = [held_out[index].image for index in range(min(per_kind, len(held_out)))]
     defective = [resize_image(image, side) for image in synthetic_defects.images]

@@ -1,4 +1,4 @@
-"""The backbone with a classification head on top: the network of the proxy task."""
+"""Network of the proxy task: the backbone with a classification head."""
 
 import torch
 from torch import nn
@@ -6,19 +6,19 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from reb_pipeline.features.backbones import Backbone
 
-HEAD_WIDTHS = (512, 256)  # of the reference code's DenseHead (ADModels/ad_head.py)
+HEAD_WIDTHS = (512, 256)  # widths of DenseHead in the reference code (ADModels/ad_head.py)
 
 
 class ProxyNetwork(nn.Module):
-    """Normalisation, backbone, global average pool and an MLP head.
+    """Normalisation, backbone, global average pooling and an MLP head.
 
     Args:
-        backbone: A backbone with one tapped layer, the one the head sits on.
+        backbone: A backbone with one tapped layer, the input of the head.
         n_classes: 1 + number of kinds of synthetic defects.
-        image_size: Side of its images in pixels.
-        freeze_batch_norm: Whether batch norms keep their statistics and factors.
-        frozen_depth: Share of the backbone's weight layers, counted from the input, that stay as they are.
-        seed: Of the head's first weights.
+        image_size: Side of the images in pixels.
+        freeze_batch_norm: True if batch norms keep their statistics and factors.
+        frozen_depth: Share of the backbone's weight layers, counted from the input, that never train.
+        seed: Seed of the head's initial weights.
     """
 
     mean: torch.Tensor
@@ -57,16 +57,19 @@ class ProxyNetwork(nn.Module):
         return self.mean.device
 
     def train_backbone(self, trains: bool) -> None:
-        """Let the backbone learn, or keep it as it is and in eval mode; its frozen layers never learn."""
+        """Enable or disable training of the backbone; its frozen layers never train.
+
+        A backbone that does not train stays in eval mode.
+        """
         self._backbone_trains = trains
         self.backbone.requires_grad_(trains)
         for layer in self._frozen:
-            for parameter in layer.parameters(recurse=False):  # layers within count themselves
+            for parameter in layer.parameters(recurse=False):  # nested layers are listed separately
                 parameter.requires_grad_(False)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> "ProxyNetwork":
-        """Set the mode of what learns; the rest stays in eval mode."""
+        """Set the mode of the parts that train; the others stay in eval mode."""
         super().train(mode)
         self.backbone.train(mode and self._backbone_trains)
         for layer in self._frozen:
@@ -89,7 +92,10 @@ class ProxyNetwork(nn.Module):
 
 
 def is_folded(norm: _BatchNorm) -> bool:
-    """Check whether a batch norm only adds a bias, its statistics and scale folded into the convolution before it."""
+    """Check for a batch norm that only adds a bias.
+
+    The statistics and the scale of such a batch norm are folded into the convolution before it.
+    """
     if norm.running_mean is None or norm.running_var is None or not norm.affine:
         return False
     scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)

@@ -1,4 +1,4 @@
-"""Settings of the fine-tuning of a backbone; light to import."""
+"""Settings of the fine-tuning of a backbone; imports no heavy package."""
 
 import math
 from dataclasses import dataclass
@@ -8,30 +8,31 @@ from pydantic import Field
 
 from reb_pipeline.core.settings import Settings
 
-# The cosine of the reference is 10 % longer than its run, so that the rate never reaches its end.
+# The cosine schedule of the reference code is 10 % longer than its training: the rate never reaches the minimum.
 SCHEDULE_LENGTH = 1.1
 MIN_LEARNING_RATE = 1e-5
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """Everything that decides the fine-tuned weights, data and initial weights apart; the settings of one training.
+    """Settings of one training. With the data and the initial weights they determine the fine-tuned weights.
 
-    The order of the fields is that of the JSON kept with the weights, see :attr:`SSLFinetuneSettings.training`.
+    The order of the fields is that of the JSON stored with the weights, see :attr:`SSLFinetuneSettings.training`.
 
     Attributes:
         updates: Optimiser steps.
-        images_per_pass: Good images a forward pass; each brings one synthetic defect of every kind.
+        images_per_pass: Good images in a forward pass; each comes with one synthetic defect of every kind.
         passes_per_update: Forward passes whose gradients are averaged for one step.
-        learning_rate: Of the head at the first update; falls as a cosine.
-        backbone_learning_rate: Of the backbone at the first update; falls as a cosine; the reference's is the head's.
-        freeze_updates: Updates at the beginning that train the head alone.
+        learning_rate: Learning rate of the head at the first update; decays as a cosine.
+        backbone_learning_rate: Learning rate of the backbone at the first update; decays as a cosine. In the reference
+            code it equals that of the head.
+        freeze_updates: Updates at the beginning that train only the head.
         loss: A key of :data:`reb_pipeline.finetuning.training.LOSSES`.
-        momentum: Of SGD.
-        weight_decay: Of SGD.
-        frozen_depth: Share of the backbone's weight layers, from the input, that never train.
-        freeze_batch_norm: Whether batch norms keep their ImageNet statistics and factors.
-        seed: Of the head's first weights, the order of images, augmentations and defects.
+        momentum: Momentum of SGD.
+        weight_decay: Weight decay of SGD.
+        frozen_depth: Share of the backbone's weight layers, counted from the input, that never train.
+        freeze_batch_norm: True if batch norms keep their ImageNet statistics and factors.
+        seed: Seed of the head's initial weights, the order of images, augmentations and defects.
     """
 
     updates: int
@@ -49,15 +50,17 @@ class TrainingSettings:
 
     @property
     def images_per_update(self) -> int:
-        """Good images an update."""
+        """Number of good images in an update."""
         return self.images_per_pass * self.passes_per_update
 
     def anneal(self, learning_rate: float, update: int) -> float:
-        """Cosine schedule of the reference code (``Frame/optim.py``): T_0 = 330 for 300 updates.
+        """Compute the learning rate of an update by the cosine schedule of the reference code.
+
+        The schedule (``Frame/optim.py``) has T_0 = 330 for 300 updates.
 
         Args:
-            learning_rate: Of the first update.
-            update: Number of the update, from 0.
+            learning_rate: Learning rate of the first update.
+            update: Number of the update, counted from 0.
 
         Returns:
             Learning rate of that update.
@@ -81,8 +84,8 @@ class FinetuneBudget(Settings):
     freeze_batch_norm: bool
 
 
-# The reference code's values (``param_space.py``, ``module.py``): 300 updates of 3 passes of 48 good images and their
-# 6 defects each, 39 updates of the head alone.
+# Values of the reference code (``param_space.py``, ``module.py``): 300 updates of 3 passes; a pass has 48 good images
+# with 6 defects each; the first 39 updates train only the head.
 PAPER = FinetuneBudget(
     updates=300,
     image_size=256,
@@ -109,7 +112,10 @@ DEMO = SMALL.model_copy(update={"updates": 40, "images_per_pass": 4, "freeze_upd
 
 
 class SSLFinetuneSettings(Settings):
-    """Settings of the fine-tuning of a category's backbone; momentum and weight decay are the reference code's."""
+    """Settings of the fine-tuning of the backbone of a category.
+
+    Momentum and weight decay default to the values of the reference code.
+    """
 
     enabled: bool = True
     budget: Literal["paper", "small", "demo"] = "demo"
@@ -123,12 +129,12 @@ class SSLFinetuneSettings(Settings):
 
     @property
     def chosen(self) -> FinetuneBudget:
-        """The budget that ``budget`` names."""
+        """The budget selected by ``budget``."""
         chosen: FinetuneBudget = getattr(self, self.budget)
         return chosen
 
     @property
     def training(self) -> TrainingSettings:
-        """Settings of the training by the chosen budget."""
+        """Settings of the training with the selected budget."""
         shared = self.model_dump(include={"loss", "momentum", "weight_decay", "seed"})
         return TrainingSettings(**shared, **self.chosen.model_dump(exclude={"image_size"}))

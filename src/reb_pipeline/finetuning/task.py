@@ -1,4 +1,4 @@
-"""The proxy task: tell good images and the kinds of their synthetic defects apart."""
+"""Proxy task: classify good images and the kinds of synthetic defects."""
 
 import os
 import sys
@@ -16,25 +16,25 @@ from reb_pipeline.defectmaker.color import color_jitter
 from reb_pipeline.defectmaker.fills import Donor
 from reb_pipeline.defectmaker.maker import DefectKind, DefectMaker
 
-# The 9 equally likely transposes of the reference code (Data/transforms.py): flips left to right and transverse
-# twice. (quarter turns, flipped from left to right first)
+# The 9 equally likely transposes of the reference code (Data/transforms.py), as (quarter turns, True if flipped from
+# left to right before). The flip and the transverse appear twice, as there.
 TRANSPOSES = (
     (0, False), (1, False), (2, False), (3, False), (0, True), (0, True), (1, True), (3, True), (3, True)
 )  # fmt: skip
 MAX_WORKERS = 8
 
 
-_ORDER = 1  # sets the draws of the order apart from those of the images
+_ORDER = 1  # separates the random numbers of the order from those of the images
 
 
 @dataclass(frozen=True)
 class CachedImages:
-    """Resized good images and their saliency in two files.
+    """Resized good images and their saliency in two memory-mapped files.
 
-    The files are memory-mapped: worker processes share the pages, and the system may drop them.
+    Worker processes share the pages of the files, and the operating system may drop them from memory.
 
     Attributes:
-        folder: Where ``images.npy`` and ``saliency.npy`` are.
+        folder: Folder of ``images.npy`` and ``saliency.npy``.
     """
 
     folder: Path
@@ -58,22 +58,22 @@ class CachedImages:
         return cls(folder)
 
     def open(self) -> tuple[np.ndarray, np.ndarray]:
-        """Map both files: uint8 [count, side, side, 3] RGB, bool [count, side, side]."""
+        """Map both files into memory: uint8 [count, side, side, 3] RGB and bool [count, side, side]."""
         pixels = np.load(self.folder / "images.npy", mmap_mode="r")
         saliency = np.load(self.folder / "saliency.npy", mmap_mode="r")
         return pixels, saliency
 
 
 class SyntheticTask(Dataset[np.ndarray]):
-    """An endless series of good images, each with one synthetic defect of every kind.
+    """Endless series of good images, each with one synthetic defect of every kind.
 
-    Item i is a pure function of (images, kinds, seed, i): it can be drawn anywhere, in any order.
+    Item i is a pure function of (images, kinds, seed, i): any process can draw it, in any order.
 
     Args:
         images: The good images.
-        kinds: Kinds of defects; label 0 is good, label k the kind k - 1.
-        textures: What the fill ``texture`` cuts from.
-        seed: Decides the order of the images, their augmentation and their defects.
+        kinds: Kinds of defects. Label 0 is a good image, label k the kind k - 1.
+        textures: Images for the fill ``texture``.
+        seed: Seed of the order of the images, their augmentation and their defects.
     """
 
     def __init__(
@@ -105,16 +105,15 @@ class SyntheticTask(Dataset[np.ndarray]):
         """Draw items in worker processes, ahead of the network.
 
         Args:
-            start: First item.
-            stop: The item after the last.
-            images_per_pass: Items a pass.
+            start: Number of the first item.
+            stop: Number after the last item.
+            images_per_pass: Items in a pass.
 
         Yields:
             uint8 [images_per_pass * (1 + kinds), side, side, 3]; the labels repeat 0, 1, …, kinds.
         """
-        cv2.setNumThreads(
-            1
-        )  # a worker forked while OpenCV has threads would wait for them for ever
+        # A worker forked while OpenCV has threads would wait for them for ever.
+        cv2.setNumThreads(1)
         workers = max(1, min(MAX_WORKERS, (os.cpu_count() or 1) - 1))
         loader = DataLoader(
             self,
@@ -122,14 +121,14 @@ class SyntheticTask(Dataset[np.ndarray]):
             sampler=range(start, stop),
             num_workers=workers,
             collate_fn=_stack,
-            # Spawned workers would import PyTorch again; other systems have no safe fork.
+            # Spawned workers would import PyTorch again, but only Linux has a safe fork.
             multiprocessing_context="fork" if sys.platform == "linux" else None,
         )
         return iter(loader)
 
 
 class _AugmentedDonors(Sequence[Donor]):
-    """Donors go through augmentation too, as in the reference code."""
+    """Donors that are augmented on access, as in the reference code."""
 
     def __init__(self, pixels: np.ndarray, saliency: np.ndarray, rng: np.random.Generator) -> None:
         self._pixels, self._saliency, self._rng = pixels, saliency, rng
@@ -147,7 +146,7 @@ def augment(
     """Jitter the colours by 0.1, then turn or flip by one of 9 transposes (reference code ``main.py``).
 
     Args:
-        rng: Where the draws come from.
+        rng: Random generator.
         image: uint8 [side, side, 3] RGB.
         saliency: bool [side, side].
 

@@ -1,4 +1,4 @@
-"""Fine-tuning: the loop and its validation."""
+"""Training loop of the fine-tuning, and its validation."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -17,13 +17,13 @@ from reb_pipeline.finetuning.settings import TrainingSettings
 from reb_pipeline.finetuning.task import SyntheticTask
 
 LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {}
-VALIDATE_EVERY = 25  # updates; and after the last
+VALIDATE_EVERY = 25  # updates; also after the last one
 VALIDATION_BATCH = 32
 
 
 @dataclass(frozen=True, eq=False)
 class ValidationSet:
-    """Held-out good images and synthetic defects made from them.
+    """Held-out good images, and synthetic defects made from them.
 
     Attributes:
         images: uint8 [n, side, side, 3] RGB.
@@ -35,12 +35,12 @@ class ValidationSet:
 
 
 def cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Softmax cross-entropy (REB paper section 3.1.2); logits [batch, classes], labels int64 [batch]."""
+    """Compute the softmax cross-entropy (REB paper section 3.1.2); logits [batch, classes], labels int64 [batch]."""
     return functional.cross_entropy(logits, labels)
 
 
 def sigmoid(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Binary cross-entropy of every class on its own (reference code ``SigCELoss``), mean over batch and classes."""
+    """Compute the binary cross-entropy of each class (reference code ``SigCELoss``), mean over batch and classes."""
     targets = functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
     return functional.binary_cross_entropy_with_logits(logits, targets)
 
@@ -59,25 +59,24 @@ def finetune(
     device: str = "auto",
     description: str | None = None,
 ) -> History:
-    """Train the network on the task, in place.
+    """Train the network on the proxy task, in place.
 
-    A run that was cut off goes on from its last checkpoint. On a CPU it ends with the weights of an uninterrupted
-    one, bit by bit.
+    An interrupted training resumes from its last checkpoint. On a CPU it ends with exactly the weights of an
+    uninterrupted training.
 
     Args:
         network: The network, with its initial weights.
-        task: Where images come from.
-        validation: Held-out images to classify now and then; they decide nothing.
+        task: Source of the images.
+        validation: Held-out images for periodic validation; they do not influence the training.
         settings: Duration, learning rates and loss.
-        checkpoint: Where to go on from, and to write to.
-        origin: Hash of the data and the initial weights; a checkpoint of another origin or of other
-            settings is not used.
+        checkpoint: Checkpoint to resume from and to write to.
+        origin: Hash of the data and the initial weights. A checkpoint of another origin or other settings is ignored.
         device: See :func:`reb_pipeline.core.device.torch_device`.
-        description: Label of the progress bar; no bar without it.
+        description: Label of the progress bar; None shows no bar.
 
     Returns:
-        Loss, accuracy (share of the batch) and learning rate of the head of every update; of every validation what
-        :func:`validate` gives.
+        History: loss, accuracy (share of the batch) and learning rate of the head for each update, and the result of
+        :func:`validate` for each validation.
     """
     processor = torch_device(device)
     network.to(processor).to(memory_format=torch.channels_last)
@@ -120,10 +119,10 @@ def finetune(
 
 
 class Precision:
-    """Half precision where the device computes it faster: GPUs, and CPUs with bfloat16 instructions.
+    """Half precision on devices that compute it faster: GPUs, and CPUs with bfloat16 instructions.
 
     Attributes:
-        scaler: Keeps float16 gradients from vanishing; does nothing for bfloat16.
+        scaler: Gradient scaler that keeps float16 gradients from vanishing; inactive for bfloat16.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -136,7 +135,7 @@ class Precision:
         self.scaler = torch.amp.GradScaler(device.type, enabled=self._dtype == torch.float16)
 
     def autocast(self) -> torch.autocast:
-        """The context that forward passes run in."""
+        """Create the autocast context of forward passes."""
         enabled = self._dtype is not None
         return torch.autocast(self._device.type, dtype=self._dtype, enabled=enabled)
 
@@ -149,7 +148,7 @@ def _update(
     settings: TrainingSettings,
     n_kinds: int,
 ) -> dict[str, float]:
-    """One optimiser step over the averaged gradients of several passes."""
+    """Make one optimiser step with the averaged gradients of several passes."""
     network.train()
     optimizer.zero_grad()
     loss_sum = 0.0
@@ -178,7 +177,7 @@ def validate(network: ProxyNetwork, validation: ValidationSet, loss: str) -> dic
         loss: A key of :data:`LOSSES`.
 
     Returns:
-        ``loss``, ``accuracy`` (share of the images) and ``class_accuracy``, the share of every label, by label.
+        ``loss``, ``accuracy`` (share of correct images) and ``class_accuracy`` (the same for each label, by label).
     """
     network.eval()
     with torch.inference_mode():

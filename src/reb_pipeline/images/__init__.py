@@ -1,11 +1,11 @@
-"""Image files, the samples of a category, their splits and the audit of both.
+"""Image files, the samples of a category, their splits, and the audit of files and splits.
 
-- ``decoding``: bytes of an image file to pixels;
+- ``decoding``: from the bytes of an image file to pixels;
 - ``folder``: the image files below a folder of any file system;
-- ``collection``, ``packed``: the samples of a category and how each is opened;
-- ``inventory``: every file opened once, and the audit of what was found;
-- ``samples``: which samples a step learns from, validates on and tests;
-- ``resize``: an image in the size of a network's input.
+- ``collection``, ``packed``: the samples of a category, with access to their images and masks;
+- ``inventory``: facts about every file, and the audit of these facts;
+- ``samples``: selection of the samples for learning, validation and test;
+- ``resize``: resizing to the network's input size.
 """
 
 from typing import TYPE_CHECKING, Any

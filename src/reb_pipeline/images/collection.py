@@ -1,4 +1,4 @@
-"""Samples of a category, and how to open the image and the masks of each."""
+"""Samples of a category, with access to their images and masks."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import fsspec
 import numpy as np
 
+from reb_pipeline.core.text_lists import to_text
 from reb_pipeline.images.decoding import UnreadableImageError, decode_image, to_rgb
 from reb_pipeline.images.folder import list_images
 
@@ -27,11 +28,11 @@ class Sample:
 
     Attributes:
         id: Path below the category's folder without extension, unique within the category.
-        path: Path relative to the data root, parts separated by "/"; a URL where the file lies elsewhere.
+        path: Path relative to the data root, with "/" between its parts; a URL if the file is outside the data root.
         split: One of :data:`SPLITS`.
         label: 0 good, 1 anomalous.
         defect_type: "good" for good parts, else the layout's name of the defect.
-        mask_paths: Masks of the defect relative to the data root; empty where there is none.
+        mask_paths: Paths of the defect's masks relative to the data root; empty without masks.
     """
 
     id: str
@@ -48,7 +49,7 @@ class UnavailableImages:
 
     Attributes:
         category: Name of the category.
-        reason: Why it is missing, one sentence.
+        reason: Reason why it is missing, one sentence.
     """
 
     category: str
@@ -56,16 +57,25 @@ class UnavailableImages:
 
 
 class ImageCollection:
-    """The samples of one category; images are opened one at a time and never kept.
+    """Samples of one category; images are opened one at a time and not kept.
 
     Args:
         filesystem: File system of the images.
         root: Data root on that file system.
         category: Name of the category.
-        samples: The images, in the order in which every step sees them.
+        samples: The samples, in the order that every step uses.
         stray_masks: Masks that belong to no image.
-        region_kinds: Saturation (threshold, relative) of each grey value in masks whose files are
-            one annotated region each (MVTec LOCO); empty for other layouts.
+        region_kinds: Saturation (threshold, relative) for each grey value of a mask, where each mask file is one
+            annotated region (MVTec LOCO); empty for other layouts.
+
+    Example:
+        >>> good = Sample("good/000", "tile/good/000.png", "train", 0, "good")
+        >>> cracked = Sample("crack/000", "tile/crack/000.png", "test", 1, "crack")
+        >>> images = ImageCollection(fsspec.filesystem("memory"), "/data", "tile", [good, cracked], [], {})
+        >>> images.table["split"].tolist()
+        ['train', 'test']
+        >>> [sample.id for sample in images.without("train").samples]
+        ['crack/000']
     """
 
     def __init__(
@@ -79,13 +89,14 @@ class ImageCollection:
     ) -> None:
         self._filesystem = filesystem
         self._root = root
+        self._shown = root or _archive(filesystem)
         self.category = category
         self.stray_masks = list(stray_masks)
         self._samples = list(samples)
         self._region_kinds = dict(region_kinds)
 
     def __repr__(self) -> str:
-        return f"ImageCollection({len(self._samples)} samples in '{self._root}')"
+        return f"ImageCollection({len(self._samples)} samples in '{self._shown}')"
 
     @property
     def samples(self) -> list[Sample]:
@@ -94,19 +105,18 @@ class ImageCollection:
 
     @property
     def table(self) -> pd.DataFrame:
-        """Table of the samples: a row a sample, a column a field of :class:`Sample`; mask_paths as lists."""
+        """Table with one row per sample and one column per field of :class:`Sample`; ``mask_paths`` as JSON text."""
         import pandas as pd  # slow to import
 
         columns = {
             field.name: [getattr(sample, field.name) for sample in self._samples]
             for field in fields(Sample)
         }
-        # Parquet stores lists, not tuples.
-        columns["mask_paths"] = [list(paths) for paths in columns["mask_paths"]]
+        columns["mask_paths"] = [to_text(paths) for paths in columns["mask_paths"]]
         return pd.DataFrame(columns)
 
     def without(self, split: str) -> ImageCollection:
-        """Copy of the collection without the samples of one split."""
+        """Copy the collection without the samples of one split."""
         return ImageCollection(
             self._filesystem,
             self._root,
@@ -122,10 +132,10 @@ class ImageCollection:
         return bool(self._region_kinds)
 
     def read(self, path: str) -> bytes:
-        """Read a file as it is.
+        """Read the bytes of a file.
 
         Args:
-            path: Path relative to the data root, or the URL of a file anywhere.
+            path: Path relative to the data root, or the URL of any file.
 
         Raises:
             UnreadableImageError: If the file is missing or cannot be read.
@@ -133,29 +143,31 @@ class ImageCollection:
         try:
             with self._open(path) as file:
                 return file.read()
-        except (OSError, ValueError, ImportError) as error:  # the file, its protocol, its package
+        except (OSError, ValueError, ImportError) as error:  # file, protocol, package
             raise UnreadableImageError(
-                f"'{path}' in '{self._root}' cannot be read ({error}): put the file back, or take "
+                f"'{path}' in '{self._shown}' cannot be read ({error}): put the file back, or take "
                 "it out of the data."
             ) from error
 
     def address(self, path: str) -> str:
-        """URL of a file, by which another collection can open it.
+        """Return the URL of a file, so that another collection can open it.
 
         Args:
             path: Path relative to the data root.
         """
-        absolute = PurePosixPath(self._root, path).as_posix()
-        return str(self._filesystem.unstrip_protocol(absolute))
+        filesystem = self._filesystem
+        address = str(filesystem.unstrip_protocol(PurePosixPath(self._root, path).as_posix()))
+        archive = _archive(filesystem)
+        return f"{address}::{archive}" if archive else address
 
     def open_image(self, path: str) -> np.ndarray:
-        """Decode an image, upright as its EXIF orientation says.
+        """Open an image, turned upright by its EXIF orientation.
 
         Args:
             path: See :meth:`read`.
 
         Returns:
-            uint8 [H, W, 3] RGB; grey is repeated, 16 bits are scaled to 8, transparency dropped.
+            uint8 [H, W, 3] RGB; grey is repeated, 16 bits are scaled to 8, transparency is dropped.
 
         Raises:
             UnreadableImageError: If the file is missing, broken, or has 32-bit pixels.
@@ -169,7 +181,7 @@ class ImageCollection:
             mask_paths: At least one path relative to the data root.
 
         Returns:
-            bool [H, W], true where any mask is not zero.
+            bool [H, W], True where any mask is not zero.
 
         Raises:
             UnreadableImageError: If a mask is missing or broken, or the masks differ in size.
@@ -177,7 +189,7 @@ class ImageCollection:
         masks = [self._decode_mask(path) > 0 for path in mask_paths]
         if len({mask.shape for mask in masks}) != 1:
             raise UnreadableImageError(
-                f"The masks {list(mask_paths)} in '{self._root}' are not one or more of the same "
+                f"The masks {list(mask_paths)} in '{self._shown}' are not one or more of the same "
                 f"size (height, width): {[mask.shape for mask in masks]}."
             )
         return np.logical_or.reduce(masks)
@@ -189,8 +201,8 @@ class ImageCollection:
             mask_paths: Paths relative to the data root, one region each.
 
         Returns:
-            (mask bool [H, W], saturation_threshold, relative_saturation) of each region; the
-            threshold is a share of the region's area if relative, else in pixels.
+            (mask, bool [H, W]; saturation threshold; relative) of each region. The threshold is a share of the
+            region's area if relative is True, else a number of pixels.
 
         Raises:
             UnreadableImageError: If a mask is missing or broken, or its grey value names no defect.
@@ -201,7 +213,7 @@ class ImageCollection:
             value = int(mask.max())
             if value not in self._region_kinds:
                 raise UnreadableImageError(
-                    f"Mask '{path}' in '{self._root}' has grey value {value}, which is none of "
+                    f"Mask '{path}' in '{self._shown}' has grey value {value}, which is none of "
                     f"{sorted(self._region_kinds)} in the category's defects_config.json: use the "
                     "masks and the configuration of one download."
                 )
@@ -209,10 +221,10 @@ class ImageCollection:
         return regions
 
     def decode(self, path: str, data: bytes) -> Image:
-        """Decode the bytes of a file, upright as its EXIF orientation says.
+        """Decode the bytes of a file, turned upright by its EXIF orientation.
 
         Args:
-            path: Path relative to the data root, for the error.
+            path: Path relative to the data root, for error messages.
             data: The bytes of the file.
 
         Raises:
@@ -221,38 +233,46 @@ class ImageCollection:
         return decode_image(data, self._name(path))
 
     def _open(self, path: str) -> Any:
-        if "://" in path:  # an image that was added from elsewhere
+        if "://" in path:  # an image from outside the data root
             return fsspec.open(path, "rb")
         return self._filesystem.open(PurePosixPath(self._root, path).as_posix(), "rb")
 
     def _name(self, path: str) -> str:
-        return f"'{path}' in '{self._root}'"
+        return f"'{path}' in '{self._shown}'"
 
     def _decode_mask(self, path: str) -> np.ndarray:
-        """Decode a mask to [H, W], the brightest channel of each pixel; grey values stay as they are."""
+        """Decode a mask to [H, W]: grey values unchanged, of colours the brightest channel."""
         image = self.decode(path, self.read(path))
         if image.mode in ("P", "PA", "LA", "RGBA", "CMYK"):
-            # A palette's index says nothing, and an opaque alpha channel marks nothing.
+            # Neither a palette's index nor an opaque alpha channel marks a defect.
             image = image.convert("RGB")
         pixels = np.asarray(image)
         return pixels if pixels.ndim == 2 else pixels.max(axis=2)
 
 
+def _archive(filesystem: AbstractFileSystem) -> str:
+    """URL of the archive whose content a file system is; empty for any other."""
+    options = filesystem.storage_options
+    return f"{options['target_protocol']}://{options['fo']}" if "fo" in options else ""
+
+
 def loose_images(path: str, category: str | None = None) -> ImageCollection:
-    """List the images of a folder and of all folders below it, hidden ones left out; none is opened.
+    """List the images of a folder and its subfolders without opening them; hidden files are left out.
 
     Args:
         path: Path or URL (any fsspec file system) of the folder.
         category: Name of the collection; None takes the folder's name.
 
     Returns:
-        One sample an image, sorted. Its id is its path relative to the folder, with the extension, because two files
-        may differ in nothing else. Its label is unknown, so it counts as good, of the split ``calibration``.
+        One sample per image, sorted by path. The id is the path relative to the folder, with the extension, because
+        two files may differ only in the extension. Labels are unknown: all samples count as good, in the split
+        ``calibration``.
 
     Raises:
-        InputError: The folder is missing, cannot be listed, or holds no image.
+        InputError: If the folder is missing, cannot be listed, or holds no image.
     """
     filesystem, paths = list_images(path)
     samples = [Sample(image, image, "calibration", 0, "good") for image in paths]
-    name = PurePosixPath(filesystem.path).name if category is None else category
+    place = filesystem.path or _archive(filesystem.fs)
+    name = PurePosixPath(place).name if category is None else category
     return ImageCollection(filesystem.fs, filesystem.path, name, samples, [], {})

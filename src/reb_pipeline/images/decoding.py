@@ -1,4 +1,4 @@
-"""Decode the bytes of an image file to pixels; light to import."""
+"""Decoding of image files to pixels; quick to import."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-# Of images that come from anywhere, see read_image.
+# Limits for images of unknown origin, see read_image.
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 MAX_PIXELS = 100_000_000
 
@@ -31,20 +31,27 @@ class TooManyPixelsError(UnreadableImageError):
 
 
 def read_image(data: bytes, source: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Decode an image file from anywhere to RGB: its content gives the format, its number of pixels is limited.
+    """Decode an image file of unknown origin to RGB, with a check of its format and its number of pixels.
 
     Args:
-        data: The bytes of a PNG, JPEG, BMP, TIFF or WebP file, whatever its name.
-        source: Name of the image in errors, without quotes.
-        max_pixels: Most pixels to decode; above Pillow's own limit of 179 million that one holds.
+        data: Bytes of a PNG, JPEG, BMP, TIFF or WebP file; the content decides the format, not the name.
+        source: Name of the image in error messages, without quotes.
+        max_pixels: Largest number of pixels to decode. Pillow's own limit of 179 million pixels applies as well.
 
     Returns:
         uint8 [height, width, 3] RGB, see :func:`decode_image` and :func:`to_rgb`.
 
     Raises:
-        UnknownFormatError: If it is none of these formats.
-        TooManyPixelsError: If it has more pixels.
-        UnreadableImageError: If it is broken or has 32-bit pixels.
+        UnknownFormatError: If the content has none of these formats.
+        TooManyPixelsError: If the image has more pixels.
+        UnreadableImageError: If the image is broken or has 32-bit pixels.
+
+    Example:
+        >>> from PIL import Image
+        >>> file = io.BytesIO()
+        >>> Image.new("RGB", (4, 2), "red").save(file, "PNG")
+        >>> read_image(file.getvalue(), "red.png").shape
+        (2, 4, 3)
     """
     name = f"'{source}'"
     return to_rgb(decode_image(data, name, FORMATS, max_pixels), name)
@@ -53,21 +60,21 @@ def read_image(data: bytes, source: str, max_pixels: int = MAX_PIXELS) -> np.nda
 def decode_image(
     data: bytes, name: str, formats: tuple[str, ...] | None = None, max_pixels: int | None = None
 ) -> Image:
-    """Decode an image, upright as its EXIF orientation says.
+    """Decode an image, turned upright by its EXIF orientation.
 
     Args:
         data: The bytes of the file.
-        name: Name of the image in errors, with quotes where they are wanted.
+        name: Name of the image in error messages, including quotes if they are wanted.
         formats: Pillow's names of the accepted formats, recognised by content; None accepts all that Pillow reads.
-        max_pixels: Most pixels to decode, by the size in the file's header. Pillow's own limit of 179 million holds
-            as well, and alone if None.
+        max_pixels: Largest number of pixels to decode, checked by the size in the file's header; None sets no limit.
+            Pillow's own limit of 179 million pixels always applies.
 
     Returns:
         The image in the mode of its file.
 
     Raises:
-        UnknownFormatError: If the bytes are of no such format.
-        TooManyPixelsError: If there are more pixels; none of them was decoded.
+        UnknownFormatError: If the content has no accepted format.
+        TooManyPixelsError: If the image has more pixels; none is decoded then.
         UnreadableImageError: If the bytes are broken.
     """
     from PIL import Image, ImageOps, UnidentifiedImageError  # slow to import
@@ -93,7 +100,7 @@ def decode_image(
         raise TooManyPixelsError(
             f"Image {name} cannot be decoded ({error}): make it smaller."
         ) from error
-    except Exception as error:  # each of Pillow's decoders has exceptions of its own
+    except Exception as error:  # Pillow's decoders raise many kinds of exceptions
         raise UnreadableImageError(
             f"Image {name} cannot be decoded ({error}): replace the file, or take it out of the data."
         ) from error
@@ -104,13 +111,13 @@ def to_rgb(image: Image, name: str) -> np.ndarray:
 
     Args:
         image: The decoded image.
-        name: Name of the image in errors.
+        name: Name of the image in error messages.
 
     Returns:
-        uint8 [height, width, 3] RGB; grey is repeated, 16 bits are scaled to 8, transparency dropped.
+        uint8 [height, width, 3] RGB; grey is repeated, 16 bits are scaled to 8, transparency is dropped.
 
     Raises:
-        UnreadableImageError: If it has 32-bit pixels.
+        UnreadableImageError: If the image has 32-bit pixels.
     """
     if image.mode.startswith("I;16"):
         # Pillow would clip at 255 instead of scaling 0..65535 to 0..255.

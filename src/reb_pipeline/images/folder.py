@@ -1,21 +1,25 @@
-"""Find the image files of a folder without a layout."""
+"""Image files of a folder that has no layout of its own."""
 
 from collections.abc import Collection
 from pathlib import PurePosixPath
+from tarfile import TarError
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 from reb_pipeline.core.errors import InputError
 
 if TYPE_CHECKING:
     from fsspec.implementations.dirfs import DirFileSystem
 
+# What a file system raises: the network, the protocol, its package, an archive.
+UNLISTABLE = (OSError, ValueError, ImportError, BadZipFile, TarError)
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 
 
 def list_images(
     folder: str, suffixes: Collection[str] = IMAGE_SUFFIXES
 ) -> "tuple[DirFileSystem, list[str]]":
-    """List the images of a folder and of all folders below it, hidden ones left out.
+    """List the image files of a folder and its subfolders; hidden files are left out.
 
     Args:
         folder: Path or URL (any fsspec file system) of the folder.
@@ -26,16 +30,16 @@ def list_images(
         paths of the images on it, relative to the folder.
 
     Raises:
-        InputError: The folder is missing, cannot be listed, or holds no image.
+        InputError: If the folder is missing, cannot be listed, or holds no image.
     """
     import fsspec
     from fsspec.implementations.dirfs import DirFileSystem
 
     try:
         filesystem, root = fsspec.url_to_fs(folder)
-        rooted = DirFileSystem(path=root, fs=filesystem)
+        rooted = DirFileSystem(path=root or "/", fs=filesystem)  # "" is the root of an archive
         found = rooted.find("") if rooted.isdir("") else None
-    except (OSError, ValueError, ImportError) as error:  # the network, the protocol, its package
+    except UNLISTABLE as error:  # network, protocol, package
         msg = f"Folder '{folder}' cannot be listed ({error}): correct the path."
         raise InputError(msg) from error
     if found is None:

@@ -1,11 +1,13 @@
-"""Inventory of raw files: every image opened once, and an audit of the findings."""
+"""Inventory of raw files, made by opening every image once, and the audit of the inventory."""
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.progress import progress
+from reb_pipeline.core.text_lists import EMPTY, from_text
 from reb_pipeline.images.samples import good_training
 
 if TYPE_CHECKING:
@@ -15,22 +17,22 @@ if TYPE_CHECKING:
 
 
 def take_inventory(images: "ImageCollection", description: str) -> "pd.DataFrame":
-    """Open every image and mask once.
+    """Open every image and mask once, and record their sizes, modes and errors.
 
     Args:
         images: Images of a category.
         description: Label of the progress bar.
 
     Returns:
-        ``images.table`` with the columns ``error`` (the reason why an image cannot be used, else empty), ``sha256`` of
-        the file, ``width`` and ``height`` in pixels, ``mode`` (Pillow's name of the channels), ``mask_error``,
-        ``mask_width``, ``mask_height`` and ``mask_pixels`` (number of anomalous pixels; 0 without a mask).
+        ``images.table`` with further columns: ``error`` (reason why an image cannot be used, else empty); ``sha256``
+        of the file; ``width`` and ``height`` in pixels; ``mode`` (Pillow's name of the channels); ``mask_error``,
+        ``mask_width`` and ``mask_height``; ``mask_pixels`` (number of anomalous pixels; 0 without a mask).
     """
     import pandas as pd
 
     table = images.table
     found = [
-        _inspect(images, path, masks)
+        _inspect(images, path, from_text(masks))
         for path, masks in progress(
             zip(table["path"], table["mask_paths"], strict=True), description, total=len(table)
         )
@@ -38,7 +40,7 @@ def take_inventory(images: "ImageCollection", description: str) -> "pd.DataFrame
     return pd.concat([table, pd.DataFrame(found, index=table.index)], axis="columns")
 
 
-def _inspect(images: "ImageCollection", path: str, mask_paths: list[str]) -> dict[str, Any]:
+def _inspect(images: "ImageCollection", path: str, mask_paths: Sequence[str]) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "error": "", "sha256": "", "width": 0, "height": 0, "mode": "",
         "mask_error": "", "mask_width": 0, "mask_height": 0, "mask_pixels": 0,
@@ -50,12 +52,12 @@ def _inspect(images: "ImageCollection", path: str, mask_paths: list[str]) -> dic
         facts["width"], facts["height"] = image.size
         facts["mode"] = image.mode
         if image.mode not in ("RGB", "L"):
-            images.open_image(path)  # not every other mode converts to RGB
+            images.open_image(path)  # some of the other modes cannot be converted to RGB
     except InputError as error:
         facts["error"] = str(error)
-    if len(mask_paths):
+    if mask_paths:
         try:
-            mask = images.open_mask(list(mask_paths))
+            mask = images.open_mask(mask_paths)
             facts["mask_height"], facts["mask_width"] = mask.shape
             facts["mask_pixels"] = int(mask.sum())
         except InputError as error:
@@ -64,17 +66,17 @@ def _inspect(images: "ImageCollection", path: str, mask_paths: list[str]) -> dic
 
 
 def usable_samples(inventory: "pd.DataFrame", max_unreadable_share: float) -> "pd.DataFrame":
-    """Leave out unreadable images, and masks that are unreadable or do not fit their image.
+    """Remove unreadable images, and masks that are unreadable or differ in size from their image.
 
     Args:
         inventory: See :func:`take_inventory`.
         max_unreadable_share: Largest acceptable share of unreadable images, 0 to 1.
 
     Returns:
-        The table of samples: the inventory's rows of readable images without the columns of errors and mask sizes.
+        Table of samples: the inventory's rows of readable images, without the columns of errors and mask sizes.
 
     Raises:
-        InputError: If more images are unreadable, or no good training image is left.
+        InputError: If a larger share is unreadable, or no good training image is left.
     """
     unreadable = inventory[inventory["error"] != ""]
     share = len(unreadable) / len(inventory)
@@ -89,10 +91,7 @@ def usable_samples(inventory: "pd.DataFrame", max_unreadable_share: float) -> "p
         msg = "No readable good training image is left: a memory bank needs at least one."
         raise InputError(msg)
     unusable_mask = (samples["mask_error"] != "") | _mask_differs(samples)
-    samples["mask_paths"] = [
-        [] if bad else list(paths)
-        for paths, bad in zip(samples["mask_paths"], unusable_mask, strict=True)
-    ]
+    samples.loc[unusable_mask, "mask_paths"] = EMPTY
     dropped = ["error", "mask_error", "mask_width", "mask_height", "mask_pixels"]
     return samples.drop(columns=dropped)
 
@@ -113,11 +112,11 @@ def audit(inventory: "pd.DataFrame", stray_masks: list[str]) -> dict[str, Any]:
         stray_masks: Paths of masks that belong to no image.
 
     Returns:
-        A dictionary that JSON can store: counts by split and defect type, and the findings of each kind.
+        JSON values: counts by split and defect type, and the findings of each kind.
     """
     readable = inventory[inventory["error"] == ""]
     anomalous = readable[readable["label"] == 1]
-    masked = anomalous["mask_paths"].str.len() > 0
+    masked = anomalous["mask_paths"] != EMPTY
     counts = Counter(zip(inventory["split"], inventory["defect_type"], strict=True))
     sizes = Counter(zip(readable["width"], readable["height"], strict=True))
     repeated = readable[readable["sha256"].duplicated(keep=False)]
@@ -141,7 +140,7 @@ def audit(inventory: "pd.DataFrame", stray_masks: list[str]) -> dict[str, Any]:
         ],
         "sizes": {f"{width}x{height}": n for (width, height), n in sizes.most_common()},
         "modes": dict(Counter(readable["mode"]).most_common()),
-        # A data set without any mask is not a data set with masks missing.
+        # Masks are missing only in a data set that has some.
         "without_mask": anomalous.loc[~masked, "path"].tolist() if masked.any() else [],
         "has_masks": bool(masked.any()),
         "masks_without_image": stray_masks,

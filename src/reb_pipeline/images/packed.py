@@ -1,4 +1,4 @@
-"""Samples whose images lie together in a few large files."""
+"""Samples whose images are packed into a few large files."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class PackedImages(ImageCollection):
-    """Collection that holds the pixels of its samples and opens each like a PNM file.
+    """Collection that holds its images in memory and opens each as a PNM file.
 
     Args:
         filesystem: File system of the large files.
         root: Data root on that file system.
         category: Name of the category.
-        samples: The images, in the order in which every step sees them.
-        pixels: uint8 [rows, columns] or [rows, columns, 3] of the path of each sample.
+        samples: The samples, in the order that every step uses.
+        pixels: Pixels by the path of the sample, uint8 [rows, columns] or [rows, columns, 3].
     """
 
     def __init__(
@@ -37,18 +37,18 @@ class PackedImages(ImageCollection):
         self._pixels = {sample.path: pixels[sample.path] for sample in samples}
 
     def without(self, split: str) -> PackedImages:
-        """Copy of the collection without the samples of one split."""
+        """Copy the collection without the samples of one split."""
         rest = super().without(split)
         return PackedImages(self._filesystem, self._root, self.category, rest.samples, self._pixels)
 
     def _open(self, path: str) -> Any:
         if path in self._pixels:
             return io.BytesIO(pnm_file(self._pixels[path]))
-        return super()._open(path)  # an image that was added from elsewhere
+        return super()._open(path)  # an image from outside the large files
 
 
 def pnm_file(pixels: np.ndarray) -> bytes:
-    """Encode pixels as a PGM or PPM file, uncompressed formats that every image decoder reads.
+    """Encode pixels as an uncompressed PGM or PPM file, which every image decoder can read.
 
     Args:
         pixels: uint8 [rows, columns] grey, or [rows, columns, 3] RGB.

@@ -1,4 +1,4 @@
-"""The samples of a category: which of them a step learns from, validates on and tests, and how each is opened."""
+"""Samples of a category, and their selection for learning, validation and test."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ HOLD_OUT_EVERY = 10
 
 
 class ImageOpener(Protocol):
-    """Opens the images of a category, as :class:`reb_pipeline.images.collection.ImageCollection`."""
+    """Access to the images of a category, such as :class:`reb_pipeline.images.collection.ImageCollection`."""
 
     category: str
 
@@ -28,11 +28,21 @@ class ImageOpener(Protocol):
 
 @dataclass(frozen=True)
 class Samples:
-    """Samples and what opens them; images are opened one at a time and never kept.
+    """Table of samples with access to their images; images are opened one at a time and not kept.
 
     Attributes:
-        table: One row a sample: id, path, split, label, ….
+        table: One row per sample: id, path, split, label, ….
         images: Opens the images.
+
+    Example:
+        >>> import fsspec
+        >>> from reb_pipeline.images.collection import ImageCollection, Sample
+        >>> good = Sample("good/000", "tile/good/000.png", "train", 0, "good")
+        >>> cracked = Sample("crack/000", "tile/crack/000.png", "test", 1, "crack")
+        >>> images = ImageCollection(fsspec.filesystem("memory"), "/data", "tile", [good, cracked], [], {})
+        >>> samples = Samples(images.table, images)
+        >>> samples.good_training.ids, samples.test.ids
+        (['good/000'], ['crack/000'])
     """
 
     table: "pd.DataFrame"
@@ -53,7 +63,7 @@ class Samples:
 
     @property
     def good_training(self) -> "Samples":
-        """Good images to learn from."""
+        """Good images of the training split."""
         return self.only(good_training(self.table))
 
     @property
@@ -72,11 +82,11 @@ class Samples:
         return self.only(self.table[self.table["split"] == "test"])
 
     def only(self, table: "pd.DataFrame") -> "Samples":
-        """The samples of some rows of the table."""
+        """Select samples by rows of the table."""
         return replace(self, table=table)
 
     def named(self, image_ids: Sequence[str]) -> "Samples":
-        """The samples of some ids, in their order.
+        """Select samples by their ids, in the order of the ids.
 
         Raises:
             KeyError: If an id is unknown.
@@ -87,7 +97,7 @@ class Samples:
         """Open the images one after the other.
 
         Args:
-            description: Label of the progress bar after the name of the category; no bar without it.
+            description: Label of the progress bar after the name of the category; None shows no bar.
 
         Yields:
             (id, uint8 [height, width, 3] RGB) of each image.
@@ -102,18 +112,18 @@ class Samples:
 
 
 def good_training(samples: "pd.DataFrame") -> "pd.DataFrame":
-    """Select the good images to learn from."""
+    """Select the good images of the training split."""
     return samples[(samples["split"] == "train") & (samples["label"] == 0)]
 
 
 def held_out_good(samples: "pd.DataFrame") -> "pd.DataFrame":
-    """Select good images to validate on: those for calibration, else every tenth good training image."""
+    """Select good images to validate on: the calibration split, or else every tenth good training image."""
     calibration = samples[(samples["split"] == "calibration") & (samples["label"] == 0)]
     return calibration if len(calibration) else good_training(samples).iloc[::HOLD_OUT_EVERY]
 
 
 def good_finetuning(samples: "pd.DataFrame") -> "pd.DataFrame":
-    """Select good training images that are not held out, or the only one there is."""
+    """Select the good training images that are not held out; all of them if none would remain."""
     good = good_training(samples)
     rest = good[~good["id"].isin(held_out_good(samples)["id"])]
     return rest if len(rest) else good

@@ -13,11 +13,11 @@ _ASPECT = 1.5  # width over height of the sheet: Kedro-Viz stretches every previ
 _CHARACTERS = 20  # of a caption that fit below a thumbnail
 
 
-def thumbnail_sheet(pictures: Iterable[tuple[str, np.ndarray]]) -> bytes:
-    """Resize pictures to thumbnails and lay them out in rows, each above its caption.
+def thumbnail_sheet(images: Iterable[tuple[str, np.ndarray]]) -> bytes:
+    """Resize images to thumbnails and lay them out in rows, each above its caption.
 
     Args:
-        pictures: (caption, uint8 [height, width, 3] RGB) of each, one in memory at a time; a long caption loses its
+        images: (caption, uint8 [height, width, 3] RGB) of each, one in memory at a time; a long caption loses its
             beginning.
 
     Returns:
@@ -26,7 +26,7 @@ def thumbnail_sheet(pictures: Iterable[tuple[str, np.ndarray]]) -> bytes:
     from PIL import Image, ImageDraw, ImageOps
 
     thumbnails = []
-    for caption, pixels in pictures:
+    for caption, pixels in images:
         image = ImageOps.contain(Image.fromarray(pixels), (SIDE, SIDE))
         thumbnails.append((caption, image))
     width, height = SIDE + _MARGIN, SIDE + _CAPTION

@@ -1,13 +1,13 @@
-"""Packaged models and the verdicts on new images; needs neither Kedro nor PyTorch.
+"""Packaged models and inspection of new images; needs neither Kedro nor PyTorch.
 
-- ``inspector``: a packaged model at work, image in, verdict out;
+- ``inspector``: ``Inspector``, a loaded packaged model that inspects images;
 - ``model``, ``manifest``: the folder of a packaged model, written and read;
-- ``network``: what computes its network, ONNX Runtime or OpenVINO;
-- ``results``, ``defects``: what it finds;
+- ``network``: runs the network of a model with ONNX Runtime or OpenVINO;
+- ``results``, ``defects``: results of an inspection;
 - ``encoding``: images as files and text;
-- ``parity``: a packaged model beside the training pipeline;
-- ``folder``, ``cli``: every image of a folder inspected once; ``reb-inspect``;
-- ``report``, ``views``, ``overlay``: the page of an inspection, its images, anomaly maps as colours.
+- ``parity``: comparison of a packaged model with the training pipeline;
+- ``folder``, ``cli``: inspection of every image of a folder, once; the command ``reb-inspect``;
+- ``report``, ``views``, ``overlay``: the HTML page of an inspection, its images, anomaly maps as colours.
 
 ``Inspector``, ``Inspection``, ``Defect``, ``NearestGood`` and ``read_image`` can be imported from here.
 """

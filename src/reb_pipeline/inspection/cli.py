@@ -1,4 +1,4 @@
-"""``reb-inspect``: a folder of new images against a packaged model, without Kedro."""
+"""Command ``reb-inspect``: inspect a folder of new images with a packaged model, without Kedro."""
 
 import argparse
 import sys
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Inspect all images of a folder with a packaged model. Writes into the output folder: report.html, inspections.csv and
-inspections.parquet, overlays/, and journal/, from which an interrupted run goes on."""
+inspections.parquet, overlays/, and journal/, from which an interrupted run resumes."""
 _EXIT_STATUS = """\
-Exit status: 0 all images are inspected, whatever was found; 2 something given cannot be used; 130 interrupted."""
+Exit status: 0 if all images are inspected, with any verdict; 2 if an argument cannot be used; 130 if interrupted."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Inspect a folder.
 
     Args:
-        arguments: Of the command line; those of the process without it.
+        arguments: Arguments of the command line; None for those of the process.
 
     Returns:
-        The exit status: 0, or 2 after an :class:`InputError`, 130 after Ctrl-C.
+        Exit status: 0, 2 after an :class:`InputError`, 130 after Ctrl-C.
     """
     given = _parser().parse_args(arguments)
     try:
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message, status = "Interrupted: what is done is kept, and the same command goes on.", 130
     else:
         return 0
-    sys.stderr.write(f"{message}\n")  # now that the progress bar is closed
+    sys.stderr.write(f"{message}\n")  # after the progress bar is closed
     return status
 
 
@@ -54,22 +54,28 @@ def _inspect(folder: str, model: str, output: str, engine: str) -> None:
         page = report_page(inspector, folder, inspected, files)
         files["report.html"] = page.encode(errors="replace")
     except OSError as error:
-        msg = f"Results cannot be written to '{output}' ({error}): make room there, or give another --output."
+        msg = f"Results cannot be written to '{output}' ({error}): free space there, or give another --output."
         raise InputError(msg) from error
     sys.stdout.write(f"{summary_of(inspected)}\n{output.rstrip('/')}/report.html\n")
 
 
 def _output_files(output: str, folder: str) -> "Files":
-    """The output folder as a mapping; refused where the next run would inspect what this one writes."""
+    """Open the output folder as a mapping.
+
+    Raises:
+        InputError: If it lies inside the inspected folder, so that the next run would inspect its files.
+    """
     import fsspec
 
     from reb_pipeline.core import atomic
     from reb_pipeline.core.folder_files import FolderFiles
+    from reb_pipeline.images.folder import list_images
 
-    atomic.register()  # no half-written file under its name
+    atomic.register()  # no file is left half-written
     filesystem, inner = fsspec.url_to_fs(output)
-    _, outer = fsspec.url_to_fs(folder)
-    if f"{inner.rstrip('/')}/".startswith(f"{outer.rstrip('/')}/"):
+    images, _ = list_images(folder)
+    is_inside = f"{inner.rstrip('/')}/".startswith(f"{images.path.rstrip('/')}/")
+    if is_inside and images.fs == filesystem:  # the paths in an archive are those of no other place
         msg = (
             f"The output '{output}' is inside of the inspected folder '{folder}', so that the next run would inspect "
             f"overlays: give --output another place."
@@ -82,14 +88,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("reb-inspect", description=_DESCRIPTION, epilog=_EXIT_STATUS)
     parser.add_argument("folder", help="path or URL of the images, folders below it included")
     parser.add_argument("--model", required=True, help="folder of the packaged model")
-    parser.add_argument(
-        "--output", default="inspection", help="folder for what is written, default %(default)s"
-    )
+    parser.add_argument("--output", default="inspection", help="output folder, default %(default)s")
     parser.add_argument(
         "--engine",
         default="onnxruntime",
         choices=["onnxruntime", "openvino"],
-        help="what runs the network, default %(default)s",
+        help="engine of the network, default %(default)s",
     )
     return parser
 

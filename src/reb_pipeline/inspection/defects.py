@@ -1,4 +1,4 @@
-"""Connected regions of marked pixels."""
+"""Defects: connected regions of marked pixels."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Defect:
-    """One connected region of marked pixels.
+    """Connected region of marked pixels.
 
     Attributes:
-        box: x, y, width and height, in pixels of the image as it came.
-        area: In pixels of the image as it came.
-        peak: Highest anomaly score in it.
+        box: x, y, width and height, in pixels of the original image.
+        area: Area in pixels of the original image.
+        peak: Highest anomaly score in the region.
     """
 
     box: tuple[int, int, int, int]
@@ -21,10 +21,10 @@ class Defect:
 
 
 def find_defects(anomaly_map: np.ndarray, threshold: float, shape: tuple[int, int]) -> list[Defect]:
-    """Find the regions in which an anomaly map is above a threshold; pixels that touch at a corner are connected.
+    """Find the connected regions of an anomaly map above a threshold; pixels that touch at a corner are connected.
 
-    They are found on the map's own grid and then measured in the image: the threshold was set for maps on this grid,
-    a finer one would show nothing that the map does not hold, and the time does not grow with the image.
+    Regions are found on the grid of the map and then converted to pixels of the image. The threshold is valid for maps
+    on this grid, a finer grid would add no information, and the time does not grow with the image.
 
     Args:
         anomaly_map: float32 [h, w].
@@ -32,7 +32,15 @@ def find_defects(anomaly_map: np.ndarray, threshold: float, shape: tuple[int, in
         shape: Height and width of the image in pixels.
 
     Returns:
-        The regions, largest area first; a box encloses every pixel of the image that its region touches.
+        The regions, largest area first; a box contains every pixel of the image that its region touches.
+
+    Example:
+        >>> import numpy as np
+        >>> from reb_pipeline.inspection.defects import find_defects
+        >>> anomaly_map = np.zeros((4, 4), np.float32)
+        >>> anomaly_map[1:3, 2] = 5
+        >>> find_defects(anomaly_map, threshold=1, shape=(400, 800))  # 4 x 4 values for 400 x 800 pixels
+        [Defect(box=(400, 100, 200, 200), area=40000, peak=5.0)]
     """
     from scipy import ndimage
 
@@ -52,18 +60,18 @@ def find_defects(anomaly_map: np.ndarray, threshold: float, shape: tuple[int, in
 def box_in_image(
     where: tuple[slice, slice], grid: tuple[int, int], shape: tuple[int, int]
 ) -> tuple[int, int, int, int]:
-    """The smallest box of whole pixels around some cells of a grid that is laid over an image.
+    """Compute the smallest box of whole pixels around a part of a grid that covers an image.
 
     Args:
-        where: Rows and columns of the cells.
-        grid: Height and width of the grid in cells.
+        where: Rows and columns of the part, as slices.
+        grid: Height and width of the grid.
         shape: Height and width of the image in pixels.
 
     Returns:
         x, y, width and height in pixels.
     """
     (top, bottom), (left, right) = (
-        (part.start * pixels // cells, -(-part.stop * pixels // cells))
-        for part, cells, pixels in zip(where, grid, shape, strict=True)
+        (part.start * pixels // steps, -(-part.stop * pixels // steps))
+        for part, steps, pixels in zip(where, grid, shape, strict=True)
     )
     return left, top, right - left, bottom - top

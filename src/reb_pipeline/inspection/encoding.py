@@ -1,4 +1,4 @@
-"""Pictures as files, files as text, numbers as JSON."""
+"""Images as files, files as text, numbers as JSON."""
 
 import base64
 import io
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def jpeg(image: np.ndarray, quality: int = 80) -> bytes:
-    """An image, uint8 [h, w, 3] RGB, as a JPEG file."""
+    """Encode an image, uint8 [h, w, 3] RGB, as a JPEG file."""
     from PIL import Image
 
     file = io.BytesIO()
@@ -17,10 +17,10 @@ def jpeg(image: np.ndarray, quality: int = 80) -> bytes:
 
 
 def in_base64(data: bytes) -> str:
-    """Bytes as JSON can carry them."""
+    """Encode bytes as base64 text for JSON."""
     return base64.b64encode(data).decode("ascii")
 
 
 def finite(threshold: float) -> float | None:
-    """A threshold for JSON, which knows no infinity."""
+    """Replace an infinite threshold by None, since JSON has no infinity."""
     return threshold if math.isfinite(threshold) else None

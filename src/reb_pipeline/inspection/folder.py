@@ -1,4 +1,4 @@
-"""Every image of a folder is inspected once, however often the run is interrupted."""
+"""Inspection of a folder: every image is inspected once, even if runs are interrupted."""
 
 import base64
 import hashlib
@@ -15,6 +15,7 @@ import numpy as np
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.folder_files import Files
 from reb_pipeline.core.progress import progress
+from reb_pipeline.core.text_lists import to_text
 from reb_pipeline.images.decoding import read_image
 from reb_pipeline.images.folder import list_images
 from reb_pipeline.inspection.encoding import in_base64, jpeg
@@ -30,52 +31,52 @@ if TYPE_CHECKING:
     from reb_pipeline.inspection.results import Inspection
 
 VERDICTS = ("good", "defective", UNREADABLE)
-JOURNAL, OVERLAYS = "journal", "overlays"  # folders of what is written
-_LAYOUT = "1"  # of a journal's entries; another one is not read
-_LONGEST_NAME = 200  # bytes: file systems take 255
+JOURNAL, OVERLAYS = "journal", "overlays"  # folders of the output
+_LAYOUT = "1"  # version of the entries of a journal; other versions are ignored
+_LONGEST_NAME = 200  # bytes; the limit of file systems is 255
 
 
 @dataclass(frozen=True)
 class Inspected:
-    """One image of a folder.
+    """Inspected image of a folder.
 
     Attributes:
-        row: Its row of the table, JSON values.
-        key: Name of its entry in the journal; None where it could not be read.
+        row: Row of the table, JSON values.
+        key: Name of the entry in the journal; None if the image could not be read.
     """
 
     row: dict[str, Any]
     key: str | None
 
     def view(self, files: Files) -> dict[str, Any]:
-        """What the report shows of it, see :func:`reb_pipeline.inspection.views.view_of`."""
+        """Read the content of the report for the image, see :func:`reb_pipeline.inspection.views.view_of`."""
         view: dict[str, Any] = json.loads(files[f"{JOURNAL}/{self.key}.json"])["view"]
         return view
 
-    def picture(self, files: Files) -> bytes:
-        """The image as a JPEG file, at most 512 pixels wide and high."""
+    def large_image(self, files: Files) -> bytes:
+        """Read the image as a JPEG file, at most 512 pixels wide and high."""
         return files[f"{JOURNAL}/{self.key}.jpg"]
 
 
 def inspect_folder(
     inspector: "Inspector", folder: str, files: Files, description: str | None = None
 ) -> list[Inspected]:
-    """Inspect all images of a folder and of the folders below it.
+    """Inspect all images of a folder and its subfolders.
 
-    What has been inspected is kept in ``files`` after every image: an overlay for the user, and an entry of the
-    journal. An image is inspected again where its path, its content or the model is another.
+    Results are stored in ``files`` after every image: an overlay for the user, and an entry of the journal. An image is
+    inspected again if its path, its content or the model has changed.
 
     Args:
         inspector: The model.
         folder: Path or URL (any fsspec file system) of the folder.
-        files: What is kept, from earlier runs too.
-        description: Label of the progress bar; no bar without it.
+        files: Storage of results, may hold those of earlier runs.
+        description: Label of the progress bar; None shows no bar.
 
     Returns:
-        One element an image, in the order of their paths. Images that cannot be read say why.
+        One element per image, ordered by path. Images that cannot be read have an error.
 
     Raises:
-        InputError: The folder is missing or holds no image.
+        InputError: If the folder is missing or holds no image.
     """
     filesystem, paths = list_images(folder)
     scale = ColourScale.of(inspector.calibration)
@@ -86,27 +87,32 @@ def inspect_folder(
 
 
 def table_of(inspected: Sequence[Inspected]) -> "pd.DataFrame":
-    """One row an image.
+    """Build a table with one row per image.
 
     Returns:
         Columns ``path`` (below the folder), ``image_score``, ``p_value``, ``verdict`` ("good", "defective",
         "unreadable"), ``defect_area`` (pixels), ``boxes`` (JSON text: [[x, y, width, height], …], largest area first),
         ``seconds``, ``error`` (empty where there is none), ``overlay`` (path of the overlay), ``time`` (UTC, ISO 8601)
-        and ``mean_features`` (float32 [channels]). Scores are missing and ``mean_features`` is None where the image
-        could not be read.
+        and ``mean_features`` (JSON text: a number a channel). Scores are missing and ``mean_features`` is empty where
+        the image could not be read.
     """
     import pandas as pd
 
     table = pd.DataFrame([one.row for one in inspected])
     numbers = dict.fromkeys(["image_score", "p_value", "seconds"], "float64")
     table = table.astype(numbers)  # also where no image could be read
-    features = [_floats(one.row["mean_features"]) for one in inspected]
-    table["mean_features"] = pd.Series(features, dtype=object)
+    table["mean_features"] = [to_text(_floats(one.row["mean_features"])) for one in inspected]
     return table
 
 
 def summary_of(inspected: Sequence[Inspected]) -> str:
-    """How many images have which verdict, one sentence."""
+    """Describe the number of images of each verdict, in one sentence.
+
+    Example:
+        >>> from reb_pipeline.inspection.folder import Inspected, summary_of
+        >>> summary_of([Inspected({"verdict": "good"}, "1"), Inspected({"verdict": "defective"}, "2")])
+        '2 images inspected: 1 good, 1 defective, 0 unreadable.'
+    """
     counts = Counter(one.row["verdict"] for one in inspected)
     found = ", ".join(f"{counts[verdict]:,} {verdict}" for verdict in VERDICTS)
     images = "image" if len(inspected) == 1 else "images"
@@ -140,7 +146,7 @@ def _inspect_once(
     view = view_of(image, inspection, nearest, scale, threshold)
     files[row["overlay"]] = jpeg(draw_overlay(image, inspection, scale, threshold))
     files[f"{JOURNAL}/{key}.jpg"] = jpeg(shrink(image, LARGE_SIDE))
-    # The last one: where it is there, the others are.
+    # Written last: if it exists, the others exist too.
     files[f"{JOURNAL}/{key}.json"] = json.dumps({"row": row, "view": view}).encode()
     return Inspected(row, key)
 
@@ -168,7 +174,7 @@ def _row(
 def _row_in_journal(files: Files, key: str) -> dict[str, Any] | None:
     try:
         row: dict[str, Any] = json.loads(files[f"{JOURNAL}/{key}.json"])["row"]
-    except (KeyError, ValueError):  # not there, or cut off where a file system writes in parts
+    except (KeyError, ValueError):  # missing, or incomplete after an interrupted write
         return None
     return {FORMER_COLUMNS.get(name, name): value for name, value in row.items()}
 
@@ -182,7 +188,7 @@ def _key(inspector: "Inspector", path: str, data: bytes) -> str:
 
 
 def _overlay_name(path: str, key: str) -> str:
-    """``overlays/bolt/0012.png-1a2b3c4d.jpg``: another content or model is another file."""
+    """Build the name of an overlay, such as ``overlays/bolt/0012.png-1a2b3c4d.jpg``; content and model change it."""
     file = PurePosixPath(_printable(path))
     name = file.name.encode()[:_LONGEST_NAME].decode(errors="ignore")
     return PurePosixPath(OVERLAYS, file.parent, f"{name}-{key[:8]}.jpg").as_posix()
@@ -193,7 +199,7 @@ def _raw(path: str) -> bytes:
 
 
 def _printable(path: str) -> str:
-    """The path without bytes that are no text, which files of other systems may have in their names."""
+    """Replace bytes of a path that are not text; names of files from other systems may contain them."""
     return _raw(path).decode(errors="replace")
 
 
@@ -201,5 +207,5 @@ def _text(values: np.ndarray) -> str:
     return in_base64(np.asarray(values, "<f4").tobytes())
 
 
-def _floats(text: str | None) -> np.ndarray | None:
-    return None if text is None else np.frombuffer(base64.b64decode(text), "<f4")
+def _floats(text: str | None) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text or ""), "<f4")

@@ -1,4 +1,4 @@
-"""A packaged model at work: image in, verdict out."""
+"""Inspector: a loaded packaged model that inspects images."""
 
 import io
 import time
@@ -20,29 +20,40 @@ from reb_pipeline.scoring.settings import ScoringSettings
 
 __all__ = ["Defect", "Inspection", "Inspector", "NearestGood"]
 
-CONTEXT = 4  # patches shown on every side of a good one; fewer show nothing that an eye knows
+CONTEXT = 4  # patches shown on every side of a good patch; fewer are not recognisable
 
 
 class Inspector:
-    """Inspects images with a packaged model, from any number of threads at once.
+    """Inspects images with a packaged model; may be used by several threads at once.
 
     Args:
         model: The model.
-        engine: What computes the network: ``"onnxruntime"`` or ``"openvino"``.
+        engine: Engine of the network: ``"onnxruntime"`` or ``"openvino"``.
 
     Attributes:
-        name: Of the category.
-        model_id: SHA-256 that stands for all files of the model.
-        image_threshold: Highest image score that is not flagged; infinity where the rate cannot be promised.
-        pixel_threshold: Highest value of an anomaly map that is not marked; infinity where the rate cannot be promised.
+        name: Name of the category.
+        model_id: SHA-256 over all files of the model.
+        image_threshold: Highest image score that is not flagged; infinity if the rate cannot be guaranteed.
+        pixel_threshold: Highest value of an anomaly map that is not marked; infinity if the rate cannot be guaranteed.
         calibration: Scores of good images, and the false-alarm rate.
         detector: The fitted detector.
         side: Side of an anomaly map in pixels.
-        manifest: What ``model.json`` holds.
+        manifest: Content of ``model.json``.
 
     Raises:
-        InputError: If the engine is unknown, not installed or cannot read the network, or the model's parts do not
-            belong together.
+        InputError: If the engine is unknown, not installed or cannot read the network, or if the parts of the model do
+        not
+            match.
+
+    Example:
+        >>> import numpy as np
+        >>> from reb_pipeline.inspection import Inspector
+        >>> inspector = Inspector.load("tests/inspection/models/former_records")
+        >>> inspection = inspector.inspect(np.full((480, 640, 3), 255, np.uint8))
+        >>> inspection.verdict
+        'defective'
+        >>> [patch.image_id for patch in inspector.explain(inspection, n=2)]
+        ['good/003', 'good/006']
     """
 
     def __init__(self, model: PackagedModel, engine: str = "onnxruntime") -> None:
@@ -65,14 +76,14 @@ class Inspector:
         self._bank = model.bank
         self._good_images = model.good_images
         scoring = ScoringSettings.model_validate(model.manifest["scoring"])
-        # One K is scored, so no more neighbours are searched than that.
+        # Scores need K neighbours, so no more are searched.
         self.detector = MemoryBankDetector(
             model.bank,
             model.density,
             scoring.model_copy(update={"max_neighbors": scoring.n_neighbors}),
             model.calibration.alpha,
         )
-        # One image is inspected now, so that the first one of the user is not the slowest.
+        # Warm-up: without it the first image of the user would be the slowest.
         found, grid = self.search(self._good_image(0))
         self._grid = grid.shape[:2]
         self.verdict(found, grid, (self.side, self.side))
@@ -82,11 +93,11 @@ class Inspector:
         """Load a packaged model.
 
         Args:
-            path: The folder that holds ``model.json``, as a path or a URL of any fsspec file system.
+            path: The folder that contains ``model.json``, as a path or a URL of any fsspec file system.
             engine: See :class:`Inspector`.
 
         Raises:
-            InputError: If it is no packaged model, of another format, incomplete or changed; and as
+            InputError: If it is not a packaged model, has another format, is incomplete or was changed; see also
                 :class:`Inspector`.
         """
         return cls(read_model(path), engine)
@@ -95,11 +106,11 @@ class Inspector:
         """Inspect one image.
 
         Args:
-            image: uint8 [height, width, 3] RGB of any size; :func:`reb_pipeline.images.decoding.read_image` makes it
-                of a file.
+            image: uint8 [height, width, 3] RGB of any size, such as :func:`reb_pipeline.images.decoding.read_image`
+            returns.
 
         Raises:
-            InputError: If it is no such array.
+            InputError: If the image is not such an array.
         """
         start = time.perf_counter()
         found, grid = self.search(image)
@@ -107,16 +118,16 @@ class Inspector:
         return replace(inspection, seconds=time.perf_counter() - start)
 
     def search(self, image: np.ndarray) -> tuple[NearestPatches, np.ndarray]:
-        """The first half of :meth:`inspect`: patch features, and the nearest coreset rows of each.
+        """Extract patch features and find the nearest coreset rows of each; the first half of :meth:`inspect`.
 
         Args:
             image: uint8 [height, width, 3] RGB.
 
         Returns:
-            What was found, for one image, and its patch features as extracted, float32 [h, w, channels].
+            The neighbours of one image, and its patch features before the space of the bank, float32 [h, w, channels].
 
         Raises:
-            InputError: If it is no such array, or the network cannot make finite features of it.
+            InputError: If the image is not such an array, or its features are not finite.
         """
         _check_image(image)
         pixels = resize_image(image, self.side)[None]
@@ -131,11 +142,11 @@ class Inspector:
     def verdict(
         self, found: NearestPatches, grid: np.ndarray, shape: tuple[int, ...]
     ) -> Inspection:
-        """The second half of :meth:`inspect`: scores, map and verdict, without the time taken.
+        """Compute scores, anomaly map and verdict, without the duration; the second half of :meth:`inspect`.
 
         Args:
-            found: What :meth:`search` found.
-            grid: Its patch features.
+            found: Neighbours from :meth:`search`.
+            grid: Patch features from :meth:`search`.
             shape: Height and width of the image in pixels.
         """
         detection = self.detector.score(found)
@@ -158,14 +169,14 @@ class Inspector:
         )
 
     def explain(self, inspection: Inspection, n: int = 3) -> list[NearestGood]:
-        """The good patches nearest to the worst patch of an image, each of another good image.
+        """Find the good patches nearest to the worst patch of an image, each from another good image.
 
         Args:
-            inspection: Of this inspector.
+            inspection: Result of this inspector.
             n: Number of good images.
 
         Returns:
-            Nearest first; fewer where the bank has fewer images.
+            Good patches, nearest first; fewer if the bank has fewer images.
         """
         owners, n_rows = self._bank.image, len(self._bank.image)
         k = min(n, n_rows)
@@ -196,7 +207,7 @@ class Inspector:
     def _box(
         self, y: int, x: int, margin: int, shape: tuple[int, int]
     ) -> tuple[int, int, int, int]:
-        """Pixel box (x, y, width, height) of a patch widened by ``margin`` patches."""
+        """Compute the pixel box (x, y, width, height) of a patch widened by ``margin`` patches."""
         rows, columns = (
             slice(max(0, at - margin), min(cells, at + margin + 1))
             for at, cells in zip((y, x), self._grid, strict=True)

@@ -1,7 +1,7 @@
-"""``model.json``: what a packaged model is, and how to tell that it is still what was packaged.
+"""``model.json``: description of a packaged model, with hashes that reveal changes.
 
-It holds the SHA-256 of every other file, and its ``digest`` is the SHA-256 of all else that it holds. So that one text
-stands for the whole folder: it is the model's id.
+It contains the SHA-256 of every other file, and ``digest``, the SHA-256 of its other content. So the digest
+identifies the content of the whole folder: it is the id of the model.
 """
 
 import hashlib
@@ -22,13 +22,13 @@ AGAIN = "copy the whole folder again, or run the pipeline packaging again"
 def write_manifest(
     manifest: dict[str, Any], files: dict[str, str], folder: str, filesystem: "AbstractFileSystem"
 ) -> None:
-    """Complete a manifest with format, files and digest, and write it.
+    """Add format, files and digest to a manifest, and write it.
 
     Args:
         manifest: JSON values.
         files: SHA-256 of each file, by its path in the folder.
         folder: The folder.
-        filesystem: Where it lies.
+        filesystem: File system of the folder.
     """
     content = {**manifest, "format": FORMAT, "format_version": FORMAT_VERSION, "files": files}
     text = json.dumps({**content, "digest": digest_of(content)}, indent=2, allow_nan=False)
@@ -36,14 +36,14 @@ def write_manifest(
 
 
 def read_manifest(folder: str, filesystem: "AbstractFileSystem") -> dict[str, Any]:
-    """Read the manifest of a folder; its ``files`` are not looked at.
+    """Read the manifest of a folder, without a check of its ``files``.
 
     Args:
         folder: The folder.
-        filesystem: Where it lies.
+        filesystem: File system of the folder.
 
     Raises:
-        InputError: If there is none, it is of another format, or not as it was written.
+        InputError: If there is no manifest, or it has another format or was changed.
     """
     try:
         text = filesystem.cat_file(f"{folder}/{MANIFEST}")
@@ -65,14 +65,14 @@ def read_manifest(folder: str, filesystem: "AbstractFileSystem") -> dict[str, An
 
 
 def digest_of(manifest: dict[str, Any]) -> str:
-    """SHA-256 of everything in a manifest but ``digest``, as JSON with sorted names and no space."""
+    """Compute the SHA-256 of a manifest without ``digest``, as JSON with sorted names and no spaces."""
     content = {name: value for name, value in manifest.items() if name != "digest"}
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def wrong_manifest(folder: str, what: str) -> InputError:
-    """The error of a manifest that cannot be used."""
+    """Create the error of a manifest that cannot be used."""
     return InputError(f"'{MANIFEST}' of the packaged model '{folder}' {what}: {AGAIN}.")
 
 
@@ -89,7 +89,7 @@ def _check_version(folder: str, given: Any) -> None:
 
 
 def _nothing_there(folder: str, filesystem: "AbstractFileSystem") -> InputError:
-    """No manifest: say where one is, if the folder of all versions was given."""
+    """Create the error of a missing manifest; suggests a version if the folder of all versions was given."""
     versions = filesystem.glob(f"{folder}/*/*/{MANIFEST}")
     if versions:
         hint = f"did you mean '{str(max(versions)).removesuffix(f'/{MANIFEST}')}'?"

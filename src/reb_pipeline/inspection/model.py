@@ -1,4 +1,4 @@
-"""The folder of a packaged model: written, read, and refused where it is not what was written."""
+"""Folder of a packaged model: written, read, and checked for changes."""
 
 import hashlib
 import io
@@ -36,15 +36,15 @@ JPEG_QUALITY = 90
 
 @dataclass(frozen=True, eq=False)
 class PackagedModel:
-    """Everything that is needed to inspect images of one category.
+    """Packaged model: all parts needed to inspect images of one category.
 
     Attributes:
-        manifest: What the model is, JSON values; that of one that was read has ``files`` and ``digest``.
-        network: ONNX file from uint8 [1, side, side, 3] RGB to patch features, float32 [1, h, w, channels].
-        bank: The memory bank's rows that are in the coreset, and the images that own one.
+        manifest: Description of the model, JSON values; a model that was read also has ``files`` and ``digest``.
+        network: ONNX file: uint8 [1, side, side, 3] RGB -> patch features, float32 [1, h, w, channels].
+        bank: Rows of the memory bank that are in the coreset, and the images that own them.
         density: Local density of these rows.
-        calibration: Scores of good images.
-        good_images: The images of ``bank`` as JPEG files, in the size that images are resized to.
+        calibration: Calibration with scores of good images.
+        good_images: The images of ``bank`` as JPEG files, resized like the input of the network.
     """
 
     manifest: dict[str, Any]
@@ -64,16 +64,16 @@ def pack(
     calibration: Calibration,
     good_images: list[bytes],
 ) -> PackagedModel:
-    """Put a packaged model together.
+    """Build a packaged model from its parts.
 
     Args:
-        name: Of the category.
+        name: Name of the category.
         network: See :class:`PackagedModel`.
-        tiles: How an image is cut for the network; None where it sees all of it.
+        tiles: Tiles that the network sees; None if it sees the whole image.
         bank: See :func:`with_images_of_rows`.
         density: See :class:`PackagedModel`.
-        calibration: See :class:`PackagedModel`; images will be scored as these were.
-        good_images: See :func:`good_image`; one for each image of ``bank``.
+        calibration: See :class:`PackagedModel`; images will be scored with its settings.
+        good_images: One file for each image of ``bank``, see :func:`good_image`.
     """
     manifest = {
         "name": name,
@@ -97,18 +97,25 @@ def pack(
 
 
 def with_images_of_rows(bank: MemoryBank) -> MemoryBank:
-    """The same rows, with the ids of those images alone that own one."""
+    """Copy a bank with the same rows, but only the ids of images that own a row."""
     owners, image = np.unique(bank.image, return_inverse=True)
     image_ids = [bank.image_ids[owner] for owner in owners]
     return replace(bank, image=image.astype(np.int32), image_ids=image_ids)
 
 
 def good_image(image: np.ndarray, side: int) -> bytes:
-    """A good image as it is packaged: a JPEG file in the size that images are resized to.
+    r"""Encode a good image for a packaged model: as a JPEG file, resized like the input of the network.
 
     Args:
         image: uint8 [height, width, 3] RGB.
-        side: Pixels.
+        side: Side of the resized image in pixels.
+
+    Example:
+        >>> import numpy as np
+        >>> from reb_pipeline.inspection.model import good_image
+        >>> data = good_image(np.zeros((480, 640, 3), np.uint8), side=256)
+        >>> data[:2]  # the signature of a JPEG file
+        b'\xff\xd8'
     """
     from reb_pipeline.images.resize import resize_image
 
@@ -118,12 +125,21 @@ def good_image(image: np.ndarray, side: int) -> bytes:
 def write_model(model: PackagedModel, folder: str, filesystem: "AbstractFileSystem") -> None:
     """Write a packaged model; the same model gives the same bytes.
 
-    The manifest comes last, so that a folder that was not finished is no packaged model.
+    The manifest is written last, so that an incomplete folder is not a packaged model.
 
     Args:
         model: The model.
-        folder: Where to; nothing is there yet.
-        filesystem: Where the folder lies.
+        folder: Path of the folder; must not exist yet.
+        filesystem: File system of the folder.
+
+    Example:
+        >>> import fsspec
+        >>> from reb_pipeline.inspection.model import read_model, write_model
+        >>> memory = fsspec.filesystem("memory")
+        >>> model = read_model("tests/inspection/models/former_records")
+        >>> write_model(model, "/part", memory)
+        >>> read_model("memory://part").manifest["name"]
+        'part'
     """
     records = zip(RECORDS, (model.bank, model.density, model.calibration), strict=True)
     files = {
@@ -138,14 +154,20 @@ def write_model(model: PackagedModel, folder: str, filesystem: "AbstractFileSyst
 
 
 def read_model(path: str | Path, filesystem: "AbstractFileSystem | None" = None) -> PackagedModel:
-    """Read a packaged model, after a check that every file is the one that was written.
+    """Read a packaged model and check that every file is unchanged.
 
     Args:
-        path: The folder that holds ``model.json``.
-        filesystem: Where it lies; without it ``path`` may be a URL of any fsspec file system.
+        path: The folder that contains ``model.json``.
+        filesystem: File system of the folder; if None, ``path`` may be a URL of any fsspec file system.
 
     Raises:
-        InputError: If it is no packaged model, of another format, incomplete or changed.
+        InputError: If it is not a packaged model, has another format, is incomplete or was changed.
+
+    Example:
+        >>> from reb_pipeline.inspection.model import read_model
+        >>> model = read_model("tests/inspection/models/former_records")
+        >>> model.bank.features.shape, len(model.good_images)
+        ((51, 3), 8)
     """
     folder = str(path)
     if filesystem is None:
@@ -165,14 +187,14 @@ def _expected_files(n: int) -> set[str]:
 
 
 def _image_files(images: Iterable[Any]) -> dict[str, Any]:
-    """Name of the file of each good image -> what was given for it."""
+    """Map the file name of each good image to its value."""
     return {f"good_images/{number:06d}.jpg": image for number, image in enumerate(images)}
 
 
 def _checked_files(
     filesystem: "AbstractFileSystem", folder: str, hashes: dict[str, str]
 ) -> dict[str, bytes]:
-    """Each file by its name, sorted, if its hash is the one that was written down."""
+    """Read all files, sorted by name, and check their hashes."""
     names = sorted(hashes)
     contents = filesystem.cat_ranges([f"{folder}/{name}" for name in names], None, None)
     for name, data in zip(names, contents, strict=True):
@@ -212,7 +234,7 @@ def _resolve(path: str) -> "tuple[AbstractFileSystem, str]":
 
     try:
         filesystem, folder = fsspec.url_to_fs(path)
-    except (ValueError, ImportError) as error:  # of the protocol, of its package
+    except (ValueError, ImportError) as error:  # unknown protocol, or its package is missing
         msg = f"The packaged model '{path}' cannot be opened ({error}): correct its path."
         raise InputError(msg) from error
     return filesystem, folder.rstrip("/")

@@ -1,4 +1,4 @@
-"""The network of a packaged model, computed with ONNX Runtime or OpenVINO on the CPU, by any number of threads."""
+"""Network of a packaged model, run by ONNX Runtime or OpenVINO on the CPU, from any number of threads."""
 
 import threading
 from collections.abc import Callable
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def load_network(model: bytes, engine: str) -> "Engine":
-    """Make a network ready to compute.
+    """Load a network for an engine.
 
     Args:
-        model: An ONNX file as :func:`reb_pipeline.features.onnx_export.export_onnx` writes it.
+        model: ONNX file of :func:`reb_pipeline.features.onnx_export.export_onnx`.
         engine: A key of :data:`ENGINES`.
 
     Returns:
-        Takes one image, uint8 [1, side, side, 3], and gives float32 [1, h, w, channels].
+        Function of one image, uint8 [1, side, side, 3], that returns float32 [1, h, w, channels].
 
     Raises:
         InputError: If the engine is unknown, not installed, or cannot read the file.
@@ -32,7 +32,7 @@ def load_network(model: bytes, engine: str) -> "Engine":
     except ImportError as error:
         msg = f"Engine {engine} cannot be imported ({error}): pip install 'reb-pipeline[{extra}]'"
         raise InputError(msg) from error
-    except Exception as error:  # each runtime has exceptions of its own
+    except Exception as error:  # each runtime has its own exceptions
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         msg = (
             f"The network of the packaged model cannot be read by {engine} ({reason}): install a newer {engine}, or "
@@ -42,12 +42,12 @@ def load_network(model: bytes, engine: str) -> "Engine":
 
 
 def with_onnxruntime(model: bytes) -> "Engine":
-    """Compute with ONNX Runtime."""
+    """Load a network with ONNX Runtime."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors
-    # Threads that wait busily would take the cores from the search that comes next.
+    # Spinning threads would take the cores from the search that follows.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
@@ -60,17 +60,17 @@ def with_onnxruntime(model: bytes) -> "Engine":
 
 
 def with_openvino(model: bytes) -> "Engine":
-    """Compute with OpenVINO."""
+    """Load a network with OpenVINO."""
     from reb_pipeline.features.openvino_core import openvino_core
 
     core = openvino_core()
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "f32",
-        "ENABLE_CPU_PINNING": False,  # processes side by side would all take the same cores
+        "ENABLE_CPU_PINNING": False,  # several processes would all use the same cores
     }
     compiled = core.compile_model(core.read_model(model), "CPU", settings)
-    own = threading.local()  # a request serves one thread
+    own = threading.local()  # one request per thread
 
     def compute(pixels: np.ndarray) -> np.ndarray:
         if not hasattr(own, "request"):
@@ -81,7 +81,7 @@ def with_openvino(model: bytes) -> "Engine":
     return compute
 
 
-# Name -> the extra that installs it, how to make a network ready.
+# Name -> (extra that installs the engine, function that loads a network).
 ENGINES: dict[str, tuple[str, Callable[[bytes], "Engine"]]] = {
     "onnxruntime": ("inspect", with_onnxruntime),
     "openvino": ("openvino", with_openvino),

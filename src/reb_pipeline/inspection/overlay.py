@@ -1,4 +1,4 @@
-"""Anomaly maps as colours, the same for all images of a model, and overlays on the images."""
+"""Anomaly maps as colours, on one scale for all images of a model, and overlays on images."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -11,22 +11,22 @@ if TYPE_CHECKING:
     from reb_pipeline.inspection.results import Inspection
 
 OVERLAY_SIDE = 1280  # px: longest side of an overlay
-_MARKED = 128  # first of the 256 levels above the threshold
+_MARKED = 128  # first of the 256 levels that is above the threshold
 _HOT_SPANS = 3
 _OUTLINE = (255, 255, 255)
-_BOX = (0, 229, 255)  # on hardly any part, unlike red, white and black
-_EXACTNESS = 0.5  # pixels of the map that an outline may be off
+_BOX = (0, 229, 255)  # rare on parts, unlike red, white and black
+_EXACTNESS = 0.5  # largest error of an outline, in pixels of the map
 
 
 @dataclass(frozen=True)
 class ColourScale:
-    """Which anomaly score has which of 256 levels of colour, whatever image it is in.
+    """Mapping of anomaly scores to 256 levels of colour, the same for all images.
 
-    Up to 127 they are calm and for scores that a good image may have; from 128 on they are hot.
+    Levels up to 127 have calm colours, for scores of good images; levels from 128 have hot colours.
 
     Attributes:
-        threshold: Anomaly score of the pixels' threshold.
-        span: Half of what linear levels tell apart: they go from so far below the threshold to as far above.
+        threshold: Pixel threshold of the anomaly score.
+        span: Half range of linear levels: they cover threshold - span to threshold + span.
     """
 
     threshold: float
@@ -34,10 +34,10 @@ class ColourScale:
 
     @classmethod
     def of(cls, calibration: "Calibration") -> "ColourScale":
-        """From zero over the threshold to twice the threshold.
+        """Create the scale of a calibration, from zero over the pixel threshold to twice the threshold.
 
-        Where the false-alarm rate cannot be promised, the highest score of a good image stands in for the threshold;
-        where that is not positive, the spread of the good images' highest scores is the span.
+        If the false-alarm rate cannot be guaranteed, the highest score of a good image replaces the threshold. If the
+        threshold is not positive, the span is the range of the highest scores of the good images.
         """
         peaks = calibration.peak_scores
         threshold = calibration.pixel_threshold
@@ -47,18 +47,21 @@ class ColourScale:
         return cls(float(threshold), float(span))
 
     def levels(self, anomaly_map: np.ndarray) -> np.ndarray:
-        """Each pixel's level on a linear scale.
+        """Compute the level of each pixel on the linear scale.
 
         Args:
             anomaly_map: float32 [h, w].
 
         Returns:
-            uint8 [h, w]; 128 and more exactly where the score is above the threshold.
+            uint8 [h, w]; 128 and more exactly if the score is above the threshold.
         """
         return _levels(self._relative(anomaly_map))
 
     def shades(self, anomaly_map: np.ndarray) -> np.ndarray:
-        """Grey levels of a map; those above the threshold reach three times as far, for defects score far above it."""
+        """Compute the level of each pixel, with three times the range above the threshold.
+
+        Scores of defects are often far above the threshold.
+        """
         relative = self._relative(anomaly_map)
         return _levels(np.where(relative > 0, relative / _HOT_SPANS, relative))
 
@@ -72,13 +75,13 @@ def _levels(relative: np.ndarray) -> np.ndarray:
 
 @cache
 def colours() -> np.ndarray:
-    """Red, green, blue and opacity of each level, uint8 [256, 4]; to be read only."""
+    """List red, green, blue and opacity of each level, uint8 [256, 4]; must not be changed by the caller."""
     import cv2
 
     levels = np.arange(256, dtype=np.uint8)[:, None]
     inferno = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[:, 0, ::-1]
     calm = np.linspace(0, 0.25, _MARKED)
-    hot = np.linspace(0.35, 0.6, 256 - _MARKED)  # what is wrong has to be seen through it
+    hot = np.linspace(0.35, 0.6, 256 - _MARKED)  # the defect must stay visible below
     opacity = np.rint(255 * np.concatenate([calm, hot])).astype(np.uint8)
     return np.column_stack([inferno, opacity])
 
@@ -86,16 +89,16 @@ def colours() -> np.ndarray:
 def draw_overlay(
     image: np.ndarray, inspection: "Inspection", scale: ColourScale, pixel_threshold: float
 ) -> np.ndarray:
-    """Lay the anomaly map over an image; outline what is marked, and draw the boxes of the defects.
+    """Draw the anomaly map over an image, outlines of marked regions, and boxes of defects.
 
     Args:
         image: uint8 [height, width, 3] RGB.
         inspection: Its inspection.
-        scale: The colours of the model.
+        scale: Colour scale of the model.
         pixel_threshold: Anomaly score above which a pixel is marked.
 
     Returns:
-        uint8 [h, w, 3], the image's size or, of a larger one, that of :func:`shrink` with ``OVERLAY_SIDE``.
+        uint8 [h, w, 3], in the size of the image, or, for a larger image, of :func:`shrink` with ``OVERLAY_SIDE``.
     """
     import cv2
 
@@ -123,12 +126,12 @@ def draw_overlay(
 def outlines(
     anomaly_map: np.ndarray, pixel_threshold: float, shape: tuple[int, int]
 ) -> list[list[int]]:
-    """Outlines of what is marked, as polygons.
+    """Find the outlines of marked regions, as polygons.
 
     Args:
         anomaly_map: float32 [h, w].
         pixel_threshold: Anomaly score above which a pixel is marked.
-        shape: Height and width of the image.
+        shape: Height and width of the image in pixels.
 
     Returns:
         x, y, x, y, … of each polygon in pixels of the image, exact to half a pixel of the map.
@@ -139,13 +142,13 @@ def outlines(
         (anomaly_map > pixel_threshold).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE
     )
     factors = np.array(shape[::-1]) / anomaly_map.shape[::-1]
-    # The middle of a pixel of the map is half a pixel from its corner.
+    # The centre of a pixel of the map is half a pixel from its corner.
     corners = (cv2.approxPolyDP(contour, _EXACTNESS, True)[:, 0] + 0.5 for contour in found)
     return [np.rint(points * factors).astype(int).ravel().tolist() for points in corners]
 
 
 def shrink(image: np.ndarray, side: int) -> np.ndarray:
-    """The image with its longest side no longer than ``side`` pixels, uint8 [h, w, 3]."""
+    """Shrink an image to a longest side of at most ``side`` pixels, uint8 [h, w, 3]."""
     import cv2
 
     height, width = image.shape[:2]

@@ -1,4 +1,4 @@
-"""A packaged model beside the training pipeline: the same images, the same verdicts."""
+"""Comparison of a packaged model with the training pipeline on the same images."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
@@ -17,17 +17,17 @@ TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Parity:
-    """How a packaged model differs from the training pipeline.
+    """Differences between a packaged model and the training pipeline.
 
     Attributes:
-        model_id: Of the packaged model.
-        images: Number of images compared.
-        tolerance: Largest difference that is allowed.
-        distance_difference: Largest difference of a squared distance, as a share of the largest one.
-        map_difference: Largest difference of a pixel of an anomaly map, as a share of the largest value of all maps.
-        score_difference: Largest difference of an image score, as a share of the largest one.
-        ties: Patches with another nearest row that is as near; the maps are compared with the same row for both.
-        verdicts_differ: Images with another verdict, where the scores are not as near to the threshold as rounding is.
+        model_id: Id of the packaged model.
+        images: Number of compared images.
+        tolerance: Largest allowed difference.
+        distance_difference: Largest difference of a squared distance, divided by the largest squared distance.
+        map_difference: Largest difference of a pixel of an anomaly map, divided by the largest value of all maps.
+        score_difference: Largest difference of an image score, divided by the largest image score.
+        ties: Patches with another nearest row at the same distance; maps are compared with the same row for both.
+        verdicts_differ: Images with another verdict, except those whose scores equal the threshold up to rounding.
     """
 
     model_id: str
@@ -40,11 +40,11 @@ class Parity:
     verdicts_differ: int
 
     def figures(self) -> dict[str, Any]:
-        """The attributes as JSON values."""
+        """List the attributes as JSON values."""
         return asdict(self)
 
     def statement(self) -> str:
-        """The figures as a sentence."""
+        """Describe the differences in a sentence."""
         return (
             f"The packaged model {self.model_id[:12]} and the training pipeline differ on {self.images} good images by "
             f"{self.verdicts_differ} verdicts; of the largest value, maps by {self.map_difference:.1e}, scores by "
@@ -52,10 +52,10 @@ class Parity:
         )
 
     def check(self) -> None:
-        """Check that the packaged model scores as the training pipeline does.
+        """Check that the packaged model scores like the training pipeline.
 
         Raises:
-            InputError: If it does not.
+            InputError: If a difference exceeds the tolerance, or a verdict differs.
         """
         differences = self.distance_difference, self.map_difference, self.score_difference
         if self.verdicts_differ or not all(one <= self.tolerance for one in differences):
@@ -73,19 +73,19 @@ def compare(
     detector: MemoryBankDetector,
     calibration: Calibration,
 ) -> Parity:
-    """Inspect images with a packaged model and compare with what the training pipeline finds.
+    """Inspect images with a packaged model and compare the results with those of the training pipeline.
 
-    A patch may lie between two rows that are equally near, and rounding then decides which of them scores it. Distances
-    do not depend on that and are compared as they are. For scores and maps the training pipeline takes the rows
-    that the packaged model took.
+    A patch may have two nearest rows at the same distance, and rounding decides which of them scores it. Distances do
+    not depend on this choice and are compared directly. For scores and maps the training pipeline uses the rows that
+    the packaged model has chosen.
 
     Args:
         inspector: The packaged model.
-        images: uint8 [height, width, 3] RGB each.
-        expected: What the training pipeline found for the patches of these images, at least as many neighbours as the
+        images: uint8 [height, width, 3] RGB of each image.
+        expected: Neighbours that the training pipeline found for the patches of these images, at least as many as the
             packaged model searches.
-        detector: The training pipeline's detector.
-        calibration: Its calibration.
+        detector: Detector of the training pipeline.
+        calibration: Calibration of the training pipeline.
 
     Raises:
         InputError: If the packaged model was made from another coreset.
@@ -136,7 +136,7 @@ def _relative(found: np.ndarray, expected: np.ndarray) -> float:
 def _verdicts_differ(
     found: np.ndarray, expected: np.ndarray, found_threshold: float, threshold: float
 ) -> int:
-    """Number of images that only one of both flags, unless its scores are both within rounding of the threshold."""
+    """Count images that only one of both flags, except those with both scores within rounding of the threshold."""
     differ = (found > found_threshold) != (expected > threshold)
     near = TOLERANCE * (float(np.abs(expected).max()) or 1.0)
     at_threshold = np.maximum(np.abs(found - found_threshold), np.abs(expected - threshold)) <= near

@@ -1,4 +1,4 @@
-"""One self-contained page with everything a folder's inspection found."""
+"""Self-contained HTML page of the inspection of a folder."""
 
 import html
 import json
@@ -17,8 +17,10 @@ from reb_pipeline.inspection.folder import Inspected, summary_of
 if TYPE_CHECKING:
     from reb_pipeline.inspection.inspector import Inspector
 
-LARGE_PICTURES = 200  # of so many of the most suspicious images; the others are shown as thumbnails
-PICTURES = 4000  # of so many of the most suspicious images, more would be too much for a browser
+LARGE_IMAGES = 200  # the most suspicious images, shown large; the others are shown as thumbnails
+SHOWN_IMAGES = (
+    4000  # the most suspicious images, shown at all; more would be too much for a browser
+)
 _SCRIPTS = ("parts.js", "histogram.js", "page.js")
 
 
@@ -28,13 +30,13 @@ def report_page(
     """Compose an HTML page that needs no network and no other file.
 
     Args:
-        inspector: The model that inspected.
-        folder: What was inspected, for the page's head.
-        inspected: The images, see :func:`reb_pipeline.inspection.folder.inspect_folder`.
-        files: Where that function kept its journal.
+        inspector: The model of the inspection.
+        folder: The inspected folder, shown in the head of the page.
+        inspected: Results of :func:`reb_pipeline.inspection.folder.inspect_folder`.
+        files: Files with the journal of that function.
 
     Returns:
-        HTML text of some 10 kB an image, and 50 kB for each of the 200 most suspicious ones.
+        HTML text with about 10 kB per image, and 50 kB for each of the 200 most suspicious ones.
     """
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     facts = f"{summary_of(inspected)} Folder {folder}, model {inspector.model_id[:12]}, {now}."
@@ -46,22 +48,22 @@ def report_page(
         "script": "\n".join(map(_file, _SCRIPTS)),
         "data": _json_in_html(_data(inspector, inspected, files)),
     }
-    # In one pass: nothing within a part is taken for the name of another.
+    # In one pass, so that placeholders inside a part are not replaced.
     return re.sub("@@([a-z]+)@@", lambda found: parts[found[1]], _file("page.html"))
 
 
 def _data(inspector: "Inspector", inspected: Sequence[Inspected], files: Files) -> dict[str, Any]:
     readable = [one for one in inspected if one.key is not None]
     worst_first = sorted(readable, key=lambda one: -one.row["image_score"])
-    shown = {id(one) for one in worst_first[:PICTURES]}
-    large = {id(one) for one in worst_first[:LARGE_PICTURES]}
+    shown = {id(one) for one in worst_first[:SHOWN_IMAGES]}
+    large = {id(one) for one in worst_first[:LARGE_IMAGES]}
     return {
         "threshold": finite(float(inspector.image_threshold)),
         "calibration": np.sort(inspector.calibration.image_scores).astype(float).tolist(),
         "images": [
             _image(one.row)
             | {"view": one.view(files) if id(one) in shown else None}
-            | ({"large": in_base64(one.picture(files))} if id(one) in large else {})
+            | ({"large": in_base64(one.large_image(files))} if id(one) in large else {})
             for one in inspected
         ],
     }
@@ -81,7 +83,7 @@ def _image(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _json_in_html(values: dict[str, Any]) -> str:
-    """JSON that ends no element, whatever texts are in it."""
+    """Encode JSON so that no text in it can end the HTML element."""
     return json.dumps(values, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 

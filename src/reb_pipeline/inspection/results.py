@@ -1,4 +1,4 @@
-"""What an inspection finds."""
+"""Results of an inspection."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -7,25 +7,33 @@ import numpy as np
 
 from reb_pipeline.inspection.defects import Defect
 
-UNREADABLE = "unreadable"  # in the place of a verdict, of an image that could not be read
-# Columns of inspections as they were named before -> their names; tables and journals of that time are still read.
+UNREADABLE = "unreadable"  # replaces the verdict of an image that could not be read
+# Former names of columns -> present names; old tables and journals are still read.
 FORMER_COLUMNS = {"features_mean": "mean_features"}
 
 
 @dataclass(frozen=True, eq=False)
 class Inspection:
-    """What was found in one image.
+    """Result of the inspection of one image.
 
     Attributes:
-        image_score: Higher is more anomalous.
-        p_value: Share of good images, this one included, that score at least as high.
-        flagged: Whether the image score is above the threshold.
+        image_score: Image score; higher is more anomalous.
+        p_value: Share of good images, including this image, that score at least as high.
+        flagged: True if the image score is above the threshold.
         anomaly_map: float32 [side, side]; see :func:`reb_pipeline.scoring.anomaly_maps.resize_map`.
-        defects: Regions of marked pixels, largest area first; even a good image may have one.
-        seconds: What the inspection took.
-        worst_patch: The patch of the highest score: x, y, width and height in pixels of the image as it came.
+        defects: Regions of marked pixels, largest area first; a good image may have some too.
+        seconds: Duration of the inspection.
+        worst_patch: Patch with the highest score: x, y, width and height in pixels of the original image.
         mean_features: Mean patch feature, float32 [channels].
-        worst_feature: Feature of the worst patch, float32 [channels]; what an explanation starts from.
+        worst_feature: Feature of the worst patch, float32 [channels]; used by explanations.
+
+    Example:
+        >>> import numpy as np
+        >>> from reb_pipeline.inspection import Inspector
+        >>> inspector = Inspector.load("tests/inspection/models/former_records")
+        >>> inspection = inspector.inspect(np.full((480, 640, 3), 255, np.uint8))  # white, unlike any part
+        >>> inspection.verdict, inspection.p_value
+        ('defective', 0.05)
     """
 
     image_score: float
@@ -40,19 +48,19 @@ class Inspection:
 
     @property
     def verdict(self) -> Literal["good", "defective"]:
-        """``"good"`` or ``"defective"``."""
+        """Verdict: ``"good"`` or ``"defective"``."""
         return "defective" if self.flagged else "good"
 
 
 @dataclass(frozen=True, eq=False)
 class NearestGood:
-    """A good patch of the bank.
+    """Good patch of the memory bank.
 
     Attributes:
-        image_id: The good image it is from.
-        distance: Euclidean distance of its feature, in the space of the bank.
-        crop: The patch with its surroundings in the good image as packaged, uint8 [h, w, 3] RGB.
-        box: Where the crop lies: x, y, width and height in pixels of the good image as packaged.
+        image_id: Id of its good image.
+        distance: Euclidean distance to its feature, in the space of the bank.
+        crop: The patch with its surroundings in the packaged good image, uint8 [h, w, 3] RGB.
+        box: Position of the crop: x, y, width and height in pixels of the packaged good image.
     """
 
     image_id: str

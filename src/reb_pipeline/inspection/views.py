@@ -1,4 +1,4 @@
-"""What the report shows of one image, small enough for a page with thousands of them."""
+"""Content of the report for one image, small enough for a page with thousands of images."""
 
 import io
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from reb_pipeline.inspection.overlay import ColourScale, colours, outlines, shri
 if TYPE_CHECKING:
     from reb_pipeline.inspection.results import Inspection, NearestGood
 
-LARGE_SIDE = 512  # px: longest side of the picture in the detail view
+LARGE_SIDE = 512  # px: longest side of the image in the detail view
 _THUMBNAIL_SIDE, _HEAT_SIDE, _CROP_SIDE = 160, 96, 96  # px
 
 
@@ -24,17 +24,17 @@ def view_of(
     scale: ColourScale,
     pixel_threshold: float,
 ) -> dict[str, Any]:
-    """Everything to be seen of one image but its large picture.
+    """Collect the content of the report for one image, except the large image.
 
     Args:
         image: uint8 [height, width, 3] RGB.
         inspection: Its inspection.
-        nearest: What explains it, empty for a good one.
-        scale: The colours of the model.
+        nearest: Nearest good patches as an explanation; empty for a good image.
+        scale: Colour scale of the model.
         pixel_threshold: Anomaly score above which a pixel is marked.
 
     Returns:
-        JSON values: ``width``, ``height``, ``thumbnail`` (JPEG), ``heat`` (PNG with opacity, to lie over the image),
+        JSON values: ``width``, ``height``, ``thumbnail`` (JPEG), ``heat`` (PNG with opacity, drawn over the image),
         ``outlines`` (see :func:`~reb_pipeline.inspection.overlay.outlines`), ``defects`` ([x, y, width, height, area,
         peak] of each), ``worst`` (JPEG around the worst patch, None for a good image) and ``nearest`` (``name``,
         ``distance``, ``crop``). Files are in base64.
@@ -58,7 +58,7 @@ def view_of(
 
 
 def heat_layer(anomaly_map: np.ndarray, scale: ColourScale) -> bytes:
-    """The colours of a map as a square PNG file with opacity; it stretches to the image."""
+    """Encode the colours of a map as a square PNG file with opacity, to be stretched to the image."""
     from PIL import Image
 
     from reb_pipeline.scoring.anomaly_maps import resize_map
@@ -72,14 +72,15 @@ def heat_layer(anomaly_map: np.ndarray, scale: ColourScale) -> bytes:
 
 
 def around(image: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    """A box with as much of the image around it to see where it is.
+    """Crop a box with its surroundings, large enough to recognise its position.
 
     Args:
         image: uint8 [height, width, 3].
         box: x, y, width, height in pixels.
 
     Returns:
-        uint8 [h, w, 3], with as many boxes on every side as in the crops of good patches where the image goes that far.
+        uint8 [h, w, 3], with ``CONTEXT`` box sizes on every side as in crops of good patches, cut off at the image's
+        border.
     """
     x, y, width, height = box
     return image[

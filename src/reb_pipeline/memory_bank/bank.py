@@ -1,4 +1,4 @@
-"""The memory bank: patch features of good images, and where each row came from."""
+"""Memory bank: patch features of good images, with the image and position of every row."""
 
 import hashlib
 import logging
@@ -30,12 +30,20 @@ class MemoryBank:
         features: float32 [rows, channels], in the space of the distance.
         image: Index into ``image_ids`` of each row, int32 [rows].
         y: Vertical position of each row on the feature grid, int16 [rows].
-        x: Horizontal position, int16 [rows].
+        x: Horizontal position of each row, int16 [rows].
         image_ids: Ids of the images.
-        extractor: What made the features, so that test images are never compared with another network's.
+        extractor: Settings that made the features; features of test images must be made with the same settings.
         distance: A key of ``DISTANCES``.
-        mean: Of the space, see :class:`FeatureSpace`; float32 [channels] or empty.
-        whitening: Of the space, float32 [channels, channels] or empty.
+        mean: Mean of the space, see :class:`FeatureSpace`; float32 [channels] or empty.
+        whitening: Whitening of the space, float32 [channels, channels] or empty.
+
+    Example:
+        >>> grids = [("a", np.zeros((2, 2, 3), np.float32)), ("b", np.ones((2, 2, 3), np.float32))]
+        >>> bank = collect_patches(grids, n_images=2, extractor={"backbone": "resnet18"})
+        >>> bank.features.shape
+        (8, 3)
+        >>> bank.image_ids[bank.image[5]], int(bank.y[5]), int(bank.x[5])
+        ('b', 0, 1)
     """
 
     features: np.ndarray
@@ -50,16 +58,16 @@ class MemoryBank:
 
     @property
     def space(self) -> FeatureSpace:
-        """The space that test features must be brought to."""
+        """Space that test features must be transformed to."""
         return FeatureSpace(self.distance, self.mean, self.whitening)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of the features, which tells one coreset from another."""
+        """Hash of the features, which identifies the coreset."""
         return fingerprint(self.features)
 
     def index(self, device: str = "cpu") -> NeighborIndex:
-        """Index of the rows on a device, made at its first use."""
+        """Return the search index of the rows on a device; it is made at the first call."""
         if device not in self._indexes:
             self._indexes[device] = NeighborIndex(self.features, device=device)
         return self._indexes[device]
@@ -69,7 +77,7 @@ class MemoryBank:
         return {}
 
     def check_extractor(self, extractor: dict[str, Any]) -> None:
-        """Check that test features would come from the extractor that made the bank.
+        """Check that test features come from the extractor that made the bank.
 
         Raises:
             InputError: If any setting of the extractor differs.
@@ -85,18 +93,24 @@ class MemoryBank:
 
 @dataclass(frozen=True)
 class Coreset:
-    """The bank rows that test patches are compared with.
+    """Selected rows of a memory bank, which test patches are compared with.
 
     Attributes:
         rows: Row numbers of the memory bank in the order of selection, int64 [coreset rows].
-        bank_rows: Number of rows of the bank they were selected from.
+        bank_rows: Number of rows of the whole bank.
+
+    Example:
+        >>> grid = np.arange(12, dtype=np.float32).reshape(2, 2, 3)
+        >>> bank = collect_patches([("a", grid)], n_images=1, extractor={})
+        >>> Coreset(np.array([3, 0]), bank_rows=4).of(bank).features.tolist()
+        [[9.0, 10.0, 11.0], [0.0, 1.0, 2.0]]
     """
 
     rows: np.ndarray
     bank_rows: int
 
     def of(self, bank: MemoryBank) -> MemoryBank:
-        """Rows of the bank that are in the coreset, in its order; no copy of the features where that is all of them.
+        """Select the coreset's rows of the bank, in the order of the coreset; the whole bank is not copied.
 
         Raises:
             InputError: If the coreset was selected from another bank.
@@ -110,7 +124,7 @@ class Coreset:
         )
 
     def features(self, bank: MemoryBank) -> np.ndarray:
-        """Features of the coreset, float32 [coreset rows, channels]; no copy where it is the whole bank.
+        """Select the coreset's features, float32 [coreset rows, channels]; the whole bank is not copied.
 
         Raises:
             InputError: If the coreset was selected from another bank.
@@ -126,7 +140,7 @@ class Coreset:
 
 
 def fingerprint(features: np.ndarray) -> str:
-    """What tells one coreset from another: a hash of its features."""
+    """Hash features, so that coresets can be distinguished."""
     return hashlib.blake2b(np.ascontiguousarray(features).data, digest_size=16).hexdigest()
 
 
@@ -137,23 +151,25 @@ def collect_patches(
     distance: str = "euclidean",
     memory_gib: float = MEMORY_GIB,
 ) -> MemoryBank:
-    """Collect streamed patch features into one preallocated array and bring them to the space of a distance.
+    """Collect streamed patch features in one array and transform them to the space of a distance.
 
-    Features of more than half of ``memory_gib`` are collected in a temporary file that is memory-mapped, so that they
-    take no memory but what the system can spare.
+    Features larger than half of ``memory_gib`` are collected in a memory-mapped temporary file, so that they take only
+    memory that the system can spare.
 
     Args:
         patches: (image id, float32 [h, w, channels]) of each good image.
-        n_images: Number of images that will come.
-        extractor: What made the features, kept with them.
+        n_images: Number of images to come.
+        extractor: Settings that made the features, stored with them.
         distance: A key of ``DISTANCES``.
-        memory_gib: The memory that the pipeline may plan with, in GiB.
+        memory_gib: Memory that the pipeline may plan with, in GiB.
 
     Returns:
         The memory bank.
 
     Raises:
-        InputError: If there are no images, the distance cannot be fitted on them, or the temporary file has no room.
+        InputError: If there are no images, the distance cannot be fitted on them, or the temporary file does not fit on
+            the disk.
+        ValueError: If the number of images is not ``n_images``.
     """
     features = np.empty((0, 0), np.float32)
     image_ids: list[str] = []
@@ -173,10 +189,10 @@ def collect_patches(
         msg = f"{len(image_ids)} images came where {n_images} were announced."
         raise ValueError(msg)
     space = fit_space(features, distance)
-    for start in range(0, len(features), ROWS_PER_BLOCK):  # in place: there is one bank in memory
+    for start in range(0, len(features), ROWS_PER_BLOCK):  # in place, to save memory
         block = features[start : start + ROWS_PER_BLOCK]
         in_space = space.apply(block)
-        if in_space is not block:  # else a file would be written twice
+        if in_space is not block:  # an unchanged file is not written again
             block[:] = in_space
     y, x = (axis.ravel().astype(np.int16) for axis in np.mgrid[:h, :w])
     return MemoryBank(
@@ -193,7 +209,7 @@ def collect_patches(
 
 
 def _empty(n_rows: int, channels: int, memory_gib: float) -> np.ndarray:
-    """An array for features, float32 [n_rows, channels], in memory or in a file that nobody else sees."""
+    """Allocate features, float32 [n_rows, channels], in memory or in an unnamed temporary file."""
     gib = n_rows * channels * np.dtype(np.float32).itemsize / GIB
     if gib <= memory_gib / 2:
         return np.empty((n_rows, channels), np.float32)

@@ -9,7 +9,7 @@ from reb_pipeline.core.errors import InputError
 from reb_pipeline.memory_bank.bank import GIB, MEMORY_GIB, Coreset, MemoryBank
 from reb_pipeline.search.k_center import greedy_k_center
 
-UNION = 2  # rows taken from the pieces for each row of the coreset
+UNION = 2  # rows selected from the pieces per row of the coreset
 
 logger = logging.getLogger(__name__)
 
@@ -22,22 +22,30 @@ def select_coreset(
     memory_gib: float = MEMORY_GIB,
     device: str = "cpu",
 ) -> Coreset:
-    """Select a share of the bank by greedy k-centre; all of it, in order, where the share is 1.
+    """Select a share of the bank by greedy k-centre; a share of 1 keeps all rows in order.
 
-    A bank larger than ``memory_gib`` is merged and reduced: each of several pieces that fit gives its share of twice
-    as many rows by greedy k-centre, and of them all those asked for are selected, again by greedy k-centre. That is
-    not the selection of plain greedy, as a warning says.
+    A bank larger than ``memory_gib`` is cut into pieces that fit. Greedy k-centre selects rows from each piece, in
+    total twice as many as needed. Then greedy k-centre selects the coreset from these rows. The result differs from
+    that of plain greedy k-centre, and a warning says so.
 
     Args:
         bank: The memory bank.
         ratio: Share of its rows, in (0, 1]; at least one row is selected.
         seed: See :func:`greedy_k_center`.
-        description: Label of a progress bar.
-        memory_gib: Features that may be looked at together, in GiB.
+        description: Label of the progress bar; None shows no bar.
+        memory_gib: Size of the features that may be processed together, in GiB.
         device: See :func:`greedy_k_center`.
 
     Raises:
-        InputError: If not even the rows that the pieces give fit in ``memory_gib``.
+        InputError: If the rows selected from the pieces do not fit in ``memory_gib``.
+
+    Example:
+        >>> from reb_pipeline.memory_bank.bank import collect_patches
+        >>> grid = np.array([[[0], [1]], [[9], [10]]], np.float32)
+        >>> bank = collect_patches([("a", grid)], n_images=1, extractor={})
+        >>> coreset = select_coreset(bank, ratio=0.5, seed=0)
+        >>> coreset.features(bank).tolist()
+        [[10.0], [0.0]]
     """
     n_rows = len(bank.features)
     if ratio == 1:
@@ -59,7 +67,7 @@ def _merge(
     memory_gib: float,
     device: str,
 ) -> np.ndarray:
-    """Numbers of the rows that the pieces of a large bank give, int64."""
+    """Select rows from the pieces of a large bank; row numbers, int64."""
     n_rows, row_gib = len(features), features.nbytes / len(features) / GIB
     pieces = np.linspace(0, n_rows, math.ceil(n_rows * row_gib / memory_gib) + 1).astype(np.int64)
     given = np.ceil(np.diff(pieces) * min(1, UNION * n_select / n_rows)).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Local density: how far each bank row is from its own neighbours (REB section 3.3, equation 2)."""
+"""Local density: distances of coreset rows to their nearest other bank rows (REB section 3.3, equation 2)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,11 +13,16 @@ from reb_pipeline.search.index import nearest_other_rows
 
 @dataclass(frozen=True)
 class LocalDensity:
-    """Distances of each coreset row to its nearest other rows, kept so that every K <= K_max is a mean away.
+    """Distances of each coreset row to its nearest other rows, sufficient for the local density of any K <= K_max.
 
     Attributes:
-        squared_distances: Squared Euclidean, float32 [coreset rows, K_max], ascending.
+        squared_distances: Squared Euclidean distances, ascending, float32 [coreset rows, K_max].
         coreset_fingerprint: Hash of the coreset's features.
+
+    Example:
+        >>> density = LocalDensity(np.array([[1, 9], [4, 16]], np.float32), coreset_fingerprint="")
+        >>> density.mean_distance(2, squared=False).tolist()
+        [2.0, 3.0]
     """
 
     FORMAT: ClassVar[int] = 2
@@ -27,13 +32,13 @@ class LocalDensity:
     coreset_fingerprint: str
 
     def check_coreset(self, coreset_fingerprint: str) -> None:
-        """Check that patches were compared with the coreset whose density this is.
+        """Check that the searched coreset is the one that this density belongs to.
 
         Args:
             coreset_fingerprint: Hash of the features of the coreset that was searched.
 
         Raises:
-            InputError: If it is another one.
+            InputError: If it is another coreset.
         """
         if coreset_fingerprint != self.coreset_fingerprint:
             msg = (
@@ -44,15 +49,15 @@ class LocalDensity:
 
     @property
     def max_neighbors(self) -> int:
-        """K_max, the largest K that can be read off."""
+        """K_max, the largest possible K."""
         return self.squared_distances.shape[1]
 
     def mean_distance(self, n_neighbors: int, *, squared: bool) -> np.ndarray:
-        """Mean distance to the ``n_neighbors`` nearest other rows, LD in the paper.
+        """Average the distances to the ``n_neighbors`` nearest other rows (LD in the paper).
 
         Args:
             n_neighbors: K, at most K_max.
-            squared: Average squared distances (the reference code) instead of plain ones (the paper's text).
+            squared: True averages squared distances (reference code), False plain distances (the paper's text).
 
         Returns:
             float32 [coreset rows].
@@ -77,15 +82,16 @@ def measure_local_density(
     description: str | None = None,
     device: str = "cpu",
 ) -> LocalDensity:
-    """Measure every coreset row against the full bank, itself excluded by its row number.
+    """Measure the distances of every coreset row to its nearest other rows of the full bank.
 
-    The reference excludes a row where the first distance is exactly zero, which rounding and duplicates defeat.
+    A row is excluded from its own neighbours by its number. The reference code excludes it by a distance of exactly
+    zero, which fails with rounding errors and with duplicates.
 
     Args:
         bank: The memory bank.
         coreset: The rows to measure.
         max_neighbors: K_max.
-        description: Label of a progress bar.
+        description: Label of the progress bar; None shows no bar.
         device: See :class:`reb_pipeline.search.index.NeighborIndex`.
 
     Raises:

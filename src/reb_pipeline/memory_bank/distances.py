@@ -1,4 +1,4 @@
-"""Distances between patch features, each as a space of features in which it is the Euclidean one."""
+"""Distances between patch features, each as a space in which it is the Euclidean distance."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,17 +8,22 @@ import numpy as np
 
 from reb_pipeline.core.errors import InputError, check_known
 
-ROWS_TO_FIT = 50_000  # a covariance needs no more
+ROWS_TO_FIT = 50_000  # enough to fit a covariance
 
 
 @dataclass(frozen=True)
 class FeatureSpace:
-    """How features are transformed, so that Euclidean distances between them are those asked for.
+    """Transformation of features after which their Euclidean distance is the chosen distance.
 
     Attributes:
         distance: A key of :data:`DISTANCES`.
-        mean: Subtracted first, float32 [channels]; empty where nothing is.
-        whitening: Multiplied by from the right, float32 [channels, channels]; empty where nothing is.
+        mean: Vector to subtract first, float32 [channels]; empty if the distance needs none.
+        whitening: Matrix to multiply by from the right, float32 [channels, channels]; empty if not needed.
+
+    Example:
+        >>> space = fit_space(np.array([[3, 4], [0, 5]], np.float32), "cosine")
+        >>> space.apply(np.array([[0, 8]], np.float32)).tolist()
+        [[0.0, 1.0]]
     """
 
     distance: str
@@ -26,41 +31,40 @@ class FeatureSpace:
     whitening: np.ndarray
 
     def apply(self, features: np.ndarray) -> np.ndarray:
-        """Features in this space, float32 of the shape given, [..., channels]; for ``euclidean`` the same array."""
+        """Transform features, float32 [..., channels], to this space; ``euclidean`` returns the same array."""
         return DISTANCES[self.distance].transform(features, self)
 
 
 class Distance(NamedTuple):
-    """How a space is fitted on the bank's features, and how it transforms features."""
+    """Functions that fit a space to the bank's features, and transform features to it."""
 
     fit: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
     transform: Callable[[np.ndarray, FeatureSpace], np.ndarray]
 
 
 def fit_space(features: np.ndarray, distance: str) -> FeatureSpace:
-    """The space of a distance.
+    """Fit the space of a distance.
 
     Args:
         features: The bank's features, float32 [rows, channels].
         distance: A key of :data:`DISTANCES`.
 
     Raises:
-        InputError: If the distance is unknown, or the features have no covariance that could be inverted
-            (``mahalanobis``).
+        InputError: If the distance is unknown, or the covariance of the features cannot be inverted (``mahalanobis``).
     """
     check_known([distance], list(DISTANCES), "Distance")
     return FeatureSpace(distance, *DISTANCES[distance].fit(features))
 
 
 def fit_nothing(_: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and whitening of a space that needs neither."""
+    """Return an empty mean and an empty whitening."""
     return np.empty(0, np.float32), np.empty((0, 0), np.float32)
 
 
 def fit_whitening(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean, and W with W Wᵀ the inverse of the Ledoit-Wolf covariance (Ledoit and Wolf, 2004).
+    """Fit the mean, and W such that W Wᵀ is the inverse Ledoit-Wolf covariance (Ledoit and Wolf, 2004).
 
-    Fitted on at most 50,000 rows, evenly spaced.
+    At most 50,000 evenly spaced rows are used.
 
     Raises:
         InputError: If the covariance cannot be inverted.
@@ -87,18 +91,18 @@ def fit_whitening(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def keep(features: np.ndarray, _: FeatureSpace) -> np.ndarray:
-    """The features as they are."""
+    """Return the features unchanged."""
     return features
 
 
 def to_unit_length(features: np.ndarray, _: FeatureSpace) -> np.ndarray:
-    """Features of length 1: their squared Euclidean distance is 2 (1 − cos)."""
+    """Scale features to length 1; their squared Euclidean distance is then 2 (1 − cos)."""
     norms = np.linalg.norm(features, axis=-1, keepdims=True)
-    return features / np.maximum(norms, np.finfo(np.float32).tiny)  # a feature of zeros stays one
+    return features / np.maximum(norms, np.finfo(np.float32).tiny)  # zeros stay zeros
 
 
 def whiten(features: np.ndarray, space: FeatureSpace) -> np.ndarray:
-    """Features of unit covariance: their Euclidean distance is Mahalanobis's."""
+    """Transform features to unit covariance; their Euclidean distance is then the Mahalanobis distance."""
     return (features - space.mean) @ space.whitening
 
 

@@ -1,4 +1,4 @@
-"""Good images of the bank, searched as if they were not in it."""
+"""Search with the bank's own good images, as if they were not in the bank."""
 
 from collections.abc import Collection
 
@@ -15,18 +15,18 @@ def search_own_images(
     n_neighbors: int = 1,
     device: str = "cpu",
 ) -> NearestPatches:
-    """Find the nearest coreset rows of every patch of some images of the bank, each image's own rows left out.
+    """Find the nearest coreset rows for patches of the bank's own images, without each image's own rows.
 
     Args:
         bank: The memory bank.
         coreset: The rows to compare with.
-        image_ids: Ids of the images; unknown ones are left out.
+        image_ids: Ids of the images; unknown ids are ignored.
         n_neighbors: Number of rows to find for each patch.
         device: See :class:`reb_pipeline.search.index.NeighborIndex`.
 
     Returns:
-        What was found. An image that leaves fewer rows of others than ``n_neighbors`` has too little to be compared
-        with and is left out, so that a bank of one image gives a record of none.
+        The nearest rows. An image is left out if fewer than ``n_neighbors`` coreset rows come from other images. So a
+        bank of one image gives a record without images.
     """
     owned = np.bincount(bank.image[coreset.rows], minlength=len(bank.image_ids))
     images = [

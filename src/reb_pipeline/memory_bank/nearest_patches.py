@@ -1,4 +1,4 @@
-"""Exact nearest neighbours in squared Euclidean distance."""
+"""Exact nearest coreset rows of the patches of images, by squared Euclidean distance."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ QUERIES_PER_BLOCK = 4096
 
 @dataclass(frozen=True)
 class NearestPatches:
-    """The nearest coreset rows of every patch of some images; every scorer of patches begins here.
+    """Nearest coreset rows of every patch of some images, the input of all patch scores.
 
     Attributes:
-        squared_distances: Squared Euclidean, ascending, float32 [images, h, w, K].
-        rows: Positions of these rows in the coreset, int32 [images, h, w, K].
-        peak_features: Feature of the patch of each image that is farthest from its nearest row, float32
+        squared_distances: Squared Euclidean distances, ascending, float32 [images, h, w, K].
+        rows: Positions of the nearest rows in the coreset, int32 [images, h, w, K].
+        peak_features: Feature of each image's patch with the largest distance to its nearest row, float32
             [images, channels].
         mean_features: Mean feature of the patches of each image, float32 [images, channels].
         image_ids: Ids of the images.
@@ -39,7 +39,7 @@ class NearestPatches:
 
     @property
     def max_neighbors(self) -> int:
-        """K, the number of rows that were searched for each patch."""
+        """K, the number of rows found for each patch."""
         return self.rows.shape[-1]
 
 
@@ -59,6 +59,14 @@ def search_images(
 
     Raises:
         InputError: If there are no images, or fewer coreset rows than ``n_neighbors``.
+
+    Example:
+        >>> from reb_pipeline.memory_bank.bank import collect_patches
+        >>> good = np.arange(4, dtype=np.float32).reshape(2, 2, 1)
+        >>> bank = collect_patches([("good", good)], n_images=1, extractor={})
+        >>> found = search_images([("part", good + 1)], bank)
+        >>> found.squared_distances[..., 0].tolist()
+        [[[0.0, 0.0], [0.0, 1.0]]]
     """
     _check_rows(len(bank.features), n_neighbors)
     index = bank.index(device)
@@ -81,20 +89,20 @@ def search_other_images(
     images: Sequence[int] | None = None,
     device: str = "cpu",
 ) -> NearestPatches:
-    """Find the nearest coreset rows of every patch of the bank's own images, their own rows left out.
+    """Find the nearest coreset rows for patches of the bank's own images, without each image's own rows.
 
-    So good images are scored as if they had not been seen. Bank rows lie image by image: sorted, those of an image are
-    one piece of the coreset, and what lies before and behind it is searched, without a copy.
+    So good images are scored as if they were unseen. Bank rows are stored image by image. Therefore the rows of one
+    image are one block of the sorted coreset, and the rows before and after it are searched without a copy.
 
     Args:
         bank: The memory bank.
         coreset: The rows to compare with.
         n_neighbors: Number of rows to find for each patch.
-        images: Indices of the images into ``bank.image_ids``; all without it.
+        images: Indices of the images in ``bank.image_ids``; None for all.
         device: See :class:`reb_pipeline.search.index.NeighborIndex`.
 
     Raises:
-        InputError: If an image leaves fewer coreset rows of others than ``n_neighbors``.
+        InputError: If for an image fewer than ``n_neighbors`` coreset rows come from other images.
     """
     features = coreset.features(bank)
     key = fingerprint(features)
@@ -129,7 +137,7 @@ def _check_rows(n_rows: int, n_neighbors: int) -> None:
 def _batches(
     patches: Iterable[tuple[str, np.ndarray]],
 ) -> Iterator[tuple[list[str], np.ndarray]]:
-    """Ids and grids [n, h, w, channels] of some images at a time: many queries at once are searched fast."""
+    """Yield ids and grids [n, h, w, channels] of several images, as large batches are searched faster."""
     ids: list[str] = []
     grids: list[np.ndarray] = []
     for image_id, grid in patches:
@@ -143,7 +151,7 @@ def _batches(
 
 
 def _on_grids(grids: np.ndarray, squared: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, ...]:
-    """What was found for the patches of [n, h, w, channels], back on their grids, and their peak and mean features."""
+    """Put the results for patches of [n, h, w, channels] back on their grids; add peak and mean features."""
     n, h, w, channels = grids.shape
     patches = grids.reshape(n, h * w, channels)
     peaks = squared[:, 0].reshape(n, h * w).argmax(axis=1)

@@ -9,8 +9,13 @@ from reb_pipeline.memory_bank.distances import DISTANCES
 
 
 class MemoryBankSettings(Settings):
-    """Coreset size and distance of the memory bank; the defaults are the paper's."""
+    """Coreset size and distance of the memory bank; the defaults are the paper's.
+
+    Example:
+        >>> MemoryBankSettings(coreset_ratio=0.1)
+        MemoryBankSettings(distance='euclidean', coreset_ratio=0.1, seed=0)
+    """
 
     distance: Annotated[str, one_of(DISTANCES)] = "euclidean"
     coreset_ratio: float = Field(default=1.0, gt=0, le=1)  # share of the bank's rows
-    seed: int = 0  # of the coreset selection
+    seed: int = 0  # seed of the coreset selection

@@ -1,4 +1,4 @@
-"""A memory bank that gains and loses good images, and the coreset and local density that follow it."""
+"""Update of a memory bank by added and removed good images, with its coreset and local density."""
 
 import logging
 from collections.abc import Collection, Iterable, Iterator
@@ -23,7 +23,7 @@ from reb_pipeline.search.flat import squared_distances
 from reb_pipeline.search.index import NeighborIndex, nearest_neighbors, nearest_other_rows
 
 ROWS_PER_BLOCK = 8192
-# Of the bank: where more is forgotten, most rows lose one of 15 neighbours, and to find out which does not pay.
+# Of the bank's rows: if more are removed, most rows lose one of 15 neighbours, and all are measured again.
 LARGEST_SHARE = 1 / 16
 
 logger = logging.getLogger(__name__)
@@ -31,11 +31,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Change:
-    """Which rows of a bank are in the bank that it became, where they come first and in their order.
+    """Map of old rows to the updated bank: kept rows first, in the same order, then the new ones.
 
     Attributes:
-        kept: Row numbers in the former bank, ascending, int64; in the present one they are 0, 1, 2, ….
-        forgotten: Row numbers in the former bank, ascending, int64.
+        kept: Numbers of the kept rows in the former bank, ascending, int64; in the updated bank they are 0, 1, 2, ….
+        forgotten: Numbers of the removed rows in the former bank, ascending, int64.
     """
 
     kept: np.ndarray
@@ -49,21 +49,27 @@ def update_bank(
     n_added: int = 0,
     memory_gib: float = MEMORY_GIB,
 ) -> MemoryBank:
-    """Leave out some images of a bank and append others.
+    """Remove some images from a bank and append others.
 
-    The result is, bit by bit, the bank that :func:`reb_pipeline.memory_bank.bank.collect_patches` makes of the patch
-    features of the kept images, in their order, and then the added ones.
+    The result is equal, bit by bit, to a bank that :func:`reb_pipeline.memory_bank.bank.collect_patches` makes of the
+    kept images, in their order, followed by the added images.
 
     Args:
         bank: The memory bank.
-        forget: Ids of images to leave out.
+        forget: Ids of images to remove.
         patches: (image id, float32 [h, w, channels]) of each image to append, from the bank's extractor.
-        n_added: Their number.
+        n_added: Number of images to append.
         memory_gib: See :func:`reb_pipeline.memory_bank.bank.collect_patches`.
 
     Raises:
-        InputError: If the bank's distance was fitted to all of its images, an id to forget is unknown or one to append
-            is not new, or no image is left.
+        InputError: If the bank's distance was fitted to all of its images; an id to remove is unknown; an id to append
+            is already known; or no image is left.
+
+    Example:
+        >>> grid = np.zeros((2, 2, 3), np.float32)
+        >>> bank = collect_patches([("a", grid), ("b", grid)], n_images=2, extractor={})
+        >>> update_bank(bank, forget=["a"], patches=[("c", grid)], n_added=1).image_ids
+        ['b', 'c']
     """
     if bank.whitening.size:
         msg = (
@@ -92,25 +98,28 @@ def update_coreset(
     memory_gib: float = MEMORY_GIB,
     device: str = "cpu",
 ) -> Coreset:
-    """Bring a coreset in line with what its bank became.
+    """Update a coreset after an update of its bank.
 
-    Greedy k-centre leaves a coreset with the least distance r between two of its rows, and no row of the bank is
-    farther than r from the coreset. Both stay true: selected rows that are left stay, in their order, and those rows of
-    the bank are selected, the farthest of a block first, that are farther than r from all selected ones. So the
-    covering radius is still at most r, and, as any two rows are at least r apart, at most twice the best that a
-    coreset of one row fewer can have (Gonzalez, 1985). The number of rows is what that takes, not a share of the bank.
+    Let r be the least distance between two rows of a coreset by greedy k-centre. Then no bank row is farther than r
+    from the coreset. The update keeps both properties: coreset rows that remain in the bank stay, in their order.
+    Then bank rows farther than r from all selected rows are added, the farthest of a block first.
 
-    A coreset that was the whole bank remains it. Where nothing can be carried on (no selected row is left, or only one
-    was selected, or a bank is larger than ``memory_gib``, whose coreset is no plain greedy's), it is selected anew.
+    So the covering radius is still at most r. Because any two coreset rows are at least r apart, it is at most twice
+    the best radius of a coreset with one row fewer (Gonzalez, 1985). The number of rows follows from r, and is not a
+    fixed share of the bank.
+
+    A coreset that was the whole bank stays the whole bank. The coreset is selected again from the start in three cases:
+    no selected row remains; only one row was selected; or a bank is larger than ``memory_gib``, so that its coreset is
+    not one of plain greedy k-centre.
 
     Args:
         before: The former bank.
-        coreset: Its coreset.
-        after: What :func:`update_bank` made of it.
-        ratio: See :func:`reb_pipeline.memory_bank.coreset.select_coreset`; read where it is selected anew.
-        seed: Of the selection, read where it is selected anew.
-        description: Label of a progress bar; none is shown without it.
-        memory_gib: Features that may be looked at together, in GiB.
+        coreset: The former coreset.
+        after: The updated bank, see :func:`update_bank`.
+        ratio: See :func:`reb_pipeline.memory_bank.coreset.select_coreset`; used only for a selection from the start.
+        seed: Seed of a selection from the start.
+        description: Label of the progress bar; None shows no bar.
+        memory_gib: Size of the features that may be processed together, in GiB.
         device: See :class:`reb_pipeline.search.index.NeighborIndex`.
 
     Raises:
@@ -126,7 +135,7 @@ def update_coreset(
     if not stays.any() or len(stays) < 2 or largest > memory_gib * GIB:
         return select_coreset(after, ratio, seed, description, memory_gib, device)
     limit = _least_squared_distance(features, device)
-    bank, n_kept = np.asarray(after.features), len(change.kept)  # maps are slow to index
+    bank, n_kept = np.asarray(after.features), len(change.kept)  # memory maps are slow to index
     near = _rows_near(bank[:n_kept], features[~stays], limit, device)
     candidates = np.concatenate([near, np.arange(n_kept, n_rows)])
     fresh = _farther_than(limit, bank, candidates, numbers[stays], description, device)
@@ -152,24 +161,25 @@ def update_density(
     description: str | None = None,
     device: str = "cpu",
 ) -> LocalDensity:
-    """Bring a local density in line with what its bank and coreset became.
+    """Update a local density after an update of its bank and coreset.
 
-    The distances are those of :func:`reb_pipeline.memory_bank.density.measure_local_density`, bit by bit on the CPU: a
-    distance depends on its two rows alone. Of a row that was in the coreset before, those to its nearest added rows
-    are merged in; a new search is made only for new rows and for those that may have lost a neighbour.
+    On the CPU the distances are equal, bit by bit, to those of
+    :func:`reb_pipeline.memory_bank.density.measure_local_density`, because a distance depends on its two rows alone.
+    For rows that were in the coreset before, distances to the nearest added rows are merged in. A new search is made
+    only for new rows and for rows that may have lost a neighbour.
 
     Args:
         before: The former bank.
-        coreset_before: Its coreset.
-        density: The local density of that coreset.
-        after: What :func:`update_bank` made of the bank.
-        coreset: Its coreset.
-        max_neighbors: K_max; where it is larger than before, all is measured anew.
-        description: Label of a progress bar; none is shown without it.
+        coreset_before: The former coreset.
+        density: The local density of the former coreset.
+        after: The updated bank, see :func:`update_bank`.
+        coreset: The updated coreset.
+        max_neighbors: K_max; if it is larger than before, all rows are measured again.
+        description: Label of the progress bar; None shows no bar.
         device: See :class:`reb_pipeline.search.index.NeighborIndex`.
 
     Raises:
-        InputError: If the density is that of another coreset, or the bank has no more than K_max rows.
+        InputError: If the density belongs to another coreset, or the bank has no more than K_max rows.
     """
     density.check_coreset(fingerprint(coreset_before.features(before)))
     change = change_between(before, after)
@@ -200,10 +210,10 @@ def update_density(
 
 
 def change_between(before: MemoryBank, after: MemoryBank) -> Change:
-    """Find out what :func:`update_bank` did.
+    """Compare two banks to find the rows that :func:`update_bank` kept and removed.
 
     Raises:
-        ValueError: If the images that both banks have are not the first of ``after``, in the order of ``before``.
+        ValueError: If the images common to both banks are not the first of ``after``, in the order of ``before``.
     """
     stays = np.isin(before.image_ids, after.image_ids)
     n_stay = int(stays.sum())
@@ -215,7 +225,7 @@ def change_between(before: MemoryBank, after: MemoryBank) -> Change:
 
 
 def _grids(bank: MemoryBank) -> np.ndarray:
-    """A view of the features, [images, h, w, channels]."""
+    """View the features as grids, [images, h, w, channels]."""
     h, w = int(bank.y.max()) + 1, int(bank.x.max()) + 1
     return bank.features.reshape(len(bank.image_ids), h, w, -1)
 
@@ -223,7 +233,7 @@ def _grids(bank: MemoryBank) -> np.ndarray:
 def _in_space(
     bank: MemoryBank, patches: Iterable[tuple[str, np.ndarray]]
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Patches in the space of the bank, of images that it does not know."""
+    """Transform patches to the space of the bank; raise an InputError for an image that is already in the bank."""
     known = set(bank.image_ids)
     for image_id, grid in patches:
         if image_id in known:
@@ -237,20 +247,20 @@ def _in_space(
 
 
 def _inverse(numbers: np.ndarray, n: int) -> np.ndarray:
-    """The position of each of 0..n-1 among some numbers, -1 where it is not there, int64 [n]."""
+    """Find the position of each of 0..n-1 in ``numbers``, int64 [n]; -1 for an absent one."""
     positions = np.full(n, -1)
     positions[numbers] = np.arange(len(numbers))
     return positions
 
 
 def _least_squared_distance(features: np.ndarray, device: str) -> float:
-    """Between any two of at least two rows."""
+    """Find the least squared distance between two rows; there must be at least two."""
     squared, _ = nearest_other_rows(features, np.arange(len(features)), features, 1, device=device)
     return float(squared.min())
 
 
 def _rows_near(rows: np.ndarray, centres: np.ndarray, limit: float, device: str) -> np.ndarray:
-    """Numbers of the rows at most a squared distance away from any of some centres, int64."""
+    """Find the rows whose squared distance to any centre is at most ``limit``; row numbers, int64."""
     if not len(centres):
         return np.empty(0, np.int64)
     squared, _ = nearest_neighbors(rows, centres, 1, device=device)
@@ -265,18 +275,18 @@ def _farther_than(
     description: str | None,
     device: str,
 ) -> np.ndarray:
-    """Select of some rows so many that none is farther than a squared distance from all selected ones.
+    """Select candidates until none is farther than ``limit`` from all selected rows.
 
     Args:
         limit: Squared Euclidean distance.
         bank: float32 [rows, channels].
-        candidates: Row numbers, int64.
-        selected: Row numbers that are selected already, int64, at least one.
-        description: Label of a progress bar.
+        candidates: Numbers of the rows to select from, int64.
+        selected: Numbers of the rows selected before, int64, at least one.
+        description: Label of the progress bar; None shows no bar.
         device: See :class:`reb_pipeline.search.index.NeighborIndex`.
 
     Returns:
-        The row numbers to select besides, int64.
+        Numbers of the newly selected rows, int64.
     """
     index = NeighborIndex(bank[selected], len(candidates), device)
     fresh = np.empty(0, np.int64)
@@ -293,12 +303,15 @@ def _farther_than(
 
 
 def _farthest_first(features: np.ndarray, squared: np.ndarray, limit: float) -> np.ndarray:
-    """Positions in the order of greedy selection, until no row is farther than the limit, int64.
+    """Select rows greedily until none is farther than the limit from all selected rows.
 
     Args:
         features: float32 [rows, channels].
-        squared: Squared distance of each row to the nearest selected one, float32 [rows]; brought up to date.
+        squared: Squared distance of each row to the nearest selected one, float32 [rows]; updated in place.
         limit: Squared distance.
+
+    Returns:
+        Positions in the order of selection, int64.
     """
     everyone, chosen = np.arange(len(features)), []
     while squared.max(initial=0) > limit:

@@ -1,7 +1,7 @@
-"""Image metrics: one score an image against its label.
+"""Image metrics: one score per image, compared with its label.
 
-A metric is a function of labels (int [N], 0 good, 1 anomalous, both present) and scores (float64 [N], finite, higher =
-more anomalous) to a number in [0, 1], and its line in :data:`IMAGE_METRICS`.
+A metric is a function of labels and scores that returns a number in [0, 1], and a line in :data:`IMAGE_METRICS`. Labels
+are int [N], 0 good, 1 anomalous, both present. Scores are float64 [N], finite, higher = more anomalous.
 """
 
 import numpy as np
@@ -12,9 +12,9 @@ from reb_pipeline.metrics.metric import Metric
 
 
 def f1_max(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Best F1 score of any threshold."""
+    """Compute the highest F1 score over all thresholds."""
     precision, recall, _ = precision_recall_curve(labels, scores)
-    # scikit-learn ends the curve at recall 0, precision 1; a threshold without a hit has both at 0.
+    # The last point of the curve has recall 0; a threshold without a hit has recall and precision 0.
     f1 = 2 * precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)
     return f1.max()
 
@@ -29,17 +29,23 @@ IMAGE_METRICS = {
 
 
 def image_metrics(labels: ArrayLike, scores: ArrayLike) -> dict[str, float | None]:
-    """Measure all of :data:`IMAGE_METRICS`.
+    """Compute all metrics of :data:`IMAGE_METRICS`.
 
     Args:
         labels: [N] int, 0 good, 1 anomalous.
         scores: [N] float, higher = more anomalous.
 
     Returns:
-        Each in [0, 1], or None where only one class is present.
+        Each metric in [0, 1], or None if only one class is present.
 
     Raises:
-        ValueError: if the lengths differ or a score is not finite.
+        ValueError: If the lengths differ or a score is not finite.
+
+    Example:
+        >>> from reb_pipeline.metrics.image import image_metrics
+        >>> metrics = image_metrics(labels=[0, 0, 1, 1], scores=[0.1, 0.4, 0.3, 0.9])
+        >>> {name: round(float(value), 3) for name, value in metrics.items()}
+        {'image_auroc': 0.75, 'image_ap': 0.833, 'image_f1_max': 0.8}
     """
     labels, scores = np.asarray(labels), np.asarray(scores, dtype=np.float64)
     if labels.shape != scores.shape:

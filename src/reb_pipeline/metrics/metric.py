@@ -1,4 +1,4 @@
-"""An entry of the tables of metrics."""
+"""Entry of the tables of metrics."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,13 +7,19 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Metric:
-    """A number in [0, 1], higher is better; tables print it in percent.
+    """Metric in [0, 1], higher is better; tables show it in percent.
 
     Attributes:
         title: Name in figures.
-        compute: Function that measures it; the table that has the entry says of what.
-        headline: Show it in the figure of all categories and in the printed tables of studies.
-        in_studies: Keep it in the tables of studies.
+        compute: Function that computes the metric; its arguments depend on the table of the metric.
+        headline: True to show it in the figure of all categories and in the printed tables of studies.
+        in_studies: True to keep it in the tables of studies.
+
+    Example:
+        >>> from reb_pipeline.metrics.metric import Metric
+        >>> accuracy = Metric("accuracy", lambda labels, found: sum(map(int.__eq__, labels, found)) / len(labels))
+        >>> accuracy([0, 1, 1, 0], [0, 1, 0, 0])
+        0.75
     """
 
     title: str
@@ -22,6 +28,6 @@ class Metric:
     in_studies: bool = True
 
     def __call__(self, *measured: Any) -> float | None:
-        """Compute the metric, None where it cannot be measured."""
+        """Compute the metric; None if it cannot be computed."""
         value = self.compute(*measured)
         return None if value is None else float(value)

@@ -1,11 +1,10 @@
-"""Pixel-level metrics of raw anomaly maps in two streamed passes and bounded memory.
+"""Pixel metrics of raw anomaly maps, computed in two streamed passes with bounded memory.
 
-The metrics depend on the scores only through their order, so counts per score bin suffice. The
-first pass (:func:`reb_pipeline.metrics.score_bins.choose_bins`) chooses the bins, the second fills a
-histogram that can be kept per defect type and added up. Each curve is then read off the counts, from
-the highest bin down.
+The metrics depend on the scores only through their order, so counts per score bin suffice. The first pass
+(:func:`reb_pipeline.metrics.score_bins.choose_bins`) chooses the bins. The second pass fills a histogram; histograms of
+several defect types can be added. Each curve is then computed from the counts, from the highest bin down.
 
-A metric is a function of :class:`PixelCounts` and its line in :data:`PIXEL_METRICS`; one of MVTec LOCO's saturated
+A metric is a function of :class:`PixelCounts` and a line in :data:`PIXEL_METRICS`. A metric of MVTec LOCO's saturated
 regions has its line in :data:`SATURATED_METRICS`.
 """
 
@@ -23,13 +22,20 @@ from reb_pipeline.metrics.score_bins import ScoreBins
 def saturation_area(
     region_area: float, saturation_threshold: float, relative_saturation: bool
 ) -> float:
-    """Overlap in pixels at which an annotated region counts as found, as MVTec LOCO defines it.
+    """Compute the overlap in pixels at which an annotated region counts as found, as defined by MVTec LOCO.
 
     Args:
-        region_area: pixels of the region.
-        saturation_threshold: a fraction of the region's area if relative, else pixels, of which
-            a smaller region needs only its own area.
+        region_area: Pixels of the region.
+        saturation_threshold: A fraction of the region's area if relative, else a number of pixels, at most the area of
+            the region.
         relative_saturation: True if the threshold is a fraction.
+
+    Example:
+        >>> from reb_pipeline.metrics.pixel import saturation_area
+        >>> saturation_area(200, 0.5, relative_saturation=True)
+        100.0
+        >>> saturation_area(200, 500, relative_saturation=False)  # a region needs at most its own area
+        200
     """
     if relative_saturation:
         return saturation_threshold * region_area
@@ -37,9 +43,9 @@ def saturation_area(
 
 
 class _RegionHistogram:
-    """Good pixels and regions' overlap per score bin, from which a (saturated) PRO curve is read.
+    """Good pixels and overlap of regions per score bin, from which a (saturated) PRO curve is computed.
 
-    ``bins`` come from ``choose_bins``, ``region_count`` regions are in it.
+    ``bins`` are chosen by ``choose_bins``; ``region_count`` is the number of regions in the histogram.
     """
 
     def __init__(self, bins: ScoreBins) -> None:
@@ -49,7 +55,7 @@ class _RegionHistogram:
         self.region_count = 0
 
     def __add__(self, other: Self) -> Self:
-        """The histogram of both sets of images; ValueError if the bins differ."""
+        """Add the counts of other images; ValueError if the bins differ."""
         if self.bins != other.bins:
             counts = f"{self.bins.count} and {other.bins.count} of them"
             raise ValueError(f"The histograms' bins differ ({counts}): share one choose_bins.")
@@ -60,17 +66,17 @@ class _RegionHistogram:
         return total
 
     def _add_good(self, bins: np.ndarray, anomalous: np.ndarray) -> None:
-        # Counting all and taking a few back is quicker than picking the good ones.
+        # Counting all pixels and subtracting the few anomalous ones is faster than selecting the good ones.
         np.add.at(self.good, bins.ravel(), 1)
         np.subtract.at(self.good, bins[anomalous], 1)
 
     def area_under_overlap(self, fpr_limit: float) -> float | None:
-        """Mean overlap over the false positive rates in [0, fpr_limit]; None without regions or good pixels."""
+        """Average the overlap over false positive rates in [0, fpr_limit]; None without regions or good pixels."""
         if not self.region_count or not self.good.any():
             return None
         hit = np.flatnonzero(self.overlap)[::-1]
         false = _at_or_above(self.good)
-        # The overlap rises within these bins alone: from (fpr before, overlap before) on a straight line.
+        # The overlap rises only within these bins, on a straight line from (fpr before, overlap before).
         fpr = np.column_stack([false[hit] - self.good[hit], false[hit]]).ravel() / false[0]
         rise = self.overlap[hit] / self.region_count
         after = np.cumsum(rise)
@@ -84,14 +90,14 @@ class _RegionHistogram:
 
 @dataclass(frozen=True)
 class PixelCounts:
-    """Pixels at each threshold that adds anomalous pixels, thresholds falling.
+    """Counts of pixels at each threshold that adds anomalous pixels, thresholds in falling order.
 
     Attributes:
-        anomalous: int64 [T], anomalous pixels whose score is in the threshold's bin.
-        good: int64 [T], good pixels whose score is in the threshold's bin.
-        true_positives: int64 [T], anomalous pixels at or above the threshold.
-        false_positives: int64 [T], good pixels at or above the threshold.
-        good_total: Good pixels of all scores.
+        anomalous: Anomalous pixels with a score in the bin of the threshold, int64 [T].
+        good: Good pixels with a score in the bin of the threshold, int64 [T].
+        true_positives: Anomalous pixels at or above the threshold, int64 [T].
+        false_positives: Good pixels at or above the threshold, int64 [T].
+        good_total: Number of all good pixels.
         region_overlap: Normalised area under the per-region overlap; None without regions.
     """
 
@@ -104,17 +110,30 @@ class PixelCounts:
 
     @property
     def anomalous_total(self) -> int:
-        """Anomalous pixels of all scores."""
+        """Number of all anomalous pixels."""
         return int(self.true_positives[-1])
 
     @property
     def anomalous_share(self) -> np.ndarray:
-        """Share of the anomalous pixels in each threshold's bin, float64 [T]: the gain in recall."""
+        """Share of the anomalous pixels in the bin of each threshold, float64 [T]: the gain in recall."""
         return self.anomalous / self.anomalous_total
 
 
 class PixelHistogram(_RegionHistogram):
-    """Good and anomalous pixels per score bin, and the overlap of 8-connected regions."""
+    """Good and anomalous pixels per score bin, and the overlap of 8-connected regions.
+
+    Example:
+        >>> import numpy as np
+        >>> from reb_pipeline.metrics.pixel import PixelHistogram
+        >>> from reb_pipeline.metrics.score_bins import choose_bins
+        >>> mask = np.zeros((8, 8), bool)
+        >>> mask[2:4, 2:4] = True
+        >>> anomaly_map = mask.astype(np.float32)  # a perfect detector
+        >>> histogram = PixelHistogram(choose_bins([anomaly_map]))
+        >>> histogram.update(anomaly_map, mask)
+        >>> {name: float(value) for name, value in histogram.metrics().items()}
+        {'pixel_auroc': 1.0, 'pixel_ap': 1.0, 'pixel_f1_max': 1.0, 'au_pro': 1.0}
+    """
 
     def __init__(self, bins: ScoreBins) -> None:
         super().__init__(bins)
@@ -126,14 +145,14 @@ class PixelHistogram(_RegionHistogram):
         return total
 
     def update(self, anomaly_map: np.ndarray, mask: np.ndarray) -> None:
-        """Count one image.
+        """Count the pixels of one image.
 
         Args:
             anomaly_map: [H, W] float32, higher = more anomalous.
             mask: [H, W] bool, True = anomalous; all False for a good image.
 
         Raises:
-            ValueError: if the shapes differ, the mask is not bool or a score is not finite.
+            ValueError: If the shapes differ, the mask is not bool or a score is not finite.
         """
         _check_mask(mask, anomaly_map)
         bins = self.bins(anomaly_map)
@@ -143,21 +162,21 @@ class PixelHistogram(_RegionHistogram):
         count, components = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
         region = components[mask]
         np.add.at(self.overlap, hit, 1 / np.bincount(region)[region])
-        self.region_count += count - 1  # the background is one of them
+        self.region_count += count - 1  # without the background
 
     def metrics(self, fpr_limit: float = 0.3) -> dict[str, float | None]:
-        """Metrics over all pixels counted.
+        """Compute the metrics over all counted pixels.
 
         Args:
-            fpr_limit: false positive rate, over the good pixels of all images, up to which the
-                per-region overlap is averaged.
+            fpr_limit: False positive rate, over the good pixels of all images, up to which the per-region overlap is
+                averaged.
 
         Returns:
             :data:`PIXEL_METRICS`, each in [0, 1], or None without anomalous or without good pixels.
         """
         if not self.anomalous.any() or not self.good.any():
             return dict.fromkeys(PIXEL_METRICS)
-        hit = np.flatnonzero(self.anomalous)[::-1]  # elsewhere recall stands still
+        hit = np.flatnonzero(self.anomalous)[::-1]  # recall changes only in these bins
         anomalous, false = self.anomalous[hit], _at_or_above(self.good)
         counts = PixelCounts(
             anomalous=anomalous,
@@ -174,16 +193,17 @@ class SaturatedHistogram(_RegionHistogram):
     """Good pixels and saturated overlap of annotated regions per score bin (MVTec LOCO)."""
 
     def update(self, anomaly_map: np.ndarray, regions: list[tuple[np.ndarray, float]]) -> None:
-        """Count one image.
+        """Count the pixels of one image.
 
         Args:
             anomaly_map: [H, W] float32, higher = more anomalous.
-            regions: (mask [H, W] bool, :func:`saturation_area`) of each annotated region, which may
-                overlap another and fall into several parts; a good image has none.
+            regions: (mask [H, W] bool, :func:`saturation_area`) of each annotated region; empty for a good image.
+            Regions may
+                overlap, and a region may have several parts.
 
         Raises:
-            ValueError: if shapes differ, a mask is not bool, a score is not finite, or a saturation
-                area is not positive or exceeds its region.
+            ValueError: If shapes differ, a mask is not bool, a score is not finite, or a saturation area is not
+            positive or exceeds its region.
         """
         bins = self.bins(anomaly_map)
         anomalous = np.zeros(bins.shape, dtype=bool)
@@ -201,21 +221,21 @@ class SaturatedHistogram(_RegionHistogram):
             self._add_region(bins[mask], saturation)
 
     def _add_region(self, bins: np.ndarray, saturation: float) -> None:
-        """Spread weight 1 over the region's highest-scored ``saturation`` pixels.
+        """Spread weight 1 over the ``saturation`` pixels of the region with the highest scores.
 
-        As the threshold falls, pixels join in order of score, so the weight above it is
-        min(overlap / saturation, 1).
+        As the threshold falls, pixels are added in order of score, so the weight above it is min(overlap / saturation,
+        1).
         """
         weights = np.clip(saturation - np.arange(len(bins)), 0, 1) / saturation
         np.add.at(self.overlap, np.sort(bins)[::-1], weights)
         self.region_count += 1
 
     def metrics(self, fpr_limit: float = 0.05) -> dict[str, float | None]:
-        """Saturated metric over all regions counted.
+        """Compute the saturated metrics over all counted regions.
 
         Args:
-            fpr_limit: false positive rate, over the pixels outside every region of all images, up
-                to which the saturated overlap is averaged.
+            fpr_limit: False positive rate, over the pixels outside all regions of all images, up to which the saturated
+                overlap is averaged.
 
         Returns:
             :data:`SATURATED_METRICS`, each in [0, 1]; None without regions or good pixels.
@@ -224,19 +244,19 @@ class SaturatedHistogram(_RegionHistogram):
 
 
 def pixel_auroc(counts: PixelCounts) -> float:
-    """Area under the ROC curve of pixels."""
+    """Compute the area under the ROC curve of pixels."""
     below = counts.good_total - counts.false_positives + counts.good / 2  # ties count half
     return np.sum(counts.anomalous_share * (below / counts.good_total))
 
 
 def pixel_ap(counts: PixelCounts) -> float:
-    """Average precision of pixels: the sum of precision x gain in recall over thresholds."""
+    """Compute the average precision of pixels: the sum of precision x gain in recall over thresholds."""
     precision = counts.true_positives / (counts.true_positives + counts.false_positives)
     return np.sum(counts.anomalous_share * precision)
 
 
 def pixel_f1_max(counts: PixelCounts) -> float:
-    """Best F1 score of pixels of any threshold."""
+    """Compute the highest F1 score of pixels over all thresholds."""
     predicted = counts.true_positives + counts.false_positives
     return (2 * counts.true_positives / (predicted + counts.anomalous_total)).max()
 
@@ -248,7 +268,7 @@ PIXEL_METRICS = {
     # Bergmann et al., CVPR 2020, "Uninformed Students".
     "au_pro": Metric("AU-PRO", attrgetter("region_overlap"), headline=True),
 }
-# Of a SaturatedHistogram and the limit of the false positive rate.
+# Functions of a SaturatedHistogram and the limit of the false positive rate.
 SATURATED_METRICS = {
     # Normalised area under the mean saturated per-region overlap min(|P ∩ A| / s, 1) of prediction P,
     # region A and saturation area s (Bergmann et al., IJCV 2022, "Beyond Dents and Scratches").
@@ -259,7 +279,7 @@ SATURATED_METRICS = {
 
 
 def _at_or_above(counts: np.ndarray) -> np.ndarray:
-    """The sum of the counts from each bin on."""
+    """Sum the counts from each bin upwards."""
     return np.cumsum(counts[::-1])[::-1]
 
 

@@ -10,7 +10,7 @@ METRICS: dict[str, Metric] = {**IMAGE_METRICS, **PIXEL_METRICS, **SATURATED_METR
 HEADLINES = [name for name, metric in METRICS.items() if metric.headline]
 
 STRUCTURAL, LOGICAL = "structural_anomalies", "logical_anomalies"  # the defect types of MVTec LOCO
-# Image AUROCs of MVTec LOCO -> the part of the report that has each.
+# Image AUROCs of MVTec LOCO -> path of each in the report.
 LOCO_METRICS = {
     "image_auroc_structural": ("per_defect_type", STRUCTURAL),
     "image_auroc_logical": ("per_defect_type", LOGICAL),
@@ -19,16 +19,21 @@ LOCO_METRICS = {
 
 
 def measured_metrics(report: dict[str, Any]) -> dict[str, float]:
-    """Metrics over all defects that a report has a value of, in the order of :data:`METRICS`.
+    """List the metrics over all defects that a report has, in the order of :data:`METRICS`.
 
     Args:
-        report: See :func:`reb_pipeline.metrics.report.evaluate`.
+        report: Report of :func:`reb_pipeline.metrics.report.evaluate`.
+
+    Example:
+        >>> from reb_pipeline.metrics.registry import measured_metrics
+        >>> measured_metrics({"image_ap": 0.9, "image_auroc": 0.8, "pixel_auroc": None})
+        {'image_auroc': 0.8, 'image_ap': 0.9}
     """
     return {name: report[name] for name in METRICS if report.get(name) is not None}
 
 
 def loco_metrics(report: dict[str, Any]) -> dict[str, float | None]:
-    """Image AUROCs of MVTec LOCO; empty for the report of another data set."""
+    """List the image AUROCs of MVTec LOCO in a report; empty for other data sets."""
     if "structural_logical_mean" not in report:
         return {}
     found = {}

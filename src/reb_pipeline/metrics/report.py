@@ -1,4 +1,4 @@
-"""All metrics of one category: over all test images and per defect type."""
+"""Metrics of one category: over all test images and per defect type."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from reb_pipeline.core.progress import progress
+from reb_pipeline.core.text_lists import EMPTY, from_text
 from reb_pipeline.metrics.image import image_metrics
 from reb_pipeline.metrics.pixel import PixelHistogram, SaturatedHistogram, saturation_area
 from reb_pipeline.metrics.registry import LOGICAL, STRUCTURAL
@@ -20,17 +21,17 @@ class Maps(Protocol):
     """Anomaly maps by image id, see :class:`reb_pipeline.scoring.anomaly_maps.AnomalyMaps`."""
 
     def __getitem__(self, image_id: str) -> np.ndarray:
-        """The map of one image, float32 [size, size]."""
+        """Get the map of one image, float32 [size, size]."""
 
     def at(self, image_id: str, shape: tuple[int, int]) -> np.ndarray:
-        """The map of one image at another resolution, float32 [height, width]."""
+        """Get the map of one image at another resolution, float32 [height, width]."""
 
     def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
-        """(id, map) of every image."""
+        """Yield (id, map) of every image."""
 
 
 class Masks(Protocol):
-    """Opener of masks, see :class:`reb_pipeline.images.collection.ImageCollection`."""
+    """Interface for opening masks, see :class:`reb_pipeline.images.collection.ImageCollection`."""
 
     category: str
 
@@ -39,10 +40,10 @@ class Masks(Protocol):
         """True if every mask file is one annotated region with a saturation threshold."""
 
     def open_mask(self, mask_paths: Sequence[str]) -> np.ndarray:
-        """Unite the masks of one image, bool [height, width]."""
+        """Open the union of the masks of one image, bool [height, width]."""
 
     def open_regions(self, mask_paths: Sequence[str]) -> list[tuple[np.ndarray, float, bool]]:
-        """(mask, saturation_threshold, relative_saturation) of each region."""
+        """Open (mask, saturation_threshold, relative_saturation) of each region."""
 
 
 def evaluate(
@@ -54,24 +55,48 @@ def evaluate(
     spro_fpr_limit: float,
     description: str | None,
 ) -> dict[str, Any]:
-    """Measure image and pixel metrics; a defect type is measured against all good images.
+    """Compute image and pixel metrics, over all defects and per defect type against all good images.
 
-    Pixel AUROC, AP, F1max and AU-PRO are measured at the maps' resolution with masks resized as in the reference
-    code; sPRO at the resolution of the masks, as its saturation areas ask for.
+    Pixel AUROC, AP, F1max and AU-PRO are computed at the resolution of the maps, with masks resized as in the reference
+    code. sPRO is computed at the resolution of the masks, since saturation areas refer to it.
 
     Args:
-        scores: One row a test image: id, label, defect_type, mask_paths, width, height, image_score.
+        scores: One row a test image: id, label, defect_type, mask_paths (JSON text), width, height, image_score.
         maps: Anomaly maps of the same images.
         masks: Opener of the masks.
-        pro_fpr_limit: False positive rate that AU-PRO is integrated to.
-        spro_fpr_limit: False positive rate that AU-sPRO is integrated to.
-        description: Label of the progress bar; no bar without it.
+        pro_fpr_limit: Upper limit of the false positive rate in AU-PRO.
+        spro_fpr_limit: Upper limit of the false positive rate in AU-sPRO.
+        description: Label of the progress bar; None shows no bar.
 
     Returns:
-        A JSON-able dictionary; metrics in [0, 1], None where they cannot be measured.
+        JSON values; metrics in [0, 1], None if they cannot be computed.
+
+    Example:
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from reb_pipeline.metrics.report import evaluate
+        >>> from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
+        >>> mask = np.zeros((32, 32), bool)
+        >>> mask[8:16, 8:16] = True
+        >>> class Masks:
+        ...     category, has_regions = "screw", False
+        ...     def open_mask(self, mask_paths):
+        ...         return mask
+        >>> patch_scores = np.zeros((2, 4, 4), np.float32)
+        >>> patch_scores[1, 1, 1] = 1
+        >>> maps = AnomalyMaps(patch_scores, ["a", "b"], size=32, sigma=4)
+        >>> scores = pd.DataFrame({
+        ...     "id": ["a", "b"], "label": [0, 1], "defect_type": ["good", "scratch"],
+        ...     "mask_paths": ["[]", '["b.png"]'], "width": 32, "height": 32, "image_score": [0.0, 1.0],
+        ... })
+        >>> report = evaluate(
+        ...     scores, maps, Masks(), pro_fpr_limit=0.3, spro_fpr_limit=0.05, description=None
+        ... )
+        >>> report["image_auroc"], report["pixel_auroc"] > 0.99
+        (1.0, True)
     """
     good = scores["label"] == 0
-    has_masks = bool((scores["mask_paths"].str.len() > 0).any())
+    has_masks = bool((scores["mask_paths"] != EMPTY).any())
     pixels = (
         _PixelMetrics(scores, maps, masks, pro_fpr_limit, spro_fpr_limit, description)
         if has_masks
@@ -104,7 +129,7 @@ def evaluate(
 
 
 class _PixelMetrics:
-    """Histograms of pixel scores: one of the good images, and one a defect type to add to it."""
+    """Histograms of pixel scores: one of the good images, and one per defect type that is added to it."""
 
     def __init__(
         self,
@@ -124,16 +149,16 @@ class _PixelMetrics:
         )
         row: Any
         for row in progress(scores.itertuples(), description, total=len(scores)):
-            if row.label == 1 and not len(row.mask_paths):
+            if row.label == 1 and row.mask_paths == EMPTY:
                 continue  # where its defect lies is not known
             kind = row.defect_type if row.label == 1 else ""
             anomaly_map = maps[row.id]
             mask = np.zeros((row.height, row.width), bool)
             if row.label == 1:
-                mask = masks.open_mask(list(row.mask_paths))
+                mask = masks.open_mask(from_text(row.mask_paths))
             self._by_kind[kind].update(anomaly_map, resize_mask(mask, anomaly_map.shape))
             if self._regions is not None:
-                regions = masks.open_regions(list(row.mask_paths)) if row.label == 1 else []
+                regions = masks.open_regions(from_text(row.mask_paths)) if row.label == 1 else []
                 areas = [
                     (region, saturation_area(float(region.sum()), threshold, relative))
                     for region, threshold, relative in regions
@@ -142,7 +167,7 @@ class _PixelMetrics:
                 self._regions[kind].update(maps.at(row.id, (row.height, row.width)), areas)
 
     def metrics(self, kinds: list[str]) -> dict[str, float | None]:
-        """Metrics of these defect types together, against all good images."""
+        """Compute the metrics of given defect types together, against all good images."""
         pro_limit, spro_limit = self._limits
         histogram = self._by_kind[""]
         for kind in kinds:
@@ -157,16 +182,24 @@ class _PixelMetrics:
 
 
 def resize_mask(mask: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Resize a mask as the reference code: bicubic, then every pixel above zero is anomalous.
+    """Resize a mask as the reference code does: bicubic interpolation, then every pixel above 0 is anomalous.
 
-    Unlike nearest-neighbour sampling this never loses a defect of a few pixels.
+    Unlike nearest-neighbour sampling, this never loses a defect of a few pixels.
 
     Args:
         mask: bool [h, w].
-        shape: Height and width wanted.
+        shape: New height and width.
 
     Returns:
         bool [height, width].
+
+    Example:
+        >>> import numpy as np
+        >>> from reb_pipeline.metrics.report import resize_mask
+        >>> mask = np.zeros((64, 64), bool)
+        >>> mask[10, 10] = True
+        >>> bool(resize_mask(mask, (16, 16)).any())
+        True
     """
     height, width = shape
     image = Image.fromarray(mask.astype(np.uint8) * 255)

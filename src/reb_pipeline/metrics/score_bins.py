@@ -1,7 +1,8 @@
-"""Bins for the scores of anomaly maps: a bounded number, whatever the scores' distribution.
+"""Bins for the scores of anomaly maps: a bounded number for any distribution of scores.
 
-All but the highest scores are neither sorted nor searched: the bits of a float32, read as an integer,
-keep the order of the floats, so a score's bin is two table look-ups and a shift.
+Scores, except the highest ones, are neither sorted nor searched. The bits of a float32, read as an integer, keep the
+order of positive floats; negative ones are mapped below them. So the bin of a score takes two table look-ups and a
+shift.
 """
 
 from collections.abc import Iterable
@@ -9,21 +10,23 @@ from collections.abc import Iterable
 import numpy as np
 
 _SIGN = np.int32(-(2**31))
-_LOW_BITS = 16  # of a code; the others number its cell
-_CELLS = 2**16
-_BINS = 2**16  # aimed at for the body
-_HIGHEST = 2**15  # scores of their own bin: among few anomalous pixels a single one moves F1
+_LOW_BITS = 16  # low bits of a code; the high bits are the number of its block
+_BLOCKS = 2**16
+_BINS = 2**16  # approximate number of bins without those of the highest scores
+_HIGHEST = (
+    2**15
+)  # number of scores with a bin each: with few anomalous pixels, one pixel changes F1
 
 
 class ScoreBins:
-    """Bins that keep the order of scores: each cell of 2**16 float32 codes in 2**n equal parts.
+    """Bins that keep the order of scores: each block of 2**16 float32 codes is divided into 2**n equal parts.
 
-    Above them the highest scores have a bin each. Any finite score has a bin, so that maps can be
-    counted that the bins were not chosen for.
+    Above them, each of the highest scores has its own bin. Every finite score has a bin, so maps that were not used to
+    choose the bins can be counted too.
 
     Args:
-        low_bits: n of each cell, from the lowest scores up, uint32 [65536], each in 0..16.
-        highest: codes of the highest scores, uint32 [any number but 0], ascending, unique.
+        low_bits: n of each block, from the lowest scores up, uint32 [65536], each in 0..16.
+        highest: Codes of the highest scores, uint32 [any number but 0], ascending, unique.
     """
 
     def __init__(self, low_bits: np.ndarray, highest: np.ndarray) -> None:
@@ -33,15 +36,15 @@ class ScoreBins:
         ends = np.concatenate([[0], np.cumsum(1 << low_bits.astype(np.int64))])
         self._body = int(ends[-1])
         self.count = self._body + len(highest)
-        # Added to a code without its dropped bits it gives the bin, modulo 2**32 as uint32 adds.
-        offset = ends[:-1] - (np.arange(_CELLS) << _LOW_BITS >> self._dropped)
+        # The bin is this offset plus the code without its dropped bits, modulo 2**32.
+        offset = ends[:-1] - (np.arange(_BLOCKS) << _LOW_BITS >> self._dropped)
         self._offset = offset.astype(np.uint32)
 
     def __call__(self, anomaly_map: np.ndarray) -> np.ndarray:
-        """The bin of every score, int64 [H, W]; ValueError if a score is not finite."""
+        """Find the bin of every score, int64 [H, W]; ValueError if a score is not finite."""
         codes = _codes(anomaly_map)
-        cells = _cells(codes)
-        bins = (self._offset.take(cells) + (codes >> self._dropped.take(cells))).astype(np.intp)
+        blocks = _blocks(codes)
+        bins = (self._offset.take(blocks) + (codes >> self._dropped.take(blocks))).astype(np.intp)
         high = codes >= self.highest[0]
         bins[high] = self._body - 1 + np.searchsorted(self.highest, codes[high], side="right")
         return bins
@@ -57,27 +60,35 @@ class ScoreBins:
 
 
 def choose_bins(maps: Iterable[np.ndarray]) -> ScoreBins:
-    """Bins that tell scores apart whatever their distribution.
+    """Choose bins that separate scores of any distribution.
 
-    Equal-width bins would lose a heavy-tailed score's body. Here a cell gets bins in proportion to
-    the square root of its scores' ranks, so that they are finest at high scores, where average
-    precision is decided. Within a cell, under 1 % of a score wide, bins are evenly spaced. The
-    highest 2**15 scores are told apart exactly.
+    Equal-width bins would put most scores of a heavy-tailed distribution into few bins. Here the number of bins of a
+    block grows with the square root of the ranks of its scores. So bins are finest at high scores, which decide average
+    precision. Scores in a block differ by less than 1 %, and its bins are evenly spaced. The highest 2**15 scores get
+    separate bins.
 
     Args:
-        maps: anomaly maps, each [H, W] float32; read once, never held together.
+        maps: Anomaly maps, each [H, W] float32; read once, one at a time.
 
     Returns:
         At most 2**17 + 2**16 + 2**15 bins.
 
     Raises:
-        ValueError: if there are no maps, or a score is not finite.
+        ValueError: If there are no maps, or a score is not finite.
+
+    Example:
+        >>> import numpy as np
+        >>> from reb_pipeline.metrics.score_bins import choose_bins
+        >>> anomaly_map = np.array([[0.1, 0.2], [5.0, -1.0]], np.float32)
+        >>> bins = choose_bins([anomaly_map])
+        >>> bool(bins(anomaly_map).ravel().argsort().tolist() == anomaly_map.ravel().argsort().tolist())
+        True
     """
-    counts = np.zeros(_CELLS, np.int64)
+    counts = np.zeros(_BLOCKS, np.int64)
     highest, floor = np.empty(0, np.uint32), 0
     for anomaly_map in maps:
         codes = _codes(anomaly_map).ravel()
-        np.add.at(counts, _cells(codes), 1)
+        np.add.at(counts, _blocks(codes), 1)
         highest = np.concatenate([highest, codes[codes > floor]])
         if len(highest) > 4 * _HIGHEST:
             highest = _largest(highest)
@@ -96,8 +107,8 @@ def _largest(codes: np.ndarray) -> np.ndarray:
 
 
 def _codes(anomaly_map: np.ndarray) -> np.ndarray:
-    """Integers in the order of the scores, uint32 [H, W]; ValueError if a score is not finite."""
-    scores = np.add(anomaly_map, 0, dtype=np.float32)  # so that -0.0 becomes 0.0
+    """Convert scores to integers of the same order, uint32 [H, W]; ValueError if a score is not finite."""
+    scores = np.add(anomaly_map, 0, dtype=np.float32)  # turns -0.0 into 0.0
     finite = np.isfinite(scores)
     if not finite.all():
         raise ValueError(
@@ -105,9 +116,9 @@ def _codes(anomaly_map: np.ndarray) -> np.ndarray:
             "finite: check the features and the memory bank they came from."
         )
     bits = scores.view(np.int32)
-    # Positive numbers go above the negative ones, whose magnitudes count backwards.
+    # Positive numbers go above the negative ones, whose order is reversed.
     return (bits ^ (bits >> 31 | _SIGN)).view(np.uint32)
 
 
-def _cells(codes: np.ndarray) -> np.ndarray:
+def _blocks(codes: np.ndarray) -> np.ndarray:
     return (codes >> _LOW_BITS).astype(np.intp)

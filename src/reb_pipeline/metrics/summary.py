@@ -1,4 +1,4 @@
-"""Table of metrics over categories."""
+"""Table of the metrics of several categories."""
 
 from typing import Any
 
@@ -8,15 +8,15 @@ from reb_pipeline.metrics.registry import LOCO_METRICS, METRICS, loco_metrics, m
 
 
 def summary_table(reports: list[dict[str, Any]], textures: list[str]) -> pd.DataFrame:
-    """Gather reports of :func:`reb_pipeline.metrics.report.evaluate`.
+    """Build a table from reports of :func:`reb_pipeline.metrics.report.evaluate`.
 
     Args:
-        reports: One a category.
+        reports: One report per category.
         textures: Names of the categories that are textures; the others are objects.
 
     Returns:
-        One row a category, then unweighted means: over textures and over objects where there are both, and over all.
-        Columns: category, good_images, anomalous_images, the metrics that any category has, note.
+        One row per category, followed by unweighted means: over textures and over objects if there are both, and over
+        all. Columns: category, good_images, anomalous_images, the metrics that at least one category has, note.
     """
     table = pd.DataFrame([_row(report) for report in reports])
     metrics = [
@@ -52,10 +52,23 @@ def _mean_row(name: str, group: pd.DataFrame, metrics: list[str]) -> dict[str, A
 
 
 def render_table(table: pd.DataFrame) -> str:
-    """Render the table as text, metrics in percent.
+    """Format the table as text, metrics in percent.
 
     Args:
-        table: See :func:`summary_table`.
+        table: Table of :func:`summary_table`.
+
+    Example:
+        >>> from reb_pipeline.metrics.summary import render_table, summary_table
+        >>> report = {"good_images": 20, "anomalous_images": 80, "has_masks": True}
+        >>> reports = [
+        ...     {"category": "screw", **report, "image_auroc": 0.98},
+        ...     {"category": "wood", **report, "image_auroc": 0.99},
+        ... ]
+        >>> print(render_table(summary_table(reports, textures=[])))
+        category  good_images  anomalous_images image_auroc
+           screw           20                80       98.00
+            wood           20                80       99.00
+            mean           40               160       98.50
     """
     shown = table.drop(columns="note") if (table["note"] == "").all() else table
     numbers = shown.select_dtypes("float").columns

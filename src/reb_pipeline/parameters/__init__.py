@@ -1,4 +1,4 @@
-"""Typed parameters: sections of the YAML, their copy for each category, and Kedro's loader for them."""
+"""Typed parameters: sections of the YAML, their copies for each category, and Kedro's loader for them."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""The settings that a study compares: one configuration is one way of doing everything."""
+"""Configurations that a study compares; one configuration sets every step from the backbone to the image score."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from reb_pipeline.core.errors import check_known
 
 IMAGENET = "imagenet"  # the representation without fine-tuning
 AUTO = "auto"
-# Detectors that see no features; the keys of reb_pipeline.reconstruction.pixel_networks.PIXEL_MODELS.
+# Detectors that read pixels, not features; the keys of reb_pipeline.reconstruction.pixel_networks.PIXEL_MODELS.
 PIXEL_DETECTORS = ("autoencoder", "variational_autoencoder", "skip_autoencoder")
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """One way of doing everything, from the backbone to the image score.
+    """Settings of all steps, from the backbone to the image score.
 
     Attributes:
         backbone: See :func:`reb_pipeline.features.backbones.backbone_spec`.
@@ -26,9 +26,9 @@ class Configuration:
         detector: A key of :data:`reb_pipeline.scoring.patch_scores.SCORERS` or
             :data:`reb_pipeline.detectors.registry.DETECTORS`.
         distance: A key of :data:`reb_pipeline.memory_bank.distances.DISTANCES`.
-        coreset_ratio: Share of the bank that is searched.
-        shots: Good images to learn from; all of them if None.
-        seed: Of the draw of the shots, the coreset and all trainings.
+        coreset_ratio: Share of the memory bank's rows in the coreset.
+        shots: Number of good images to learn from; None for all.
+        seed: Seed of the shots, the coreset and all trainings.
         n_neighbors: K.
         alpha: Weight of the local density, or ``"auto"``.
         form: A key of :data:`reb_pipeline.scoring.ldknn.SCORE_FORMS`.
@@ -36,6 +36,12 @@ class Configuration:
         feature_loss: A key of :data:`reb_pipeline.reconstruction.feature_losses.FEATURE_LOSSES`.
         fusion: A key of :data:`reb_pipeline.reconstruction.fusion.FUSIONS`.
         pixel_loss: A key of :data:`reb_pipeline.reconstruction.pixel_losses.PIXEL_LOSSES`.
+
+    Example:
+        >>> defaults = dict.fromkeys(CONFIGURATION_FIELDS)
+        >>> configuration = Configuration(**{**defaults, "detector": "ldknn", "n_neighbors": 5})
+        >>> configuration.settings()["n_neighbors"]
+        5
     """
 
     backbone: str
@@ -55,7 +61,7 @@ class Configuration:
     pixel_loss: str
 
     def settings(self) -> dict[str, Any]:
-        """All of it as JSON values."""
+        """Convert the configuration to JSON values by field."""
         return asdict(self)
 
 
@@ -65,17 +71,23 @@ CONFIGURATION_FIELDS = [field.name for field in fields(Configuration)]
 def expand(
     grids: Iterable[Mapping[str, Sequence[Any]]], defaults: Mapping[str, Any]
 ) -> list[Configuration]:
-    """List the configurations of grids: all combinations of the values of each, none of them twice.
+    """List the configurations of grids: all combinations of each grid's values, without duplicates.
 
     Args:
-        grids: Name of a field -> values to compare; a field that a grid leaves out has its default.
+        grids: Name of a field -> values to compare, for each grid; other fields have their default.
         defaults: Value of every field of :class:`Configuration`.
 
     Returns:
-        The configurations in the order of the grids, the last field of a grid changing fastest.
+        The configurations in the order of the grids; the last field of a grid changes fastest.
 
     Raises:
-        InputError: If a grid names no field of a configuration.
+        InputError: If a name in a grid is no field of a configuration.
+
+    Example:
+        >>> defaults = {**dict.fromkeys(CONFIGURATION_FIELDS), "detector": "ldknn"}
+        >>> found = expand([{"n_neighbors": [1, 5], "alpha": [0.0, 1.0]}], defaults)
+        >>> [(one.detector, one.n_neighbors, one.alpha) for one in found]
+        [('ldknn', 1, 0.0), ('ldknn', 1, 1.0), ('ldknn', 5, 0.0), ('ldknn', 5, 1.0)]
     """
     configurations: dict[Configuration, None] = {}
     for grid in grids:

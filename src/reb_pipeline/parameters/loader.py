@@ -1,4 +1,4 @@
-"""The environment's YAML decides which categories there are and what their parameters are."""
+"""Kedro's loader of the configuration, with the categories and their parameters from the environment's YAML."""
 
 import os
 import re
@@ -16,28 +16,28 @@ CONF_SOURCE = "conf"
 LOADER_ARGS: dict[str, Any] = {
     "base_env": "base",
     "default_run_env": "local",
-    "merge_strategy": {"parameters": "soft"},  # an environment names only what differs from base
+    "merge_strategy": {"parameters": "soft"},  # an environment lists only differences from base
 }
-CATEGORY = re.compile(r"[\w-]+")  # a dot would be a namespace within a namespace
+CATEGORY = re.compile(r"[\w-]+")  # a dot would begin a nested namespace
 _active: "ProjectConfigLoader | None" = None
 
 
 class ProjectConfigLoader(OmegaConfigLoader):
-    """Kedro's loader, which also hands its categories to the pipelines and expands parameters per category.
+    """Loader of Kedro that also gives the categories to the pipelines and expands parameters per category.
 
-    Kedro makes the loader of the chosen environment before it asks for the pipelines, which is why
-    :func:`categories` can answer from it.
+    Kedro creates the loader of the chosen environment before it requests the pipelines. So :func:`categories` can use
+    the latest loader.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        global _active  # noqa: PLW0603  (Kedro hands the registry no loader)
+        global _active  # noqa: PLW0603  (Kedro passes no loader to the registry)
         _check_environment(*args, **kwargs)
         super().__init__(*args, **kwargs)
         _active = self
 
     @property
     def categories(self) -> list[str]:
-        """The categories of the environment, ``categories`` in its ``globals.yml``."""
+        """Categories of the environment, ``categories`` in its ``globals.yml``."""
         names = self["globals"].get("categories")
         if not names or not all(
             isinstance(name, str) and CATEGORY.fullmatch(name) for name in names
@@ -58,7 +58,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
         return list(names)
 
     def __getitem__(self, key: str) -> Any:
-        """Kedro's answer; ``parameters`` checked and expanded per category, ``catalog`` checked for former paths."""
+        """Load a configuration; ``parameters`` are expanded per category, ``catalog`` is checked for former paths."""
         config = super().__getitem__(key)
         if key == "catalog":
             _check_paths(config)
@@ -66,9 +66,9 @@ class ProjectConfigLoader(OmegaConfigLoader):
 
 
 def categories() -> list[str]:
-    """Names of the categories of the environment in use.
+    """List the categories of the environment in use.
 
-    That is the environment of the session being started; without a session (``kedro registry list``) the one of
+    This is the environment of the session that is starting. Without a session (``kedro registry list``) it is that of
     ``KEDRO_ENV``, or base.
     """
     loader = _active
@@ -81,10 +81,10 @@ def categories() -> list[str]:
 
 
 def _check_paths(catalog: Any, entry: str = "") -> None:
-    """Check that no entry of the catalog names a class by a former path, before Kedro imports any.
+    """Check before any import that no entry of the catalog names a class by a former path.
 
     Raises:
-        InputError: If one does.
+        InputError: For the first entry with a former path.
     """
     for name, value in catalog.items():
         if isinstance(value, dict):

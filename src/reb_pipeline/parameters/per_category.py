@@ -50,22 +50,22 @@ SHARED_SECTIONS: dict[str, type[Settings]] = {
     "studies": StudiesParams,
     "selection": SelectionParams,
 }
-FREE_NAMES = ("seed", "data_root", "output_root")  # read by the YAML itself
+FREE_NAMES = ("seed", "data_root", "output_root")  # used within the YAML
 
 
 def expand_parameters(raw: dict[str, Any], categories: Iterable[str]) -> dict[str, Any]:
     """Check all parameters and give each category its own copy of each section.
 
     Args:
-        raw: The merged YAML and ``--params``.
+        raw: Parameters merged from the YAML and ``--params``.
         categories: The categories of the environment.
 
     Returns:
-        ``{category: {section: {name: value}}}`` for the sections of a category, its name as ``category`` beside them;
-        the others as they are.
+        ``{category: {section: {name: value}}}`` for the sections of a category, with its name as ``category``; other
+        sections unchanged.
 
     Raises:
-        InputError: In one sentence, for the first section, name, value or category that cannot be used.
+        InputError: For the first section, name, value or category that cannot be used, in one sentence.
     """
     categories = list(categories)
     check_known(raw, [*CATEGORY_SECTIONS, *SHARED_SECTIONS, *FREE_NAMES], "Parameter section")
@@ -95,7 +95,7 @@ def _mapping(value: Any, name: str) -> dict[str, Any]:
 
 def _validate(model: type[Settings], values: dict[str, Any], section: str) -> None:
     check_known(values, [*model.model_fields, PER_CATEGORY], f"Parameter of section {section}")
-    for name in model.model_fields:  # defaults are for notebooks: values of a run are in the YAML
+    for name in model.model_fields:  # a run uses no defaults: the YAML has all values
         if name not in values:
             msg = f"Parameter {section}.{name} cannot be used: Field required."
             raise InputError(msg)

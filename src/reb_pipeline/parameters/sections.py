@@ -1,7 +1,7 @@
-"""Typed parameters: one model a section of ``conf/*/parameters.yml``.
+"""Typed parameters: one model for each section of ``conf/*/parameters*.yml``.
 
-A category's own copy of a section reaches the nodes as ``params:<category>.<section>``: its defaults with the
-category's own values, given under ``per_category``, on top; see :mod:`reb_pipeline.parameters.per_category`.
+Nodes receive a category's copy of a section as ``params:<category>.<section>``. In the copy, values given for the
+category under ``per_category`` replace the defaults; see :mod:`reb_pipeline.parameters.per_category`.
 """
 
 from typing import Any, Literal
@@ -15,18 +15,18 @@ from reb_pipeline.core.settings import Settings
 class IngestionParams(Settings):
     """Settings of the table of samples."""
 
-    max_unreadable_share: float = Field(ge=0, le=1)  # more unreadable images than this stop the run
+    max_unreadable_share: float = Field(ge=0, le=1)  # a larger share stops the run
 
 
 class CalibrationParams(Settings):
-    """Settings of the thresholds: the good images they are taken from, and the false-alarm rate."""
+    """Settings of the thresholds: the false-alarm rate, and the good images for calibration."""
 
     false_alarm_rate: float = Field(gt=0, lt=1)  # share of good parts that may be flagged
-    folder: str | None  # of good images that the bank has not seen; null takes the held-out ones
+    folder: str | None  # good images that are not in the bank; null for the held-out ones
 
 
 class EvaluationParams(Settings):
-    """Settings of metrics and figures of test images."""
+    """Settings of the metrics and figures of test images."""
 
     pro_fpr_limit: float = Field(gt=0, le=1)
     spro_fpr_limit: float = Field(gt=0, le=1)
@@ -34,10 +34,10 @@ class EvaluationParams(Settings):
 
 
 class BankUpdateParams(Settings):
-    """Good images that a memory bank gains and loses."""
+    """Good images to add to a memory bank and to remove from it."""
 
     add: str | None  # folder of good images
-    forget: list[str]  # ids of good training images, or patterns of them
+    forget: list[str]  # ids of good training images, or patterns of ids
 
     @field_validator("forget", mode="before")
     @classmethod
@@ -46,23 +46,23 @@ class BankUpdateParams(Settings):
 
 
 class DriftParams(Settings):
-    """Parts that are compared with the calibration."""
+    """Number of inspected parts to compare with the calibration."""
 
-    last: int = Field(ge=1)  # parts
-    window: int = Field(ge=1)  # parts of each piece that the figure describes
+    last: int = Field(ge=1)  # number of latest parts
+    window: int = Field(ge=1)  # number of parts per point of the figure
 
 
 class InspectionParams(Settings):
-    """New images to inspect, and the engine."""
+    """New images to inspect, and the engine to use."""
 
     input: str | None
     engine: Literal["onnxruntime", "openvino"]
 
     def folder(self, category: str) -> str:
-        """The folder of images.
+        """Return the folder of images.
 
         Raises:
-            InputError: If none is given.
+            InputError: If no folder is given.
         """
         if self.input is None:
             msg = (
@@ -81,13 +81,13 @@ class SummaryParams(Settings):
 
 
 class ComputeParams(Settings):
-    """Device and memory that the work is done with."""
+    """Device and memory for computations."""
 
     device: str = Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     memory_gib: float = Field(gt=0)
 
     def processor(self) -> str:
-        """The device that ``auto`` stands for; see :func:`reb_pipeline.core.device.torch_device`."""
+        """Resolve ``auto`` to a device; see :func:`reb_pipeline.core.device.torch_device`."""
         from reb_pipeline.core.device import torch_device
 
         return str(torch_device(self.device))

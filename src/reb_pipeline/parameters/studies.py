@@ -1,4 +1,4 @@
-"""Typed parameters of what is compared: studies, and candidates of the choice without labels."""
+"""Typed parameters of comparisons: studies, and candidates of the choice without labels."""
 
 from collections.abc import Iterable
 from typing import Any, Literal
@@ -15,12 +15,12 @@ from reb_pipeline.parameters.configurations import (
 from reb_pipeline.scoring.patch_scores import SCORERS
 
 Grid = dict[str, list[Any]]
-# Detectors that a run can use, so that a choice of one can be carried out; studies compare others too.
+# Detectors that pipelines can run, so that a chosen one can be used; studies compare further detectors.
 RUN_BY_PIPELINES = (*SCORERS, "feature_reconstruction", *PIXEL_DETECTORS, "hybrid")
 
 
 class StudyParams(Settings):
-    """Configurations that a study compares, and how it measures them."""
+    """Configurations that a study compares, and the settings of its measurements."""
 
     grids: list[Grid]
     reference: dict[str, Any]
@@ -64,7 +64,7 @@ class SelectionParams(Settings):
 
 
 class StudiesParams(Settings):
-    """Comparisons: the tables and figures of the paper, on any data set."""
+    """Settings of all studies: the tables and figures of the paper, on any data set."""
 
     benchmark: str
     representation_defects: dict[str, dict[str, Any]]

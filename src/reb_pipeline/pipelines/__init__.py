@@ -1,1 +1,1 @@
-"""One package a pipeline: its DAG (``pipeline.py``), its thin functions (``nodes.py``) and a README."""
+"""Pipelines of the project: each package has its DAG (``pipeline.py``), its thin nodes (``nodes.py``) and a README."""

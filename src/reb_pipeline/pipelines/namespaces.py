@@ -1,4 +1,4 @@
-"""One copy of a pipeline for every category of the environment."""
+"""Copies of a pipeline for every category of the environment."""
 
 from collections.abc import Iterable
 
@@ -9,32 +9,32 @@ from reb_pipeline.parameters.per_category import SHARED_SECTIONS
 
 CATEGORY = "params:category"  # its name
 COMPUTE = "params:compute"
-ALL_PARAMETERS = "parameters"  # of all categories, under one name in every namespace
-GPU = "gpu"  # tag of nodes that are faster on one
-# Tag of nodes that make something of UnavailableImages.
+ALL_PARAMETERS = "parameters"  # parameters of all categories, with the same name in every namespace
+GPU = "gpu"  # tag of nodes that are faster on a GPU
+# Tag of nodes that accept UnavailableImages.
 TOLERATES_MISSING_DATA = "tolerates_missing_data"
 
 
-def per_category(box: str, template: Pipeline, outputs: Iterable[str] = ()) -> Pipeline:
+def per_category(name: str, template: Pipeline, outputs: Iterable[str] = ()) -> Pipeline:
     """Copy ``template`` into the namespace of each category, as one box of it in Kedro-Viz.
 
     Names of datasets and parameters start with the category, ``screw.samples`` and ``params:screw.scoring``; sections
     of the parameters that belong to all categories keep their names.
 
     Args:
-        box: Namespace within that of the category, the name of the pipeline: the node ``calibrate`` becomes
+        name: Name of the pipeline, a namespace within that of the category: the node ``calibrate`` becomes
             ``screw.calibration.calibrate``.
         template: Nodes that speak of ``samples``, ``memory_bank``, ``params:scoring``, ….
         outputs: Datasets that other categories are compared with: ``metrics`` becomes ``metrics_screw``.
     """
-    boxed = Pipeline(template, namespace=box, prefix_datasets_with_namespace=False)
+    boxed = Pipeline(template, namespace=name, prefix_datasets_with_namespace=False)
     return Pipeline(
         [
             Pipeline(
                 boxed,
                 namespace=category,
                 parameters=set(filter(_is_shared, template.inputs())),
-                outputs={name: f"{name}_{category}" for name in outputs},
+                outputs={output: f"{output}_{category}" for output in outputs},
             )
             for category in categories()
         ]

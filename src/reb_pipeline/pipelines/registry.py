@@ -10,7 +10,7 @@ from reb_pipeline import pipelines
 from reb_pipeline.parameters.loader import categories
 
 DEFAULT, DEFAULT_PIPELINE = "__default__", "full"
-STUDY = "studies_"  # before the name of a study
+STUDY = "studies_"  # prefix of the pipelines of studies
 
 
 def pipeline_names() -> list[str]:
@@ -26,7 +26,7 @@ def _packages() -> list[str]:
 
 
 class Registry(Mapping[str, Pipeline]):
-    """All pipelines; each is imported and made when it is asked for, so that one of them is there at once."""
+    """All pipelines by name; each is imported and created on access, so that single pipelines start quickly."""
 
     def __init__(self) -> None:
         self._made: dict[str, Pipeline] = {}

@@ -1,1 +1,1 @@
-"""What the project adds to Kedro: session, hooks and runners."""
+"""Extensions of Kedro by the project: session, hooks and runners."""

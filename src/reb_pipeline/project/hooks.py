@@ -1,4 +1,4 @@
-"""Hooks around a run: checks before it, a manifest and a summary after it."""
+"""Hooks of a run: checks before it, a manifest and a summary after it."""
 
 import hashlib
 import logging
@@ -26,14 +26,14 @@ logger = logging.getLogger(__name__)
 
 MANIFEST = "run_manifest"
 PARAMETERS = ("params:", "parameters")
-RAW_IMAGES = ".raw_images"  # after the name of a category
-# Section of the parameters -> the folder of images that it names, and how these would belong to a category.
+RAW_IMAGES = ".raw_images"  # ending of the name of raw images, after the category
+# Section of the parameters -> (function that returns its folder of images, relation of these images to a category).
 FOLDERS: dict[str, tuple[Callable[[Any, str], str | None], str]] = {
     "calibration": (lambda params, _: params.folder, "good parts of"),
     "bank_update": (lambda params, _: params.add, "added to"),
     "inspection": (lambda params, category: params.folder(category), "inspected as"),
 }
-# Kinds of output that are printed when a run ends, as the metadata of the catalog name them.
+# Kinds of output that are printed at the end of a run, named in the metadata of the catalog.
 PATH, METRICS, STUDY = "path", "metrics", "study"
 
 
@@ -42,21 +42,21 @@ def _is_parameter(name: str) -> bool:
 
 
 class PreflightHooks:
-    """Refuses in one sentence a run that cannot work, before long work starts."""
+    """Checks of a run before it starts; a run that cannot work is refused in one sentence."""
 
     @hook_impl
     def before_pipeline_run(self, pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
         """Check the inputs that no node of this run makes, and the backbones.
 
         Raises:
-            InputError: If an input is missing or a backbone cannot be used; studies need one category only.
+            InputError: If an input is missing or a backbone cannot be used. Studies need only one category.
         """
         self._check_folders(pipeline, catalog)
         missing: dict[str, InputError] = {}
         inputs = sorted(filter(lambda n: not _is_parameter(n), pipeline.inputs()))
         for name in inputs:
             dataset = catalog[name]
-            if hasattr(dataset, "check"):  # raw images tell what is wrong with their folder
+            if hasattr(dataset, "check"):  # raw images describe the problem with their folder
                 try:
                     dataset.check()
                 except InputError as error:
@@ -76,7 +76,7 @@ class PreflightHooks:
 
     @staticmethod
     def _stand_in(missing: dict[str, InputError], catalog: "CatalogProtocol") -> None:
-        """Let studies go on without the categories that are not there."""
+        """Replace missing categories, so that studies continue without them."""
         from reb_pipeline.images.collection import UnavailableImages
 
         for name, reason in missing.items():
@@ -86,7 +86,7 @@ class PreflightHooks:
 
     @staticmethod
     def _check_folders(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
-        """Check that each folder of images that parameters name belongs to one category."""
+        """Check that each folder of images in the parameters belongs to one category."""
         for section, (folder_of, purpose) in FOLDERS.items():
             belongs_to: dict[str, str] = {}
             for name in sorted(_parameters_of(section, pipeline)):
@@ -104,7 +104,7 @@ class PreflightHooks:
 
     @staticmethod
     def _check_packaging(pipeline: "Pipeline") -> None:
-        """Check the packages that the export of the network needs, before the training that it follows."""
+        """Check that the packages for the export of the network are installed, before the training."""
         if any(name.endswith(".packaged_model") for name in pipeline.all_outputs()):
             from reb_pipeline.features.onnx_export import check_packages
 
@@ -115,9 +115,9 @@ class PreflightHooks:
         if {COMPUTE, ALL_PARAMETERS} & pipeline.inputs():
             from reb_pipeline.parameters.sections import ComputeParams
 
-            # A plain dictionary where no node of the run asks for it.
+            # A plain dictionary if no node of the run reads it.
             compute = ComputeParams.model_validate(catalog[COMPUTE].load())
-            # The others cannot fail, and PyTorch is slow to import.
+            # Other devices cannot fail, and PyTorch is slow to import.
             if compute.device.startswith("cuda"):
                 compute.processor()
 
@@ -153,7 +153,7 @@ class PreflightHooks:
             from reb_pipeline.features.extractor import PatchExtractor
 
             threads = torch.get_num_threads()
-            # A thread pool made here would hang the processes that ParallelRunner forks.
+            # A thread pool created here would block the processes that ParallelRunner forks.
             torch.set_num_threads(1)
             try:
                 for settings in set(used):
@@ -178,14 +178,14 @@ def _read_for_categories(section: str, pipeline: "Pipeline") -> set[str]:
 
 
 def _is_tolerated(name: str, pipeline: "Pipeline") -> bool:
-    """True if all nodes that read a dataset can do without it."""
+    """Check that all nodes that read a dataset can run without it."""
     return all(
         TOLERATES_MISSING_DATA in node.tags for node in pipeline.nodes if name in node.inputs
     )
 
 
 class ManifestHooks:
-    """Leaves the dataset ``run_manifest``: all that is needed to trace a run's figures back and make them again."""
+    """Save the dataset ``run_manifest``: the data needed to trace and reproduce the results of a run."""
 
     def __init__(self) -> None:
         self._inputs: dict[str, str | None] = {}
@@ -193,12 +193,12 @@ class ManifestHooks:
 
     @hook_impl
     def after_context_created(self, context: "KedroContext") -> None:
-        """Keep the resolved parameters."""
+        """Store the resolved parameters."""
         self._parameters = context.config_loader["parameters"]
 
     @hook_impl
     def before_pipeline_run(self, pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
-        """Resolve the versions of all inputs now; Kedro loads just these afterwards."""
+        """Resolve the versions of all inputs; Kedro then loads exactly these."""
         self._inputs = {
             name: _version(catalog[name])
             for name in sorted(pipeline.inputs())
@@ -210,7 +210,7 @@ class ManifestHooks:
         self, run_params: dict[str, Any], pipeline: "Pipeline", catalog: "CatalogProtocol"
     ) -> None:
         """Save the manifest."""
-        # With --only-missing-outputs some outputs are those of an earlier run.
+        # With --only-missing-outputs some outputs are from an earlier run.
         outputs = {name: _version(catalog[name]) for name in sorted(pipeline.all_outputs())}
         chosen = (
             "env", "pipeline_names", "namespaces", "tags", "from_nodes", "to_nodes", "node_names"
@@ -236,10 +236,10 @@ class ManifestHooks:
 
 
 class SummaryHooks:
-    """Prints tables and paths when a run ends.
+    """Prints tables and paths at the end of a run.
 
-    The metadata of an output in the catalog, ``reb: {end_of_run: <kind>}``, say what: ``path`` its path, ``metrics`` a
-    table of the metrics of all categories, ``study`` the table of a study and its path.
+    The metadata of an output in the catalog, ``reb: {end_of_run: <kind>}``, select it: ``path`` prints its path,
+    ``metrics`` a table of the metrics of all categories, ``study`` the table of a study and its path.
     """
 
     @hook_impl
@@ -260,37 +260,37 @@ class SummaryHooks:
 
     @staticmethod
     def _print_metrics(names: list[str], catalog: "CatalogProtocol") -> None:
-        """Print one table for each detector; its title is the name of the dataset without the category."""
+        """Print one table for each detector, titled by the name of the dataset without the category."""
         from reb_pipeline.metrics.summary import render_table, summary_table
         from reb_pipeline.parameters.sections import SummaryParams
 
-        # A plain dictionary where no node of the run asks for it.
+        # A plain dictionary if no node of the run reads it.
         params = SummaryParams.model_validate(catalog["params:summary"].load())
         tables = defaultdict(list)
         for name in names:
             report = catalog[name].load()
             tables[name.removesuffix(f"_{report['category']}")].append(report)
-        # The table of the memory bank comes first.
+        # The table of the memory bank is printed first.
         for title in sorted(tables, key=lambda title: (title != "metrics", title)):
             table = render_table(summary_table(tables[title], params.textures))
             sys.stdout.write(f"\n{title.replace('_', ' ')}\n{table}\n\n")
 
 
 def _end_of_run(dataset: Any) -> str | None:
-    """Kind of output that the metadata of a dataset give; None if it is not printed."""
+    """Get the kind of output from the metadata of a dataset; None if it is not printed."""
     metadata = getattr(dataset, "metadata", None) or {}
     kind: str | None = metadata.get("reb", {}).get("end_of_run")
     return kind
 
 
 def _version(dataset: Any) -> str | None:
-    """Version that a dataset loads; None for one without versions."""
+    """Get the version that a dataset loads; None for a dataset without versions."""
     is_versioned = isinstance(dataset, AbstractVersionedDataset)
     return dataset.resolve_load_version() if is_versioned else None
 
 
 def _source(dataset: Any, version: str | None) -> Any:
-    """Version of a dataset, or the description of one without versions."""
+    """Get the version of a dataset, or the description of a dataset without versions."""
     return version or {key: str(value) for key, value in dataset._describe().items()}
 
 
@@ -305,7 +305,7 @@ def _weights_files(parameters: dict[str, dict[str, Any]]) -> dict[str, str]:
 
 
 def _commit() -> str | None:
-    """The commit the project runs at, marked where files differ from it; None outside git."""
+    """Get the git commit of the project, marked if files differ from it; None outside git."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
     try:
         described = subprocess.run(command, capture_output=True, text=True, check=True)

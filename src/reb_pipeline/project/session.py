@@ -1,4 +1,4 @@
-"""The project's Kedro session."""
+"""Kedro session of the project."""
 
 import logging
 import os
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RUN_ID = "KEDRO_RUN_ID"  # environment variable; sessions that share it are parts of one run
+RUN_ID = "KEDRO_RUN_ID"  # environment variable; sessions with the same value are parts of one run
 
 
 class ProjectSession(KedroSession):
-    """Kedro's session, which says in one sentence what pipelines and categories there are.
+    """Kedro session that checks names of pipelines and categories, with errors in one sentence.
 
-    With the environment variable ``KEDRO_RUN_ID`` it is a part of the run of that id: it saves under that version,
-    loads that version of whatever another part saved, and replaces what an earlier try of itself saved.
+    With the environment variable ``KEDRO_RUN_ID`` the session is a part of the run of that id. It saves under that
+    version, loads that version of outputs of other parts, and replaces outputs of its own earlier attempts.
 
     Raises:
-        InputError: If ``KEDRO_RUN_ID`` is no version of Kedro's.
+        InputError: If ``KEDRO_RUN_ID`` is not a valid version of Kedro.
     """
 
     def __init__(self, session_id: str, *args: Any, **kwargs: Any) -> None:
@@ -59,11 +59,11 @@ class ProjectSession(KedroSession):
 
 
 class PartHooks:
-    """What is particular to a part of a run."""
+    """Hooks of a session that is a part of a run."""
 
     @hook_impl
     def before_pipeline_run(self, pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
-        """Keep to the versions of the run; the manifest alone has one of its own, because every part leaves one."""
+        """Pin the versions of the run; only the manifest gets its own version, because every part saves one."""
         keep_to_one_version(pipeline, catalog)
         catalog[MANIFEST]._version = Version(None, generate_timestamp())
 
@@ -92,7 +92,7 @@ def _check_version(run_id: str) -> None:
         moment = datetime.strptime(run_id, VERSION_FORMAT)
     except ValueError:
         moment = None
-    # Versions are compared as text, so all have to be equally long.
+    # Versions are compared as text, so all must have the same length.
     if moment is None or run_id != f"{moment.strftime(VERSION_FORMAT)[:-4]}Z":
         msg = (
             f"{RUN_ID}={run_id!r} is no version of Kedro's: give a moment such as {generate_timestamp()!r}, or "

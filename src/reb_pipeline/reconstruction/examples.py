@@ -1,4 +1,4 @@
-"""Images that show what a network reconstructs that it should not."""
+"""Example images that show whether a network reconstructs defects."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.text_lists import from_text
 from reb_pipeline.images.resize import resize_image
 
 if TYPE_CHECKING:
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from reb_pipeline.defectmaker.records import SyntheticDefects
     from reb_pipeline.images.samples import Samples
 
-N_KINDS = 3  # of synthetic defects that are shown
-N_HARDEST = 2  # test images that are shown
+N_KINDS = 3  # kinds of synthetic defects to show
+N_HARDEST = 2  # test images to show
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,10 +25,10 @@ class Example:
     """An image to reconstruct.
 
     Attributes:
-        title: What it is.
+        title: Title in figures.
         image: uint8 [height, width, 3] RGB.
-        mask: bool of the image's height and width, True = defect; None where that is not known.
-        good: The image without its defect, of the same shape; None where there is none.
+        mask: bool of the image's height and width, True = defect; None if not known.
+        good: The image without its defect, same shape; None if not known.
     """
 
     title: str
@@ -39,15 +40,15 @@ class Example:
 def synthetic_examples(
     samples: "Samples", defects: "SyntheticDefects", rows: Sequence[int] | None = None
 ) -> Iterator[Example]:
-    """Stream synthetic defects beside the good images that they were made from.
+    """Yield synthetic defects together with the good images that they were made from.
 
     Args:
-        samples: The samples, these good images among them.
+        samples: The samples; must contain these good images.
         defects: The defects.
-        rows: Numbers of the defects; all without it.
+        rows: Row numbers of the defects; None for all.
 
     Raises:
-        InputError: If a good image is no sample any more.
+        InputError: If a good image is no longer a sample.
     """
     rows = range(len(defects.labels)) if rows is None else rows
     image_ids, known = [defects.image_ids[row] for row in rows], set(samples.ids)
@@ -71,13 +72,15 @@ def synthetic_examples(
 def choose_examples(
     samples: "Samples", defects: "SyntheticDefects", scores: "pd.DataFrame"
 ) -> list[Example]:
-    """Choose a held-out good image, the largest defects of three kinds, and the test defects that models score lowest.
+    """Select a held-out good image, some synthetic defects, and the anomalous test images with the lowest scores.
+
+    The synthetic defects are the largest ones of three kinds, which are spread evenly over the list of kinds.
 
     Args:
         samples: The samples.
-        defects: Synthetic defects; the kinds are spread evenly over their list.
-        scores: One row a model and test image: ``id``, ``path``, ``label``, ``defect_type``, ``mask_paths``, ``model``,
-            ``image_score``; images are compared by their mean rank among all.
+        defects: Synthetic defects.
+        scores: One row per model and test image: ``id``, ``path``, ``label``, ``defect_type``, ``mask_paths``,
+            ``model``, ``image_score``. Test images are compared by their mean rank over models.
     """
     good_id, good = next(samples.held_out_good.stream())
     return [
@@ -88,7 +91,7 @@ def choose_examples(
 
 
 def _largest_of_kinds(defects: "SyntheticDefects") -> list[int]:
-    """One row a kind: its defect of the largest mask."""
+    """Find the row of the defect with the largest mask, for each of the selected kinds."""
     areas = defects.masks.sum(axis=(1, 2))
     labels = np.unique(defects.labels)
     spread = np.unique(np.linspace(0, len(labels) - 1, N_KINDS).round().astype(int))
@@ -96,7 +99,7 @@ def _largest_of_kinds(defects: "SyntheticDefects") -> list[int]:
 
 
 def _hardest(samples: "Samples", scores: "pd.DataFrame") -> "Samples":
-    """The anomalous images of the lowest mean rank, ties by id."""
+    """Select the anomalous images with the lowest mean rank; ties are broken by id."""
     ranks = scores.assign(rank=scores.groupby("model")["image_score"].rank())
     anomalous = ranks[ranks["label"] == 1]
     mean_rank = anomalous.groupby("id")["rank"].mean().sort_values(kind="stable")
@@ -105,7 +108,9 @@ def _hardest(samples: "Samples", scores: "pd.DataFrame") -> "Samples":
 
 
 def _test_examples(samples: "Samples") -> Iterator[Example]:
-    rows = zip(samples.table["defect_type"], samples.table["mask_paths"], strict=True)
+    rows = zip(
+        samples.table["defect_type"], samples.table["mask_paths"].map(from_text), strict=True
+    )
     for (image_id, image), (defect_type, paths) in zip(samples.stream(), rows, strict=True):
-        mask = samples.images.open_mask(list(paths)) if len(paths) else None
+        mask = samples.images.open_mask(paths) if paths else None
         yield Example(f"test image {image_id}, {defect_type}", image, mask)

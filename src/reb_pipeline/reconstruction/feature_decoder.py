@@ -1,4 +1,4 @@
-"""The decoder: from the deepest features of an encoder to the features of all its levels."""
+"""Decoder that reconstructs the features of all levels of an encoder from its deepest level."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -12,28 +12,30 @@ from reb_pipeline.reconstruction.feature_losses import FEATURE_LOSSES
 from reb_pipeline.reconstruction.stored_levels import Shape
 from reb_pipeline.reconstruction.training import Reconstruction
 
-WIDTH = 128  # most channels of a block, so that wide backbones stay affordable on a CPU
-SQUEEZE = 4  # the deepest level's channels per channel of the bottleneck
-# Of a level's mean standard deviation: a channel that is silent on good images must not drown the others.
+WIDTH = 128  # largest number of channels of a block: wide backbones stay affordable on a CPU
+SQUEEZE = 4  # channels of the deepest level per channel of the bottleneck
+# Share of a level's mean standard deviation: a channel that is constant on good images must not dominate.
 SMALLEST_STD = 0.1
 
 
 class FeatureDecoder(Reconstruction):
-    """Reconstructs all levels from the deepest one, as the abstract of arXiv 2405.09148 has it; the rest is ours.
+    """Decoder that reconstructs the features of all levels from the deepest level.
 
-    The deepest level is input and target at once: a decoder that sees all of it would learn to copy it, defects
-    included. So it first passes a bottleneck, a convolution of stride 2 to a quarter of the channels, that is a
-    sixteenth of the numbers. From there every level has, deepest first, an upsampling to its grid, a block (convolution
-    3 x 3, batch norm, ReLU) and a convolution 1 x 1 to its channels.
+    This much is in the abstract of arXiv 2405.09148; the following design is our own.
 
-    Every channel is scaled: divided by its standard deviation over the good images, so that squared residuals of
-    channels and levels are of one unit, and no channel rules the cosines by its scale. The decoder sees and draws
-    differences from the mean feature, but residuals compare whole features: around the mean, directions are noise.
+    The deepest level is input and target at once. A decoder that sees all of it would learn to copy it, with its
+    defects. So it first passes a bottleneck: a convolution of stride 2 to a quarter of the channels, that is, to a
+    sixteenth of the numbers. Then each level, deepest first, has an upsampling to its grid and a block (convolution 3 x
+    3, batch norm, ReLU). A convolution 1 x 1 maps the block to the channels of the level.
+
+    Each channel is divided by its standard deviation over the good images. So squared residuals of all channels and
+    levels have the same unit, and no channel dominates the cosines. The decoder gets and predicts differences from the
+    mean feature, but residuals compare whole features: around the mean, directions are noise.
 
     Args:
         shapes: (height, width, channels) of every level, finest first.
         loss: A key of :data:`reb_pipeline.reconstruction.feature_losses.FEATURE_LOSSES`.
-        seed: Of the first weights.
+        seed: Seed of the initial weights.
 
     Attributes:
         usual: Mean residual of every level on good images, float32 [levels]; 1 until it is set.
@@ -65,14 +67,18 @@ class FeatureDecoder(Reconstruction):
         self.register_buffer("usual", torch.ones(len(shapes)))
 
     def scale_by(self, statistics: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> None:
-        """Set what features are scaled by: mean and standard deviation of the channels of every level, [channels]."""
+        """Set the scale of the features.
+
+        Args:
+            statistics: Mean and standard deviation of the channels of every level, [channels] each.
+        """
         for level, (mean, std) in enumerate(statistics):
-            smallest = SMALLEST_STD * std.mean() or torch.ones(())  # images all alike have no scale
+            smallest = SMALLEST_STD * std.mean() or torch.ones(())  # identical images have no scale
             scale = self.get_buffer(f"std_{level}").copy_(std.maximum(smallest))
             self.get_buffer(f"mean_{level}").copy_(mean / scale)
 
     def forward(self, deepest: torch.Tensor) -> list[torch.Tensor]:
-        """Reconstruct.
+        """Reconstruct the features of all levels.
 
         Args:
             deepest: Scaled features of the deepest level, float32 [batch, channels, h, w].
@@ -89,10 +95,10 @@ class FeatureDecoder(Reconstruction):
         return found[::-1]
 
     def residuals(self, levels: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """Differences between features and their reconstruction.
+        """Measure the residuals between features and their reconstruction.
 
         Args:
-            levels: [batch, h, w, channels] of every level, finest first, as the encoder gives them.
+            levels: [batch, h, w, channels] of every level, finest first, as given by the encoder.
 
         Returns:
             float32 [batch, h, w] of every level, not yet divided by :attr:`usual`.
@@ -104,14 +110,14 @@ class FeatureDecoder(Reconstruction):
     def loss(
         self, batch: Sequence[torch.Tensor], generator: torch.Generator | None
     ) -> torch.Tensor:
-        """The mean residual of every level, summed over levels; see :class:`Reconstruction`."""
+        """Compute the mean residual of every level, summed over levels; see :class:`Reconstruction`."""
         return torch.stack([residual.mean() for residual in self.residuals(batch)]).sum()
 
     def _scaled(self, level: torch.Tensor, index: int) -> torch.Tensor:
         return (level.float() / self.get_buffer(f"std_{index}")).permute(0, 3, 1, 2)
 
     def _mean(self, level: int) -> torch.Tensor:
-        """The mean of the scaled features, [channels, 1, 1]."""
+        """Get the mean of the scaled features, [channels, 1, 1]."""
         return self.get_buffer(f"mean_{level % len(self._sizes)}")[:, None, None]
 
 

@@ -1,8 +1,8 @@
 """Residuals between the features of an encoder and their reconstruction.
 
-The abstract of arXiv 2405.09148 says that residual maps of the levels are both the loss and the anomaly map, not which
-distance they hold. Two are usual: the squared difference, which sees how strong a feature is, and the cosine, which
-sees its direction alone and so does not mind contrast.
+By the abstract of arXiv 2405.09148 the residual maps of the levels are both the loss and the anomaly map. It does not
+name the distance. Two are common: the squared difference, which depends on the strength of a feature, and the cosine
+distance, which depends only on its direction and so is robust to contrast.
 """
 
 from collections.abc import Callable
@@ -12,12 +12,12 @@ from torch.nn import functional
 
 
 def squared(reconstructed: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
-    """Mean over channels of the squared difference, [batch, h, w], of two [batch, channels, h, w]."""
+    """Compute the squared difference, mean over channels, of two [batch, channels, h, w]: [batch, h, w]."""
     return (reconstructed - features).square().mean(dim=1)
 
 
 def cosine(reconstructed: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
-    """1 - cosine similarity along channels, [batch, h, w], of two [batch, channels, h, w]."""
+    """Compute 1 - cosine similarity along channels of two [batch, channels, h, w]: [batch, h, w]."""
     return 1 - functional.cosine_similarity(reconstructed, features, dim=1)
 
 

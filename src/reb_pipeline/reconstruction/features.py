@@ -1,4 +1,4 @@
-"""Hierarchical feature reconstruction (arXiv 2405.09148): from good images to a decoder, from it to residual maps."""
+"""Hierarchical feature reconstruction (arXiv 2405.09148): training of a decoder, and residual maps by it."""
 
 import hashlib
 import json
@@ -33,18 +33,20 @@ def train_feature_decoder(
     device: str = "auto",
     description: str | None = None,
 ) -> tuple[NetworkWeights, dict[str, Any]]:
-    """Train a decoder on the features of good images, each computed once: without augmentation they never change.
+    """Train a decoder on the features of good images.
+
+    The features are computed once per image, since without augmentation they never change.
 
     Args:
-        levels: (id, float32 [h, w, channels] of every level, finest first) of the good images to train on.
-        n_images: Their number, for the progress bar.
-        held_out: Good images to validate on; the usual residual of every level is measured on them, or on the
-            training images where there are none. They do not influence the decoder.
-        settings: Loss and training.
-        checkpoint: Where to go on from, and to write to.
-        config: JSON values, what the features were made with; comes back with the weights.
+        levels: (id, float32 [h, w, channels] of every level, finest first) of the good training images.
+        n_images: Number of training images, for the progress bar.
+        held_out: Good images for validation; they do not influence the decoder. The usual residual of every level is
+            measured on them, or on the training images if there are none.
+        settings: Settings of the loss and the training.
+        checkpoint: Checkpoint to resume from and to write to.
+        config: JSON values that the features were made with; returned with the weights.
         device: See :func:`reb_pipeline.core.device.torch_device`.
-        description: Label of the progress bars; none without it.
+        description: Label of the progress bars; None shows no bar.
 
     Returns:
         The decoder, and the history as JSON values, see :func:`reb_pipeline.reconstruction.training.train`.
@@ -82,10 +84,10 @@ def train_feature_decoder(
 
 
 class FeatureReconstructor:
-    """A trained decoder at work.
+    """Trained decoder that measures residuals of features.
 
     Args:
-        weights: What :func:`train_feature_decoder` gave.
+        weights: Weights from :func:`train_feature_decoder`.
         device: See :func:`reb_pipeline.core.device.torch_device`.
     """
 
@@ -97,27 +99,27 @@ class FeatureReconstructor:
         self._decoder.to(self._device).to(memory_format=torch.channels_last).eval()
 
     def residuals(self, levels: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Residual maps of a batch.
+        """Measure the residual maps of a batch.
 
         Args:
             levels: float32 [batch, h, w, channels] of every level, finest first.
 
         Returns:
-            float32 [batch, h, w] of every level, finest first; 1 is usual for a good image.
+            float32 [batch, h, w] of every level, finest first; 1 is the usual residual of a good image.
 
         Raises:
-            InputError: If the levels are of other shapes than the decoder's.
+            InputError: If the shapes of the levels differ from those of the decoder.
         """
         check_shapes(levels, self._shapes)
         batch = [torch.from_numpy(level).to(self._device) for level in levels]
-        # A GPU's TF32 would differ from the CPU by 1e-3.
+        # With TF32 a GPU would differ from the CPU by 1e-3.
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             found = zip(self._decoder.residuals(batch), self._decoder.usual, strict=True)
             return [(residual / usual).cpu().numpy() for residual, usual in found]
 
 
 def _set_usual(decoder: FeatureDecoder, good: StoredLevels, batch_size: int) -> None:
-    """Measure the mean residual of every level."""
+    """Measure the mean residual of every level and set it in the decoder."""
     decoder.eval()
     with torch.inference_mode():
         sums = [
@@ -125,4 +127,4 @@ def _set_usual(decoder: FeatureDecoder, good: StoredLevels, batch_size: int) -> 
             for batch, n_images in batches_of(decoder, good, batch_size)
         ]
     usual = torch.stack(sums).double().sum(dim=0) / len(good)
-    decoder.usual.copy_(torch.where(usual > 0, usual, 1))  # images all alike may leave no residual
+    decoder.usual.copy_(torch.where(usual > 0, usual, 1))  # identical images may have no residual

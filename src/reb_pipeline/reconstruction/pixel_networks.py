@@ -1,4 +1,4 @@
-"""Networks that reconstruct images from pixels: three autoencoders that differ in what reaches the decoder."""
+"""Networks that reconstruct images from pixels: three autoencoders with different inputs of the decoder."""
 
 from collections.abc import Callable
 
@@ -9,27 +9,27 @@ from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.reconstruction.pixel_losses import PIXEL_LOSSES
 from reb_pipeline.reconstruction.training import Reconstruction
 
-CHANNELS = (32, 64, 128)  # of the encoder's blocks, each halving the side
+CHANNELS = (32, 64, 128)  # channels of the encoder's blocks; each block halves the side
 FEWEST_SIDE, SIDE_STEP = 32, 2 ** len(CHANNELS)  # pixels
 LEAK = 0.2  # slope of the LeakyReLU below 0
-# Between the convolutions and the latent vector, lest that layer outgrow all others.
+# Fewer channels before the latent vector, so that its layer does not outgrow all others.
 SQUEEZED_CHANNELS = 16
-# Standard deviation that the variational autoencoder's decoder allows a pixel, of a range of 1.
+# Standard deviation of a pixel in the variational autoencoder's decoder; pixels are in [0, 1].
 DECODER_NOISE = 0.05
 
 
 class PixelAutoencoder(Reconstruction):
-    """Encoder, latent vector of as many numbers as the image has rows, decoder.
+    """Autoencoder: encoder, latent vector with ``side`` numbers, decoder.
 
     Blocks are those of Bergmann et al. (2018): 4 x 4 convolutions of stride 2, LeakyReLU, no normalisation. An image
-    of 128 x 128 pixels, 49,152 values, has to pass through 128 numbers: what is no part of a usual image is lost there,
-    unless the decoder gets it by another way.
+    of 128 x 128 pixels has 49,152 values and passes through 128 numbers. Content that is not usual is lost there,
+    unless the decoder gets it by skip connections.
 
     Args:
         side: Side of the images in pixels.
         loss: A key of :data:`reb_pipeline.reconstruction.pixel_losses.PIXEL_LOSSES`.
-        latents: Numbers that the encoder gives for each of the latent vector's.
-        skips: Whether each block of the decoder also sees the encoder's features of its size, as in a U-Net
+        latents: Outputs of the encoder per number of the latent vector.
+        skips: True if each block of the decoder also gets the encoder's features of its size, as in a U-Net
             (Ronneberger et al., 2015).
 
     Raises:
@@ -74,10 +74,10 @@ class PixelAutoencoder(Reconstruction):
 
         Args:
             images: float32 [batch, 3, side, side] in [0, 1].
-            generator: Of the noise of a variational autoencoder; no noise without it.
+            generator: Random generator for the noise of a variational autoencoder; None for no noise.
 
         Returns:
-            Reconstructions, of the same shape, in [0, 1]; and what the latent vectors add to the loss, a scalar.
+            Reconstructions, same shape, in [0, 1]; and the penalty on the latent vectors in the loss, a scalar.
         """
         features = [images]
         for block in self.encoder:
@@ -89,7 +89,7 @@ class PixelAutoencoder(Reconstruction):
         return torch.sigmoid(decoded), penalty
 
     def loss(self, batch: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
-        """Mean residual of a batch, and the penalty on its latent vectors.
+        """Compute the mean residual of a batch plus the penalty on its latent vectors.
 
         Args:
             batch: uint8 [batch, side, side, 3] RGB.
@@ -118,16 +118,16 @@ class PixelAutoencoder(Reconstruction):
     def _draw_latent(
         self, code: torch.Tensor, generator: torch.Generator | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The latent vectors, and what they add to the loss."""
+        """Compute the latent vectors and their penalty in the loss."""
         return code, code.new_zeros(())
 
 
 class VariationalAutoencoder(PixelAutoencoder):
-    """An autoencoder whose latent vectors are drawn from Gaussians near the standard one (Kingma and Welling, 2014).
+    """Autoencoder whose latent vectors are drawn from Gaussians near the standard one (Kingma and Welling, 2014).
 
-    The loss is the mean residual plus 2 s² / n times the Kullback-Leibler divergence, summed over the latent vector; n
-    is the number of values of an image, s is 0.05. With the loss ``l2`` this is, but for constants, the negative
-    evidence lower bound of a decoder of Gaussian pixels of standard deviation s. Without noise the mean is decoded.
+    The loss is the mean residual plus 2 s² / n times the Kullback-Leibler divergence, summed over the latent vector.
+    Here n is the number of values of an image and s = 0.05. With the loss ``l2`` this is, up to constants, the negative
+    evidence lower bound of a decoder with Gaussian pixels of standard deviation s. Without noise the mean is decoded.
 
     Args:
         side: Side of the images in pixels.
@@ -151,11 +151,11 @@ class VariationalAutoencoder(PixelAutoencoder):
 
 
 def skip_autoencoder(side: int, loss: str) -> PixelAutoencoder:
-    """The same autoencoder with skip connections, by which fine structure passes the latent vector by."""
+    """Build an autoencoder with skip connections, through which fine structure bypasses the latent vector."""
     return PixelAutoencoder(side, loss, skips=True)
 
 
-# Each takes the side in pixels and the name of the loss.
+# Constructors (side in pixels, name of the loss) -> network.
 PIXEL_MODELS: dict[str, Callable[[int, str], PixelAutoencoder]] = {
     "autoencoder": PixelAutoencoder,
     "variational_autoencoder": VariationalAutoencoder,
@@ -164,13 +164,13 @@ PIXEL_MODELS: dict[str, Callable[[int, str], PixelAutoencoder]] = {
 
 
 def build_pixel_network(model: str, *, side: int, loss: str, seed: int) -> PixelAutoencoder:
-    """Build a network with its first weights.
+    """Build a network with its initial weights.
 
     Args:
         model: A key of :data:`PIXEL_MODELS`.
         side: Side of the images in pixels.
         loss: See :class:`PixelAutoencoder`.
-        seed: Of the weights.
+        seed: Seed of the weights.
 
     Raises:
         InputError: If model, side or loss cannot be used.
@@ -182,7 +182,7 @@ def build_pixel_network(model: str, *, side: int, loss: str, seed: int) -> Pixel
 
 
 def to_unit_range(batch: torch.Tensor) -> torch.Tensor:
-    """Pixels uint8 [batch, height, width, 3] to float32 [batch, 3, height, width] in [0, 1]."""
+    """Convert pixels uint8 [batch, height, width, 3] to float32 [batch, 3, height, width] in [0, 1]."""
     return batch.permute(0, 3, 1, 2).float().div_(255)
 
 

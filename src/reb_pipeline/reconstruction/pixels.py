@@ -1,4 +1,4 @@
-"""Networks trained to reconstruct good images, and the residuals of any image."""
+"""Networks trained to reconstruct good images, and the residuals of images."""
 
 import hashlib
 import json
@@ -20,16 +20,16 @@ from reb_pipeline.reconstruction.settings import PixelReconstructionSettings
 from reb_pipeline.reconstruction.training import train
 
 BATCH = 16
-# Pixels. At 128 px an image has as many patches as of the usual backbone at 256 px: scores of images, which compare
-# patches, cover as much of their surroundings in both.
+# Pixels. An image of 128 px then has the same number of patches as the usual backbone gives at 256 px, so image scores
+# that compare patches cover the same surroundings in both.
 PATCH_SIDE = 4
 
 
 class Pixels:
-    """Images as what a network is trained on.
+    """Images as training data of a network.
 
     Args:
-        images: uint8 [images, side, side, 3] RGB, in memory or mapped.
+        images: uint8 [images, side, side, 3] RGB, in memory or memory-mapped.
     """
 
     def __init__(self, images: np.ndarray) -> None:
@@ -39,7 +39,7 @@ class Pixels:
         return len(self._images)
 
     def batch(self, indices: np.ndarray) -> torch.Tensor:
-        """Some images, uint8 [len(indices), side, side, 3]."""
+        """Get some images, uint8 [len(indices), side, side, 3]."""
         return torch.from_numpy(self._images[indices])
 
 
@@ -57,15 +57,15 @@ def train_pixel_model(
     """Train a network to reconstruct good images, without augmentation.
 
     Args:
-        images: (id, uint8 [side, side, 3] RGB) each, of the side that the settings name; kept in a file while the
-            network trains.
-        n_images: Their number.
+        images: (id, uint8 [side, side, 3] RGB) of each image, with the side of the settings; stored in a file during
+            the training.
+        n_images: Number of images.
         model: A key of :data:`reb_pipeline.reconstruction.pixel_networks.PIXEL_MODELS`.
         settings: Side of the images in pixels, loss and training.
-        held_out: Images to validate on, of the same shape; kept in memory.
-        checkpoint: Where to go on from, and to write to.
+        held_out: Images for validation, same shape; kept in memory.
+        checkpoint: Checkpoint to resume from and to write to.
         device: See :func:`reb_pipeline.core.device.torch_device`.
-        description: Label of the progress bar; no bar without it.
+        description: Label of the progress bar; None shows no bar.
 
     Returns:
         The weights, and the history as JSON values, see :func:`reb_pipeline.reconstruction.training.train`.
@@ -99,15 +99,15 @@ def train_pixel_model(
 
 
 class PixelReconstructor:
-    """Reconstructs images as the good ones that its network was trained on.
+    """Trained network that reconstructs images and measures their residuals.
 
     Args:
-        weights: What :func:`train_pixel_model` gave.
+        weights: Weights from :func:`train_pixel_model`.
         device: See :func:`reb_pipeline.core.device.torch_device`.
 
     Attributes:
-        side: Side of its images in pixels.
-        loss: The loss it was trained with, which is how residuals are measured.
+        side: Side of the images in pixels.
+        loss: The loss of the training; residuals are measured by it.
     """
 
     def __init__(self, weights: NetworkWeights, device: str = "auto") -> None:
@@ -129,21 +129,21 @@ class PixelReconstructor:
             float32 [n, side, side, 3] in [0, 1].
 
         Raises:
-            InputError: If the images are of another size.
+            InputError: If the images have another size.
         """
         return self._run(images)[0]
 
     def residuals(self, images: np.ndarray) -> np.ndarray:
-        """Measure the distance of each pixel from its reconstruction.
+        """Measure the residual of each pixel between image and reconstruction.
 
         Args:
             images: uint8 [n, side, side, 3] RGB.
 
         Returns:
-            float32 [n, side, side], by the loss that the network was trained with; higher is more anomalous.
+            float32 [n, side, side], by the loss of the training; higher is more anomalous.
 
         Raises:
-            InputError: If the images are of another size.
+            InputError: If the images have another size.
         """
         return self._run(images)[1]
 
@@ -152,16 +152,16 @@ class PixelReconstructor:
     ) -> tuple[list[str], np.ndarray]:
         """Score patches of 4 x 4 pixels by their mean residual.
 
-        Single pixels would be scored by noise, and by edges that a reconstruction draws a little beside their place.
+        Scores of single pixels would be dominated by noise, and by edges that the reconstruction slightly displaces.
 
         Args:
-            images: (id, uint8 [side, side, 3] RGB) each, opened lazily.
+            images: (id, uint8 [side, side, 3] RGB) of each image, opened lazily.
 
         Returns:
             Ids, and scores, float32 [images, side / 4, side / 4].
 
         Raises:
-            InputError: If there are none, or they are of another size.
+            InputError: If there are no images, or they have another size.
         """
         image_ids: list[str] = []
         scores: list[np.ndarray] = []
@@ -178,7 +178,7 @@ class PixelReconstructor:
         return image_ids, np.concatenate(scores)
 
     def _run(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Reconstructions and residuals."""
+        """Compute reconstructions and residuals."""
         if images.shape[1:] != (self.side, self.side, 3):
             msg = (
                 f"Images of shape {images.shape[1:]} cannot be reconstructed by a network trained on {self.side} x "

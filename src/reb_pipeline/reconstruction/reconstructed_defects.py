@@ -1,4 +1,7 @@
-"""Share of a defect that a network reconstructs, which one that has seen good images only should not do."""
+"""Share of a defect that a network reconstructs.
+
+A network trained only on good images should not reconstruct defects.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,18 +16,18 @@ from reb_pipeline.scoring.anomaly_maps import anomaly_map
 if TYPE_CHECKING:
     from reb_pipeline.reconstruction.pixels import PixelReconstructor
 
-USUAL_QUANTILE = 0.99  # of the residuals of good pixels
-_STRIDE = 4  # residuals of neighbouring pixels are alike: every fourth shows their distribution
+USUAL_QUANTILE = 0.99  # quantile of the residuals of good pixels
+_STRIDE = 4  # every fourth pixel suffices: residuals of neighbouring pixels are similar
 
 
 @dataclass(frozen=True, eq=False)
 class ReconstructedExample:
-    """An example and its reconstruction by a network.
+    """Example image and its reconstruction by a network.
 
     Attributes:
         reconstruction: float32 [side, side, 3] in [0, 1].
-        residual: float32 [side, side], the anomaly map, in multiples of the usual residual.
-        share: See :func:`reconstructed_share`; None where the image without the defect is not known.
+        residual: Anomaly map, float32 [side, side], in multiples of the usual residual.
+        share: See :func:`reconstructed_share`; None if the image without the defect is not known.
     """
 
     reconstruction: np.ndarray
@@ -35,11 +38,11 @@ class ReconstructedExample:
 def usual_residual(
     reconstructor: "PixelReconstructor", images: Iterable[tuple[str, np.ndarray]], sigma: float
 ) -> float:
-    """Measure the residual that 99 % of the pixels of good images stay below.
+    """Measure the 99 % quantile of the residuals of pixels of good images.
 
     Args:
         reconstructor: The network.
-        images: (id, uint8 [side, side, 3] RGB) of good images that it was not trained on, each.
+        images: (id, uint8 [side, side, 3] RGB) of good images that the network was not trained on.
         sigma: See :func:`reconstruct_examples`.
     """
     _, scores = reconstructor.patch_scores(images)
@@ -53,13 +56,13 @@ def reconstruct_examples(
     good: Iterable[tuple[str, np.ndarray]],
     sigma: float,
 ) -> list[ReconstructedExample]:
-    """Reconstruct examples, residuals in multiples of the usual one.
+    """Reconstruct examples and measure their residuals in multiples of the usual residual.
 
     Args:
         reconstructor: The network.
         examples: The images.
-        good: Good images that the usual residual is measured on, see :func:`usual_residual`.
-        sigma: Of the smoothing of anomaly maps, in pixels of a map of side 256.
+        good: Good images for the usual residual, see :func:`usual_residual`.
+        sigma: Standard deviation of the smoothing of anomaly maps, in pixels of a map of side 256.
     """
     usual = usual_residual(reconstructor, good, sigma)
     return [_reconstruct_example(reconstructor, example, usual, sigma) for example in examples]
@@ -77,7 +80,7 @@ def _reconstruct_example(
 
 
 def mean_share(reconstructor: "PixelReconstructor", examples: Iterable[Example]) -> float:
-    """Average the share of their contrast that defects are reconstructed with; NaN without defects that show.
+    """Average the reconstructed share of the contrast of defects; NaN if no defect has a share.
 
     Args:
         reconstructor: The network.
@@ -89,7 +92,7 @@ def mean_share(reconstructor: "PixelReconstructor", examples: Iterable[Example])
 
 
 def share_of_defect(reconstructor: "PixelReconstructor", example: Example) -> float | None:
-    """Measure :func:`reconstructed_share` of an example; None where the image without the defect is not known."""
+    """Measure :func:`reconstructed_share` of an example; None if the image without the defect is not known."""
     from reb_pipeline.metrics.report import resize_mask
 
     if example.good is None or example.mask is None:
@@ -109,20 +112,27 @@ def reconstructed_share(
     of_good: np.ndarray,
     mask: np.ndarray,
 ) -> float | None:
-    """Measure the share of a defect's contrast that its reconstruction shows too: 0 = none of it, 1 = all of it.
+    """Measure the share of a defect's contrast that its reconstruction shows: 0 = none, 1 = all.
 
-    The least-squares slope of the change of the reconstruction over the change of the image that the defect is, inside
-    its mask. Errors that the reconstruction of the good image shows too count for nothing.
+    The share is the slope of a least-squares fit inside the mask, of the change of the reconstruction over the change
+    of the image. Errors that the reconstruction of the good image has too cancel out.
 
     Args:
         defective: The image with the defect, [height, width, channels] in [0, 1].
-        good: The image without it, of the same shape and range.
-        of_defective: Reconstruction of the first.
-        of_good: Reconstruction of the second.
-        mask: bool [height, width], the defect.
+        good: The image without the defect, same shape and range.
+        of_defective: Reconstruction of ``defective``.
+        of_good: Reconstruction of ``good``.
+        mask: bool [height, width], True = defect.
 
     Returns:
-        The share; None if both images are the same inside the mask.
+        The share; None if both images are equal inside the mask.
+
+    Example:
+        >>> import numpy as np
+        >>> from reb_pipeline.reconstruction.reconstructed_defects import reconstructed_share
+        >>> good, mask = np.zeros((8, 8, 3)), np.ones((8, 8), bool)
+        >>> reconstructed_share(good + 0.8, good, good + 0.2, good, mask)  # a quarter of the contrast
+        0.25
     """
     change = (defective - good)[mask].astype(np.float64)
     drawn = (of_defective - of_good)[mask].astype(np.float64)

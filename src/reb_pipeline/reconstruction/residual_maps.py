@@ -1,4 +1,4 @@
-"""Residual maps of many images, level by level; light to import."""
+"""Residual maps of many images, by level; imports no heavy package."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,13 +16,21 @@ from reb_pipeline.scoring.settings import ImageScoreSettings
 
 @dataclass(frozen=True, eq=False)
 class ResidualMaps:
-    """Residuals between the features of images and their reconstruction, phi_1 to phi_K of arXiv 2405.09148.
+    """Residuals between features and their reconstruction, phi_1 to phi_K of arXiv 2405.09148.
 
     Attributes:
-        levels: float32 [images, levels, h, w], finest level first, all on its grid; a level's usual residual, that of
-            good images, is 1.
+        levels: float32 [images, levels, h, w], finest level first, all on the grid of the finest level; 1 is the usual
+            residual of the level on good images.
         image_ids: Ids of the images.
         decoder_fingerprint: Hash of the decoder's weights.
+
+    Example:
+        >>> import numpy as np
+        >>> from reb_pipeline.reconstruction.residual_maps import ResidualMaps
+        >>> levels = np.ones((2, 3, 4, 4), np.float32)  # 2 images, 3 levels
+        >>> maps = ResidualMaps(levels, ["a", "b"], decoder_fingerprint="…")
+        >>> maps["b"].shape, maps.fuse("sum").max()
+        ((3, 4, 4), np.float32(3.0))
     """
 
     FORMAT: ClassVar[int] = 2
@@ -33,7 +41,7 @@ class ResidualMaps:
     decoder_fingerprint: str
 
     def __getitem__(self, image_id: str) -> np.ndarray:
-        """The residual maps of one image, float32 [levels, h, w].
+        """Get the residual maps of one image, float32 [levels, h, w].
 
         Raises:
             ValueError: If there is no such image.
@@ -41,7 +49,7 @@ class ResidualMaps:
         return self.levels[self.image_ids.index(image_id)]
 
     def fuse(self, fusion: str) -> np.ndarray:
-        """Fuse the levels to one map an image, float32 [images, h, w].
+        """Fuse the levels to one map per image, float32 [images, h, w].
 
         Args:
             fusion: A key of :data:`reb_pipeline.reconstruction.fusion.FUSIONS`.
@@ -49,25 +57,25 @@ class ResidualMaps:
         return fuse_residuals(list(self.levels.swapaxes(0, 1)), fusion)
 
     def score(self, fusion: str, scoring: ImageScoreSettings) -> Detection:
-        """Score patches by the fused residuals of all levels, and images by their patches.
+        """Score patches by the fused residuals of all levels, and images by the scores of their patches.
 
         Args:
             fusion: A key of :data:`reb_pipeline.reconstruction.fusion.FUSIONS`.
-            scoring: The image score.
+            scoring: Settings of the image score.
 
         Raises:
-            InputError: If the image score compares neighbours.
+            InputError: If the image score needs a memory bank.
         """
         return Detection.of_patches(self.image_ids, self.fuse(fusion), scoring)
 
     def check_decoder(self, decoder_fingerprint: str) -> None:
-        """Check that a decoder made these maps.
+        """Check that a given decoder made these maps.
 
         Args:
-            decoder_fingerprint: Hash of its weights.
+            decoder_fingerprint: Hash of the decoder's weights.
 
         Raises:
-            InputError: If it was another one.
+            InputError: If another decoder made them.
         """
         if decoder_fingerprint != self.decoder_fingerprint:
             msg = (
@@ -78,10 +86,17 @@ class ResidualMaps:
 
 
 class Reconstructor(Protocol):
-    """Measures residuals, see :class:`reb_pipeline.reconstruction.features.FeatureReconstructor`."""
+    """Interface for measuring residuals, see :class:`reb_pipeline.reconstruction.features.FeatureReconstructor`."""
 
     def residuals(self, levels: list[np.ndarray]) -> list[np.ndarray]:
-        """float32 [batch, h, w, channels] a level, finest first, to float32 [batch, h, w] a level."""
+        """Measure the residuals of features.
+
+        Args:
+            levels: float32 [batch, h, w, channels] for each level, finest first.
+
+        Returns:
+            float32 [batch, h, w] for each level.
+        """
 
 
 def measure_residuals(
@@ -93,10 +108,10 @@ def measure_residuals(
     """Reconstruct the features of images, and upsample the residuals of each level bilinearly to the finest grid.
 
     Args:
-        levels: (id, float32 [h, w, channels] a level, finest first) of each image, made lazily.
-        reconstructor: Measures the residuals.
+        levels: (id, float32 [h, w, channels] per level, finest first) of each image; may be lazy.
+        reconstructor: Network that measures the residuals.
         decoder_fingerprint: Hash of its weights.
-        batch_size: Images at a time.
+        batch_size: Images in a batch.
 
     Raises:
         InputError: If there are no images.
@@ -115,7 +130,7 @@ def measure_residuals(
 
 
 def _on_finest_grid(residuals: list[np.ndarray]) -> Iterator[np.ndarray]:
-    """float32 [levels, h, w] of each image of a batch."""
+    """Yield float32 [levels, h, w] for each image of a batch."""
     shape = residuals[0].shape[1:]
     for of_image in zip(*residuals, strict=True):
         yield np.stack([resize_map(level, shape) for level in of_image])

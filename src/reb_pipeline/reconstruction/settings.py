@@ -1,4 +1,4 @@
-"""Settings of networks that reconstruct good images or their features; light to import."""
+"""Settings of networks that reconstruct good images or their features; imports no heavy package."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,29 +12,28 @@ if TYPE_CHECKING:
 
 
 class ReconstructionSettings(Settings):
-    """Settings of a training."""
+    """Settings of the training of a reconstruction."""
 
     updates: int = Field(default=400, ge=1)  # optimiser steps
-    batch_size: int = Field(default=16, ge=2)  # images an update; batch norm needs two values
-    learning_rate: float = Field(
-        default=0.004, gt=0
-    )  # of Adam at the first update; falls to zero as a cosine
-    seed: int = Field(default=0, ge=0)  # of the first weights, the batches and the noise
+    batch_size: int = Field(default=16, ge=2)  # images per update; batch norm needs at least 2
+    # Learning rate of Adam at the first update; decays to 0 as a cosine.
+    learning_rate: float = Field(default=0.004, gt=0)
+    seed: int = Field(default=0, ge=0)  # seed of the initial weights, the batches and the noise
 
     def training(self) -> dict[str, Any]:
-        """Settings of the training alone, as JSON values."""
+        """List the settings of the training, as JSON values."""
         return self.model_dump(include=set(ReconstructionSettings.model_fields))
 
 
 class FeatureReconstructionSettings(ReconstructionSettings):
     """Settings of the reconstruction of features (arXiv 2405.09148)."""
 
-    layers: list[str | int] | None = None  # finest first; the backbone's usual three without them
+    layers: list[str | int] | None = None  # finest first; None for the backbone's usual three
     loss: Literal["squared", "cosine"] = "cosine"
-    fusion: Annotated[str, one_of(FUSIONS)] = "product"  # of the layers' residual maps
+    fusion: Annotated[str, one_of(FUSIONS)] = "product"  # fusion of the residual maps of the layers
 
     def encoder(self, features: "FeatureSettings") -> dict[str, Any]:
-        """Everything that decides the features to reconstruct: the arguments of ``LevelExtractor``, as JSON values.
+        """List the arguments of ``LevelExtractor`` as JSON values: they determine the features to reconstruct.
 
         Args:
             features: Backbone, initial weights and size of the images.

@@ -1,4 +1,4 @@
-"""The levels of many images in a file, for a training that reads them again and again in any order."""
+"""Features of many images in a file, by level, for a training that reads them repeatedly in any order."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -18,11 +18,13 @@ _BATCH = 16  # images read at once
 
 @dataclass(frozen=True, eq=False)
 class StoredLevels:
-    """All levels of one image a row, in half precision; the system may drop their pages from memory.
+    """Features of many images, one row per image with all levels, in half precision.
+
+    The rows are memory-mapped, so the operating system may drop their pages from memory.
 
     Attributes:
-        rows: float16 [images, sum of h · w · channels], a memory map.
-        shapes: Of every level, finest first; empty without images.
+        rows: float16 [images, sum of h · w · channels over levels], a memory map.
+        shapes: Shape of every level, finest first; empty without images.
         digest: Hash of all features.
     """
 
@@ -32,14 +34,14 @@ class StoredLevels:
 
     @classmethod
     def write(cls, path: Path, levels: Iterable[tuple[str, list[np.ndarray]]]) -> "StoredLevels":
-        """Write a file.
+        """Write features to a file and map it into memory.
 
         Args:
-            path: The file.
-            levels: (id, float32 [h, w, channels] of every level, finest first), one item an image.
+            path: Path of the file.
+            levels: (id, float32 [h, w, channels] of every level, finest first) of each image.
 
         Raises:
-            InputError: If not all images have levels of the same shapes.
+            InputError: If the shapes of the levels differ between images.
         """
         digest, shapes, n_images = hashlib.blake2b(digest_size=16), None, 0
         with path.open("wb") as file:
@@ -58,13 +60,17 @@ class StoredLevels:
         return len(self.rows)
 
     def batch(self, indices: np.ndarray) -> list[torch.Tensor]:
-        """Levels of some images, float16 [len(indices), h, w, channels] each."""
+        """Get the levels of some images, float16 [len(indices), h, w, channels] each."""
         rows = torch.from_numpy(self.rows[indices])
         parts = rows.split([int(np.prod(shape)) for shape in self.shapes], dim=1)
         return [part.unflatten(1, shape) for part, shape in zip(parts, self.shapes, strict=True)]
 
     def statistics(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Mean and standard deviation of every channel over images and positions, float64 [channels] a level."""
+        """Compute mean and standard deviation of every channel over images and positions.
+
+        Returns:
+            (mean, standard deviation) of every level, float64 [channels] each.
+        """
         batches = np.array_split(np.arange(len(self)), -(-len(self) // _BATCH))
         sums = [torch.zeros(2, shape[2], dtype=torch.float64) for shape in self.shapes]
         for indices in batches:
@@ -79,17 +85,17 @@ class StoredLevels:
 
 
 def shapes_of(levels: Iterable[np.ndarray]) -> list[Shape]:
-    """Height, width and channels of levels, [..., h, w, channels] each."""
+    """List height, width and channels of levels, [..., h, w, channels] each."""
     shapes = [level.shape[-3:] for level in levels]
     return [(height, width, channels) for height, width, channels in shapes]
 
 
 def check_shapes(levels: Sequence[np.ndarray], shapes: Sequence[Shape]) -> None:
-    """Check levels against the shapes that a decoder knows.
+    """Check that levels have the shapes of a decoder.
 
     Args:
         levels: [..., h, w, channels] each.
-        shapes: What is expected.
+        shapes: Expected shapes.
 
     Raises:
         InputError: If they differ.

@@ -1,4 +1,4 @@
-"""The training of a network that reconstructs good images or their features."""
+"""Training loop of networks that reconstruct good images or their features."""
 
 import math
 from abc import ABC, abstractmethod
@@ -16,41 +16,41 @@ from reb_pipeline.core.progress import progress
 from reb_pipeline.core.resumable_training import Checkpoint, ResumableRun
 from reb_pipeline.reconstruction.settings import ReconstructionSettings
 
-VALIDATE_EVERY = 50  # updates; and after the last
-FEWEST_IMAGES = 2  # batch statistics of one image alone are none
+VALIDATE_EVERY = 50  # updates; also after the last one
+FEWEST_IMAGES = 2  # one image has no batch statistics
 
 
 class Reconstruction(nn.Module, ABC):
-    """A network that is trained to reconstruct what it is given."""
+    """Network that is trained to reconstruct its input."""
 
     @abstractmethod
     def loss(self, batch: Any, generator: torch.Generator | None) -> torch.Tensor:
         """Measure the error of the reconstruction.
 
         Args:
-            batch: What :meth:`Batches.batch` gave, on the network's device.
-            generator: Source of noise, on that device too; None in validation, which has none.
+            batch: Batch of :meth:`Batches.batch`, on the network's device.
+            generator: Random generator for noise, on the same device; None in validation, which has no noise.
 
         Returns:
-            The mean over the batch, a scalar.
+            Mean error over the batch, a scalar.
         """
 
 
 class Batches(Protocol):
-    """Images, or features of them, that a network is trained on."""
+    """Training data of a network: images, or features of images."""
 
     def __len__(self) -> int:
-        """Number of images."""
+        """Count the images."""
 
     def batch(self, indices: np.ndarray) -> Any:
-        """Some images as a tensor or a list of tensors, on the CPU."""
+        """Get some images as a tensor or a list of tensors, on the CPU."""
 
 
 def check_image_count(data: Batches) -> None:
-    """Check that there are images enough to train on.
+    """Check that there are enough images for a training.
 
     Raises:
-        InputError: If there are not.
+        InputError: If there are fewer than two.
     """
     if len(data) < FEWEST_IMAGES:
         msg = (
@@ -71,31 +71,31 @@ def train(
     device: str = "auto",
     description: str | None = None,
 ) -> dict[str, Any]:
-    """Train a network in place: Adam, its learning rate on a cosine, in full precision.
+    """Train a network in place with Adam, a cosine learning-rate schedule and full precision.
 
-    A run that was cut off goes on from its last checkpoint. On a CPU it ends with the weights of an uninterrupted
-    one, bit by bit. Half precision would blur small residuals, which are differences of almost equal numbers.
+    An interrupted training resumes from its last checkpoint. On a CPU it ends with exactly the weights of an
+    uninterrupted training. Half precision would blur small residuals, which are differences of almost equal numbers.
 
     Args:
-        network: The network, with its initial weights; stays on the device.
-        data: Images to train on.
-        held_out: Images to validate on now and then; they decide nothing.
-        settings: Duration, batches and learning rate.
-        checkpoint: Where to go on from, and to write to.
-        origin: Hash of data, network and initial weights; a checkpoint of another origin or of other
-            settings is not used.
+        network: The network with its initial weights; stays on the device.
+        data: Images for training.
+        held_out: Images for periodic validation; they do not influence the training.
+        settings: Duration, batch size and learning rate.
+        checkpoint: Checkpoint to resume from and to write to.
+        origin: Hash of data, network and initial weights. A checkpoint of another origin or other settings is
+            ignored.
         device: See :func:`reb_pipeline.core.device.torch_device`.
-        description: Label of the progress bar; no bar without it.
+        description: Label of the progress bar; None shows no bar.
 
     Returns:
-        JSON values: ``updates``, one dictionary each with ``update`` from 1, ``loss`` and ``learning_rate``;
-        ``validations``, one dictionary each with ``update`` and ``loss``.
+        JSON values. ``updates``: for each update a dictionary of ``update`` (counted from 1), ``loss`` and
+        ``learning_rate``. ``validations``: for each validation a dictionary of ``update`` and ``loss``.
 
     Raises:
         InputError: If there are fewer than two images, or the loss is no longer finite.
     """
     check_image_count(data)
-    # Convolutions are quickest with channels last.
+    # Convolutions are fastest with channels last.
     network.to(torch_device(device)).to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
     identity = {"origin": origin, "settings": settings.training()}
@@ -116,7 +116,7 @@ def train(
 
 
 def validate(network: Reconstruction, data: Batches, batch_size: int) -> float:
-    """The mean loss over all images, in eval mode and without noise."""
+    """Compute the mean loss over all images, in eval mode and without noise."""
     network.eval()
     with torch.inference_mode():
         losses = [
@@ -127,7 +127,7 @@ def validate(network: Reconstruction, data: Batches, batch_size: int) -> float:
 
 
 def batches_of(network: nn.Module, data: Batches, batch_size: int) -> Iterator[tuple[Any, int]]:
-    """All images in their order: (batch on the network's device, number of its images)."""
+    """Yield all images in order, as (batch on the network's device, number of images in it)."""
     for start in range(0, len(data), batch_size):
         indices = np.arange(start, min(start + batch_size, len(data)))
         yield _moved(data.batch(indices), _device_of(network)), len(indices)
@@ -140,7 +140,10 @@ def _update(
     settings: ReconstructionSettings,
     update: int,
 ) -> float:
-    """One optimiser step; what it draws depends on seed and update alone, so that a resumed run draws the same."""
+    """Make one optimiser step.
+
+    All random draws depend only on seed and update, so that a resumed training draws the same.
+    """
     device = _device_of(network)
     rng = np.random.default_rng([settings.seed, update])
     indices = rng.choice(len(data), min(settings.batch_size, len(data)), replace=False)

@@ -5,8 +5,8 @@
 - ``patch_scores``: LDKNN and the other patch scores of REB's Table 6;
 - ``image_scores``: patch scores to image scores;
 - ``anomaly_maps``: patch scores to maps at image resolution;
-- ``detector``: the fitted memory-bank detector, with all of the above;
-- ``detection``: the scores that any detector gives;
+- ``detector``: the fitted memory-bank detector, which combines all of the above;
+- ``detection``: the scores of any detector;
 - ``settings``: settings of patch scores, image scores and maps;
 - ``surprise``: scores of several detectors in one unit.
 """

@@ -1,9 +1,9 @@
-"""Alpha without labels: how fast the upper distances of good patches grow with local density.
+"""Alpha without labels: the growth of good patches' upper distances with local density.
 
-With alpha the slope of the conditional 0.9 quantile of the good patches' distances over the local density of their
-nearest coreset rows, the same share of good patches lies above any height of score wherever in feature space they are,
-so that one threshold serves dense and sparse regions alike. The quantile is a high one because the score of an image
-is made of its highest patches, not of its average ones.
+Alpha is the slope of the conditional 0.9 quantile of the good patches' distances over the local density of their
+nearest coreset rows. With this alpha, the same share of good patches exceeds a given score in dense and in sparse
+regions of feature space. So one threshold serves both. The quantile is high because the score of an image depends on
+its highest patches, not on the average ones.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from reb_pipeline.memory_bank.nearest_patches import NearestPatches
 from reb_pipeline.scoring.ldknn import divisor
 
 QUANTILE = 0.9
-BINS = 20  # of about equally many patches
+BINS = 20  # each with about the same number of patches
 MIN_PATCHES = 10 * BINS
 
 
@@ -26,18 +26,18 @@ def fit_alpha(
     n_neighbors: int,
     form: str = "subtract_squared",
 ) -> float:
-    """Fit alpha on patches of good images, none of them compared with rows of its own image.
+    """Fit alpha on patches of good images that were not compared with rows of their own image.
 
     Args:
         squared_distance: Squared Euclidean distance of each patch to its nearest coreset row, float32 of any shape.
         rows: Number of that row within the coreset, integers of the same shape.
         density: Local density of the coreset rows.
         n_neighbors: K of the local density.
-        form: A key of :data:`reb_pipeline.scoring.ldknn.SCORE_FORMS`; each has a slope of its own: of squared
-            distances, of distances, or of their logarithms.
+        form: A key of :data:`reb_pipeline.scoring.ldknn.SCORE_FORMS`. The slope is that of squared distances,
+            distances, or their logarithms, depending on the form.
 
     Returns:
-        Alpha, at least 0; 0 where all densities are alike.
+        Alpha, at least 0; 0 if all densities are equal.
 
     Raises:
         InputError: If there are fewer than 200 patches, or K is larger than K_max of the density.
@@ -58,17 +58,23 @@ def fit_alpha(
 
 
 def upper_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Fit a line, never a falling one, to the 0.9 quantiles of ``y`` in 20 bins of about equally many ``x``.
+    """Fit a line that does not fall to the 0.9 quantiles of ``y`` in 20 bins of about equally many ``x``.
 
-    Equal ``x`` share a bin, whatever the order of the points; so bins may differ in size or be fewer, and count by
-    their size.
+    Equal ``x`` always share a bin, so that the order of the points has no influence. Therefore bins may differ in size,
+    or be fewer than 20; they are weighted by size.
 
     Args:
         x: Floats [n], n at least 1.
         y: Floats [n].
 
     Returns:
-        Slope and intercept by least squares; the slope is 0 where it would be negative or x does not vary.
+        Slope and intercept by least squares; the slope is 0 if it would be negative or ``x`` does not vary.
+
+    Example:
+        >>> x = np.arange(100)
+        >>> slope, intercept = upper_line(x, 2 * x + 1)
+        >>> round(slope, 6), round(intercept, 6)
+        (2.0, 4.2)
     """
     x, y = x.astype(np.float64), y.astype(np.float64)
     bins = np.searchsorted(np.sort(x), x) * BINS // len(x)
@@ -86,19 +92,19 @@ def upper_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
 def density_and_distance(
     found: NearestPatches, density: LocalDensity, n_neighbors: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Look up what alpha is fitted to in the form ``subtract_squared``.
+    """Collect the values that alpha is fitted to in the form ``subtract_squared``.
 
     Args:
-        found: The nearest coreset rows of patches.
+        found: Nearest coreset rows of the patches.
         density: Local density of the coreset rows.
         n_neighbors: K of the local density.
 
     Returns:
-        Local density of the nearest row (mean of squared distances) and squared distance to it, float32
+        Local density of the nearest row (mean of squared distances), and squared distance to this row, float32
         [images, patches] each.
 
     Raises:
-        InputError: If the density is that of another coreset, or K is larger than its K_max.
+        InputError: If the density belongs to another coreset, or K is larger than its K_max.
     """
     density.check_coreset(found.coreset_fingerprint)
     n_images, h, w, _ = found.rows.shape

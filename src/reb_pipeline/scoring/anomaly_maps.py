@@ -10,13 +10,18 @@ REFERENCE_SIZE = 256  # the image side at which the reference smooths with sigma
 
 @dataclass(frozen=True)
 class AnomalyMaps:
-    """Anomaly maps of many images, kept as patch scores: ``maps[id]`` draws one at full resolution.
+    """Anomaly maps of many images, stored as patch scores; ``maps[id]`` computes one at full resolution.
 
     Attributes:
         patch_scores: float32 [images, h, w].
         image_ids: Ids of the images.
         size: Side of a map in pixels.
-        sigma: Standard deviation of the Gaussian smoothing in pixels of a map of side 256; it grows with ``size``.
+        sigma: Standard deviation of the Gaussian smoothing, in pixels of a map of side 256; scaled with ``size``.
+
+    Example:
+        >>> maps = AnomalyMaps(np.ones((1, 4, 4), np.float32), ["part"], size=8, sigma=4.0)
+        >>> maps["part"].shape, maps.at("part", (6, 10)).shape
+        ((8, 8), (6, 10))
     """
 
     patch_scores: np.ndarray
@@ -25,7 +30,7 @@ class AnomalyMaps:
     sigma: float
 
     def __getitem__(self, image_id: str) -> np.ndarray:
-        """The anomaly map of one image, float32 [size, size].
+        """Compute the anomaly map of one image, float32 [size, size].
 
         Raises:
             KeyError: If there is no such image.
@@ -35,11 +40,11 @@ class AnomalyMaps:
         return anomaly_map(self.patch_scores[self.image_ids.index(image_id)], self.size, self.sigma)
 
     def at(self, image_id: str, shape: tuple[int, int]) -> np.ndarray:
-        """The anomaly map of one image resized bilinearly to ``shape``, float32 [height, width]."""
+        """Compute the anomaly map of one image and resize it bilinearly to ``shape``, float32 [height, width]."""
         return resize_map(self[image_id], shape)
 
     def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
-        """(id, map) of every image, one map in memory at a time."""
+        """Yield (id, map) of every image, with one map in memory at a time."""
         for image_id, scores in zip(self.image_ids, self.patch_scores, strict=True):
             yield image_id, anomaly_map(scores, self.size, self.sigma)
 
@@ -48,7 +53,7 @@ class AnomalyMaps:
 
 
 def anomaly_map(patch_scores: np.ndarray, size: int, sigma: float) -> np.ndarray:
-    """Upsample patch scores bilinearly and smooth them with a Gaussian, as PatchCore and the reference code.
+    """Upsample patch scores bilinearly and smooth them with a Gaussian, as in PatchCore and the reference code.
 
     Args:
         patch_scores: float32 [h, w].
@@ -56,7 +61,13 @@ def anomaly_map(patch_scores: np.ndarray, size: int, sigma: float) -> np.ndarray
         sigma: Standard deviation in pixels of a map of side 256.
 
     Returns:
-        float32 [size, size]; never beyond the range of ``patch_scores``.
+        float32 [size, size], within the range of ``patch_scores``.
+
+    Example:
+        >>> patch_scores = np.array([[0, 0], [0, 1]], np.float32)
+        >>> heat = anomaly_map(patch_scores, size=64, sigma=4.0)
+        >>> heat.shape, bool(heat[-1, -1] > heat[0, 0])
+        ((64, 64), True)
     """
     from scipy.ndimage import gaussian_filter
 
@@ -64,11 +75,11 @@ def anomaly_map(patch_scores: np.ndarray, size: int, sigma: float) -> np.ndarray
 
 
 def resize_map(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Resize a map bilinearly, pixel centres aligned as in torch's ``align_corners=False``.
+    """Resize a map bilinearly, with pixel centres aligned as in torch's ``align_corners=False``.
 
     Args:
         values: float32 [h, w].
-        shape: Height and width wanted, in pixels.
+        shape: (height, width) of the result in pixels.
 
     Returns:
         float32 [height, width].

@@ -12,7 +12,7 @@ from reb_pipeline.scoring.settings import ImageScoreSettings
 if TYPE_CHECKING:
     import pandas as pd
 
-# Columns of the samples that metrics, figures and pages read beside the scores.
+# Columns of the samples that metrics, figures and pages need besides the scores.
 SAMPLE_COLUMNS = (
     "id", "path", "split", "label", "defect_type", "mask_paths", "width", "height"
 )  # fmt: skip
@@ -20,12 +20,18 @@ SAMPLE_COLUMNS = (
 
 @dataclass(frozen=True)
 class Detection:
-    """Scores of some images.
+    """Scores of images and of their patches.
 
     Attributes:
         image_ids: Ids of the images.
         image_scores: float32 [images], higher = more anomalous.
-        patch_scores: float32 [images, h, w]; None where only whole images are scored.
+        patch_scores: float32 [images, h, w]; None if only whole images are scored.
+
+    Example:
+        >>> patch_scores = np.array([[[0, 1], [2, 9]]], np.float32)
+        >>> found = Detection.of_patches(["part"], patch_scores, ImageScoreSettings(image_score="max"))
+        >>> found.image_scores.tolist()
+        [9.0]
     """
 
     image_ids: list[str]
@@ -41,7 +47,7 @@ class Detection:
         Args:
             image_ids: Ids of the images.
             patch_scores: float32 [images, h, w].
-            settings: The image score and its numbers.
+            settings: Name and settings of the image score.
 
         Raises:
             InputError: If the image score compares neighbours.
@@ -50,20 +56,20 @@ class Detection:
         return cls(image_ids, image_scores(scores, settings), scores)
 
     def table(self, samples: "pd.DataFrame") -> "pd.DataFrame":
-        """One row an image: its columns of the samples, and ``image_score``.
+        """Make a table with one row per image: its columns :data:`SAMPLE_COLUMNS`, and ``image_score``.
 
         Args:
-            samples: The samples, the images among them.
+            samples: Table of samples that contains the images.
         """
         rows = samples.set_index("id").loc[self.image_ids].reset_index()
         return rows[[*SAMPLE_COLUMNS]].assign(image_score=self.image_scores)
 
     def anomaly_maps(self, side: int, sigma: float) -> AnomalyMaps:
-        """Anomaly maps of the images; of zeros where only whole images are scored.
+        """Make anomaly maps of the images; maps of zeros if only whole images are scored.
 
         Args:
             side: Side of a map in pixels.
-            sigma: Standard deviation of the smoothing in pixels of a map of side 256.
+            sigma: Standard deviation of the smoothing, in pixels of a map of side 256.
         """
         scores = self.patch_scores
         if scores is None:

@@ -1,4 +1,4 @@
-"""The fitted memory-bank detector: PatchCore, LDKNN and the other neighbour scores of REB, composed once."""
+"""Fitted memory-bank detector: PatchCore, LDKNN and the other neighbour scores of REB."""
 
 from collections.abc import Iterable, Iterator
 from copy import copy
@@ -23,7 +23,7 @@ from reb_pipeline.search.index import nearest_other_rows
 
 
 class PatchSource(Protocol):
-    """Images as grids of patch features; every call streams anew, in the order of ``image_ids``."""
+    """Images as grids of patch features; every call streams them from the start, in the order of ``image_ids``."""
 
     @property
     def image_ids(self) -> list[str]:
@@ -35,16 +35,27 @@ class PatchSource(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class MemoryBankDetector:
-    """Coreset, local density and scoring settings, fitted and checked once (REB sections 3.3 and 3.4; PatchCore).
+    """Coreset, local density and scoring settings, checked to fit together (REB sections 3.3 and 3.4; PatchCore).
 
     Attributes:
-        bank: The memory bank's rows that are in the coreset.
+        bank: The coreset's rows of the memory bank.
         density: Local density of these rows.
         scoring: Settings as the user gave them.
-        alpha: Weight of the local density as a number, ``auto`` resolved; 0 for scorers that use none.
+        alpha: Weight of the local density as a number, also for ``auto``; 0 for scorers without it.
 
     Raises:
-        InputError: If the density is that of another coreset, or K is larger than its K_max.
+        InputError: If the density belongs to another coreset, or K is larger than its K_max.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> rng = np.random.default_rng(0)
+        >>> grids = [(f"good {n}", rng.random((6, 6, 3), np.float32)) for n in range(5)]
+        >>> good = SimpleNamespace(image_ids=[name for name, _ in grids], patches=lambda: iter(grids))
+        >>> detector = MemoryBankDetector.fit(good)
+        >>> parts = [("good part", rng.random((6, 6, 3), np.float32)), ("bad part", 2 * np.ones((6, 6, 3), np.float32))]
+        >>> found = detector.score(detector.search(parts))
+        >>> found.patch_scores.shape, bool(found.image_scores[1] > found.image_scores[0])
+        ((2, 6, 6), True)
     """
 
     bank: MemoryBank
@@ -69,18 +80,18 @@ class MemoryBankDetector:
         memory_gib: float = MEMORY_GIB,
         description: str | None = None,
     ) -> "MemoryBankDetector":
-        """Fill a memory bank, select its coreset, measure its local density.
+        """Fill a memory bank, select its coreset and measure its local density.
 
         ``alpha = auto`` is fitted on the good images themselves, each compared with the others only.
 
         Args:
             good: Good images.
-            settings: Distance and coreset; the paper's without it.
-            scoring: Settings of the scores; the reference code's without it.
-            extractor: What made the features, kept with them.
+            settings: Distance and coreset; None for the paper's.
+            scoring: Settings of the scores; None for those of the reference code.
+            extractor: Settings that made the features, stored with them.
             device: See :class:`reb_pipeline.search.index.NeighborIndex`.
             memory_gib: Memory that the bank may take, in GiB.
-            description: Label before the progress bars; none is shown without it.
+            description: First part of the labels of the progress bars; None shows no bars.
 
         Raises:
             InputError: If there are too few patches for K_max, or the distance cannot be fitted on them.
@@ -108,13 +119,13 @@ class MemoryBankDetector:
         scoring: ScoringSettings,
         held_out: NearestPatches | None = None,
     ) -> "MemoryBankDetector":
-        """Put a detector together from its parts; alpha is fitted where that is asked for.
+        """Build a detector from its parts; alpha is fitted if the settings say ``auto``.
 
         Args:
             bank: The coreset's rows, see :meth:`reb_pipeline.memory_bank.bank.Coreset.of`.
             density: Their local density.
             scoring: Settings of the scores.
-            held_out: Good images that are not in the bank, searched in it; read by ``alpha = auto``.
+            held_out: Search results of good images that are not in the bank; needed for ``alpha = auto``.
 
         Raises:
             InputError: If the parts do not belong together, or alpha cannot be fitted.
@@ -128,18 +139,18 @@ class MemoryBankDetector:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that a search holds in memory: rows, the K columns of the density that are read, and the space."""
+        """Bytes that a search needs in memory: rows, the first K columns of the density, and the space."""
         space = self.bank.mean.nbytes + self.bank.whitening.nbytes
         columns = self.density.squared_distances[:, : self.scoring.n_neighbors]
         return self.features.nbytes + columns.size * columns.itemsize + space
 
     @property
     def uses_alpha(self) -> bool:
-        """Whether the scorer weighs the local density by alpha."""
+        """True if the scorer weights the local density by alpha."""
         return SCORERS[self.scoring.scorer].uses_alpha
 
     def check_scoring(self, scoring: ScoringSettings) -> None:
-        """Check that the detector scores as is asked for now.
+        """Check that the detector was fitted with the given scoring settings.
 
         Raises:
             InputError: For the first setting that differs.
@@ -154,7 +165,7 @@ class MemoryBankDetector:
                 raise InputError(msg)
 
     def with_scoring(self, scoring: ScoringSettings, alpha: float) -> "MemoryBankDetector":
-        """Score by other settings; neighbours of the rows that were computed already are shared.
+        """Copy the detector with other scoring settings; both share the neighbours of rows computed so far.
 
         Args:
             scoring: The settings.
@@ -163,7 +174,7 @@ class MemoryBankDetector:
         Raises:
             InputError: If K is larger than K_max of the density.
         """
-        other = copy(self)  # with what was computed
+        other = copy(self)  # shares the computed neighbours
         object.__setattr__(other, "scoring", scoring)
         object.__setattr__(other, "alpha", alpha)
         other._check_neighbors()
@@ -172,7 +183,7 @@ class MemoryBankDetector:
     def search(
         self, patches: Iterable[tuple[str, np.ndarray]], device: str = "cpu"
     ) -> NearestPatches:
-        """Find the nearest coreset rows of every patch, as many as the scorer reads for any K up to K_max.
+        """Find the nearest coreset rows of every patch, enough for any K up to K_max.
 
         Args:
             patches: (image id, float32 [h, w, channels]) of each image, as extracted.
@@ -184,13 +195,13 @@ class MemoryBankDetector:
         return search_images(patches, self.bank, self.scoring.search_depth, device)
 
     def score(self, found: NearestPatches) -> Detection:
-        """Score patches, and images by them.
+        """Score patches, and images by their patches.
 
         Args:
-            found: What :meth:`search` found.
+            found: Result of :meth:`search`.
 
         Raises:
-            InputError: If another coreset was searched, or K is larger than what was searched.
+            InputError: If another coreset was searched, or fewer than K rows were found for each patch.
         """
         self.density.check_coreset(found.coreset_fingerprint)
         of_patches = patch_scores(found, self)
@@ -203,7 +214,7 @@ class MemoryBankDetector:
         return Detection(found.image_ids, of_images, of_patches)
 
     def detect(self, images: PatchSource, device: str = "cpu") -> Detection:
-        """Search the patches of images, then score them.
+        """Search the patches of images and score them.
 
         Raises:
             InputError: As :meth:`search` and :meth:`score`.
@@ -211,7 +222,7 @@ class MemoryBankDetector:
         return self.score(self.search(images.patches(), device))
 
     def nearest_rows(self, n_neighbors: int) -> tuple[np.ndarray, np.ndarray]:
-        """Nearest other coreset rows of each coreset row.
+        """Find the nearest other coreset rows of each coreset row.
 
         Args:
             n_neighbors: K.
@@ -241,22 +252,22 @@ class MemoryBankDetector:
 
 
 def needs_fitted_alpha(scoring: ScoringSettings) -> bool:
-    """Whether alpha is to be fitted on held-out good images."""
+    """Return True if alpha must be fitted on held-out good images."""
     return SCORERS[scoring.scorer].uses_alpha and scoring.alpha == AUTO
 
 
 def resolve_alpha(
     scoring: ScoringSettings, density: LocalDensity, held_out: NearestPatches | None
 ) -> float:
-    """Resolve alpha to a number: fitted where that is asked for, 0 for scorers that use none.
+    """Determine alpha as a number: fitted for ``auto``, 0 for scorers that do not use it.
 
     Args:
         scoring: Settings of the scores.
         density: Local density of the coreset rows.
-        held_out: Good images that are not in the bank, searched in it; read by ``alpha = auto``.
+        held_out: Search results of good images that are not in the bank; needed for ``alpha = auto``.
 
     Raises:
-        InputError: If it is to be fitted and the patches are of another coreset or too few.
+        InputError: If alpha must be fitted, and ``held_out`` is missing, has too few patches or another coreset.
     """
     if not SCORERS[scoring.scorer].uses_alpha:
         return 0.0

@@ -1,4 +1,4 @@
-"""Image scores: from the scores of an image's patches to the score of the image."""
+"""Image scores: the score of an image from the scores of its patches."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ImageScore:
-    """Score of images.
+    """Entry of the registry of image scores.
 
     Attributes:
-        score: (patch scores, float32 [images, h, w], settings) to float32 [images]; where it compares neighbours
-            (nearest patches, detector) to float32 [images].
-        compares_neighbors: Whether it reads the neighbours of the patches instead of the patch scores.
+        score: Function of patch scores, float32 [images, h, w], and settings that returns float32 [images]. A score
+            that compares neighbours takes nearest patches and the detector instead.
+        compares_neighbors: True if the score reads the neighbours of the patches instead of the patch scores.
     """
 
     score: Callable[..., np.ndarray]
@@ -35,9 +35,9 @@ def max_score(patch_scores: np.ndarray, _: Any) -> np.ndarray:
 
 
 def block_max_score(patch_scores: np.ndarray, _: Any) -> np.ndarray:
-    """Take the highest mean of a 3x3 block of each image, blocks side by side, as the reference code.
+    """Take the highest mean over blocks of 3x3 patches that do not overlap, as the reference code.
 
-    Rows and columns left over at the end count for nothing; a grid smaller than a block is one block.
+    Rows and columns that remain at the end are ignored. A grid smaller than a block is one block.
     """
     n, h, w = patch_scores.shape
     side_y, side_x = min(3, h), min(3, w)
@@ -49,14 +49,14 @@ def block_max_score(patch_scores: np.ndarray, _: Any) -> np.ndarray:
 
 
 def top_k_mean(patch_scores: np.ndarray, settings: "ImageScoreSettings") -> np.ndarray:
-    """Average the ``top_patches`` highest patch scores; all where there are fewer."""
+    """Average the ``top_patches`` highest patch scores; all if there are fewer."""
     flat = patch_scores.reshape(len(patch_scores), -1)
     n = min(settings.top_patches, flat.shape[1])
     return np.partition(flat, -n, axis=1)[:, -n:].mean(axis=1)
 
 
 def quantile(patch_scores: np.ndarray, settings: "ImageScoreSettings") -> np.ndarray:
-    """Take a quantile of the patch scores, interpolated linearly."""
+    """Take a quantile of the patch scores, with linear interpolation."""
     return np.quantile(patch_scores, settings.quantile, axis=(1, 2))
 
 
@@ -66,17 +66,18 @@ def average(patch_scores: np.ndarray, _: Any) -> np.ndarray:
 
 
 def thresholded_area(patch_scores: np.ndarray, settings: "ImageScoreSettings") -> np.ndarray:
-    """Share of patches whose score is above ``area_threshold``."""
+    """Compute the share of patches whose score is above ``area_threshold``."""
     return (patch_scores > settings.area_threshold).mean(axis=(1, 2), dtype=np.float32)
 
 
 def reweighted(nearest: "NearestPatches", detector: "MemoryBankDetector") -> np.ndarray:
-    """PatchCore's image score (Roth et al., 2022, equation 7), on plain Euclidean distances d.
+    """Compute PatchCore's image score (Roth et al., 2022, equation 7), on plain Euclidean distances d.
 
-    Let p be the patch farthest from its nearest coreset row m. The score is w · d(p, m), where 1 − w is the share of m
-    in the softmax of d(p, o) over b coreset rows o: m and the b − 1 nearest to it; b is ``n_neighbors``. So a patch
-    whose nearest row lies apart from others counts for more. As anomalib does, m is one of the b; here it is so among
-    exact duplicates too.
+    Let p be the patch that is farthest from its nearest coreset row m, and let b be ``n_neighbors``. The score is
+    w · d(p, m), where 1 − w is the share of m in the softmax of d(p, o) over b coreset rows o. These rows are m and the
+    b − 1 rows nearest to m. So a patch whose nearest row is isolated gets a higher score.
+
+    As in anomalib, m itself is one of the b rows; here this also holds among exact duplicates.
 
     Raises:
         InputError: If b is above the number of coreset rows.
@@ -115,13 +116,13 @@ def image_scores(patch_scores: np.ndarray, settings: "ImageScoreSettings") -> np
 
     Args:
         patch_scores: float32 [images, h, w].
-        settings: The image score and its numbers.
+        settings: Name and settings of the image score.
 
     Returns:
         float32 [images]; higher is more anomalous.
 
     Raises:
-        InputError: If the image score compares neighbours, which patch scores alone do not have.
+        InputError: If the image score compares neighbours, because patch scores alone do not contain them.
     """
     chosen = IMAGE_SCORES[settings.image_score]
     if chosen.compares_neighbors:

@@ -6,7 +6,7 @@ import numpy as np
 
 from reb_pipeline.memory_bank.density import LocalDensity
 
-RELATIVE_FLOOR = 1e-6  # of the mean over all coreset rows
+RELATIVE_FLOOR = 1e-6  # share of the mean over all coreset rows
 
 
 def divisor(local: np.ndarray) -> np.ndarray:
@@ -19,7 +19,7 @@ def divisor(local: np.ndarray) -> np.ndarray:
 
 
 def floor_of(local: np.ndarray) -> float:
-    """Smallest divisor: 10⁻⁶ of the mean; 1 where all rows are alike and there is no scale."""
+    """Compute the smallest divisor: 10⁻⁶ of the mean distance; 1 if the mean is 0."""
     return RELATIVE_FLOOR * float(local.mean()) or 1.0
 
 
@@ -30,7 +30,7 @@ def subtract_squared(
     n_neighbors: int,
     alpha: float,
 ) -> np.ndarray:
-    """S = d² − α · mean of the K squared distances: the reference code, and behind the paper's tables."""
+    """Compute S = d² − α · mean of the K squared distances, as the reference code and the paper's tables."""
     return squared_distance - alpha * density.mean_distance(n_neighbors, squared=True)[rows]
 
 
@@ -41,7 +41,7 @@ def subtract(
     n_neighbors: int,
     alpha: float,
 ) -> np.ndarray:
-    """S = d − α · mean of the K distances: the paper's text read as a difference."""
+    """Compute S = d − α · mean of the K distances: the paper's text, read as a difference."""
     local = density.mean_distance(n_neighbors, squared=False)[rows]
     return np.sqrt(squared_distance) - alpha * local
 
@@ -53,7 +53,7 @@ def ratio(
     n_neighbors: int,
     alpha: float,
 ) -> np.ndarray:
-    """S = d / (mean of the K distances)^α: the paper's text read as a normalisation."""
+    """Compute S = d / (mean of the K distances)^α: the paper's text, read as a normalisation."""
     local = density.mean_distance(n_neighbors, squared=False)
     return np.sqrt(squared_distance) / divisor(local)[rows] ** alpha
 
@@ -74,9 +74,9 @@ def ldknn_scores(
     alpha: float,
     form: str = "subtract_squared",
 ) -> np.ndarray:
-    """Score patches from the distance to their nearest coreset row.
+    """Score patches by the distance to their nearest coreset row and the local density of that row.
 
-    α = 0 is plain 1-NN in every form.
+    α = 0 gives plain 1-NN in every form.
 
     Args:
         squared_distance: Squared Euclidean distance to the nearest coreset row, float32 of any shape.
@@ -87,7 +87,13 @@ def ldknn_scores(
         form: A key of :data:`SCORE_FORMS`.
 
     Returns:
-        Patch scores, float32 of the same shape; may be negative where the form subtracts.
+        Patch scores, float32 of the same shape; forms that subtract may give negative scores.
+
+    Example:
+        >>> density = LocalDensity(np.array([[1], [4]], np.float32), coreset_fingerprint="")
+        >>> squared, rows = np.array([5, 5], np.float32), np.array([0, 1])
+        >>> ldknn_scores(squared, rows, density, n_neighbors=1, alpha=1.0).tolist()
+        [4.0, 1.0]
     """
     scores = SCORE_FORMS[form](squared_distance, density, rows, n_neighbors, alpha)
     return scores.astype(np.float32, copy=False)

@@ -1,7 +1,7 @@
 """Patch scores from the nearest coreset rows: LDKNN and the other neighbour scores of REB's Table 6.
 
-All but ``ldknn`` and ``nearest`` compare a patch with its K nearest coreset rows; the outlier factors compare these
-with their own neighbours in the coreset.
+All but ``ldknn`` and ``nearest`` compare a patch with its K nearest coreset rows. The outlier factors also compare
+these rows with their own neighbours in the coreset.
 """
 
 from collections.abc import Callable
@@ -22,13 +22,13 @@ VALUES_PER_BLOCK = 2**24  # 64 MiB of float32 in the largest array of a block of
 
 @dataclass(frozen=True)
 class PatchScorer:
-    """Score of patches.
+    """Entry of the registry of patch scores.
 
     Attributes:
-        score: (nearest patches, detector) to float32 [images, h, w].
-        searches_all: Whether it reads K rows of every patch; the nearest one otherwise.
+        score: Function of nearest patches and the detector that returns float32 [images, h, w].
+        searches_all: True if it reads the K nearest rows of every patch, False if only the nearest one.
         min_neighbors: Smallest K.
-        uses_alpha: Whether it weighs the local density by alpha.
+        uses_alpha: True if it weights the local density by alpha.
     """
 
     score: Callable[["NearestPatches", "MemoryBankDetector"], np.ndarray]
@@ -38,22 +38,22 @@ class PatchScorer:
 
 
 def nearest(found: "NearestPatches", _: "MemoryBankDetector") -> np.ndarray:
-    """Squared distance to the nearest row: PatchCore's 1-NN; the reference code takes no root."""
+    """Take the squared distance to the nearest row: PatchCore's 1-NN, without a root as in the reference code."""
     return found.squared_distances[..., 0]
 
 
 def knn(found: "NearestPatches", detector: "MemoryBankDetector") -> np.ndarray:
-    """Mean of the K squared distances (reference code ADModels/ad_head.py)."""
+    """Average the K squared distances (reference code ADModels/ad_head.py)."""
     return found.squared_distances[..., : detector.scoring.n_neighbors].mean(axis=-1)
 
 
 def kth_nn(found: "NearestPatches", detector: "MemoryBankDetector") -> np.ndarray:
-    """The K-th squared distance (reference code ADModels/ad_head.py)."""
+    """Take the K-th squared distance (reference code ADModels/ad_head.py)."""
     return found.squared_distances[..., detector.scoring.n_neighbors - 1]
 
 
 def ldknn(found: "NearestPatches", detector: "MemoryBankDetector") -> np.ndarray:
-    """LDKNN, see :func:`reb_pipeline.scoring.ldknn.ldknn_scores`."""
+    """Score by LDKNN, see :func:`reb_pipeline.scoring.ldknn.ldknn_scores`."""
     return ldknn_scores(
         found.squared_distances[..., 0],
         found.rows[..., 0],
@@ -65,11 +65,11 @@ def ldknn(found: "NearestPatches", detector: "MemoryBankDetector") -> np.ndarray
 
 
 def lof(found: "NearestPatches", detector: "MemoryBankDetector") -> np.ndarray:
-    """Local outlier factor (Breunig et al., 2000) of a patch that is no part of the coreset.
+    """Compute the local outlier factor (Breunig et al., 2000) of patches that are not in the coreset.
 
-    With d the Euclidean distance, N the K nearest rows and kd(o) the distance of row o to its K-th other one:
-    reach(p) = mean over o in N(p) of max(d(p, o), kd(o)), and the score is reach(p) · mean of 1 / reach(o). 10⁻⁶ of
-    the rows' mean is added to every reach, so that a copy among copies scores 1.
+    Let d be the Euclidean distance, N(p) the K nearest rows of p, and kd(o) the distance of row o to its K-th other
+    row. Then reach(p) = mean over o in N(p) of max(d(p, o), kd(o)). The score is reach(p) · mean over o in N(p) of
+    1 / reach(o). To every reach 10⁻⁶ of the rows' mean is added, so that a copy among copies scores 1.
     """
     n_neighbors = detector.scoring.n_neighbors
     squared_others, others = detector.nearest_rows(n_neighbors)
@@ -88,10 +88,10 @@ def lof(found: "NearestPatches", detector: "MemoryBankDetector") -> np.ndarray:
 
 
 def lof_reference(found: "NearestPatches", detector: "MemoryBankDetector") -> np.ndarray:
-    """LOF as the reference code reads it (ADModels/ad_head.py), on squared distances.
+    """Compute LOF as in the reference code (ADModels/ad_head.py), on squared distances.
 
-    There a row counts among its own K neighbours and is dropped, so K − 1 are left, and reachability comes down to the
-    own K-distance: the score is D_K(p) · mean over o in N(p) of 1 / D_{K−1}(o).
+    There a row is one of its own K neighbours and is dropped, so that K − 1 are left. Reachability is replaced by the
+    K-th distance of the patch itself: the score is D_K(p) · mean over o in N(p) of 1 / D_{K−1}(o).
     """
     n_neighbors = detector.scoring.n_neighbors
     k_distances = divisor(detector.nearest_rows(n_neighbors - 1)[0][:, -1])
@@ -103,17 +103,17 @@ def lof_reference(found: "NearestPatches", detector: "MemoryBankDetector") -> np
 
 
 def ldof(found: "NearestPatches", detector: "MemoryBankDetector") -> np.ndarray:
-    """Local distance-based outlier factor (Zhang et al., 2009), as the reference code.
+    """Compute the local distance-based outlier factor (Zhang et al., 2009), as in the reference code.
 
-    Mean Euclidean distance to the K nearest rows over the mean Euclidean distance between two of these. The latter is
-    kept above 10⁻⁶ of the mean local density, so that copies of one row do not divide by zero.
+    The score is the mean Euclidean distance to the K nearest rows, divided by the mean Euclidean distance between two
+    of these rows. The divisor is at least 10⁻⁶ of the mean local density, so that copies of one row cannot make it 0.
     """
     features, n_neighbors = detector.features, detector.scoring.n_neighbors
     floor = floor_of(detector.density.mean_distance(n_neighbors, squared=False))
 
     def score(squared: np.ndarray, rows: np.ndarray) -> np.ndarray:
         among = features[rows]
-        among -= among.mean(axis=1, keepdims=True)  # near zero the products below keep their digits
+        among -= among.mean(axis=1, keepdims=True)  # products of centred rows are more accurate
         norms = np.einsum("pkc,pkc->pk", among, among)
         between = norms[:, :, None] + norms[:, None] - 2 * (among @ among.transpose(0, 2, 1))
         between[:, range(n_neighbors), range(n_neighbors)] = 0
@@ -146,7 +146,7 @@ def patch_scores(found: "NearestPatches", detector: "MemoryBankDetector") -> np.
         Patch scores, float32 [images, h, w]; higher is more anomalous.
 
     Raises:
-        InputError: If K is larger than the number of rows that were searched for each patch.
+        InputError: If K is larger than the number of rows found for each patch.
     """
     scoring = detector.scoring
     chosen = SCORERS[scoring.scorer]
@@ -166,7 +166,7 @@ def _of_patches(
     n_neighbors: int,
     width: int | None = None,
 ) -> np.ndarray:
-    """Apply a score of [patches, K] arrays to the K nearest rows of all patches, back on their grids."""
+    """Apply a score of [patches, K] arrays to all patches, and put the result back on their grids."""
     squared, rows = (
         part.reshape(-1, found.max_neighbors)[:, :n_neighbors]
         for part in (found.squared_distances, found.rows)
@@ -180,7 +180,7 @@ def _in_blocks(
     rows: np.ndarray,
     width: int | None = None,
 ) -> np.ndarray:
-    """Apply ``score`` to so many rows at a time that ``width`` values of each stay below the bound (default: K)."""
+    """Apply ``score`` to blocks of rows with at most VALUES_PER_BLOCK values, ``width`` (default: K) per row."""
     size = max(1, VALUES_PER_BLOCK // (width or rows.shape[1]))
     blocks = (slice(start, start + size) for start in range(0, len(rows), size))
     return np.concatenate([score(squared[block], rows[block]) for block in blocks])

@@ -19,11 +19,11 @@ AUTO = "auto"
 
 
 class ImageScoreSettings(Settings):
-    """Settings of the scores of images, whatever scored their patches."""
+    """Settings of image scores, for any detector that scores patches."""
 
     image_score: Annotated[str, one_of(IMAGE_SCORES)] = "block_max"
     top_patches: int = Field(default=10, ge=1)  # patches averaged by top_k_mean
-    quantile: float = Field(default=0.99, ge=0, le=1)  # of the patch scores
+    quantile: float = Field(default=0.99, ge=0, le=1)  # quantile of the patch scores
     area_threshold: float | None = (
         None  # patch score above which a patch counts for thresholded_area
     )
@@ -39,10 +39,18 @@ class ImageScoreSettings(Settings):
 
 
 class ScoringSettings(ImageScoreSettings):
-    """Settings of patch scores, image scores and anomaly maps; the defaults are the reference code's."""
+    """Settings of patch scores, image scores and anomaly maps; the defaults are the reference code's.
+
+    Example:
+        >>> settings = ScoringSettings(n_neighbors=3)
+        >>> settings.scorer, settings.form, settings.search_depth
+        ('ldknn', 'subtract_squared', 1)
+        >>> settings.of_images
+        ImageScoreSettings(image_score='block_max', top_patches=10, quantile=0.99, area_threshold=None)
+    """
 
     scorer: Annotated[str, one_of(SCORERS)] = "ldknn"
-    max_neighbors: int = Field(default=15, ge=1)  # K_max that is searched
+    max_neighbors: int = Field(default=15, ge=1)  # K_max, the number of neighbours to search
     n_neighbors: int = Field(default=5, ge=1)  # K
     alpha: Annotated[float, Field(ge=0)] | Literal["auto"] = 1.0
     form: Annotated[str, one_of(SCORE_FORMS)] = "subtract_squared"
@@ -50,12 +58,12 @@ class ScoringSettings(ImageScoreSettings):
 
     @property
     def of_images(self) -> ImageScoreSettings:
-        """The settings of image scores alone."""
+        """Settings of the image score alone."""
         return ImageScoreSettings(**self.model_dump(include=set(ImageScoreSettings.model_fields)))
 
     @property
     def search_depth(self) -> int:
-        """Number of coreset rows to search for each patch, so that every K up to K_max can be scored."""
+        """Number of coreset rows to search for each patch, enough for every K up to K_max."""
         return self.max_neighbors if SCORERS[self.scorer].searches_all else 1
 
     @field_validator("alpha", mode="wrap")
@@ -63,7 +71,7 @@ class ScoringSettings(ImageScoreSettings):
     def _number_or_auto(cls, value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
         try:
             return validate(value)
-        except ValidationError:  # one for each kind of value, where the user needs one sentence
+        except ValidationError:  # has an error for each allowed type; the user needs one sentence
             msg = "Input should be a number of at least 0, or auto"
             raise ValueError(msg) from None
 

@@ -1,27 +1,28 @@
-"""A short space in which distances are never longer than the real ones."""
+"""Space of few dimensions in which distances are lower bounds of the real ones."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-# Of the bank's in the directions kept, if a quarter of the channels, or 64, will do.
+# Share of the bank's variance to keep, as far as 64 directions, or a quarter of the channels, allow.
 VARIANCE_SHARE = 0.95
-LOWEST_SHARE = 0.7  # below it too few rows are ruled out
-SAMPLE_ROWS = 4096  # show the directions well enough: any orthonormal ones give valid bounds
+LOWEST_SHARE = 0.7  # with less variance, too few rows are ruled out
+SAMPLE_ROWS = 4096  # enough to find good directions; any orthonormal ones give valid bounds
 ROWS_PER_BLOCK = 4096
-# Rounding of projections and products stays below 1e-5 of |q|² + |b|²; the bounds give away ten times as much.
+# Rounding of projections and products stays below 1e-5 of |q|² + |b|²; bounds are lowered by ten times that.
 SLACK = 1e-4
 
 
 @dataclass(frozen=True)
 class ShortSpace:
-    """The leading principal directions of a bank, and one coordinate for the length of all that they leave out.
+    """Leading principal directions of a bank, and one coordinate for the length of the remainder.
 
-    Let s(x) be x along the directions and r(x) the rest of it. As | |r(q)| − |r(b)| | ≤ |r(q) − r(b)|, the Euclidean
-    distance of (s(q), |r(q)|) and (s(b), |r(b)|) is at most that of q and b, whatever the directions.
+    Let s(x) be the coordinates of x along the directions, and r(x) the remainder of x. Because
+    | |r(q)| − |r(b)| | ≤ |r(q) − r(b)|, the Euclidean distance of (s(q), |r(q)|) and (s(b), |r(b)|) is at most that of
+    q and b. This holds for any orthonormal directions.
 
     Attributes:
-        mean: The origin, float32 [channels]: the nearer the features lie to it, the less rounding there is.
+        mean: The origin, float32 [channels]; an origin near the features keeps rounding small.
         directions: Orthonormal, float32 [channels, directions].
     """
 
@@ -29,20 +30,20 @@ class ShortSpace:
     directions: np.ndarray
 
     def queries(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Bring queries to the form in which their products with :meth:`rows` give bounds.
+        """Convert queries to the form whose products with :meth:`rows` give lower bounds.
 
         Args:
             features: float32 [queries, channels].
 
         Returns:
-            float32 [queries, directions + 2] and [queries]: the product with the rows plus the second is a lower
-            bound of the squared distances, below zero where it says nothing.
+            Short queries, float32 [queries, directions + 2], and a term for each, float32 [queries]. Short queries @
+            rows + term is a lower bound of the squared distances; a negative bound is valid but useless.
         """
         short = self._shorten(features)
         return np.column_stack([short, np.ones(len(short), np.float32)]), _lowered_norms(short)
 
     def rows(self, bank: np.ndarray) -> np.ndarray:
-        """Bring bank rows to the form in which products of queries with them give bounds.
+        """Convert bank rows to the form whose products with :meth:`queries` give lower bounds.
 
         Args:
             bank: float32 [rows, channels].
@@ -61,7 +62,7 @@ class ShortSpace:
     def _shorten(self, features: np.ndarray) -> np.ndarray:
         centred = features - self.mean
         along = centred @ self.directions
-        centred -= along @ self.directions.T  # |x|² − |s|² would lose the digits of a short rest
+        centred -= along @ self.directions.T  # |x|² − |s|² is inaccurate for a short remainder
         return np.column_stack([along, np.sqrt(np.einsum("ij,ij->i", centred, centred))])
 
 
@@ -72,7 +73,7 @@ def fit_short_space(bank: np.ndarray) -> ShortSpace | None:
         bank: float32 [rows, channels].
 
     Returns:
-        The short space; None where the variance is spread over too many channels for it to pay.
+        The short space; None if the variance is spread over so many channels that the bounds do not pay.
     """
     sample = bank[:: -(-len(bank) // SAMPLE_ROWS)]
     mean = sample.mean(axis=0)

@@ -19,14 +19,14 @@ def nearest_of_all(
 ) -> Found:
     """Find the ``k`` bank rows nearest to each query with FAISS, without a copy of the bank.
 
-    Its distances come from |q|² + |b|² − 2qb, which loses digits where neighbours are close, so those of a few
-    candidates more than k are computed again as sums of squared differences.
+    FAISS computes |q|² + |b|² − 2qb, which is inaccurate for close neighbours. Therefore it selects a few candidates
+    more than ``k``, and their distances are computed again as sums of squared differences.
 
     Args:
         queries: float32 [queries, channels], C-contiguous.
         bank: float32 [rows, channels], C-contiguous.
-        k: Number of neighbours, at least 1 and at most the rows that are not left out.
-        description: Label of a progress bar; none is shown without it.
+        k: Number of neighbours, from 1 to the number of rows that are not left out.
+        description: Label of the progress bar; None shows no bar.
         without: Bank rows to leave out.
 
     Returns:
@@ -45,13 +45,13 @@ def nearest_of_all(
 def squared_distances(
     queries: np.ndarray, bank: np.ndarray, query_numbers: np.ndarray, row_numbers: np.ndarray
 ) -> np.ndarray:
-    """Sums of squared differences of pairs, without a copy of the rows.
+    """Compute squared distances of pairs as sums of squared differences, without a copy of the rows.
 
     Args:
         queries: float32 [queries, channels], C-contiguous.
         bank: float32 [rows, channels], C-contiguous.
-        query_numbers: The query of each pair, int64 [pairs].
-        row_numbers: The bank row of each pair, int64 [pairs].
+        query_numbers: Number of the query of each pair, int64 [pairs].
+        row_numbers: Number of the bank row of each pair, int64 [pairs].
 
     Returns:
         float32 [pairs].
@@ -66,11 +66,14 @@ def squared_distances(
 
 
 def nearest_columns(found: list[Found], k: int) -> Found:
-    """The ``k`` nearest of what was found for the same queries, ascending; of equal ones those found first.
+    """Merge results of several searches for the same queries and keep the ``k`` nearest.
 
     Args:
         found: Squared distances, float32, and rows, int64, [queries, columns] each.
-        k: At most the number of columns of all together.
+        k: Number of neighbours, at most the total number of columns.
+
+    Returns:
+        As ``found``, ascending, [queries, k] each; equal distances keep their order.
     """
     squared, rows = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
     order = np.argsort(squared, axis=1, kind="stable")[:, :k]
@@ -78,7 +81,7 @@ def nearest_columns(found: list[Found], k: int) -> Found:
 
 
 def _candidates(queries: np.ndarray, bank: np.ndarray, k: int, first: int) -> Found:
-    """A few more than ``k`` of a part of the bank that begins with the row ``first``."""
+    """Find ``k`` candidates and a few spare ones in a part of the bank that begins at row ``first``."""
     import faiss
 
     _, rows = faiss.knn(queries, bank, min(k + SPARE, len(bank)))

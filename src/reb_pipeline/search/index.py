@@ -9,22 +9,28 @@ from reb_pipeline.search.bounds import fit_short_space
 from reb_pipeline.search.flat import Found, nearest_of_all
 from reb_pipeline.search.multi_step import MultiStepBank, blas_on_one_thread
 
-FEWEST_ROWS = 2048  # fewer are compared faster than ruled out
-FEWEST_PAIRS = 2**24  # of queries and rows; fewer do not pay for the preparation
+FEWEST_ROWS = 2048  # with fewer rows, comparing all is faster than ruling some out
+FEWEST_PAIRS = 2**24  # queries x rows; with fewer pairs the preparation does not pay
 
 
 class NeighborIndex:
-    """Finds the exact nearest rows of a bank, by the fastest way that the bank allows.
+    """Index of a bank for exact nearest neighbours, by the fastest method that suits the bank.
 
     - On a CUDA device: :class:`reb_pipeline.search.on_device.DeviceBank`.
-    - Where few directions hold most of the bank's variance, as in features of networks:
+    - For a bank with most of its variance in few directions, as features of networks have:
       :class:`reb_pipeline.search.multi_step.MultiStepBank`.
-    - Otherwise, and where the bank is small: :func:`reb_pipeline.search.flat.nearest_of_all`.
+    - Otherwise, and for a small bank: :func:`reb_pipeline.search.flat.nearest_of_all`.
 
     Args:
         bank: float32 [rows, channels]; not copied if it is C-contiguous, and may be a memory map.
-        n_queries: Number of queries that will come, if known.
+        n_queries: Total number of queries to come, if known.
         device: ``"cpu"`` or the name of a CUDA device.
+
+    Example:
+        >>> bank = np.array([[0, 0], [3, 4], [6, 8]], np.float32)
+        >>> squared, rows = NeighborIndex(bank).search(np.array([[3, 3]], np.float32), k=2)
+        >>> squared.tolist(), rows.tolist()
+        ([[1.0, 18.0]], [[1, 0]])
     """
 
     def __init__(self, bank: np.ndarray, n_queries: float = math.inf, device: str = "cpu") -> None:
@@ -51,14 +57,14 @@ class NeighborIndex:
         Args:
             queries: float32 [queries, channels].
             k: Number of neighbours.
-            description: Label of a progress bar; none is shown without it.
+            description: Label of the progress bar; None shows no bar.
             without: Bank rows to leave out.
 
         Returns:
             Squared Euclidean distances, float32 [queries, k], ascending, and the bank rows, int64 [queries, k].
 
         Raises:
-            ValueError: If ``k`` is not in 1..rows that are not left out.
+            ValueError: If ``k`` is below 1 or above the number of rows that are not left out.
         """
         n_rows = len(self._bank) - (without.stop - without.start)
         if not 1 <= k <= n_rows:
@@ -77,13 +83,13 @@ def nearest_neighbors(
     description: str | None = None,
     device: str = "cpu",
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the ``k`` bank rows nearest to each query, where the bank is searched only once.
+    """Find the ``k`` bank rows nearest to each query, for a bank that is searched only once.
 
     Args:
         queries: float32 [queries, channels].
         bank: float32 [rows, channels].
         k: Number of neighbours, at most ``rows``.
-        description: Label of a progress bar; none is shown without it.
+        description: Label of the progress bar; None shows no bar.
         device: See :class:`reb_pipeline.search.index.NeighborIndex`.
 
     Returns:
@@ -103,14 +109,14 @@ def nearest_other_rows(
     description: str | None = None,
     device: str = "cpu",
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the ``k`` nearest *other* rows of bank rows, each excluded from its own by its row number.
+    """Find the ``k`` nearest *other* rows of bank rows; a row is excluded from its own neighbours by its number.
 
     Args:
         queries: float32 [queries, channels], rows of the bank.
         own_rows: Row number of each query, integers [queries].
         bank: float32 [rows, channels].
         k: Number of neighbours, below ``rows``.
-        description: Label of a progress bar; none is shown without it.
+        description: Label of the progress bar; None shows no bar.
         device: See :class:`reb_pipeline.search.index.NeighborIndex`.
 
     Returns:
@@ -121,6 +127,6 @@ def nearest_other_rows(
     """
     squared, rows = nearest_neighbors(queries, bank, k + 1, description, device)
     itself = rows == own_rows[:, None]
-    # Among many exact duplicates a row may miss itself; then its farthest neighbour goes instead.
+    # A row may not find itself among many exact duplicates; then its farthest neighbour is dropped.
     itself[~itself.any(axis=1), -1] = True
     return squared[~itself].reshape(-1, k), rows[~itself].reshape(-1, k)

@@ -1,4 +1,4 @@
-"""Greedy k-centre: rows of which every other row is near one."""
+"""Greedy k-centre: selected rows such that every other row is near one of them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,28 +19,32 @@ def greedy_k_center(
     description: str | None = None,
     device: str = "cpu",
 ) -> np.ndarray:
-    """Select rows by greedy k-centre: again and again the row farthest from all selected ones.
+    """Select rows by greedy k-centre: repeatedly the row that is farthest from all selected rows.
 
-    Its covering radius is at most twice the best possible (Gonzalez, 1985); PatchCore section 3.2. The lowest row goes
-    first among equals.
+    The covering radius is at most twice the best possible (Gonzalez, 1985); PatchCore section 3.2. Among equally far
+    rows the lowest number is selected.
 
-    On the CPU the selection is exact, yet most rows are compared with few of the selected ones, by lazy evaluation
-    (Minoux, 1978): distances to the selected rows never grow, so what a row's distance was bounds what it is, and only
-    the rows whose bounds are largest, a pool, are brought up to date. Next to the features, that takes 16 bytes a row
-    and two pools of rows.
+    On the CPU the selection is exact but lazy (Minoux, 1978), so that most rows are compared with few selected rows.
+    The distance of a row to the selected rows never grows, so its last known value is an upper bound. Only the rows
+    with the largest bounds, a pool, are updated. Besides the features this takes 16 bytes per row and two pools.
 
     Args:
         features: float32 [rows, channels], in memory or memory-mapped; only read.
         n_select: Number of rows to select, in 1..rows.
-        seed: Draws the first row; the rest follows from it.
-        description: Label of a progress bar; none is shown without it.
-        device: A PyTorch device; anything but ``cpu`` takes plain greedy on that device.
+        seed: Draws the first row, which determines the others.
+        description: Label of the progress bar; None shows no bar.
+        device: A PyTorch device; any device but ``cpu`` runs the plain algorithm, which is not lazy.
 
     Returns:
         int64 [n_select] distinct row numbers in the order of selection.
 
     Raises:
         ValueError: If ``n_select`` is not in 1..rows.
+
+    Example:
+        >>> features = np.array([[0], [1], [9], [10]], np.float32)
+        >>> greedy_k_center(features, n_select=2, seed=0).tolist()
+        [3, 0]
     """
     n_rows = len(features)
     if not 1 <= n_select <= n_rows:
@@ -51,15 +55,15 @@ def greedy_k_center(
         from reb_pipeline.search.k_center_on_device import plain_greedy
 
         return plain_greedy(features, n_select, first, device, description)
-    # A memory map is an array like any other, but slow to index as what it is.
+    # A plain view of a memory map is faster to index than the memory map.
     order = _farthest_first(np.asarray(features), n_select, first)
     return np.fromiter(progress(order, description, total=n_select), np.int64)
 
 
 def _farthest_first(features: np.ndarray, n_select: int, first: int) -> Iterator[int]:
-    """Rows in the order of selection."""
+    """Yield row numbers in the order of selection."""
     norms = np.einsum("ij,ij->i", features, features)
-    # What is known of each row: the squared distance to the nearest of the first `seen` selected rows.
+    # Of each row: its squared distance to the nearest of the first `seen` selected rows.
     squared_distance = norms + norms[first] - 2 * (features @ features[first])
     squared_distance[first] = -np.inf
     seen = np.ones(len(features), np.int32)
@@ -74,7 +78,7 @@ def _farthest_first(features: np.ndarray, n_select: int, first: int) -> Iterator
             centres = selected[start : min(start + CENTRES_PER_BLOCK, n_selected)]
             pool.see(features[centres], norms[centres], start + len(centres), floor)
         squared_distance[rows], seen[rows] = pool.squared_distance, pool.seen
-        pool = pool.those_beyond(floor)
+        pool = pool.above(floor)
         for row in pool.farthest_first(floor, n_select - n_selected):
             selected[n_selected] = row
             n_selected += 1
@@ -83,14 +87,14 @@ def _farthest_first(features: np.ndarray, n_select: int, first: int) -> Iterator
 
 
 class _Floor(NamedTuple):
-    """The least of a pool when it was drawn: no row outside is farther, nor as far and lower in number."""
+    """Lowest entry of a new pool: every row outside is nearer, or equally far with a higher number."""
 
     squared_distance: float
     row: int
 
 
 def _farthest(squared_distance: np.ndarray, n: int) -> tuple[np.ndarray, _Floor]:
-    """The ``n`` rows with the largest distances, the lowest rows among equals; ascending row numbers."""
+    """Find the ``n`` rows with the largest distances, the lowest numbers among equals; numbers ascend."""
     if n >= len(squared_distance):
         return np.arange(len(squared_distance)), _Floor(-np.inf, len(squared_distance))
     level = np.partition(squared_distance, -n)[-n]
@@ -101,7 +105,7 @@ def _farthest(squared_distance: np.ndarray, n: int) -> tuple[np.ndarray, _Floor]
 
 @dataclass
 class _Pool:
-    """Rows that may be the farthest, with what is known of them."""
+    """Rows that may be the farthest, with their features and last known distances."""
 
     rows: np.ndarray
     features: np.ndarray
@@ -110,7 +114,7 @@ class _Pool:
     seen: np.ndarray
 
     def see(self, centres: np.ndarray, norms: np.ndarray, n_seen: int, floor: _Floor) -> None:
-        """Compare with centres, up to the ``n_seen``-th selected, the rows that have not sunk below the floor."""
+        """Update the rows that are not below the floor by centres up to the ``n_seen``-th selected row."""
         behind = (self.seen < n_seen) & (self.squared_distance >= floor.squared_distance)
         late = np.flatnonzero(behind)
         to_centres = self.features[late] @ (-2 * centres).T
@@ -119,8 +123,8 @@ class _Pool:
         self.squared_distance[late] = np.minimum(self.squared_distance[late], nearest)
         self.seen[late] = n_seen
 
-    def those_beyond(self, floor: _Floor) -> "_Pool":
-        """The rows that no row outside can beat."""
+    def above(self, floor: _Floor) -> "_Pool":
+        """Keep the rows that come before every row outside the pool."""
         level = self.squared_distance == floor.squared_distance
         beyond = (self.squared_distance > floor.squared_distance) | level & (self.rows <= floor.row)
         return _Pool(
@@ -132,17 +136,17 @@ class _Pool:
         )
 
     def farthest_first(self, floor: _Floor, n_most: int) -> Iterator[int]:
-        """Greedy selection for as long as no row outside can be farther."""
+        """Yield rows by greedy selection until a row outside the pool may be farther."""
         for _ in range(min(n_most, len(self.rows))):
             farthest = int(self.squared_distance.argmax())
             distance, row = self.squared_distance[farthest], int(self.rows[farthest])
             if (distance, -row) < (floor.squared_distance, -floor.row):
                 return
             yield row
-            # One short product a row: BLAS would wait for its threads longer than they work.
+            # For products this short, BLAS would spend more time on its threads than on the work.
             to_row = np.vecdot(self.features, self.features[farthest])
             to_row *= -2
             to_row += self.norms
             to_row += self.norms[farthest]
             np.minimum(self.squared_distance, to_row, out=self.squared_distance)
-            self.squared_distance[farthest] = -np.inf  # never again, not even among duplicates
+            self.squared_distance[farthest] = -np.inf  # never selected again, even among duplicates

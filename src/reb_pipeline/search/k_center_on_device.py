@@ -1,4 +1,4 @@
-"""Greedy k-centre on an accelerator, which is quicker at all rows at once than at being lazy."""
+"""Greedy k-centre on an accelerator, where updating all rows is faster than lazy evaluation."""
 
 import numpy as np
 
@@ -14,17 +14,17 @@ def plain_greedy(
     device: str,
     description: str | None = None,
 ) -> np.ndarray:
-    """Select rows by greedy k-centre, all distances updated at every step (Gonzalez, 1985).
+    """Select rows by greedy k-centre, with all distances updated at every step (Gonzalez, 1985).
 
-    Everything is enqueued without waiting for the device: what is selected stays there until the end. It holds the
-    features and 12 bytes a row.
+    All steps are queued without waiting for the device; the selection stays there until the end. The device holds the
+    features and 12 bytes per row.
 
     Args:
         features: float32 [rows, channels].
         n_select: Number of rows to select, in 1..rows.
-        first: The first row.
+        first: Number of the first row.
         device: A PyTorch device.
-        description: Label of a progress bar; none is shown without it.
+        description: Label of the progress bar; None shows no bar.
 
     Returns:
         int64 [n_select] distinct row numbers in the order of selection.

@@ -1,4 +1,4 @@
-"""Exact nearest neighbours of which most rows are ruled out by a bound."""
+"""Exact nearest neighbours by multi-step search: lower bounds rule out most rows."""
 
 import threading
 from collections.abc import Iterator
@@ -23,24 +23,26 @@ from reb_pipeline.search.flat import (
 
 QUERIES_PER_BLOCK = 96
 ROWS_PER_SEGMENT = 32768  # with a block of queries: 12 MiB of bounds
-GROUP = 32  # rows of which only that of the lowest bound can be a candidate
-LARGEST_SHARE = 1 / 8  # of the rows compared one by one; to compare more, all at once is faster
-SAMPLED = 16  # every so many rows tell that share
+GROUP = 32  # rows per group; the row with the group's lowest bound represents it
+LARGEST_SHARE = 1 / 8  # of the rows compared one by one; above it, comparing all at once is faster
+SAMPLED = 16  # distance between the rows that this share is estimated from
 
 _one_at_a_time = threading.Lock()
 
 
 class MultiStepBank:
-    """A bank of which most rows are ruled out before they are compared.
+    """Bank whose rows are mostly ruled out without a full comparison (multi-step search, Seidl & Kriegel 1998).
 
-    Queries and rows are compared in the short space first, where their distance is a lower bound of the real one. Some
-    rows of the lowest bounds are compared in full: the k-th nearest of them is an upper bound of the k-th neighbour.
-    Then so is every row whose lower bound is not above it. All others are proven to be farther. This is the multi-step
-    search of Seidl & Kriegel (1998). Queries that rule out too few rows are compared with all.
+    1. Queries and rows are compared in the short space, which gives lower bounds of the real distances.
+    2. Some rows with the lowest bounds are compared in full. The k-th smallest of their distances is an upper bound of
+       the distance to the k-th neighbour.
+    3. Every row whose lower bound is at most this upper bound is compared in full. All others are farther.
+
+    Queries that rule out too few rows are compared with all rows.
 
     Args:
         bank: float32 [rows, channels], C-contiguous; not copied, and may be a memory map.
-        space: The space of the bounds.
+        space: The short space that gives the lower bounds.
     """
 
     def __init__(self, bank: np.ndarray, space: ShortSpace) -> None:
@@ -49,13 +51,13 @@ class MultiStepBank:
         self._short_rows = space.rows(bank)
 
     def search(self, queries: np.ndarray, k: int, description: str | None, without: slice) -> Found:
-        """See :meth:`reb_pipeline.search.index.NeighborIndex.search`."""
+        """Find nearest rows, see :meth:`reb_pipeline.search.index.NeighborIndex.search`."""
         import faiss  # half a second to import
 
-        found = _nothing(len(queries), k)
+        found = _empty(len(queries), k)
         crowded = np.zeros(len(queries), bool)
         n_threads = faiss.omp_get_max_threads()
-        # As many blocks for each thread, so that none waits for the last one of another.
+        # Each thread gets the same number of blocks, so that all finish together.
         n_blocks = n_threads * ceil(len(queries) / QUERIES_PER_BLOCK / n_threads)
         blocks = _pieces(0, len(queries), n_blocks)
         segments = _segments(len(self._bank), without)
@@ -82,7 +84,7 @@ class MultiStepBank:
         crowded: np.ndarray,
         block: slice,
     ) -> None:
-        """Update what was found for a block of queries, and which of them rule out too few rows, by a segment."""
+        """Search one segment for a block of queries; update their rows in ``found`` and ``crowded``."""
         own, bank, k = queries[block], self._bank[segment], found[0].shape[1]
         known = found[0][block], found[1][block]
         if (k + SPARE) * GROUP > len(bank):
@@ -102,13 +104,13 @@ class MultiStepBank:
 def _upper_bounds(
     queries: np.ndarray, bank: np.ndarray, bounds: np.ndarray, known: np.ndarray
 ) -> np.ndarray:
-    """Upper bounds of the squared distance of the k-th neighbour.
+    """Find upper bounds of the squared distance to the k-th neighbour.
 
     Args:
         queries: float32 [queries, channels].
         bank: float32 [rows, channels].
-        bounds: Lower bounds but for a term of each query, float32 [queries, rows].
-        known: Squared distances of k other rows, float32 [queries, k].
+        bounds: Lower bounds without the term of each query, float32 [queries, rows].
+        known: Squared distances of k rows found before, float32 [queries, k].
 
     Returns:
         float32 [queries].
@@ -124,29 +126,29 @@ def _upper_bounds(
 
 
 def _refine(queries: np.ndarray, bank: np.ndarray, near: np.ndarray, upper: np.ndarray) -> Found:
-    """Compare the rows that are not ruled out, bool [queries, rows]; lines are filled up with infinity."""
+    """Compare the rows in ``near``, bool [queries, rows], in full; pad short lines with infinity."""
     n, n_rows = near.shape
     positions = np.flatnonzero(near)
     edges = np.searchsorted(positions, n_rows * np.arange(n + 1))
-    own = np.repeat(np.arange(n), np.diff(edges))  # a division takes longer
+    own = np.repeat(np.arange(n), np.diff(edges))  # faster than a division
     rows = positions - n_rows * own
     squared = squared_distances(queries, bank, own, rows)
     kept = squared <= upper[own]
     own, rows, squared = own[kept], rows[kept], squared[kept]
     counts = np.bincount(own, minlength=n)
     columns = np.arange(len(own)) - np.repeat(np.cumsum(counts) - counts, counts)
-    table = _nothing(n, counts.max())
+    table = _empty(n, counts.max())
     table[0][own, columns], table[1][own, columns] = squared, rows
     return table
 
 
-def _nothing(n_queries: int, n_columns: int) -> Found:
+def _empty(n_queries: int, n_columns: int) -> Found:
     shape = n_queries, n_columns
     return np.full(shape, np.inf, np.float32), np.zeros(shape, np.int64)
 
 
 def _segments(n_rows: int, without: slice) -> list[slice]:
-    """Pieces of about equal length of the rows before and behind those left out."""
+    """Cut the rows before and after those left out into pieces of about equal length."""
     segments = []
     for first, last in ((0, without.start), (without.stop, n_rows)):
         segments += _pieces(first, last, ceil((last - first) / ROWS_PER_SEGMENT))
@@ -154,14 +156,14 @@ def _segments(n_rows: int, without: slice) -> list[slice]:
 
 
 def _pieces(first: int, last: int, n: int) -> list[slice]:
-    """``n`` pieces of about equal length, without those that are empty."""
+    """Cut a range into ``n`` pieces of about equal length; empty pieces are left out."""
     edges = np.linspace(first, last, n + 1).astype(int).tolist()
     return [slice(start, stop) for start, stop in pairwise(edges) if start < stop]
 
 
 @contextmanager
 def _workers(n: int) -> Iterator[Executor]:
-    """Threads of one core each. To hand over between the pools of BLAS, FAISS and this one would cost far more."""
+    """Open a pool of threads on one core each; BLAS and FAISS start none, as switching between pools is slow."""
     import faiss  # half a second to import
 
     with (
@@ -173,12 +175,12 @@ def _workers(n: int) -> Iterator[Executor]:
 
 @cache
 def _pools() -> ThreadpoolController:
-    """The thread pools of all libraries: to find them takes longer than a small search."""
+    """Find the thread pools of all libraries, once, because this takes longer than a small search."""
     return ThreadpoolController()
 
 
 @contextmanager
 def blas_on_one_thread() -> Iterator[None]:
-    """Keep matrix products on the thread that calls, one caller at a time: BLAS is limited for the whole process."""
+    """Keep matrix products on the calling thread; one caller at a time, as the limit holds for the process."""
     with _one_at_a_time, _pools().limit(limits=1, user_api="blas"):
         yield

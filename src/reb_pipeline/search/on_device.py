@@ -1,4 +1,4 @@
-"""Nearest neighbours on a graphics processor: a shortlist in half precision, its distances in single precision."""
+"""Nearest neighbours on a GPU: candidates in half precision, their distances in single precision."""
 
 import numpy as np
 import torch
@@ -6,24 +6,24 @@ import torch
 from reb_pipeline.core.progress import progress
 from reb_pipeline.search.flat import Found, nearest_of_all, squared_distances
 
-SPARE = 24  # candidates beyond k: enough that few queries are left without proof
+SPARE = 24  # candidates beyond k; with these, few queries remain without proof
 ROWS_PER_BLOCK = 65536
 BOUNDS_AT_ONCE = 2**26  # 256 MiB
 FLOATS_AT_ONCE = 2**24  # 64 MiB of candidates
-# Directions are rounded to 11 bits, which changes 2qb by less than 2⁻¹⁰ (|q|² + |b|²); the rest is float32's.
+# Rounding directions to 11 bits changes 2qb by less than 2⁻¹⁰ (|q|² + |b|²); 1e-4 covers rounding in float32.
 SLACK = 2**-10 + 1e-4
 
 
 class DeviceBank:
-    """A bank on a device, as lengths and half-precision directions of its centred rows.
+    """Bank on a device, stored as lengths and half-precision directions of its centred rows.
 
-    Bounds of squared distances, |q|² + |b|² − 2qb, are lowered by all that rounding may have added. Where the k-th
-    nearest candidate is not farther than the bound of the last one, no other row is nearer. The few queries without
-    that proof are searched by :func:`reb_pipeline.search.flat.nearest_of_all`.
+    Squared distances, |q|² + |b|² − 2qb, are lowered by the largest possible rounding error, which makes them lower
+    bounds. If the k-th nearest candidate is not farther than the last candidate's bound, no other row is nearer. The
+    few queries without this proof are searched by :func:`reb_pipeline.search.flat.nearest_of_all`.
 
     Args:
-        bank: float32 [rows, channels], C-contiguous. Where a copy fits on the device beside the directions, the
-            distances are computed there.
+        bank: float32 [rows, channels], C-contiguous. Distances are computed on the device if a copy fits there
+            besides the directions.
         device: Name of a torch device, e.g. ``"cuda"``.
     """
 
@@ -39,7 +39,7 @@ class DeviceBank:
         self._rows = self._put(bank) if self._fits(bank.nbytes) else None
 
     def search(self, queries: np.ndarray, k: int, description: str | None, without: slice) -> Found:
-        """See :meth:`reb_pipeline.search.index.NeighborIndex.search`."""
+        """Find nearest rows, see :meth:`reb_pipeline.search.index.NeighborIndex.search`."""
         n_candidates = min(k + SPARE, len(self._bank) - (without.stop - without.start))
         size = max(1, BOUNDS_AT_ONCE // len(self._bank))
         starts = progress(range(0, len(queries), size), description)
@@ -58,7 +58,7 @@ class DeviceBank:
     def _search_block(
         self, queries: torch.Tensor, k: int, n_candidates: int, without: slice
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Squared distances and rows [queries, k] and whether they are proven [queries], all still on the device."""
+        """Find squared distances and rows [queries, k], and proofs, bool [queries]; all stay on the device."""
         bounds = self._lower_bounds(queries)
         bounds[:, without] = torch.inf
         lowest, candidates = bounds.topk(n_candidates, largest=False)
@@ -76,7 +76,7 @@ class DeviceBank:
         return bounds.add_((1 - SLACK) * lengths.square()[:, None])
 
     def _polar(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Half-precision directions and float32 lengths: so no row, however long, takes the digits of another."""
+        """Split features into half-precision directions and float32 lengths, so that long rows stay accurate."""
         centred = features - self._mean
         lengths = centred.norm(dim=1)
         directions = centred / lengths.clamp_min(torch.finfo(torch.float32).tiny)[:, None]
@@ -104,7 +104,7 @@ class DeviceBank:
 
 
 def _products(queries: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """Products of half-precision directions, summed in single precision."""
+    """Multiply half-precision directions and sum in single precision."""
     if queries.is_cuda:
         return torch.mm(queries, rows.T, out_dtype=torch.float32)
     return queries.float() @ rows.float().T

@@ -1,1 +1,1 @@
-"""The service: a packaged model behind HTTP; knows nothing of Kedro or PyTorch."""
+"""HTTP service for inspection with a packaged model; imports neither Kedro nor PyTorch."""

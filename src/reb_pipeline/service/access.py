@@ -1,4 +1,4 @@
-"""Who is let in, decided before anything of the request's body is read."""
+"""Access control, applied before the body of a request is read."""
 
 import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,11 +15,15 @@ HEADER = APIKeyHeader(name="X-API-Key", auto_error=False)
 
 
 def key_needed(key: SecretStr) -> Callable[[str | None], Awaitable[None]]:
-    """A dependency that answers 401 to those who do not know the key."""
+    """Create a dependency that answers 401 to requests without the API key.
+
+    Args:
+        key: The API key.
+    """
     expected = key.get_secret_value().encode()
 
     async def check_key(given: Annotated[str | None, Security(HEADER)]) -> None:
-        # Headers come as Latin-1; the comparison takes as long for a key that is nearly right as for any other.
+        # Headers are Latin-1. The comparison takes constant time, so that its duration reveals nothing about the key.
         if given is None or not hmac.compare_digest(given.encode("latin-1"), expected):
             msg = f"Send the API key in the header {HEADER.model.name}."
             raise HTTPException(401, msg)
@@ -28,7 +32,11 @@ def key_needed(key: SecretStr) -> Callable[[str | None], Awaitable[None]]:
 
 
 def place_needed(turns: Turns) -> Callable[[], AsyncIterator[None]]:
-    """A dependency that holds a place until the request is answered; 429 where there is none."""
+    """Create a dependency that holds a place until the request is answered; it answers 429 if no place is free.
+
+    Args:
+        turns: The places.
+    """
 
     async def hold_place() -> AsyncIterator[None]:
         with turns.place():

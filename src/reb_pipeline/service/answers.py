@@ -1,4 +1,4 @@
-"""What the service answers, in types that the OpenAPI documentation shows."""
+"""Answers of the service, as types for the OpenAPI documentation."""
 
 import io
 from typing import TYPE_CHECKING, Literal
@@ -17,7 +17,7 @@ Box = tuple[int, int, int, int]
 
 
 class Defect(BaseModel):
-    """One connected region of marked pixels."""
+    """Connected region of marked pixels."""
 
     box: Box = Field(description="x, y, width, height in pixels of the image as sent")
     area: int = Field(description="pixels of the image as sent")
@@ -25,7 +25,7 @@ class Defect(BaseModel):
 
 
 class NearestGood(BaseModel):
-    """A patch of a good image that is among the most similar to the worst patch."""
+    """Patch of a good image that is among the most similar ones to the worst patch."""
 
     image_id: str
     distance: float = Field(description="between the patches' features, Euclidean")
@@ -34,7 +34,7 @@ class NearestGood(BaseModel):
 
 
 class Answer(BaseModel):
-    """The inspection of one image."""
+    """Inspection of one image."""
 
     verdict: Literal["good", "defective"]
     image_score: float
@@ -64,7 +64,7 @@ class Answer(BaseModel):
 
 
 class BatchItem(BaseModel):
-    """One file of a batch: its inspection, or why there is none."""
+    """File of a batch: its inspection, or the reason why there is none."""
 
     filename: str
     status: int = Field(description="200, or what the image alone would have been answered")
@@ -73,13 +73,13 @@ class BatchItem(BaseModel):
 
 
 class Batch(BaseModel):
-    """The files of a batch in the order in which they were sent."""
+    """Results of a batch, in the order of the files."""
 
     results: list[BatchItem]
 
 
 class Health(BaseModel):
-    """Whether images are taken, and which model inspects them."""
+    """State of the service and its model."""
 
     status: Literal["ok", "stopping"]
     model: str
@@ -88,13 +88,13 @@ class Health(BaseModel):
 
 
 class Problem(BaseModel):
-    """Why there is no answer."""
+    """Reason why there is no answer."""
 
     detail: str
 
 
 class Extras(BaseModel):
-    """What an answer has beside the verdict."""
+    """Optional parts of an answer."""
 
     map: bool = Field(default=True, description="the anomaly map as PNG")
     overlay: bool = Field(default=False, description="the image with its anomaly map, as JPEG")
@@ -102,12 +102,12 @@ class Extras(BaseModel):
 
 
 def answer(inspector: "Inspector", image: np.ndarray, extras: Extras) -> Answer:
-    """Inspect an image and put the result in the answer's form.
+    """Inspect an image and build the answer.
 
     Args:
         inspector: The model.
         image: uint8 [height, width, 3] RGB.
-        extras: What is asked for.
+        extras: Requested parts of the answer.
     """
     inspection = inspector.inspect(image)
     scale = ColourScale.of(inspector.calibration)
@@ -144,7 +144,7 @@ def answer(inspector: "Inspector", image: np.ndarray, extras: Extras) -> Answer:
 
 
 def png(pixels: np.ndarray) -> str:
-    """Pixels, uint8 [h, w] or [h, w, 3], as a PNG file in base64."""
+    """Encode pixels, uint8 [h, w] or [h, w, 3], as a PNG file in base64."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return in_base64(file.getvalue())

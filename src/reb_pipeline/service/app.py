@@ -1,4 +1,4 @@
-"""The application: its routes, and what surrounds them."""
+"""Application of the service: its routes, middleware and errors."""
 
 from base64 import b64decode
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from reb_pipeline.inspection.inspector import Inspector
 
 PAGE = Path(__file__).with_name("page.html")
-# The page needs nothing from elsewhere, and nothing that it shows can make it fetch any.
+# The page loads nothing from other hosts, and its content cannot make it do so.
 PAGE_POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
     "img-src data:; connect-src 'self'"
@@ -45,14 +45,24 @@ BINARY = {"type": "string", "format": "binary"}
 
 
 def create_app(inspector: "Inspector", settings: ServiceSettings) -> FastAPI:
-    """The service of one packaged model.
+    """Create the service of one packaged model.
 
     Args:
-        inspector: The loaded model; called from several threads where ``settings.workers`` is above one.
-        settings: Limits, and the API key.
+        inspector: The loaded model; called from several threads if ``settings.workers`` is above one.
+        settings: Limits and the API key.
 
     Returns:
-        An ASGI application, whose ``state.service`` is the :class:`Service`.
+        An ASGI application; its ``state.service`` is the :class:`Service`.
+
+    Example:
+        >>> from fastapi.testclient import TestClient
+        >>> from reb_pipeline.inspection import Inspector
+        >>> from reb_pipeline.service.app import create_app
+        >>> from reb_pipeline.service.settings import ServiceSettings
+        >>> inspector = Inspector.load("tests/inspection/models/former_records")
+        >>> client = TestClient(create_app(inspector, ServiceSettings()))
+        >>> client.get("/health").json()["status"]
+        'ok'
     """
     service = Service(inspector, settings)
 
@@ -73,7 +83,7 @@ def create_app(inspector: "Inspector", settings: ServiceSettings) -> FastAPI:
     app.add_middleware(Observation, metrics=service.metrics)
     app.add_exception_handler(RequestValidationError, _first_problem)
     key = [Depends(key_needed(settings.api_key))] if settings.api_key else []
-    # FastAPI would read a body before it asks its dependencies: so the routes read their forms themselves.
+    # FastAPI would read the body before its dependencies run, so the routes read the forms themselves.
     admitted = [*key, Depends(place_needed(service.turns))]
 
     @app.get("/", include_in_schema=False)
@@ -82,14 +92,14 @@ def create_app(inspector: "Inspector", settings: ServiceSettings) -> FastAPI:
 
     @app.get("/health", responses={503: {"model": Health}})
     async def health(response: Response) -> Health:
-        """Whether images are taken; needs no key."""
+        """Check if images are accepted; needs no key."""
         found = service.health()
         response.status_code = 200 if found.status == "ok" else 503
         return found
 
     @app.get("/metrics", dependencies=key)
     async def metrics() -> Response:
-        """Metrics in the text format of Prometheus."""
+        """Return metrics in the text format of Prometheus."""
         return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     @app.post(
@@ -112,7 +122,7 @@ def create_app(inspector: "Inspector", settings: ServiceSettings) -> FastAPI:
         openapi_extra=_form("image", BINARY),
     )
     async def inspect_overlay(request: Request) -> Response:
-        """Inspect one image; the answer is the image with its anomaly map, the verdict in the header X-Verdict."""
+        """Inspect one image; returns the image with its anomaly map, and the verdict in the header X-Verdict."""
         async with uploaded(request, "image", most=1) as (file,):
             found = await service.inspect(file, Extras(map=False, overlay=True))
         request.state.verdict = found.verdict
@@ -126,7 +136,7 @@ def create_app(inspector: "Inspector", settings: ServiceSettings) -> FastAPI:
         openapi_extra=_form("images", {"type": "array", "items": BINARY}),
     )
     async def inspect_batch(request: Request, extras: Annotated[Extras, Query()]) -> Batch:
-        """Inspect several images; each has a result or an error of its own."""
+        """Inspect several images; each has its own result or error."""
         async with uploaded(request, "images", most=settings.max_batch) as files:
             found = await service.inspect_batch(files, extras)
         request.state.verdict = [
@@ -138,13 +148,13 @@ def create_app(inspector: "Inspector", settings: ServiceSettings) -> FastAPI:
 
 
 def _form(field: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """What the OpenAPI documentation says of a form with one field."""
+    """Describe a form with one field for the OpenAPI documentation."""
     form = {"type": "object", "required": [field], "properties": {field: schema}}
     return {"requestBody": {"required": True, "content": {MULTIPART: {"schema": form}}}}
 
 
 async def _first_problem(_: Request, error: Exception) -> JSONResponse:
-    """One sentence, as for every other refusal; FastAPI's own would repeat what was sent."""
+    """Answer with one sentence, like other refusals; FastAPI's default would repeat the request."""
     assert isinstance(error, RequestValidationError)
     problem = error.errors()[0]
     return JSONResponse({"detail": f"{problem['loc'][-1]}: {problem['msg']}."}, 422)

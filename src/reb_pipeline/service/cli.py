@@ -1,4 +1,4 @@
-"""``reb-serve``: a packaged model as a web service."""
+"""Command ``reb-serve``: a packaged model as a web service."""
 
 import argparse
 import logging
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``reb-serve``.
 
     Returns:
-        0 once it was stopped, 2 for what the user has to change.
+        0 after a stop, 2 after an error that the user has to correct.
     """
     options = vars(_parser().parse_args(arguments))
     try:
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         "--engine",
         default="onnxruntime",
         choices=("onnxruntime", "openvino"),
-        help="what computes the network",
+        help="engine of the network",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument(
@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _settings(api_key_file: Path | None, limits: dict[str, int]) -> ServiceSettings:
-    """The limits and the key.
+    """Collect the limits and the API key.
 
     Raises:
         InputError: If a limit is too small, or the key is empty or cannot be read.

@@ -1,4 +1,4 @@
-"""Logs as one JSON object a line."""
+"""Logs with one JSON object per line."""
 
 import json
 import logging
@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 
 class JsonLines(logging.Formatter):
-    """Time, level and message of a record, and what was given as ``extra={"fields": {...}}``."""
+    """Formatter for time, level and message of a record, and its ``extra={"fields": {...}}``."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line of JSON; a traceback is one of its fields."""
+        """Format a record as one line of JSON; a traceback is one of its fields."""
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
@@ -22,7 +22,7 @@ class JsonLines(logging.Formatter):
 
 
 def log_as_json_lines() -> None:
-    """Send everything from INFO on to standard error as JSON lines."""
+    """Write all records from level INFO upwards to standard error as JSON lines."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

@@ -1,4 +1,4 @@
-"""Metrics of the service in Prometheus's format."""
+"""Metrics of the service in the format of Prometheus."""
 
 from prometheus_client import (
     CollectorRegistry,
@@ -15,10 +15,10 @@ P_VALUES = (0.01, 0.02, 0.05, *(tenth / 10 for tenth in range(1, 11)))
 
 
 class Metrics:
-    """The metrics of one application, in a registry of their own.
+    """Metrics of one application, in a separate registry.
 
     Args:
-        model: The model's name, id and the version of this package, as labels of ``reb_model_info``.
+        model: Name and id of the model and the version of this package, as labels of ``reb_model_info``.
     """
 
     def __init__(self, model: dict[str, str]) -> None:
@@ -35,7 +35,7 @@ class Metrics:
             registry=self.registry,
         )
         for verdict in VERDICTS:
-            self.verdicts.labels(verdict)  # so that each begins at 0, not when it first occurs
+            self.verdicts.labels(verdict)  # so that each verdict starts at 0
         self.request_seconds = Histogram(
             "reb_request_seconds",
             "Whole requests, upload included",
@@ -68,5 +68,5 @@ class Metrics:
         )
 
     def text(self) -> bytes:
-        """All metrics in Prometheus' text format."""
+        """Format all metrics in the text format of Prometheus."""
         return generate_latest(self.registry)

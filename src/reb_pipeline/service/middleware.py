@@ -1,4 +1,4 @@
-"""What surrounds every request: an id, a line in the log, metrics, and bounds on its body."""
+"""Middleware of every request: id, log, metrics, and limits of the body."""
 
 import asyncio
 import logging
@@ -17,11 +17,11 @@ logger = logging.getLogger(__name__)
 
 
 class Observation:
-    """Gives each request an id, logs and counts it, and answers 500 to what nobody expected.
+    """Gives each request an id, logs and counts it, and answers 500 after an unexpected error.
 
     Args:
         app: The application.
-        metrics: Where requests are counted.
+        metrics: Metrics that count requests.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -36,7 +36,7 @@ class Observation:
         began = perf_counter()
         state = scope.setdefault("state", {})
         request_id = uuid4().hex[:16]
-        status: int | str = "none"  # none where the service stopped before there was an answer
+        status: int | str = "none"  # "none" if the service stopped before the answer
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -54,7 +54,7 @@ class Observation:
                 await JSONResponse({"detail": text}, 500)(scope, receive, send_with_id)
         finally:
             seconds = perf_counter() - began
-            # The route's path, not the request's: those that anyone may invent must not become labels.
+            # The path of the route, not of the request: clients must not create labels.
             path = getattr(scope.get("route"), "path", "other")
             self._metrics.requests.labels(path, status).inc()
             self._metrics.request_seconds.labels(path).observe(seconds)
@@ -70,12 +70,12 @@ class Observation:
 
 
 class BoundedBody:
-    """Refuses bodies that are too long, or too long under way, while they arrive.
+    """Refuses bodies that are too large, or arrive too slowly, while they arrive.
 
     Args:
         app: The application.
-        mib: Longest body.
-        seconds: Longest time from the first look at the body to its end.
+        mib: Largest size of a body in MiB.
+        seconds: Longest time in seconds from the start of reading the body to its end.
     """
 
     def __init__(self, app: ASGIApp, mib: int, seconds: float) -> None:
@@ -95,7 +95,9 @@ class BoundedBody:
 
         async def bounded_receive() -> Message:
             nonlocal arrived, deadline, complete
-            if complete:  # what follows is the end of the connection, for which there is no hurry
+            if (
+                complete
+            ):  # after the body only the end of the connection follows, without a time limit
                 return await receive()
             self._check_length(int(declared) if declared.isdecimal() else 0)
             deadline = deadline or asyncio.get_running_loop().time() + self._seconds

@@ -1,4 +1,4 @@
-"""The application on a port, until a signal stops it."""
+"""Server: runs the application on a port until a signal stops it."""
 
 import logging
 import signal
@@ -20,14 +20,14 @@ logger = logging.getLogger(__name__)
 
 
 class _Server(uvicorn.Server):
-    """Says when it listens, and lets nobody in from the signal on, not only once connections are closed."""
+    """Server that logs when it listens, and refuses new requests directly after the signal to stop."""
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
         self._service = service
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start; from here on a signal ends it in order."""
+        """Start; from here a signal stops the server in order."""
         await super().startup(sockets)
         for listener in sockets or []:
             address, port = listener.getsockname()[:2]
@@ -35,13 +35,13 @@ class _Server(uvicorn.Server):
             logger.info("listening", extra={"fields": fields})
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop."""
+        """Start to stop."""
         self._service.turns.stopping = True
         super().handle_exit(sig, frame)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket.
+    """Open a listening socket.
 
     Raises:
         InputError: If the address cannot be used.
@@ -54,18 +54,18 @@ def listen(host: str, port: int) -> socket.socket:
             f"Cannot listen on {host} port {port} ({error}): choose others with --host and --port."
         )
         raise InputError(msg) from error
-    # asyncio does so only with sockets of its own making; without it answers in two pieces wait 40 ms in between.
+    # asyncio sets this only on its own sockets. Without it, answers in two pieces take 40 ms longer.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
 
 def serve(inspector: "Inspector", settings: ServiceSettings, listener: socket.socket) -> None:
-    """Answer until SIGTERM or SIGINT; then finish what has been let in, and return.
+    """Answer requests until SIGTERM or SIGINT; then finish accepted requests and return.
 
     Args:
         inspector: The loaded model.
-        settings: Limits, and the API key.
-        listener: Where to listen; closed at the end.
+        settings: Limits and the API key.
+        listener: Listening socket; closed at the end.
     """
     app = create_app(inspector, settings)
     config = uvicorn.Config(
@@ -78,6 +78,6 @@ def serve(inspector: "Inspector", settings: ServiceSettings, listener: socket.so
     )
     server = _Server(config, app.state.service)
     for sign in (signal.SIGTERM, signal.SIGINT):
-        # Now for signals before it runs; and at its end uvicorn raises those that it got once more.
+        # Handles signals before the server runs, and those that uvicorn raises again at its end.
         signal.signal(sign, server.handle_exit)
     server.run(sockets=[listener])

@@ -1,4 +1,4 @@
-"""One model at work for many clients."""
+"""Service: one model for many clients."""
 
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class Service:
-    """Inspects uploaded images in their turn, and counts verdicts.
+    """Inspects uploaded images in turn, and counts verdicts.
 
     Args:
-        inspector: The loaded model; called from several threads where ``settings.workers`` is above one.
+        inspector: The loaded model; called from several threads if ``settings.workers`` is above one.
         settings: Limits.
     """
 
@@ -36,7 +36,7 @@ class Service:
         self.turns = Turns(settings.workers, settings.queue, self.metrics)
 
     def health(self) -> Health:
-        """Whether images are taken."""
+        """Get the state of the service."""
         return Health(status="stopping" if self.turns.stopping else "ok", **self.about)
 
     async def inspect(self, file: UploadFile, extras: Extras) -> Answer:
@@ -59,7 +59,7 @@ class Service:
         return found
 
     async def inspect_batch(self, files: list[UploadFile], extras: Extras) -> Batch:
-        """Inspect images one after the other, so that other requests have their turn in between."""
+        """Inspect images one after the other, so that other requests get their turn in between."""
         results = []
         for file in files:
             item = BatchItem(filename=file.filename or "", status=200)

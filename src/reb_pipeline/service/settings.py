@@ -1,4 +1,4 @@
-"""What the service allows, and for whom."""
+"""Settings of the service."""
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -6,7 +6,14 @@ MIB = 2**20
 
 
 class ServiceSettings(BaseModel):
-    """Limits of the service; each but the key is an option of ``reb-serve`` and described there."""
+    """Limits of the service, and the API key; each limit is an option of ``reb-serve`` and described there.
+
+    Example:
+        >>> from reb_pipeline.service.settings import ServiceSettings
+        >>> settings = ServiceSettings(workers=2, api_key="secret")
+        >>> settings.max_batch, settings.api_key
+        (32, SecretStr('**********'))
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,4 +1,4 @@
-"""Who may come in, and whose turn it is."""
+"""Queue of requests: a limited number of places, and threads that inspect in turn."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -15,28 +15,28 @@ T = TypeVar("T")
 
 
 class Turns:
-    """A bounded number of requests before a few threads that inspect.
+    """Limited number of requests in front of a few threads that inspect.
 
     Args:
-        workers: Threads.
-        queue: Requests that may wait beside those whose turn it is.
-        metrics: Told of the places taken, of those that wait, and of the times.
+        workers: Number of threads.
+        queue: Number of requests that may wait, besides those that are being inspected.
+        metrics: Metrics of taken places, waiting requests and times.
     """
 
     def __init__(self, workers: int, queue: int, metrics: Metrics) -> None:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="inspection")
         self._places = workers + queue
-        self._taken = 0  # by the event loop's thread alone
+        self._taken = 0  # changed only by the thread of the event loop
         self._metrics = metrics
         metrics.places_taken.set_function(lambda: self._taken)
         self.stopping = False
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """A place, taken before anything of the request's body is read.
+        """Hold a place, taken before the body of the request is read.
 
         Raises:
-            HTTPException: 429 where all places are taken, 503 where the service stops.
+            HTTPException: 429 if all places are taken, 503 if the service is stopping.
         """
         if self.stopping:
             raise HTTPException(503, "The service is stopping.")
@@ -53,7 +53,7 @@ class Turns:
             self._taken -= 1
 
     async def run(self, work: Callable[[], T]) -> T:
-        """The result of ``work``, called in a thread when its turn has come."""
+        """Run ``work`` in a thread, in turn, and return its result."""
         asked = perf_counter()
 
         def timed() -> T:
@@ -69,6 +69,6 @@ class Turns:
         return await asyncio.get_running_loop().run_in_executor(self._pool, timed)
 
     def close(self) -> None:
-        """Wait for what runs, and drop what nobody waits for any more."""
+        """Wait for running work, and drop work that nobody waits for."""
         self.stopping = True
         self._pool.shutdown(cancel_futures=True)

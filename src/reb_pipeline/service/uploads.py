@@ -1,4 +1,4 @@
-"""From the body of a request to an image, or to the status that says why not."""
+"""Images from the body of a request; errors become HTTP statuses."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,21 +12,21 @@ from reb_pipeline.core.errors import InputError
 from reb_pipeline.images.decoding import TooManyPixelsError, UnknownFormatError, read_image
 
 MULTIPART = "multipart/form-data"
-MAX_FIELDS = 8  # fields that are no files are ignored, but not without end
+MAX_FIELDS = 8  # limit of fields without a file, which are ignored
 
 
 @asynccontextmanager
 async def uploaded(request: Request, field: str, most: int) -> AsyncIterator[list[UploadFile]]:
-    """The files of one field of a form; those beyond 1 MiB lie on disk.
+    """Read the files of one field of a form; files above 1 MiB are stored on disk.
 
     Args:
-        request: Its body is read here.
+        request: The request; its body is read here.
         field: Name of the field.
-        most: Files that the form may have.
+        most: Largest number of files in the form.
 
     Raises:
-        HTTPException: 415 for another kind of body, 400 for a broken one or too many files, 422 where the field
-            has no file; 408 and 413 of :class:`~reb_pipeline.service.middleware.BoundedBody`.
+        HTTPException: 415 for another kind of body, 400 for a broken body or too many files, 422 if the field has no
+            file; 408 and 413 of :class:`~reb_pipeline.service.middleware.BoundedBody`.
     """
     if not request.headers.get("content-type", "").lower().startswith(MULTIPART):
         raise HTTPException(415, f"Send {MULTIPART} with a file in the field {field!r}.")
@@ -34,7 +34,9 @@ async def uploaded(request: Request, field: str, most: int) -> AsyncIterator[lis
         form = await request.form(max_files=most, max_fields=MAX_FIELDS)
     except HTTPException:
         raise
-    except Exception as error:  # a charset, a connection that ends: whatever a client may do
+    except (
+        Exception
+    ) as error:  # any error of the client, such as an unknown charset or a closed connection
         raise HTTPException(400, f"The body is no valid {MULTIPART}.") from error
     try:
         files = [file for file in form.getlist(field) if isinstance(file, UploadFile)]
@@ -46,17 +48,17 @@ async def uploaded(request: Request, field: str, most: int) -> AsyncIterator[lis
 
 
 def decode(file: UploadFile, max_pixels: int) -> np.ndarray:
-    """Decode an uploaded image, recognised by its content.
+    """Decode an uploaded image; its format is recognised by its content.
 
     Args:
-        file: Read from its beginning.
-        max_pixels: Most pixels, compared with the image's header before any pixel is decoded.
+        file: The file, read from its beginning.
+        max_pixels: Largest number of pixels, checked in the header of the image before decoding.
 
     Returns:
         uint8 [height, width, 3] RGB.
 
     Raises:
-        HTTPException: 415 for what is no image, 413 for too many pixels, 422 for a broken one.
+        HTTPException: 415 if it is not an image, 413 for too many pixels, 422 for a broken image.
     """
     try:
         return read_image(file.file.read(), file.filename or "image", max_pixels)

@@ -1,4 +1,4 @@
-"""Candidates of a category ranked without labels."""
+"""Ranking of the candidates of a category without labels."""
 
 import logging
 import math
@@ -17,26 +17,26 @@ from reb_pipeline.studies.selection import CRITERIA, FALSE_POSITIVE_RATE, criter
 
 logger = logging.getLogger(__name__)
 
-MIN_HELD_OUT = math.ceil(1 / FALSE_POSITIVE_RATE)  # fewer good images cannot show such a rate
+MIN_HELD_OUT = math.ceil(1 / FALSE_POSITIVE_RATE)  # good images, to measure such a rate
 
 
 def rank_candidates(experiment: Experiment, candidates: Sequence[Configuration]) -> pd.DataFrame:
     """Rank candidates by all criteria.
 
     Args:
-        experiment: The category.
+        experiment: The experiment on the category.
         candidates: The candidates.
 
     Returns:
-        One row a candidate: its settings, the criteria, ``mean_rank`` and ``chosen``, true for one row. Where there are
-        fewer than 20 held-out good images nothing is ranked and the first candidate is kept.
+        One row per candidate: its settings, the criteria, ``mean_rank`` and ``chosen``, True for one row. With fewer
+        than 20 held-out good images nothing is ranked, and the first candidate is chosen.
 
     Raises:
         InputError: If a candidate cannot be measured.
     """
     category = experiment.category
     rows = [{"category": category, **storable(one.settings())} for one in candidates]
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows).astype({"shots": float})
     held_out = len(experiment.features.samples(candidates[0], HELD_OUT))
     if held_out < MIN_HELD_OUT:
         logger.warning(

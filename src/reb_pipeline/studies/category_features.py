@@ -1,4 +1,4 @@
-"""Features of a category's images under the network that a configuration asks for."""
+"""Features of a category's images by the network of a configuration."""
 
 from typing import Any
 
@@ -22,8 +22,8 @@ class CategoryFeatures:
     Args:
         samples: The samples of the category with the hashes of their files, see
             :func:`reb_pipeline.images.inventory.usable_samples`.
-        sections: Its parameters; a configuration replaces some.
-        cache: Keeps features and fine-tuned backbones.
+        sections: Parameters of the category; a configuration replaces some of them.
+        cache: Cache of features and fine-tuned backbones.
     """
 
     def __init__(self, samples: Samples, sections: StudySections, cache: Cache) -> None:
@@ -35,18 +35,18 @@ class CategoryFeatures:
         self._defective: list[tuple[SourceImage, SourceImage]] = []  # plain and faint
 
     def samples(self, configuration: Configuration, group: str) -> Samples:
-        """Select the samples of a group, see :mod:`reb_pipeline.studies.groups`, as few as the shots.
+        """Select the samples of a group (:mod:`reb_pipeline.studies.groups`) from the configuration's shots.
 
         Raises:
-            InputError: If there are none, because the only good image is held out.
+            InputError: If the group is empty, because the only good image is held out.
         """
         return samples_of(self._shots(configuration), group)
 
     def of(self, configuration: Configuration, group: str) -> CachedFeatures:
-        """Features of a group's images.
+        """Create the features of a group's images.
 
         Raises:
-            InputError: If the images or the network that they are asked of cannot be used.
+            InputError: If the images or the network cannot be used.
         """
         if group in (SYNTHETIC, FAINT):
             images = self._defective_images(faint=group == FAINT)
@@ -72,7 +72,7 @@ class CategoryFeatures:
         return Encoder(own.features, self._backbones[seen], own.compute.device)
 
     def _defective_images(self, *, faint: bool) -> list[SourceImage]:
-        """Held-out defects of the category's own kinds, whatever the network was fine-tuned on."""
+        """Make defects on held-out good images by the category's settings, independent of the fine-tuning."""
         if not self._defective:
             side = self.sections.features.image_size
             _, made = synthesize(self.sections, self._samples)

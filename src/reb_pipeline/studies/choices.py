@@ -1,4 +1,4 @@
-"""Worth of a choice without labels on the test images of a category."""
+"""Comparison of the choice without labels with other choices, on the test images of a category."""
 
 from typing import Any
 
@@ -19,11 +19,14 @@ PAPER = {
 
 
 def compare_choices(experiment: Experiment, selection: SelectionParams) -> pd.DataFrame:
-    """Compare the paper's default, ``alpha = auto`` alone, the choice without labels, and the best by the test labels.
+    """Compare the paper's default, the same with ``alpha = auto``, the choice without labels, and the best choices.
 
     Args:
-        experiment: The category.
-        selection: The candidates, and further configurations that the oracle may take.
+        experiment: The experiment on the category.
+        selection: The candidates, and further configurations for the best choice by test labels (the oracle).
+
+    Returns:
+        See :func:`reb_pipeline.studies.regret.choice_rows`.
     """
     category = experiment.category
     evaluator = Evaluator(experiment, pixel_metrics=False)

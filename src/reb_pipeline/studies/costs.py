@@ -1,4 +1,4 @@
-"""Costs of a detector: seconds to fit it, images a second, memory."""
+"""Costs of a detector: seconds of the fit, images per second, memory."""
 
 from collections.abc import Callable
 from statistics import median
@@ -12,10 +12,10 @@ T = TypeVar("T")
 
 
 def timed_fit(good: CachedFeatures, fit: Callable[[FeatureSource], T]) -> tuple[T, float]:
-    """Fit a detector on opened images, whatever the cache holds.
+    """Fit a detector without the cache and measure the time.
 
     Returns:
-        What was fitted, and the seconds from opened images on.
+        Result of ``fit``, and its seconds, without the opening of images.
     """
     return good.fresh().timed(fit)
 
@@ -23,18 +23,19 @@ def timed_fit(good: CachedFeatures, fit: Callable[[FeatureSource], T]) -> tuple[
 def inspection_costs(
     images: CachedFeatures, detect: Callable[[FeatureSource], Any], nbytes: int
 ) -> dict[str, float]:
-    """Measure a fitted detector on opened images.
+    """Measure speed and memory of a fitted detector on opened images.
 
     Args:
-        images: The images, of which sixteen are taken.
-        detect: Scores images.
+        images: The images; the first sixteen are used.
+        detect: Function that scores images.
         nbytes: Bytes of the detector.
 
     Returns:
-        ``images_per_second``, the median of three rounds, and ``model_mib`` of the detector and the encoder's weights.
+        ``images_per_second``, the median of three rounds, and ``model_mib``, the size of the detector and the encoder's
+        weights in MiB.
     """
     opened = images.opened(SPEED_IMAGES)
-    detect(opened)  # the first round opens networks and warms up
+    detect(opened)  # the first round loads networks and is slower
     seconds = [opened.timed(detect)[1] for _ in range(SPEED_REPEATS)]
     return {
         "images_per_second": len(opened.image_ids) / median(seconds),

@@ -1,4 +1,4 @@
-"""One category, and everything that can be measured on it; whatever two configurations share is computed once."""
+"""Experiment on one category: all measurements of configurations, where shared parts are computed once."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -25,23 +25,36 @@ from reb_pipeline.studies.rows import COSTS
 from reb_pipeline.studies.searches import Searches
 from reb_pipeline.studies.sections import StudySections, checked
 
-HYBRID = "hybrid"  # the detector that has a memory bank within
+HYBRID = "hybrid"  # the detector that contains a memory bank
 
 
 class Experiment:
-    """Detectors on the images of one category, by configuration.
+    """Scores and costs of configurations on the images of one category.
 
     Every image is opened once at the beginning.
 
     Args:
         images: Images of the category.
-        sections: Its parameters; a configuration replaces some.
-        cache: Keeps everything slow; a dictionary, or a folder.
+        sections: Parameters of the category; a configuration replaces some of them.
+        cache: Cache of all slow results; a dictionary, or a folder.
         max_neighbors: K_max of all searches.
-        timed: Whether to take the time of every fit and detection; each fit then begins at the images.
+        timed: True measures the time of every fit and detection; then each fit starts from images, not from the cache.
 
     Raises:
-        InputError: If too many images are unreadable, or none is left to learn from.
+        InputError: If too many images are unreadable, or no good training image is left.
+
+    Example:
+        >>> import fsspec
+        >>> from reb_pipeline.images.collection import Sample
+        >>> from reb_pipeline.images.packed import PackedImages
+        >>> from reb_pipeline.parameters.configurations import Configuration
+        >>> samples = [Sample(f"{n}", f"{n}.png", "train", 0, "good") for n in range(3)]
+        >>> pixels = {sample.path: np.zeros((32, 32, 3), np.uint8) for sample in samples}
+        >>> images = PackedImages(fsspec.filesystem("memory"), "/data", "tile", samples, pixels)
+        >>> experiment = Experiment(images, StudySections(), cache={}, max_neighbors=5)
+        >>> defaults = Configuration(**experiment.sections.defaults())
+        >>> experiment.features.samples(defaults, GOOD).ids
+        ['0', '1', '2']
     """
 
     def __init__(
@@ -62,7 +75,7 @@ class Experiment:
         self.timed = timed
         self.features = CategoryFeatures(Samples(table, images), sections, cache)
         self.searches = Searches(self.features, max_neighbors, timed=timed)
-        # The latest of each group: candidates are scored on several groups of images.
+        # The latest detector of each group, because candidates are scored on several groups of images.
         self._detectors: dict[str, tuple[str, Detector, float]] = {}
 
     @property
@@ -71,7 +84,7 @@ class Experiment:
         return self.images.category
 
     def detect(self, configuration: Configuration, group: str) -> Detection:
-        """Score the images of a group, see :mod:`reb_pipeline.studies.groups`.
+        """Score the images of a group (:mod:`reb_pipeline.studies.groups`).
 
         Raises:
             InputError: If the configuration cannot be used on this category.
@@ -83,16 +96,16 @@ class Experiment:
         return Detection(ids, kept["image_scores"], kept.get("patch_scores"))
 
     def fitted_alpha(self, configuration: Configuration) -> float | None:
-        """Weight of the local density as a number; None for detectors that weigh none, or none alone."""
+        """Return the weight of the local density as a number; None for detectors other than LDKNN."""
         scorer = SCORERS.get(configuration.detector)
         return self.searches.alpha(configuration) if scorer and scorer.uses_alpha else None
 
     def costs(self, configuration: Configuration) -> dict[str, float]:
-        """Costs of a configuration by the names of :data:`reb_pipeline.studies.rows.COSTS`, where times are taken.
+        """Return the costs of a configuration, see :data:`reb_pipeline.studies.rows.COSTS`; only for timed experiments.
 
-        ``fit_seconds`` are from opened images to a fitted detector; ``images_per_second`` from opened images to
-        scores, the median of three rounds over sixteen test images; ``model_mib`` is the memory that detection takes:
-        the detector and the encoder's weights.
+        ``fit_seconds`` is the time from opened images to a fitted detector. ``images_per_second`` is the speed from
+        opened images to scores, the median of three rounds over sixteen test images. ``model_mib`` is the memory of
+        the detector and the encoder's weights in MiB.
         """
         if configuration.detector in SCORERS:
             return self.searches.costs(configuration)
@@ -100,7 +113,7 @@ class Experiment:
         return {name: float(kept[name]) for name in COSTS}
 
     def content(self, configuration: Configuration, group: str) -> dict[str, Any]:
-        """Everything that decides the scores of a group, as JSON values.
+        """List everything that determines the scores of a group, as JSON values.
 
         Raises:
             InputError: If the configuration cannot be used.
@@ -111,15 +124,15 @@ class Experiment:
             "settings": self.settings(configuration),
             "good": self.features.of(configuration, learned_from(group)).content(),
             "images": self.features.of(configuration, group).content(),
-            # Times are taken at this K_max.
+            # Costs depend on K_max.
             "timed": {"max_neighbors": self.max_neighbors} if is_timed else None,
         }
 
     def settings(self, configuration: Configuration) -> dict[str, Any]:
-        """Everything that decides what the detector of a configuration learns and how it scores, as JSON values.
+        """List all settings that affect the model and the scores of a configuration's detector, as JSON values.
 
         Raises:
-            InputError: If there is no such detector, or a setting that it reads cannot be used.
+            InputError: If the detector is unknown, or a setting that it reads cannot be used.
         """
         check_known([configuration.detector], [*SCORERS, *DETECTORS], "Detector of a study")
         if configuration.detector in SCORERS:
@@ -127,7 +140,7 @@ class Experiment:
         return settings_of(self._new_detector(configuration))
 
     def _new_detector(self, configuration: Configuration) -> Detector:
-        """The detector of a configuration, not fitted yet; settings that it does not read are not checked."""
+        """Build the detector of a configuration without fitting it; only the settings that it reads are checked."""
         own = self.sections.under(configuration)
         changes: dict[str, Any] = {"max_neighbors": configuration.n_neighbors}
         if configuration.detector == HYBRID:
@@ -142,7 +155,7 @@ class Experiment:
         )
         try:
             detector = DETECTORS[configuration.detector](settings)
-        except ValidationError as error:  # of settings that are made of these
+        except ValidationError as error:  # from settings that are derived from these
             reason = error.errors()[0]["msg"].removeprefix("Value error, ")
             msg = f"The detector {configuration.detector} cannot be used: {reason}."
             raise InputError(msg) from None
@@ -153,7 +166,7 @@ class Experiment:
         return detector
 
     def _detection(self, configuration: Configuration, group: str) -> Arrays:
-        """Cached scores of a detector other than the patch scorers, with its costs where times are taken."""
+        """Read or compute scores, and costs if timed, of a detector without a memory bank."""
         name = entry("detections", **self.content(configuration, group))
         images = self.features.of(configuration, group)
         is_timed = self.timed and group == TEST
@@ -172,7 +185,7 @@ class Experiment:
         return remember_arrays(self.cache, name, detect)
 
     def _fitted(self, configuration: Configuration, group: str) -> tuple[Detector, float]:
-        """The detector of a configuration, fitted on a group, and the seconds where times are taken."""
+        """Fit the detector of a configuration on a group; return it and the seconds of the fit, 0 if not timed."""
         good = self.features.of(configuration, group)
         detector = self._new_detector(configuration)
         name = entry(

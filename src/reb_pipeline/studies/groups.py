@@ -1,10 +1,10 @@
-"""Groups of a category's images: what detectors learn from, choose by and are tested on."""
+"""Groups of a category's images: for learning, for the choice without labels, and for tests."""
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.images.samples import Samples
 
 GOOD, TEST = "good", "test"
-# Of choices without labels: good images that are held out, all other good ones, and defects on those held out.
+# For the choice without labels: held-out good images, all other good images, and defects on the held-out ones.
 HELD_OUT, UNSEEN = "held_out", "unseen"
 SYNTHETIC, FAINT = "synthetic", "faint"
 
@@ -14,7 +14,7 @@ def few_shots(samples: Samples, shots: int | None, seed: int) -> Samples:
 
     Args:
         samples: The samples of a category.
-        shots: Number of good training images to keep; all of them if None or where there are fewer.
+        shots: Number of good training images to keep; None or a larger number than there are keeps all.
         seed: Seed of the draw.
     """
     good = samples.good_training.table
@@ -25,10 +25,10 @@ def few_shots(samples: Samples, shots: int | None, seed: int) -> Samples:
 
 
 def samples_of(samples: Samples, group: str) -> Samples:
-    """Select the samples of a group, synthetic defects apart.
+    """Select the samples of a group, other than the groups of synthetic defects.
 
     Raises:
-        InputError: If the group is ``unseen`` and no good image is left that is not held out.
+        InputError: If the group is ``unseen`` and all good images are held out.
     """
     if group == TEST:
         return samples.test
@@ -38,7 +38,7 @@ def samples_of(samples: Samples, group: str) -> Samples:
 
 
 def learned_from(group: str) -> str:
-    """Group of good images that a detector learns from, so that no image is compared with itself."""
+    """Return the group to learn from before scoring ``group``, so that no image is compared with itself."""
     return GOOD if group == TEST else UNSEEN
 
 

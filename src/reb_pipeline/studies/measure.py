@@ -6,6 +6,7 @@ from typing import Any
 
 from reb_pipeline.core.content_cache import entry, remember_json
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.text_lists import EMPTY, from_text
 from reb_pipeline.images.samples import Samples
 from reb_pipeline.metrics.report import evaluate
 from reb_pipeline.metrics.significance import bootstrap_interval
@@ -18,11 +19,11 @@ logger = logging.getLogger(__name__)
 
 
 class Evaluator:
-    """Measures configurations on the test images of a category; a report that was made before is read.
+    """Metrics of configurations on the test images of a category; reports are cached.
 
     Args:
-        experiment: The category.
-        pixel_metrics: Whether to measure these too, where there are masks.
+        experiment: The experiment on the category.
+        pixel_metrics: True measures pixel metrics as well, if there are masks.
     """
 
     def __init__(self, experiment: Experiment, *, pixel_metrics: bool) -> None:
@@ -31,12 +32,12 @@ class Evaluator:
         self._masks: list[str] | None = None
 
     def report(self, configuration: Configuration) -> dict[str, Any] | str:
-        """Measure a configuration; where it cannot be measured, say why in a sentence.
+        """Measure a configuration.
 
         Returns:
-            See :func:`reb_pipeline.metrics.report.evaluate`, with ``labels`` and ``image_scores`` of the test images,
-            the interval ``image_auroc_low`` to ``image_auroc_high``, ``fitted_alpha``, and the costs where the
-            experiment takes times.
+            The report, see :func:`reb_pipeline.metrics.report.evaluate`. It also has ``labels`` and ``image_scores``
+            of the test images, the interval ``image_auroc_low`` to ``image_auroc_high``, and ``fitted_alpha``. Timed
+            experiments add the costs. If the configuration cannot be measured, the reason in one sentence.
         """
         experiment = self._experiment
         try:
@@ -46,7 +47,7 @@ class Evaluator:
             )
         except InputError as error:
             return f"error: {error}"
-        except Exception as error:  # one configuration must not cost the others
+        except Exception as error:  # a failure must not stop the other configurations
             logger.exception(
                 "%s: a configuration of the study failed: %s",
                 experiment.category,
@@ -56,7 +57,7 @@ class Evaluator:
         return found
 
     def _content(self, configuration: Configuration) -> dict[str, Any]:
-        """Everything that decides a report, as JSON values."""
+        """List everything that determines a report, as JSON values."""
         experiment = self._experiment
         samples = experiment.features.samples(configuration, TEST)
         pixels: dict[str, Any] | None = None
@@ -79,16 +80,16 @@ class Evaluator:
         return params.model_dump(include={"pro_fpr_limit", "spro_fpr_limit"})
 
     def _mask_digests(self, samples: Samples) -> list[str]:
-        """Hash of the masks of each test image, with their saturation where they are annotated regions."""
+        """Hash the masks of each test image, with the saturation of annotated regions."""
         if self._masks is None:
             images = self._experiment.images
             self._masks = []
-            for paths in samples.table["mask_paths"]:
+            for paths in samples.table["mask_paths"].map(from_text):
                 digest = hashlib.blake2b(digest_size=16)
                 for path in paths:
                     digest.update(hashlib.sha256(images.read(path)).digest())
-                if images.has_regions and len(paths):
-                    saturations = [part[1:] for part in images.open_regions(list(paths))]
+                if images.has_regions and paths:
+                    saturations = [part[1:] for part in images.open_regions(paths)]
                     digest.update(repr(saturations).encode())
                 self._masks.append(digest.hexdigest())
         return self._masks
@@ -96,11 +97,11 @@ class Evaluator:
     def _measure(self, configuration: Configuration) -> dict[str, Any]:
         experiment = self._experiment
         detection = experiment.detect(configuration, TEST)
-        if not self._pixel_metrics:  # an empty map is measured at once
+        if not self._pixel_metrics:  # without maps no time is spent on pixels
             detection = Detection(detection.image_ids, detection.image_scores, None)
         scores = detection.table(experiment.features.samples(configuration, TEST).table)
         if detection.patch_scores is None:
-            scores["mask_paths"] = [[] for _ in range(len(scores))]
+            scores["mask_paths"] = EMPTY
         sigma = experiment.sections.scoring.smoothing_sigma
         label = f"{experiment.category}: pixel metrics" if self._pixel_metrics else None
         report = evaluate(

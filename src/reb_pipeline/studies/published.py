@@ -1,4 +1,4 @@
-"""The numbers of the paper REB, to set measured ones beside."""
+"""Published numbers of the paper REB, for comparison with measured ones."""
 
 from importlib.resources import files
 
@@ -10,32 +10,36 @@ _TABLES = ("2", "3", "4", "5", "6", "7")
 
 
 def published(table: str) -> pd.DataFrame:
-    """One table of the paper REB (arXiv 2308.12577v2), a row a number.
+    """Read one table of the paper REB (arXiv 2308.12577v2), one row per number.
 
     Values, and categories of MVTec LOCO, are as printed; the spelling of methods is the same in all tables. The paper
-    does not say how it chose "per category" (its "Variable K"), nor which K its rows of ``knn`` have.
+    does not state the rule for "per category" (its "Variable K"), nor the K of its rows of ``knn``.
 
     Args:
         table: Number of the table, "2" to "7".
 
     Returns:
-        The columns, str unless said otherwise and empty where not stated or not applicable:
+        The columns, of type str unless another is given; empty if not stated or not applicable:
         ``table``;
         ``benchmark``: mvtec_ad, mvtec_loco or btad;
         ``category``: its name, "mean", "mean of textures" or "mean of objects";
         ``backbone``: as in torchvision;
-        ``representation``: imagenet, defectmaker, cutpaste, draem, or defectmaker_a, _b, _c: the three rows of Table 5;
+        ``representation``: imagenet, defectmaker, cutpaste, draem, or defectmaker_a, _b, _c (the rows of Table 5);
         ``detector``: gde, knn, kth_nn, ldknn, ldof, lof_reference, or the name of another method;
         ``n_neighbors``: a number or "per category";
-        ``shots``: Int64, training images, NA where all;
-        ``metric``: image_auroc, pixel_auroc, image_auroc_structural, image_auroc_logical, or image_auroc_loco_mean:
-        the mean of the latter two, Table 3's "Total";
+        ``shots``: Int64, number of training images, NA for all;
+        ``metric``: image_auroc, pixel_auroc, image_auroc_structural, image_auroc_logical, or image_auroc_loco_mean
+        (the mean of the previous two, "Total" in Table 3);
         ``value``: float, percent;
         ``note``: doubts.
-        All but value and note identify a row.
+        All columns but ``value`` and ``note`` identify a row.
 
     Raises:
         InputError: For an unknown table.
+
+    Example:
+        >>> sorted(set(published("6")["benchmark"]))
+        ['mvtec_ad', 'mvtec_loco']
     """
     check_known([table], _TABLES, "Table")
     with (files("reb_pipeline.studies") / "published.csv").open(encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Costs of a choice of settings against the best there is."""
+"""Regret of a choice of settings: its difference to the best configuration."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,20 +29,20 @@ def choice_rows(
     auto: Configuration,
     chosen: Configuration,
 ) -> pd.DataFrame:
-    """One row a choice.
+    """Make a table with one row per choice.
 
     Args:
         category: Name of the category.
-        reports: Report of every configuration, or the reason why there is none.
-        candidates: The configurations that could be chosen.
+        reports: Report of every configuration, or the reason for a missing report.
+        candidates: The configurations to choose from.
         paper: The paper's default.
         auto: The same with alpha = auto.
         chosen: The candidate chosen without labels.
 
     Returns:
-        ``regret`` is the image AUROC less that of the best candidate, with the sign turned; ``wide_regret`` the same
-        for the best of all configurations, both found on the test labels; ``difference`` that to the paper's default
-        with ``p_value`` by DeLong's test.
+        ``regret`` is the image AUROC of the best candidate minus that of the choice; ``wide_regret`` is the same for
+        the best of all configurations. Both best configurations are found by the test labels. ``difference`` is the
+        image AUROC minus that of the paper's default, with ``p_value`` by DeLong's test.
     """
     measured = {one: report for one, report in reports.items() if not isinstance(report, str)}
     for one in (paper, auto, chosen):
@@ -74,14 +74,14 @@ def choice_rows(
 
 
 def unavailable_choices(category: str, reason: str) -> pd.DataFrame:
-    """The rows of a category that could not be measured."""
+    """Make the rows of a category that could not be measured, with the reason as status."""
     return _table(
         [{"category": category, "choice": choice, "status": reason} for choice in CHOICES]
     )
 
 
 def with_mean_choices(rows: pd.DataFrame) -> pd.DataFrame:
-    """Append the means over several categories, tested against the paper's default by Wilcoxon's signed ranks."""
+    """Append the means over several categories, tested against the paper's default by Wilcoxon's signed-rank test."""
     measured = rows[rows["status"] == MEASURED]
     if measured["category"].nunique() < 2:
         return rows

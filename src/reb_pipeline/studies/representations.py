@@ -1,4 +1,4 @@
-"""Backbones of a category: as they come, or fine-tuned on synthetic defects; each is trained once."""
+"""Backbones of a category: with initial weights, or fine-tuned once on synthetic defects."""
 
 import hashlib
 from typing import Any
@@ -17,16 +17,16 @@ from reb_pipeline.studies.sections import StudySections
 
 
 def backbone_of(own: StudySections, samples: Samples, cache: Cache) -> BackboneWeights:
-    """Open the backbone of a configuration, fine-tuned where its representation says so.
+    """Load the backbone of a configuration, fine-tuned if its representation requires it.
 
     Args:
-        own: The sections under the configuration, see
+        own: The sections with the configuration's values, see
             :meth:`reb_pipeline.studies.sections.StudySections.under`.
         samples: The samples of the configuration, with the column ``sha256``.
-        cache: Keeps the fine-tuned weights, and an unfinished fine-tuning.
+        cache: Cache of fine-tuned weights and of unfinished fine-tuning.
 
     Raises:
-        InputError: If backbone, weights or synthetic defects cannot be made.
+        InputError: If the backbone or its weights cannot be used, or synthetic defects cannot be made.
     """
     initial = Encoder.initial(own.features).backbone
     if not own.ssl_finetune.enabled:
@@ -60,7 +60,7 @@ def backbone_of(own: StudySections, samples: Samples, cache: Cache) -> BackboneW
 
 
 def synthesize(own: StudySections, samples: Samples) -> tuple[SaliencyMaps, SyntheticDefects]:
-    """Make saliency maps of good images, and synthetic defects on those held out."""
+    """Make saliency maps of good images, and synthetic defects on the held-out ones."""
     from reb_pipeline.defectmaker.synthesis import estimate_saliency, synthesize_defects
 
     settings, side = own.defect_synthesis, own.features.image_size
@@ -69,7 +69,7 @@ def synthesize(own: StudySections, samples: Samples) -> tuple[SaliencyMaps, Synt
 
 
 def defects_content(settings: DefectSynthesisSettings) -> dict[str, Any]:
-    """Everything that decides synthetic defects besides the images: settings, and the content of the files they name.
+    """List what determines synthetic defects besides the images: settings, and hashes of the files that they name.
 
     Raises:
         InputError: If a file or folder cannot be read.
@@ -89,7 +89,7 @@ def _finetuning_content(own: StudySections) -> dict[str, Any]:
 
 
 def _digest_of(path: str) -> str:
-    """Hash of a file, or of the names and contents of all files below a folder; of nothing where nothing is there."""
+    """Hash a file, or the names and contents of all files below a folder; a missing path gives the hash of nothing."""
     filesystem, root = fsspec.url_to_fs(path)
     digest = hashlib.blake2b(digest_size=16)
     for name in sorted(filesystem.find(root)):

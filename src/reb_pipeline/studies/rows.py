@@ -1,4 +1,4 @@
-"""Table of a study, made of the reports of its configurations."""
+"""Table of a study, from the reports of its configurations."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ ADDED = ["image_auroc_low", "image_auroc_high", "fitted_alpha", *COSTS]
 COLUMNS = [
     "category", "defect_type", *CONFIGURATION_FIELDS, "status", *METRICS, *ADDED, "difference", "p_value"
 ]  # fmt: skip
-PUBLISHED = "published_"  # before the name of a metric
+PUBLISHED = "published_"  # prefix of the name of a metric
 
 
 def study_rows(
@@ -31,15 +31,15 @@ def study_rows(
     reports: Sequence[dict[str, Any] | str],
     reference: Mapping[str, Any],
 ) -> pd.DataFrame:
-    """The rows of one category: each configuration over all defects, then per defect type.
+    """Make the rows of one category: each configuration over all defects, then per defect type.
 
     Args:
         category: Name of the category.
         configurations: Settings of each configuration, see
             :meth:`reb_pipeline.parameters.configurations.Configuration.settings`.
-        reports: Report of each, see :meth:`reb_pipeline.studies.measure.Evaluator.report`, or the reason why there is
-            none.
-        reference: Values of the configuration that the others are tested against, see :func:`reference_of`.
+        reports: Report of each configuration, or the reason for a missing report, see
+            :meth:`reb_pipeline.studies.measure.Evaluator.report`.
+        reference: Values of the configuration to test the others against, see :func:`reference_of`.
     """
     rows = []
     for settings, report in zip(configurations, reports, strict=True):
@@ -51,36 +51,36 @@ def study_rows(
         overall |= _against_reference(settings, configurations, reports, reference)
         rows.append({**head, "defect_type": ALL_DEFECTS, **overall})
         kinds = report["per_defect_type"]
-        if len(kinds) > 1:  # one type is all defects there are
+        if len(kinds) > 1:  # a single type would repeat the row of all defects
             rows += [
                 {**head, "defect_type": kind, **{name: found.get(name) for name in METRICS}}
                 for kind, found in kinds.items()
             ]
     table = pd.DataFrame(rows).reindex(columns=COLUMNS)
-    return table.astype(dict.fromkeys([*METRICS, *ADDED, "difference", "p_value"], float))
+    return table.astype(dict.fromkeys(["shots", *METRICS, *ADDED, "difference", "p_value"], float))
 
 
 def failed_rows(
     category: str, configurations: Sequence[Mapping[str, Any]], reason: str
 ) -> pd.DataFrame:
-    """The rows of a category of which no configuration could be measured.
+    """Make the rows of a category for which no configuration could be measured.
 
     Args:
         category: Name of the category.
         configurations: The configurations.
-        reason: Why, beginning with ``error:`` or ``not available:``.
+        reason: Reason, beginning with ``error:`` or ``not available:``.
     """
     return study_rows(category, configurations, [reason] * len(configurations), {})
 
 
 def _failed_row(category: str, settings: Mapping[str, Any], reason: str) -> dict[str, Any]:
-    """The row of a configuration that could not be measured."""
+    """Make the row of a configuration that could not be measured."""
     head = {"category": category, **storable(settings)}
     return {**head, "status": reason, "defect_type": ALL_DEFECTS}
 
 
 def storable(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of a configuration as a table has them: Parquet has one type a column, and alpha may be a word."""
+    """Convert settings for a table: ``alpha`` to text, as it may be a word and Parquet has one type per column."""
     return {name: str(value) if name == "alpha" else value for name, value in settings.items()}
 
 
@@ -89,7 +89,7 @@ def reference_of(
     all_settings: Iterable[Mapping[str, Any]],
     reference: Mapping[str, Any],
 ) -> Mapping[str, Any] | None:
-    """Find the configuration to compare another one with: the most similar of those that ``reference`` describes.
+    """Find the configuration to compare with: the most similar one that has the values of ``reference``.
 
     Args:
         settings: The configuration.
@@ -97,7 +97,7 @@ def reference_of(
         reference: Values of some fields of the configuration to find.
 
     Returns:
-        Its settings; None if ``reference`` describes none.
+        Its settings; None if ``reference`` is empty or no configuration has its values.
     """
     if not reference:
         return None
@@ -119,7 +119,7 @@ def _against_reference(
     reports: Sequence[dict[str, Any] | str],
     reference: Mapping[str, Any],
 ) -> dict[str, float]:
-    """Difference to the image AUROC of the reference, and its p-value on the same images (DeLong et al., 1988)."""
+    """Compare the image AUROC with that of the reference, see :func:`compare_reports`; empty without one."""
     other = reference_of(settings, configurations, reference)
     if other is None or other == settings:
         return {}
@@ -130,9 +130,9 @@ def _against_reference(
 
 
 def compare_reports(own: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, float]:
-    """Difference of two image AUROCs on the same images, with ``p_value`` by DeLong's test (1988).
+    """Compare two image AUROCs on the same images: ``difference``, and ``p_value`` by DeLong's test (1988).
 
-    There is no p-value where a class has one image: it shows no variance.
+    There is no p-value if a class has only one image, which has no variance.
     """
     if np.bincount(own["labels"]).min() < 2:
         return {"difference": own["image_auroc"] - base["image_auroc"]}
@@ -141,14 +141,14 @@ def compare_reports(own: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str
 
 
 def with_means(rows: pd.DataFrame, reference: Mapping[str, Any]) -> pd.DataFrame:
-    """Append the mean over categories of each configuration that was measured on all of several.
+    """Append the mean over categories of each configuration that was measured on every category.
 
     Args:
         rows: Rows of all categories, see :func:`study_rows`.
-        reference: See :func:`reference_of`; the means are tested against its by Wilcoxon's signed ranks.
+        reference: See :func:`reference_of`; means are tested against the reference's by Wilcoxon's signed-rank test.
 
     Returns:
-        The rows and the means.
+        The rows and the means; only the rows if there is one category.
     """
     measured = rows[(rows["status"] == MEASURED) & (rows["defect_type"] == ALL_DEFECTS)]
     categories = rows["category"].unique()
@@ -180,22 +180,22 @@ def with_means(rows: pd.DataFrame, reference: Mapping[str, Any]) -> pd.DataFrame
 
 
 def _given(value: Any) -> Any:
-    """None where pandas has NaN, which equals nothing."""
+    """Convert NaN to None, because NaN is not equal to itself."""
     return None if pd.isna(value) else value
 
 
 def beside_published(rows: pd.DataFrame, numbers: pd.DataFrame, benchmark: str) -> pd.DataFrame:
-    """Set the paper's numbers beside measured ones.
+    """Add the paper's numbers to a table of measured ones.
 
     Args:
         rows: The table of a study.
         numbers: See :func:`reb_pipeline.studies.published.published`.
-        benchmark: Name of the data set that was measured.
+        benchmark: Name of the measured data set.
 
     Returns:
-        The rows with ``published_<metric>`` in [0, 1] where the paper has a number of the same backbone,
-        representation, detector, K and category. The paper's means that no row matches follow, with a status that says
-        so. A K that the paper does not state matches every K, and its ``knn`` also ``nearest``.
+        The rows with ``published_<metric>`` in [0, 1] if the paper has a number for the same backbone, representation,
+        detector, K and category. If the paper does not state K, every K matches; its ``knn`` also matches ``nearest``.
+        Rows for the paper's unmatched means follow, with a status that says so.
     """
     table = rows.assign(benchmark=benchmark)
     matched = set()

@@ -1,4 +1,4 @@
-"""The patch scorers on one category: each memory bank is filled and searched once."""
+"""Patch scores of configurations on one category; each memory bank is filled and searched once."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,16 +16,16 @@ from reb_pipeline.studies.category_features import CategoryFeatures
 from reb_pipeline.studies.groups import GOOD, HELD_OUT, TEST, UNSEEN, learned_from
 from reb_pipeline.studies.sections import StudySections, checked
 
-KEPT = "squared_distances", "rows", "peak_features", "mean_features"  # of a search
+KEPT = "squared_distances", "rows", "peak_features", "mean_features"  # cached fields of a search
 
 
 @dataclass(frozen=True)
 class FittedBank:
-    """A memory bank with its coreset and local density, as it is kept.
+    """Cached memory bank with its coreset and local density.
 
     Attributes:
-        detector: The fitted detector, scoring by the nearest row.
-        fit_seconds: Seconds of the fit from opened images on; 0 where no times are taken.
+        detector: The fitted detector; it scores by the nearest row.
+        fit_seconds: Seconds of the fit, without the opening of images; 0 if not timed.
     """
 
     detector: MemoryBankDetector
@@ -33,12 +33,12 @@ class FittedBank:
 
 
 class Searches:
-    """Memory banks of one category and searches in them; configurations that score alike found patches share both.
+    """Memory banks of one category and searches in them; configurations that differ only in their scores share both.
 
     Args:
-        features: Features of its images.
+        features: Features of the category's images.
         max_neighbors: K_max of all searches.
-        timed: Whether to take the time of every fit; each then begins at the images, whatever is in the cache.
+        timed: True measures the time of every fit; then each fit starts from images, not from the cache.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Searches:
         self._max_neighbors = max_neighbors
         self._timed = timed
         self._device = features.sections.compute.processor()
-        # The latest of each group, as configurations that differ in K or alpha follow one another.
+        # The latest of each group, because configurations that differ only in K or alpha follow one another.
         self._banks: dict[str, tuple[str, FittedBank]] = {}
         self._found: dict[str, tuple[str, NearestPatches]] = {}
 
@@ -65,16 +65,16 @@ class Searches:
         """Fit the detector of a configuration on a group of good images.
 
         Raises:
-            InputError: As :meth:`detect`.
+            InputError: As for :meth:`detect`.
         """
         fitted = self.bank(configuration, group).detector
         return fitted.with_scoring(self._scoring(configuration), self.alpha(configuration))
 
     def alpha(self, configuration: Configuration) -> float:
-        """Weight of the local density as a number: ``auto`` is fitted on good images that are not in the bank.
+        """Return the weight of the local density; ``auto`` is fitted on good images that are not in the bank.
 
         Raises:
-            InputError: If there are too few of them.
+            InputError: If there are too few of these images.
         """
         scoring = self._scoring(configuration)
         if not needs_fitted_alpha(scoring):
@@ -87,7 +87,7 @@ class Searches:
         """Search the configuration's memory bank for the patches of a group.
 
         Raises:
-            InputError: As :meth:`detect`.
+            InputError: As for :meth:`detect`.
         """
         of_bank, fitted = self._bank(configuration, learned_from(group))
         detector, images = fitted.detector, self._features.of(configuration, group)
@@ -114,14 +114,14 @@ class Searches:
         """Fill the memory bank of a configuration with a group of good images.
 
         Raises:
-            InputError: If features cannot be made, or the distance not be fitted on them.
+            InputError: If features cannot be made, or the distance cannot be fitted on them.
         """
         return self._bank(configuration, group)[1]
 
     def costs(self, configuration: Configuration) -> dict[str, float]:
-        """Costs by the names of :data:`reb_pipeline.studies.rows.COSTS`, where times are taken."""
+        """Measure the costs of a configuration, see :data:`reb_pipeline.studies.rows.COSTS`."""
         scoring = self._scoring(configuration)
-        of_k = scoring.model_copy(update={"max_neighbors": scoring.n_neighbors})  # no other K
+        of_k = scoring.model_copy(update={"max_neighbors": scoring.n_neighbors})  # no more than K
         fitted = self.bank(configuration, GOOD)
         detector = fitted.detector.with_scoring(of_k, self.alpha(configuration))
         images = self._features.of(configuration, TEST)
@@ -131,7 +131,7 @@ class Searches:
         return {"fit_seconds": fitted.fit_seconds, **inspection}
 
     def content(self, configuration: Configuration) -> dict[str, Any]:
-        """Everything that decides the scores of a configuration besides the images, as JSON values.
+        """List what determines the scores of a configuration besides the images, as JSON values.
 
         Raises:
             InputError: If a setting cannot be used.
@@ -150,7 +150,7 @@ class Searches:
         return checked(self._features.sections.under(configuration).scoring, "scoring")
 
     def _bank(self, configuration: Configuration, group: str) -> tuple[str, FittedBank]:
-        """Name of a bank's entry in the cache, and the bank."""
+        """Read or fit a bank; return the name of its cache entry, and the bank."""
         own = self._features.sections.under(configuration)
         good = self._features.of(configuration, group)
         timed = self._timed and group == GOOD
@@ -190,7 +190,7 @@ class Searches:
 
 
 def _bank_content(own: StudySections) -> dict[str, Any]:
-    """Everything that decides a memory bank besides the images; a bank above the memory gives another coreset."""
+    """List what determines a memory bank besides the images; the memory limit changes the coreset of a large bank."""
     settings = own.memory_bank
     memory = own.compute.memory_gib if settings.coreset_ratio < 1 else None
     return {"memory_bank": settings.model_dump(mode="json"), "memory_gib": memory}

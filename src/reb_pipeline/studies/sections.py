@@ -1,4 +1,4 @@
-"""The parameters of a category that a study starts from, and which of them a configuration replaces."""
+"""Parameters of a category that a study starts from, and their replacement by a configuration."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -40,16 +40,23 @@ PLACES = {
     "fusion": ("feature_reconstruction", "fusion"),
     "pixel_loss": ("pixel_reconstruction", "loss"),
 }
-BANK_SCORER = "ldknn"  # of the memory bank within other detectors
+BANK_SCORER = "ldknn"  # scorer of the memory bank in other detectors
 S = TypeVar("S", bound=Settings)
 
 
 @dataclass(frozen=True)
 class StudySections:
-    """A category's parameters; the defaults are for notebooks, values of a run are in the YAML.
+    """Parameters of a category; the defaults are for notebooks, a run takes all values from the YAML.
 
     Attributes:
         representations: Name of a representation -> values that differ from ``defect_synthesis``.
+
+    Example:
+        >>> sections = StudySections()
+        >>> changes = {"representation": "imagenet", "n_neighbors": 9}
+        >>> configuration = Configuration(**{**sections.defaults(), **changes})
+        >>> sections.under(configuration).scoring.n_neighbors
+        9
     """
 
     ingestion: IngestionParams = IngestionParams(max_unreadable_share=0.02)
@@ -68,11 +75,11 @@ class StudySections:
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any], category: str) -> "StudySections":
-        """Take the sections of a category out of all parameters.
+        """Read the sections of a category from all parameters.
 
         Args:
             parameters: See :func:`reb_pipeline.parameters.per_category.expand_parameters`.
-            category: The category.
+            category: Name of the category.
 
         Raises:
             InputError: If a value cannot be used.
@@ -89,7 +96,7 @@ class StudySections:
         )
 
     def defaults(self) -> dict[str, Any]:
-        """Fields of the configuration that the sections describe."""
+        """Return the fields of the configuration that these sections describe."""
         values = {
             name: getattr(getattr(self, section), parameter)
             for name, (section, parameter) in PLACES.items()
@@ -98,13 +105,13 @@ class StudySections:
         return {**values, "representation": representation, "shots": None}
 
     def under(self, configuration: Configuration) -> "StudySections":
-        """Replace the parameters that a configuration sets; its seed is that of every step.
+        """Replace the parameters that a configuration sets; its seed is used in every step.
 
-        Another backbone comes with its ImageNet weights, layers and width. Values are checked where they are read: a
-        detector that reads no image score cannot be refused for it.
+        Another backbone comes with its ImageNet weights, layers and width. Other values are checked only when they are
+        read, so that a detector is not refused for an image score that it does not read.
 
         Raises:
-            InputError: If no features can be made as the configuration asks for.
+            InputError: If the configuration's features cannot be made.
         """
         given = configuration.settings()
         changed: dict[str, dict[str, Any]] = {}
@@ -129,7 +136,7 @@ class StudySections:
         return replace(self, defect_synthesis=self._defects(configuration), **copies)
 
     def _defects(self, configuration: Configuration) -> DefectSynthesisSettings:
-        """Settings of the synthetic defects that the backbone is fine-tuned on; the category's own without any."""
+        """Make the settings of the synthetic defects for fine-tuning; those of the category without fine-tuning."""
         name = configuration.representation
         if name == IMAGENET:
             return self.defect_synthesis
@@ -142,7 +149,7 @@ class StudySections:
 
 
 def checked(settings: S, name: str) -> S:
-    """Check the values of settings that a configuration replaced.
+    """Check settings after a configuration replaced some values.
 
     Raises:
         InputError: For the first value that cannot be used.

@@ -1,13 +1,13 @@
-"""Choosing between ways of scoring without a label: by held-out good images and synthetic defects on them.
+"""Choice between configurations without labels: by held-out good images and synthetic defects on them.
 
-Three questions are asked of every candidate, since none of them alone foretells real defects well:
+Three criteria are measured for every candidate, because no single one predicts the detection of real defects well:
 
-- how many synthetic defects lie above all but 5 % of the good images: image scores are used at low false positive
-  rates, which the AUROC averages away;
-- how far good images and synthetic defects lie apart, in their common standard deviation;
-- the AUROC of the same defects made faint, so that candidates differ also where every plain defect is found.
+- ``detection_rate``: the share of synthetic defects with a score above 95 % of the good images. Image scores are used
+  at low false positive rates, but the AUROC averages over all rates.
+- ``separation``: the distance between good images and synthetic defects, in their common standard deviation.
+- ``faint_auroc``: the AUROC of the same defects made faint, because plain defects may all be found.
 
-Candidates are ranked by each, and the one of the highest mean rank is chosen; among equals the first.
+Candidates are ranked by each criterion. The candidate with the highest mean rank is chosen; among equals the first.
 """
 
 from collections.abc import Hashable, Sequence
@@ -32,11 +32,16 @@ def make_faint(defective: np.ndarray, good: np.ndarray) -> np.ndarray:
     """Fade a defect to 12 % opacity.
 
     Args:
-        defective: uint8 [height, width, 3].
-        good: The image it was made from, uint8 of the same shape.
+        defective: Image with the defect, uint8 [height, width, 3].
+        good: The same image without the defect, uint8 of the same shape.
 
     Returns:
         uint8 of the same shape.
+
+    Example:
+        >>> good, defective = np.full((1, 1, 3), 100, np.uint8), np.full((1, 1, 3), 200, np.uint8)
+        >>> make_faint(defective, good).tolist()
+        [[[112, 112, 112]]]
     """
     blended = good + FAINT_OPACITY * (defective.astype(np.float32) - good)
     return np.rint(blended).astype(np.uint8)
@@ -47,8 +52,8 @@ def criteria(good: np.ndarray, plain: np.ndarray, faint: np.ndarray) -> dict[str
 
     Args:
         good: Image scores of held-out good images, float32 [n].
-        plain: Image scores of synthetic defects on them, float32 [m].
-        faint: The same for faint defects, float32 [m].
+        plain: Image scores of synthetic defects on these images, float32 [m].
+        faint: Image scores of the same defects made faint, float32 [m].
 
     Returns:
         ``detection_rate`` in [0, 1], ``separation`` in standard deviations, ``faint_auroc`` in [0, 1].
@@ -65,19 +70,19 @@ def criteria(good: np.ndarray, plain: np.ndarray, faint: np.ndarray) -> dict[str
 
 
 def mean_ranks(found: Sequence[dict[str, float]]) -> np.ndarray:
-    """Mean rank of each candidate over the criteria.
+    """Average the ranks of each candidate over the criteria.
 
     Args:
-        found: :func:`criteria` of each.
+        found: :func:`criteria` of each candidate.
 
     Returns:
-        float64 [candidates] from 0, last in all, to 1, first in all; ties share their rank.
+        float64 [candidates], from 0 (last in all criteria) to 1 (first in all criteria); ties share their rank.
     """
     ranks = [rankdata([each[name] for each in found]) for name in CRITERIA]
     return (np.mean(ranks, axis=0) - 1) / max(1, len(found) - 1)
 
 
-# Places in the parameters by what reads them; the representation needs more than a name.
+# Field of a candidate -> section and name of the parameter; "representation" becomes a switch.
 _PLACES = {
     **PLACES, "max_neighbors": ("scoring", "max_neighbors"), "representation": ("ssl_finetune", "enabled")
 }  # fmt: skip
@@ -90,13 +95,13 @@ _OF_PIXELS = ["pixel_loss"]
 
 
 def as_parameters(candidates: pd.DataFrame) -> dict[str, Any]:
-    """Write the chosen candidate of every category in the form of ``parameters.yml``.
+    """Convert the chosen candidate of every category to the form of ``parameters.yml``.
 
     Args:
-        candidates: One row a category and candidate: ``category``, ``chosen``, the settings of a configuration.
+        candidates: One row per category and candidate: ``category``, ``chosen``, the settings of a configuration.
 
     Returns:
-        ``{section: {per_category: {category: {name: value}}}}``, of the sections that the chosen detector reads.
+        ``{section: {per_category: {category: {name: value}}}}``, for the sections that the chosen detector reads.
     """
     parameters: dict[str, Any] = {}
     for row in candidates[candidates["chosen"]].to_dict("records"):
@@ -108,7 +113,7 @@ def as_parameters(candidates: pd.DataFrame) -> dict[str, Any]:
 
 
 def _read_by(detector: str) -> list[str]:
-    """Names of the settings that a detector reads."""
+    """List the names of the settings that a detector reads."""
     if detector == "feature_reconstruction":
         return _OF_IMAGES + _OF_LEVELS
     if detector == "hybrid":
@@ -119,12 +124,12 @@ def _read_by(detector: str) -> list[str]:
 
 
 def _value(row: dict[Hashable, Any], name: str) -> Any:
-    """A setting of a configuration as the parameter that it becomes."""
+    """Convert a setting of a configuration to the value of its parameter."""
     if name == "detector" and row["detector"] not in SCORERS:
         return BANK_SCORER
     if name == "representation":
         return row["representation"] != IMAGENET
     if name == "alpha" and row["alpha"] != AUTO:
         return float(row["alpha"])
-    # K may be above the max_neighbors that there was.
+    # K may be above the former max_neighbors.
     return row["n_neighbors" if name == "max_neighbors" else name]

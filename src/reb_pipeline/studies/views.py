@@ -1,4 +1,4 @@
-"""The table of a study as figures and people read it."""
+"""Views of a study's table, for figures and readers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,18 +19,18 @@ WORDS = (
     "feature_loss",
     "fusion",
     "pixel_loss",
-)  # settings with telling values
+)  # settings whose values are clear without their name
 
 
 def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
-    """Measured configurations over all defects; those that differ in the seed alone become one.
+    """Average measured configurations over seeds, for all defects together.
 
     Args:
         table: The table of a study.
 
     Returns:
-        One row a category and configuration with the mean image AUROC; ``image_auroc_low`` and ``_high`` are the
-        range over seeds, or where there is one seed the interval that was there.
+        One row per category and configuration, with the mean image AUROC. ``image_auroc_low`` and ``image_auroc_high``
+        are the range over seeds; for a single seed its interval.
     """
     measured = table[(table["status"] == MEASURED) & (table["defect_type"] == ALL_DEFECTS)]
     keys = ["category", *(name for name in CONFIGURATION_FIELDS if name != "seed")]
@@ -45,12 +45,12 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def distinct_labels(table: pd.DataFrame, *, first: str, but: Sequence[str] = ()) -> list[str]:
-    """A label for each row: the value of ``first``, then every other setting that is not the first row's.
+    """Make a label for each row: the value of ``first``, then all settings that differ from those of the first row.
 
     Args:
         table: Rows of configurations.
-        first: The setting that every label begins with.
-        but: Settings that stand in no label.
+        first: Setting that every label begins with.
+        but: Settings to leave out of the labels.
     """
     names = [name for name in CONFIGURATION_FIELDS if name not in (first, "seed", *but)]
 
@@ -68,22 +68,22 @@ def distinct_labels(table: pd.DataFrame, *, first: str, but: Sequence[str] = ())
 
 
 def _labelled(name: str, value: str) -> str:
-    """A setting in a label; words speak for themselves."""
+    """Format a setting for a label; values that are clear by themselves stand without the setting's name."""
     return value if name in WORDS else f"{name} {value}"
 
 
 def render_study(table: pd.DataFrame) -> str:
-    """The table of a study as text: what differs between its rows, metrics in percent.
+    """Render the table of a study as text: the settings that differ between rows, and metrics in percent.
 
     Args:
-        table: The table of a study, of the choice without labels too.
+        table: The table of a study, or that of the choice without labels.
     """
     rows = table[table["status"] == MEASURED]
     if "defect_type" in rows:
         rows = rows[rows["defect_type"] == ALL_DEFECTS]
     settings = [name for name in ("choice", *CONFIGURATION_FIELDS) if name in rows]
     columns = ["category", *(name for name in settings if len(rows[name].dropna().unique()) > 1)]
-    # The interval follows the image AUROC, which is a headline too.
+    # The image AUROC is a headline too, but comes first, with its interval.
     numbers = dict.fromkeys(("image_auroc", *ADDED[:2], *HEADLINES, PUBLISHED + "image_auroc",
                              "regret", "wide_regret", "difference"))  # fmt: skip
     percent = [name for name in numbers if name in rows and rows[name].notna().any()]
@@ -96,5 +96,5 @@ def render_study(table: pd.DataFrame) -> str:
 
 
 def _plain(value: Any) -> str:
-    """A setting in a column of several types, in which pandas makes numbers floats."""
+    """Format a setting from a column of mixed types, where pandas makes numbers floats."""
     return "–" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value)

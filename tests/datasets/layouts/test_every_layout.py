@@ -3,6 +3,7 @@
 import base64
 import io
 import pickle
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ from kedro.io import AbstractDataset, DataCatalog, DatasetError
 from PIL import Image
 
 import miniatures
+from archives import pack
 from layout_cases import LAYOUTS, Layout
 from reb_pipeline import datasets
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.text_lists import from_text
 from reb_pipeline.images.collection import ImageCollection
 
 
@@ -34,7 +37,7 @@ def test_table_has_every_sample_with_its_split_and_type(layout: Layout, root: Pa
     assert table["id"].is_unique
     assert ((table["label"] == 0) == (table["defect_type"] == "good")).all()
     assert (table.loc[table["label"] == 1, "split"] == "test").all()
-    assert table["mask_paths"].map(len).sum() == layout.masks
+    assert table["mask_paths"].map(from_text).map(len).sum() == layout.masks
 
 
 def test_images_and_masks_open_and_match(layout: Layout, root: Path) -> None:
@@ -59,6 +62,22 @@ def test_same_table_from_memory_and_after_pickling(layout: Layout, root: Path) -
     for other in (remote, pickle.loads(pickle.dumps(collection))):
         assert other.table.equals(collection.table)
         assert np.array_equal(other.open_image(sample.path), collection.open_image(sample.path))
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "gztar"])
+def test_same_table_from_an_archive(layout: Layout, root: Path, kind: str) -> None:
+    collection = layout.build(root).load()
+    address = pack(root, kind)
+    dataset = layout.build(address)
+    packed = pickle.loads(pickle.dumps(dataset.load()))
+    assert packed.table.equals(collection.table)
+    assert packed.stray_masks == collection.stray_masks
+    for sample in collection.samples[::3]:
+        assert np.array_equal(packed.open_image(sample.path), collection.open_image(sample.path))
+        if sample.mask_paths:
+            mask = packed.open_mask(sample.mask_paths)
+            assert np.array_equal(mask, collection.open_mask(sample.mask_paths))
+    assert address in repr(dataset)
 
 
 def test_preview_shows_an_image_of_each_split_and_defect_type(layout: Layout, root: Path) -> None:
@@ -109,6 +128,42 @@ def test_catalog_builds_it_by_its_short_name(layout: Layout, root: Path) -> None
     catalog = DataCatalog.from_config({"raw_images": entry})
     assert isinstance(catalog.load("raw_images"), ImageCollection)
     assert isinstance(catalog["raw_images"], AbstractDataset)
+
+
+def test_category_in_a_folder_of_an_archive(tmp_path: Path) -> None:
+    root = miniatures.make_mvtec_ad(tmp_path / "mvtec")
+    inner = pack(tmp_path / "mvtec", "zip", "mvtec")
+    dataset = datasets.MVTecADDataset(path=inner, category="screw")
+    assert dataset.load().table.equals(
+        datasets.MVTecADDataset(path=root, category="screw").load().table
+    )
+    with pytest.raises(InputError, match=rf"Category 'nut' .* data root '{inner}': .*\(screw\)"):
+        datasets.MVTecADDataset(path=inner, category="nut").load()
+
+
+def test_archive_that_cannot_be_used_says_why(tmp_path: Path) -> None:
+    miniatures.make_mvtec_ad(tmp_path / "data")
+
+    def load(path: str) -> None:
+        datasets.MVTecADDataset(path=path, category="screw").check()
+
+    with pytest.raises(InputError, match=r"'zip://::.*nowhere.zip' cannot be opened .*correct"):
+        load(f"zip://::{tmp_path}/nowhere.zip")
+    (tmp_path / "text.zip").write_text("no archive")
+    with pytest.raises(InputError, match=r"text.zip' cannot be opened \(File is not a zip file\)"):
+        load(f"zip://::{tmp_path}/text.zip")
+    with tarfile.open(tmp_path / "dotted.tar", "w") as archive:
+        archive.add(tmp_path / "data", ".")
+    with pytest.raises(InputError, match=r"dotted.tar' begin with './', .*: pack the folders"):
+        load(f"tar://::{tmp_path}/dotted.tar")
+
+
+def test_broken_image_of_an_archive_is_named_with_it(tmp_path: Path) -> None:
+    root = miniatures.make_mvtec_ad(tmp_path / "data")
+    (root / "screw/train/good/000.png").write_bytes(b"")
+    collection = datasets.MVTecADDataset(path=pack(root, "zip"), category="screw").load()
+    with pytest.raises(InputError, match=r"'screw/train/good/000.png' in '.*data.zip'"):
+        collection.open_image("screw/train/good/000.png")
 
 
 def test_description_tells_no_secret(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
-"""Base of all raw-image datasets: list the images of a read-only folder as samples of a category."""
+"""Base class of all datasets of raw images: lists the images of a read-only folder as samples of a category."""
 
 from __future__ import annotations
 
 import base64
 from abc import abstractmethod
 from collections import Counter
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -14,25 +15,30 @@ from kedro.io.core import get_protocol_and_path
 
 from reb_pipeline.datasets.errors import InputDatasetError
 from reb_pipeline.images.collection import SPLITS, ImageCollection, Sample
-from reb_pipeline.images.folder import IMAGE_SUFFIXES
+from reb_pipeline.images.folder import IMAGE_SUFFIXES, UNLISTABLE
 
 if TYPE_CHECKING:
     import os
 
+    from fsspec import AbstractFileSystem
     from kedro_datasets._typing import ImagePreview
+
+_ARCHIVE = (
+    "::"  # in the address of an archive's content, zip://<folder in it>::<address of the archive>
+)
 
 
 class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
-    """One category of a folder of raw images on any fsspec file system; a layout is a subclass.
+    """Category of a folder of raw images on any fsspec file system; each layout is a subclass.
 
     A subclass implements `_good_images` and `_list_samples`, with paths relative to the data root.
 
     Args:
-        path: Data root, the folder that holds the categories.
+        path: Data root, the folder that holds the categories; `zip://::<address>` is an archive, not unpacked.
         category: Name of the category.
         credentials: Secrets of the file system.
         fs_args: Further arguments of the file system.
-        metadata: Ignored by Kedro, for plugins such as Kedro-Viz.
+        metadata: Not used by Kedro; for plugins such as Kedro-Viz.
     """
 
     def __init__(
@@ -44,18 +50,52 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
         fs_args: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        self._protocol, root = get_protocol_and_path(path)
-        self._fs = fsspec.filesystem(self._protocol, **(credentials or {}), **(fs_args or {}))
-        # fsspec lists absolute paths, so the root has to be one to find relative paths below it.
-        self._root: str = self._fs._strip_protocol(root)
+        self._path = str(path)
+        self._protocol, _ = get_protocol_and_path(path)
+        self._options = {**(credentials or {}), **(fs_args or {})}
         self._category = str(category)
         self.metadata = metadata
 
+    @cached_property
+    def _place(self) -> tuple[AbstractFileSystem, str]:
+        """File system, and the data root on it; opened when it is needed, because it may be an archive."""
+        try:
+            if _ARCHIVE in self._path:
+                filesystem, root = fsspec.url_to_fs(self._path, **self._options)
+            else:
+                filesystem = fsspec.filesystem(self._protocol, **self._options)
+                root = get_protocol_and_path(self._path)[1]
+        except UNLISTABLE as error:
+            raise InputDatasetError(
+                f"Data root '{self._path}' cannot be opened ({error}): correct `data_root`, or "
+                "install the package of its file system."
+            ) from error
+        if _ARCHIVE in self._path and any(entry["name"] == "." for entry in filesystem.ls(root)):
+            raise InputDatasetError(
+                f"The paths in archive '{self._path}' begin with './', where no folder is found: "
+                "pack the folders by their names, as by `cd FOLDER && tar -cf FILE *`."
+            )
+        # fsspec lists absolute paths, so the root has to be one to find relative paths below it.
+        return filesystem, filesystem._strip_protocol(root)
+
+    @property
+    def _fs(self) -> AbstractFileSystem:
+        return self._place[0]
+
+    @property
+    def _root(self) -> str:
+        return self._place[1]
+
+    @property
+    def _shown(self) -> str:
+        """The data root for messages; that of an archive is its address."""
+        return self._path if _ARCHIVE in self._path else self._root
+
     def load(self) -> ImageCollection:
-        """List the category's samples; no image is opened.
+        """List the samples of the category; no image is opened.
 
         Raises:
-            InputDatasetError: See :meth:`check`; also if two images share an id.
+            InputDatasetError: See :meth:`check`; also if two images have the same id.
         """
         self.check()
         samples = self._list_samples()
@@ -63,7 +103,7 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
         if repeated:
             paths = [sample.path for sample in samples if sample.id == repeated[0]]
             raise InputDatasetError(
-                f"The images {paths} in '{self._root}' differ in their extension only: keep one of "
+                f"The images {paths} in '{self._shown}' differ in their extension only: keep one of "
                 "them, because names without extension tell images apart."
             )
         used = {path for sample in samples for path in sample.mask_paths}
@@ -73,32 +113,32 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
         )
 
     def save(self, data: NoReturn) -> None:
-        """Refuse: raw images are read only."""
+        """Refuse: raw images are read-only."""
         raise InputDatasetError(
-            f"The raw images in '{self._root}' are read-only and originals are never touched: save "
+            f"The raw images in '{self._shown}' are read-only and originals are never touched: save "
             "to another dataset of the catalog."
         )
 
     def check(self) -> None:
-        """Check that the category has good training images, without listing everything.
+        """Check that the category has good training images, without a complete listing.
 
         Raises:
             InputDatasetError: If the data root, the category or its good training images are missing.
         """
         if not self._fs.isdir(self._root):
             raise InputDatasetError(
-                f"Data root '{self._root}' does not exist: set `data_root` in "
+                f"Data root '{self._shown}' does not exist: set `data_root` in "
                 "conf/<env>/globals.yml or run with --params data_root=…"
             )
         categories = self._categories()
         if self._category not in categories:
             raise InputDatasetError(
-                f"Category '{self._category}' is not in data root '{self._root}': choose from "
+                f"Category '{self._category}' is not in data root '{self._shown}': choose from "
                 f"what is there ({', '.join(categories) or 'nothing'}) or correct `data_root`."
             )
         if not self._good_images():
             raise InputDatasetError(
-                f"Category '{self._category}' in data root '{self._root}' has no good training "
+                f"Category '{self._category}' in data root '{self._shown}' has no good training "
                 f"images where {type(self).__name__} expects them: check that it has this layout."
             )
 
@@ -124,14 +164,14 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
 
     @abstractmethod
     def _good_images(self) -> list[str]:
-        """List the paths of the good training images, in one listing."""
+        """List the paths of the good training images."""
 
     @abstractmethod
     def _list_samples(self) -> list[Sample]:
         """List all samples of the category."""
 
     def _mask_files(self) -> list[str]:
-        """List the paths of all masks of the category, those without an image included."""
+        """List the paths of all masks of the category, including masks without an image."""
         return []
 
     def _categories(self) -> list[str]:
@@ -139,11 +179,11 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
         return self._folders("")
 
     def _region_kinds(self) -> dict[int, tuple[float, bool]]:
-        """Saturation (threshold, relative) of each grey value of the masks."""
+        """Map each grey value of the masks to its saturation (threshold, relative)."""
         return {}
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": self._root, "protocol": self._protocol, "category": self._category}
+        return {"filepath": self._shown, "protocol": self._protocol, "category": self._category}
 
     def _exists(self) -> bool:
         return bool(self._fs.isdir(self._root)) and self._category in self._categories()
@@ -162,21 +202,21 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
         return PurePosixPath(path.removeprefix(f"{self._category}/")).with_suffix("").as_posix()
 
     def _inside(self, *parts: str) -> str:
-        """Join a path in the category's folder, relative to the data root."""
+        """Join a path inside the folder of the category, relative to the data root."""
         return PurePosixPath(self._category, *parts).as_posix()
 
     def _absolute(self, path: str) -> str:
-        return PurePosixPath(self._root, path).as_posix()
+        return PurePosixPath(self._root, path).as_posix() if self._root else path
 
     def _relative(self, path: str) -> str:
         return path.removeprefix(self._root).strip("/")
 
     def _folders(self, folder: str) -> list[str]:
-        """Sorted names of the folders in a folder; empty where it is missing."""
+        """List the names of the folders in a folder, sorted; empty if it is missing."""
         return [PurePosixPath(path).name for path, is_folder in self._entries(folder) if is_folder]
 
     def _images(self, folder: str) -> list[str]:
-        """Sorted paths of the images in a folder; empty where it is missing."""
+        """List the paths of the images in a folder, sorted; empty if it is missing."""
         return [
             path
             for path, is_folder in self._entries(folder)
@@ -184,13 +224,13 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
         ]
 
     def _masks(self, folder: str) -> dict[str, tuple[str, ...]]:
-        """Map each image stem to its mask, a file named `<stem>_mask` or `<stem>`."""
+        """Map the stem of each image to its mask, a file `<stem>_mask` or `<stem>`."""
         return {
             PurePosixPath(path).stem.removesuffix("_mask"): (path,) for path in self._images(folder)
         }
 
     def _entries(self, folder: str) -> list[tuple[str, bool]]:
-        """Sorted (path, is a folder) of the entries of a folder, hidden ones left out."""
+        """List (path, is a folder) of the entries of a folder, sorted, without hidden ones."""
         try:
             entries = self._fs.ls(self._absolute(folder), detail=True)
         except (FileNotFoundError, NotADirectoryError):

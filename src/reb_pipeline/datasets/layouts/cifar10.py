@@ -1,4 +1,4 @@
-"""CIFAR-10."""
+"""Layout of CIFAR-10."""
 
 from __future__ import annotations
 
@@ -12,6 +12,19 @@ class CIFAR10Dataset(OneVsRestBase):
     """CIFAR-10: batches of the Python or the binary version, in the data root or in the folder of their archive.
 
     For the arguments see :class:`~reb_pipeline.datasets.layouts.one_vs_rest.OneVsRestBase`.
+
+    Example:
+        An entry of the catalog:
+
+        ```yaml
+        "{category}.raw_images":
+          type: reb_pipeline.datasets.CIFAR10Dataset
+          path: data/01_raw
+          category: "{category}"
+          calibration: 0.1
+          max_train: 1000
+          max_test: 1000
+        ```
     """
 
     _classes = (

@@ -1,4 +1,4 @@
-"""ELPV: electroluminescence images of solar cells."""
+"""Layout of ELPV: electroluminescence images of solar cells."""
 
 from __future__ import annotations
 
@@ -12,19 +12,42 @@ from reb_pipeline.images.collection import Sample
 
 
 class ELPVDataset(SplitFolderBase):
-    """ELPV: a row of `labels.csv` has the image of a solar cell, its probability of a defect and its category.
+    r"""ELPV: each row of `labels.csv` has the image of a solar cell, its defect probability and its category.
 
     Probability 0 is good, 1 defective. There are no masks.
 
     Args:
         category: "mono" or "poly".
-        path: Folder of `labels.csv`; None takes the one in the installed package `elpv-dataset`.
-        include_uncertain: Add cells of a probability between 0 and 1 to the test images, with the label 1 from 0.5
-            on, else 0, and the defect type `probability_<p>`.
+        path: Folder of `labels.csv`; None for the folder in the installed package `elpv-dataset`.
+        include_uncertain: True to add solar cells with a probability between 0 and 1 to the test images. Their label is
+        1 from 0.5
+            upwards, else 0, and their defect type is `probability_<p>`.
         split: See :class:`~reb_pipeline.datasets.layouts.seeded_split.SplitFolderBase`.
         credentials: Secrets of the file system.
         fs_args: Further arguments of the file system.
-        metadata: Ignored by Kedro, for plugins such as Kedro-Viz.
+        metadata: Not used by Kedro; for plugins such as Kedro-Viz.
+
+    Example:
+        An entry of the catalog:
+
+        ```yaml
+        "{category}.raw_images":
+          type: reb_pipeline.datasets.ELPVDataset
+          path: data/01_raw
+          category: "{category}"
+          split: {train: 0.6, calibration: 0.1, seed: 0}
+        ```
+
+        The same in Python:
+
+        >>> import fsspec
+        >>> from reb_pipeline.datasets import ELPVDataset
+        >>> memory = fsspec.filesystem("memory")
+        >>> rows = ["images/1.png 0.0 mono", "images/2.png 0.0 mono", "images/3.png 1.0 mono"]
+        >>> memory.pipe("/elpv/labels.csv", "\n".join(rows).encode())
+        >>> dataset = ELPVDataset(path="memory:///elpv", category="mono")
+        >>> [(sample.split, sample.defect_type) for sample in dataset.load().samples]
+        [('train', 'good'), ('test', 'good'), ('test', 'defective')]
     """
 
     def __init__(
@@ -38,7 +61,7 @@ class ELPVDataset(SplitFolderBase):
         fs_args: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        # Finding the package does not import it: the catalog stays quick to read.
+        # Find the package without importing it, so that the catalog stays quick to read.
         package = find_spec("elpv_dataset") if path is None else None
         self._package_is_missing = path is None and package is None
         if package is not None and package.origin is not None:
@@ -54,7 +77,7 @@ class ELPVDataset(SplitFolderBase):
         self._include_uncertain = include_uncertain
 
     def check(self) -> None:
-        """Check that the package of the images is installed, then as every layout does.
+        """Check that the package of the images is installed, and the checks of every layout.
 
         Raises:
             InputDatasetError: Also if the package is not installed.
@@ -83,7 +106,7 @@ class ELPVDataset(SplitFolderBase):
         return samples
 
     def _cells(self) -> list[tuple[str, float]]:
-        """List (path, probability) of the category's solar cells, sorted."""
+        """List (path, probability) of the solar cells of the category, sorted."""
         return sorted((path, p) for path, p, category in self._rows() if category == self._category)
 
     def _rows(self) -> list[tuple[str, float, str]]:

@@ -1,4 +1,4 @@
-"""Magnetic Tile Defects."""
+"""Layout of Magnetic Tile Defects."""
 
 from __future__ import annotations
 
@@ -9,10 +9,32 @@ from reb_pipeline.images.collection import Sample
 
 
 class MagneticTileDataset(SplitFolderBase):
-    """Magnetic Tile: `MT_<Type>/Imgs/<stem>.jpg`, its mask `<stem>.png` beside it, `MT_Free` good.
+    """Magnetic Tile Defects: `MT_<Type>/Imgs/<stem>.jpg` with its mask `<stem>.png` beside it; `MT_Free` is good.
 
-    The whole data root is one category, "magnetic_tile"; defect types are in lower case. For `split` see
+    The whole data root is one category, "magnetic_tile"; defect types are in lower case. For the arguments see
     :class:`~reb_pipeline.datasets.layouts.seeded_split.SplitFolderBase`.
+
+    Example:
+        An entry of the catalog:
+
+        ```yaml
+        "{category}.raw_images":
+          type: reb_pipeline.datasets.MagneticTileDataset
+          path: data/01_raw
+          category: "{category}"
+          split: {train: 0.6, calibration: 0.1, seed: 0}
+        ```
+
+        The same in Python:
+
+        >>> import fsspec
+        >>> from reb_pipeline.datasets import MagneticTileDataset
+        >>> memory = fsspec.filesystem("memory")
+        >>> for name in ("MT_Free/Imgs/0.jpg", "MT_Free/Imgs/1.jpg", "MT_Crack/Imgs/2.jpg"):
+        ...     memory.pipe(f"/tiles/{name}", b"")  # no image is opened here
+        >>> dataset = MagneticTileDataset(path="memory:///tiles", category="magnetic_tile")
+        >>> [(sample.split, sample.defect_type) for sample in dataset.load().samples]
+        [('train', 'good'), ('test', 'good'), ('test', 'crack')]
     """
 
     def _categories(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST."""
+"""Layouts of MNIST and Fashion-MNIST."""
 
 from __future__ import annotations
 
@@ -9,10 +9,38 @@ from reb_pipeline.datasets.layouts.packed_files import N_CLASSES, Packed, read_i
 
 
 class MNISTDataset(OneVsRestBase):
-    """MNIST: four idx files, gzipped or not, in the data root or in `MNIST/raw`, where torchvision puts them.
+    """MNIST: four idx files, gzipped or not, in the data root or in `MNIST/raw`, torchvision's folder.
 
     The categories are `digit_0` to `digit_9`. For the arguments see
     :class:`~reb_pipeline.datasets.layouts.one_vs_rest.OneVsRestBase`.
+
+    Example:
+        An entry of the catalog:
+
+        ```yaml
+        "{category}.raw_images":
+          type: reb_pipeline.datasets.MNISTDataset
+          path: data/01_raw
+          category: "{category}"
+          calibration: 0.1
+          max_train: 1000
+          max_test: 1000
+        ```
+
+        The same in Python:
+
+        >>> import fsspec
+        >>> import numpy as np
+        >>> from reb_pipeline.datasets import MNISTDataset
+        >>> memory = fsspec.filesystem("memory")
+        >>> labels = np.arange(10, dtype=np.uint8)  # one image of each digit
+        >>> for kind, values in (("images-idx3", labels[:, None, None]), ("labels-idx1", labels)):
+        ...     head = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">u4").tobytes()
+        ...     for official in ("train", "t10k"):
+        ...         memory.pipe(f"/mnist/{official}-{kind}-ubyte", head + values.tobytes())
+        >>> dataset = MNISTDataset(path="memory:///mnist", category="digit_3")
+        >>> [(sample.split, sample.defect_type) for sample in dataset.load().samples[:3]]
+        [('train', 'good'), ('test', 'digit_0'), ('test', 'digit_1')]
     """
 
     _classes = tuple(f"digit_{digit}" for digit in range(N_CLASSES))
@@ -32,7 +60,23 @@ class MNISTDataset(OneVsRestBase):
 
 
 class FashionMNISTDataset(MNISTDataset):
-    """Fashion-MNIST: the files of MNIST, in the data root or in torchvision's `FashionMNIST/raw`."""
+    """Fashion-MNIST: the files of MNIST, in the data root or in `FashionMNIST/raw`, torchvision's folder.
+
+    For the arguments see :class:`~reb_pipeline.datasets.layouts.one_vs_rest.OneVsRestBase`.
+
+    Example:
+        An entry of the catalog:
+
+        ```yaml
+        "{category}.raw_images":
+          type: reb_pipeline.datasets.FashionMNISTDataset
+          path: data/01_raw
+          category: "{category}"
+          calibration: 0.1
+          max_train: 1000
+          max_test: 1000
+        ```
+    """
 
     _classes = (
         "t_shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle_boot"

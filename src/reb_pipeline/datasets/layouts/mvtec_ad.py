@@ -1,4 +1,4 @@
-"""MVTec AD."""
+"""Layout of MVTec AD."""
 
 from __future__ import annotations
 
@@ -10,9 +10,31 @@ from reb_pipeline.images.collection import Sample
 
 
 class MVTecADDataset(ImageFolderBase):
-    """MVTec AD: `<category>/{train/good, test/<type>}`, `ground_truth/<type>/<stem>_mask.png`.
+    """MVTec AD: `<category>/{train/good, test/<type>}`, masks `ground_truth/<type>/<stem>_mask.png`.
 
-    Images of a folder `validation/good`, if it exists, are for calibration.
+    Images in a folder `validation/good`, if it exists, are for calibration. For the arguments see
+    :class:`~reb_pipeline.datasets.layouts.base.ImageFolderBase`.
+
+    Example:
+        An entry of the catalog:
+
+        ```yaml
+        "{category}.raw_images":
+          type: reb_pipeline.datasets.MVTecADDataset
+          path: data/01_raw
+          category: "{category}"
+        ```
+
+        The same in Python:
+
+        >>> import fsspec
+        >>> from reb_pipeline.datasets import MVTecADDataset
+        >>> memory = fsspec.filesystem("memory")
+        >>> for name in ("screw/train/good/000.png", "screw/test/good/000.png", "screw/test/scratch/000.png"):
+        ...     memory.pipe(f"/mvtec_ad/{name}", b"")  # no image is opened here
+        >>> dataset = MVTecADDataset(path="memory:///mvtec_ad", category="screw")
+        >>> [(sample.split, sample.defect_type) for sample in dataset.load().samples]
+        [('train', 'good'), ('test', 'good'), ('test', 'scratch')]
     """
 
     _good_folder: ClassVar[str] = "good"

@@ -1,4 +1,4 @@
-"""MVTec LOCO AD."""
+"""Layout of MVTec LOCO AD."""
 
 from __future__ import annotations
 
@@ -11,9 +11,19 @@ from reb_pipeline.images.folder import IMAGE_SUFFIXES
 
 
 class MVTecLOCODataset(MVTecADDataset):
-    """MVTec LOCO AD: as MVTec AD, but several masks an image, `ground_truth/<type>/<stem>/NNN.png`.
+    """MVTec LOCO AD: like MVTec AD, but with several masks per image, `ground_truth/<type>/<stem>/NNN.png`.
 
     Each mask file is one region; its grey value is the key of its saturation in `defects_config.json`.
+
+    Example:
+        An entry of the catalog:
+
+        ```yaml
+        "{category}.raw_images":
+          type: reb_pipeline.datasets.MVTecLOCODataset
+          path: data/01_raw
+          category: "{category}"
+        ```
     """
 
     def _masks(self, folder: str) -> dict[str, tuple[str, ...]]:

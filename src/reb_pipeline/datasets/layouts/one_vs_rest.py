@@ -1,4 +1,4 @@
-"""Base of data sets with ten classes of small images, one of which is good."""
+"""Base class of data sets with ten classes of small images, one of them good."""
 
 from __future__ import annotations
 
@@ -19,33 +19,34 @@ from reb_pipeline.images.packed import PackedImages
 
 
 class OneVsRestBase(ImageFolderBase):
-    """Layout of ten classes, one of them good and nine anomalous; a data set is a subclass.
+    """Layout of ten classes, one of them good and nine anomalous; each data set is a subclass.
 
-    Training images are those of the class in the official training set. Test images are those of the official test
-    set: images of the class are good, all others anomalous, with their class as defect type. There are no masks.
+    Training images are the images of the good class in the official training set. Test images are the official test
+    set: images of the good class are good, all others anomalous, with their class as defect type. There are no masks.
 
     A subclass sets the class variables below and implements `_read`.
 
     Args:
-        path: Folder of the files, or the one that torchvision downloaded to.
-        category: Class that is good.
-        calibration: Share of the good training images that is kept for calibration.
-        max_train: Most good training images, those for calibration included; None takes all.
-        max_test: Most test images, as many of each class and the same ones for every category; None takes all.
-        seed: Seed of all these draws.
+        path: Folder of the files, or torchvision's download folder.
+        category: The good class.
+        calibration: Share of the good training images that is used for calibration.
+        max_train: Largest number of good training images, including those for calibration; None for all.
+        max_test: Largest number of test images, the same number of each class and the same images for every category;
+        None for all.
+        seed: Seed of the random selections.
         credentials: Secrets of the file system.
         fs_args: Further arguments of the file system.
-        metadata: Ignored by Kedro, for plugins such as Kedro-Viz.
+        metadata: Not used by Kedro; for plugins such as Kedro-Viz.
 
     Raises:
-        InputError: If the share or a number of images is impossible.
+        InputError: If the share or a number of images is invalid.
     """
 
     _classes: ClassVar[tuple[str, ...]]  # names of the classes, in the order of their labels
     _places: ClassVar[tuple[str, ...]]  # folders below the data root that may hold the files
     _names: ClassVar[dict[str, tuple[str, ...]]]  # names of the files of each official set
-    _suffixes: ClassVar[tuple[str, ...]]  # suffixes of which all names have one
-    _remedy: ClassVar[str]  # end of the error for missing files
+    _suffixes: ClassVar[tuple[str, ...]]  # possible suffixes of all names
+    _remedy: ClassVar[str]  # end of the error message for missing files
 
     def __init__(
         self,
@@ -85,7 +86,7 @@ class OneVsRestBase(ImageFolderBase):
         self._max_train, self._max_test = max_train, max_test
 
     def load(self) -> PackedImages:
-        """List the category's samples, with their pixels; none is decoded.
+        """List the samples of the category with their pixels; no image is decoded.
 
         Raises:
             InputDatasetError: See :meth:`check`.
@@ -99,13 +100,13 @@ class OneVsRestBase(ImageFolderBase):
         return PackedImages(self._fs, self._root, self._category, samples, pixels)
 
     def check(self) -> None:
-        """Check that all files exist, then as every layout does.
+        """Check that all files exist, and the checks of every layout.
 
         Raises:
             InputDatasetError: Also if a file is missing or broken.
         """
         if not self._paths():
-            raise InputDatasetError(f"Data root '{self._root}' does not hold {self._remedy}")
+            raise InputDatasetError(f"Data root '{self._shown}' does not hold {self._remedy}")
         super().check()
 
     def _good_images(self) -> list[str]:
@@ -126,7 +127,10 @@ class OneVsRestBase(ImageFolderBase):
         return sorted(samples, key=lambda sample: (sample.split == "test", sample.path))
 
     def _drawn(self, official: str, name: str, at_most: int | None) -> list[str]:
-        """Draw paths of images of one class of an official set, in random order; fewer are the first of more."""
+        """Select paths of images of one class of an official set, in random order.
+
+        A smaller selection is the beginning of a larger one.
+        """
         label = self._classes.index(name)
         indices = np.flatnonzero(self._packed(official)[1] == label)
         order = np.random.default_rng([self._seed, label]).permutation(indices)
@@ -136,13 +140,13 @@ class OneVsRestBase(ImageFolderBase):
         return list(self._classes) if self._paths() else []
 
     def _packed(self, official: str) -> Packed:
-        """Read images and labels of an official set."""
+        """Read the images and labels of an official set."""
         paths = self._paths()[official]
         return self._read(paths, tuple(map(self._fs.ukey, paths)))
 
     @abstractmethod
     def _read(self, paths: tuple[str, ...], keys: tuple[str, ...]) -> Packed:
-        """Read images and labels of files; keys change with the files."""
+        """Read images and labels from files; the keys change with the content of the files."""
 
     def _paths(self) -> dict[str, tuple[str, ...]]:
         """Find the files of each official set; empty if one is missing."""

@@ -1,4 +1,4 @@
-"""Read files that hold many small images each: idx (MNIST, Fashion-MNIST) and both versions of CIFAR-10."""
+"""Reading of files with many small images each: idx (MNIST, Fashion-MNIST) and both versions of CIFAR-10."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 N_CLASSES = 10
 
 _CIFAR_SHAPE = (3, 32, 32)  # channels, rows, columns
-# First byte of a pickle of protocol 2 or higher; a binary batch begins with a label.
+# First byte of a pickle of protocol 2 or higher; a binary batch starts with a label.
 _PICKLE = b"\x80"
 _NEEDED_BY_ARRAYS = {
     ("numpy", "dtype"),
@@ -31,12 +31,12 @@ Packed = tuple[np.ndarray, np.ndarray]
 T = TypeVar("T")
 
 
-# Nodes and categories one after another read the same two sets of images, so both are kept.
+# Nodes and categories read the same two sets of images one after another, so both are cached.
 @lru_cache(maxsize=2)
 def read_idx_files(
     filesystem: AbstractFileSystem, paths: tuple[str, str], keys: tuple[str, ...]
 ) -> Packed:
-    """Read a file of images and the file of their labels, each gzipped if its name ends on .gz.
+    """Read a file of images and the file of their labels; gzipped if the name ends with .gz.
 
     Args:
         filesystem: File system of the files.
@@ -47,7 +47,7 @@ def read_idx_files(
         Images uint8 [n, rows, columns] and labels uint8 [n].
 
     Raises:
-        InputDatasetError: If a file cannot be read, or they do not belong together.
+        InputDatasetError: If a file cannot be read, or the files do not match.
     """
     images, labels = (_read(filesystem, path, parse_idx) for path in paths)
     return _checked(images, labels, paths)
@@ -57,11 +57,11 @@ def read_idx_files(
 def read_cifar10_files(
     filesystem: AbstractFileSystem, paths: tuple[str, ...], keys: tuple[str, ...]
 ) -> Packed:
-    """Read batches of CIFAR-10, of the Python or the binary version.
+    """Read batches of CIFAR-10, in the Python or the binary version.
 
     Args:
         filesystem: File system of the files.
-        paths: The batches, in their order.
+        paths: The batches in their order.
         keys: See :func:`read_idx_files`.
 
     Returns:
@@ -78,17 +78,22 @@ def read_cifar10_files(
 def parse_idx(data: bytes) -> np.ndarray:
     """Parse an idx file of unsigned bytes.
 
-    It begins with two zeros, the type of its values (8 for unsigned bytes), the number of axes and, as big-endian
+    The file starts with two zeros, the type of its values (8 for unsigned bytes), the number of axes and, as big-endian
     32-bit integers, their lengths (LeCun, Cortes and Burges, "The MNIST database of handwritten digits").
 
     Args:
-        data: The file, not compressed.
+        data: Content of the file, not compressed.
 
     Returns:
-        uint8 of the shape in the file's head.
+        uint8, with the shape given in the header.
 
     Raises:
-        ValueError: If it is no such file, or the number of its values does not fit its shape.
+        ValueError: If it is not such a file, or the number of values does not match the shape.
+
+    Example:
+        >>> from reb_pipeline.datasets.layouts.packed_files import parse_idx
+        >>> parse_idx(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 2, 1]))  # three labels
+        array([7, 2, 1], dtype=uint8)
     """
     if len(data) < 4 or data[:3] != b"\x00\x00\x08":
         msg = "it does not begin like an idx file of unsigned bytes"
@@ -100,16 +105,16 @@ def parse_idx(data: bytes) -> np.ndarray:
 def parse_cifar10(data: bytes) -> Packed:
     """Parse a batch of CIFAR-10: a pickle (``cifar-10-batches-py``) or records (``cifar-10-batches-bin``).
 
-    A pickle can make Python run anything; this one may only ask for the parts of a NumPy array.
+    A pickle can execute any code; here it may only use the parts of a NumPy array.
 
     Args:
-        data: The file.
+        data: Content of the file.
 
     Returns:
         Images uint8 [n, 32, 32, 3] and labels uint8 [n].
 
     Raises:
-        Exception: Of any kind, if the file is broken or asks for something else.
+        Exception: Of any type, if the file is broken or uses something else.
     """
     if not data:
         msg = "it is empty"
@@ -135,7 +140,7 @@ def _read(filesystem: AbstractFileSystem, path: str, parse: Callable[[bytes], T]
     try:
         with filesystem.open(path, "rb", compression="infer") as file:
             return parse(file.read())
-    except Exception as error:  # file systems, gzip, pickle and NumPy have exceptions of their own
+    except Exception as error:  # file systems, gzip, pickle and NumPy have their own exceptions
         raise InputDatasetError(
             f"'{path}' cannot be read ({error}): take the file from the original download."
         ) from error

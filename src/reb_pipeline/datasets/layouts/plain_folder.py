@@ -1,4 +1,4 @@
-"""A plain folder of good and, if there are any, defective images."""
+"""Layout of a plain folder with good and, optionally, defective images."""
 
 from __future__ import annotations
 
@@ -9,10 +9,32 @@ from reb_pipeline.images.collection import Sample
 
 
 class PlainFolderDataset(SplitFolderBase):
-    """Plain folder: `<category>/good`, every other folder a defect type, with or without masks.
+    """Plain folder: `<category>/good`; every other folder is a defect type, with or without masks.
 
-    A mask is `<category>/masks/<defect type>/<stem>` or `<stem>_mask`, of any extension. For `split` see
+    A mask is `<category>/masks/<defect type>/<stem>` or `<stem>_mask`, with any extension. For the arguments see
     :class:`~reb_pipeline.datasets.layouts.seeded_split.SplitFolderBase`.
+
+    Example:
+        An entry of the catalog:
+
+        ```yaml
+        "{category}.raw_images":
+          type: reb_pipeline.datasets.PlainFolderDataset
+          path: data/01_raw
+          category: "{category}"
+          split: {train: 0.6, calibration: 0.1, seed: 0}
+        ```
+
+        The same in Python:
+
+        >>> import fsspec
+        >>> from reb_pipeline.datasets import PlainFolderDataset
+        >>> memory = fsspec.filesystem("memory")
+        >>> for name in ("bolt/good/0.png", "bolt/good/1.png", "bolt/bent/0.png"):
+        ...     memory.pipe(f"/parts/{name}", b"")  # no image is opened here
+        >>> dataset = PlainFolderDataset(path="memory:///parts", category="bolt")
+        >>> [(sample.split, sample.defect_type) for sample in dataset.load().samples]
+        [('train', 'good'), ('test', 'good'), ('test', 'bent')]
     """
 
     def _good_images(self) -> list[str]:

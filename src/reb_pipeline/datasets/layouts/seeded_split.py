@@ -1,4 +1,4 @@
-"""Base of the layouts without a split: good images are drawn by seed."""
+"""Base class of layouts without a split: good images are assigned by seed."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _DEFAULT_SPLIT = {"train": 0.6, "calibration": 0.1, "seed": 0}
 
 
 class SplitFolderBase(ImageFolderBase):
-    """Layout without a split: good images are drawn by seed, all others are for test.
+    """Layout without a split: good images are assigned by seed, all other images are for test.
 
     A subclass implements `_good_images` and `_other_samples`.
 
     Args:
         path: Data root, the folder that holds the categories.
         category: Name of the category.
-        split: Shares `train` and `calibration` of the good images, the rest being for test, and the
-            `seed` of the draw; the defaults are 0.6, 0.1 and 0.
+        split: Shares `train` and `calibration` of the good images (the rest is for test), and the `seed` of the random
+            order; the defaults are 0.6, 0.1 and 0.
         credentials: Secrets of the file system.
         fs_args: Further arguments of the file system.
-        metadata: Ignored by Kedro, for plugins such as Kedro-Viz.
+        metadata: Not used by Kedro; for plugins such as Kedro-Viz.
 
     Raises:
-        InputError: If the split has an unknown key or impossible shares.
+        InputError: If the split has an unknown key or invalid shares.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class SplitFolderBase(ImageFolderBase):
 
     @abstractmethod
     def _other_samples(self) -> list[Sample]:
-        """List the samples that are for test whatever the split."""
+        """List the samples that are always for test."""
 
     def _describe(self) -> dict[str, Any]:
         return {**super()._describe(), "split": self._split}
@@ -81,7 +81,7 @@ def check_shares(train: float, calibration: float) -> None:
         calibration: Share for calibration, 0 or more.
 
     Raises:
-        InputError: If a share is out of range, or none is left for test.
+        InputError: If a share is out of range, or no images are left for test.
     """
     if not (0 < train < 1 and 0 <= calibration < 1 and train + calibration < 1):
         raise InputError(
@@ -91,26 +91,32 @@ def check_shares(train: float, calibration: float) -> None:
 
 
 def split_good(ids: Iterable[str], train: float, calibration: float, seed: int) -> dict[str, str]:
-    """Draw the split of each good image; depends on the set of ids and the seed alone.
+    """Assign a split to each good image; the result depends only on the set of ids and the seed.
 
     Args:
         ids: Ids of the good images, in any order.
-        train: Share for training; of two images or more at least one is for training and one for test.
+        train: Share for training; with at least two images, at least one is for training and one for test.
         calibration: Share for calibration; the rest is for test.
         seed: Seed of the random order.
 
     Returns:
-        "train", "calibration" or "test" of each id, in the order of the sorted ids.
+        "train", "calibration" or "test" for each id, in the order of the sorted ids.
 
     Raises:
         InputError: See :func:`check_shares`.
+
+    Example:
+        >>> from reb_pipeline.datasets.layouts.seeded_split import split_good
+        >>> splits = split_good([f"good/{i}" for i in range(10)], train=0.6, calibration=0.1, seed=0)
+        >>> sorted(splits.values())
+        ['calibration', 'test', 'test', 'test', 'train', 'train', 'train', 'train', 'train', 'train']
     """
     check_shares(train, calibration)
     ordered = sorted(ids)
     count = len(ordered)
     train_count = max(1, min(round(train * count), count - 1))
     calibration_count = max(0, min(round(calibration * count), count - train_count - 1))
-    # The rank of an image in a random order decides.
+    # The rank of an image in a random order determines its split.
     ranks = np.random.default_rng(seed).permutation(count)
     return {
         sample_id: "train"

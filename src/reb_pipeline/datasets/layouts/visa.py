@@ -1,4 +1,4 @@
-"""VisA."""
+"""Layout of VisA."""
 
 from __future__ import annotations
 
@@ -10,7 +10,31 @@ from reb_pipeline.images.collection import Sample
 
 
 class VisADataset(ImageFolderBase):
-    """VisA: a row of the table `split_csv/1cls.csv` has object, split, label, image and mask."""
+    r"""VisA: the table `split_csv/1cls.csv` has object, split, label, image and mask in each row.
+
+    For the arguments see :class:`~reb_pipeline.datasets.layouts.base.ImageFolderBase`.
+
+    Example:
+        An entry of the catalog:
+
+        ```yaml
+        "{category}.raw_images":
+          type: reb_pipeline.datasets.VisADataset
+          path: data/01_raw
+          category: "{category}"
+        ```
+
+        The same in Python:
+
+        >>> import fsspec
+        >>> from reb_pipeline.datasets import VisADataset
+        >>> memory = fsspec.filesystem("memory")
+        >>> rows = ["object,split,label,image,mask", "pcb1,train,normal,a.JPG,", "pcb1,test,anomaly,b.JPG,b.png"]
+        >>> memory.pipe("/visa/split_csv/1cls.csv", "\n".join(rows).encode())
+        >>> dataset = VisADataset(path="memory:///visa", category="pcb1")
+        >>> [(sample.split, sample.defect_type) for sample in dataset.load().samples]
+        [('train', 'good'), ('test', 'anomaly')]
+    """
 
     def _good_images(self) -> list[str]:
         return [

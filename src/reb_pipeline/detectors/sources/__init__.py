@@ -1,6 +1,6 @@
 """Sources of features for detectors.
 
-- ``encoder``: a backbone and everything that can be asked of it;
-- ``images``: features extracted anew at every call, of samples, arrays or a folder;
-- ``cached``: features kept by the content of image, weights and extractor.
+- ``encoder``: a backbone with all features that it can give;
+- ``images``: features of samples, arrays or a folder, extracted at every call;
+- ``cached``: features stored under a hash of image, weights and extractor.
 """

@@ -1,4 +1,4 @@
-"""Features of images, computed once and kept by content: image, weights and extractor."""
+"""Features of images, computed once and stored under a hash of image, weights and extractor."""
 
 import io
 from collections.abc import Callable, Iterator, Sequence
@@ -14,20 +14,20 @@ from reb_pipeline.detectors.sources.encoder import Encoder, Layers
 from reb_pipeline.detectors.sources.images import RoundedFeatures, SourceImage, rounded
 from reb_pipeline.images.resize import resize_image
 
-OPENVINO = "openvino"  # the library, and the beginning of the names of its engines
+OPENVINO = "openvino"  # name of the library, with which the names of its engines begin
 
 
 class CachedFeatures:
-    """Features of images under one network; see :class:`reb_pipeline.detectors.interface.FeatureSource`.
+    """Cached features of images by one network; see :class:`reb_pipeline.detectors.interface.FeatureSource`.
 
-    Patch and pooled features are kept in half precision, and rounded to it before their first use too, so that it never
-    matters whether they came from the cache. Levels and pixels are made anew.
+    Patch and pooled features are stored in half precision. They are rounded before their first use as well, so that
+    results do not depend on the state of the cache. Levels and pixels are not cached.
 
     Args:
-        images: The images; one without a digest is opened to make it.
+        images: The images; an image without a digest is opened to compute one.
         encoder: The network.
         cache: The cache.
-        description: Label of the progress bars; none without it.
+        description: Label of the progress bars; None shows no bars.
     """
 
     def __init__(
@@ -45,23 +45,23 @@ class CachedFeatures:
 
     @property
     def layers(self) -> list[str | int]:
-        """The layers tapped, finest first."""
+        """Tapped layers, finest first."""
         return self.encoder.layers
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """Everything that decides the features of an image, as JSON values."""
+        """Everything besides the image that determines its features, as JSON values."""
         return self._decided_by(self.encoder.provenance)
 
     def content(self) -> dict[str, Any]:
-        """Everything that decides the features of all these images, as JSON values."""
+        """List everything that determines the features of all these images, as JSON values."""
         return {**self.provenance, "images": [image.digest for image in self.images]}
 
     def patches(self, layers: Layers = None) -> Iterator[tuple[str, np.ndarray]]:
         """Stream patch features: (id, float32 [h, w, channels]).
 
         Args:
-            layers: Layers to tap; those of the settings without it.
+            layers: Layers to tap; None for those of the settings.
         """
         settings = self.encoder.tapping(layers).provenance(self.encoder.backbone)
         yield from self._stream("patches", settings, partial(self.encoder.patches, layers))
@@ -73,7 +73,7 @@ class CachedFeatures:
         return np.stack([features for _, features in streamed])
 
     def levels(self, layers: Layers = None) -> Iterator[tuple[str, list[np.ndarray]]]:
-        """Stream layers as the network gives them: (id, float32 [h, w, channels] a layer)."""
+        """Stream layers without a neck: (id, float32 [h, w, channels] per layer)."""
         return self.fresh().levels(layers)
 
     def pixels(self, side: int) -> Iterator[tuple[str, np.ndarray]]:
@@ -81,16 +81,16 @@ class CachedFeatures:
         return ((image.id, resize_image(image.open(), side)) for image in self.images)
 
     def take(self, order: Sequence[int]) -> "CachedFeatures":
-        """Some of the images, in another order."""
+        """Select some of the images, in the given order."""
         images = [self.images[n] for n in order]
         return CachedFeatures(images, self.encoder, self._cache, self._description)
 
     def fresh(self) -> RoundedFeatures:
-        """The same features, extracted anew at every call."""
+        """Return a source of the same features without the cache."""
         return RoundedFeatures(self.images, self.encoder, self._description)
 
     def opened(self, n_images: int) -> RoundedFeatures:
-        """Features of the first images, which are open already; without a progress bar."""
+        """Open the first images and return a source of their features, without a progress bar."""
         opened = [SourceImage.of_array(image.id, image.open()) for image in self.images[:n_images]]
         return RoundedFeatures(opened, self.encoder)
 
@@ -100,7 +100,7 @@ class CachedFeatures:
         settings: dict[str, Any],
         open_network: Callable[[], Callable[[list[np.ndarray]], np.ndarray]],
     ) -> Iterator[tuple[str, np.ndarray]]:
-        """Read features, or extract and keep them, a batch at a time."""
+        """Read features, or extract and store them, batch by batch."""
         folder = entry("features", kind=kind, **self._decided_by(settings))
         size = self.encoder.settings.batch_size
         missing = [one for one in self.images if f"{folder}/{one.digest}.npy" not in self._cache]
@@ -118,18 +118,18 @@ class CachedFeatures:
                 yield image.id, np.load(io.BytesIO(data or b"")).astype(np.float32)
 
     def _decided_by(self, settings: dict[str, Any]) -> dict[str, Any]:
-        """Settings, and the version of the engine where it is not PyTorch."""
+        """Add the version of the engine to settings, if the engine is not PyTorch."""
         if not self.encoder.settings.engine.startswith(OPENVINO):
             return settings
         return {**settings, **library_versions(OPENVINO)}
 
 
 class CachedCheckpoint:
-    """Unfinished training of a study, see :class:`reb_pipeline.core.resumable_training.Checkpoint`.
+    """Cached checkpoint of a training, see :class:`reb_pipeline.core.resumable_training.Checkpoint`.
 
     Args:
         cache: The cache.
-        name: Name of the entry that the training ends in.
+        name: Name of the entry for the result of the training.
     """
 
     def __init__(self, cache: Cache, name: str) -> None:
@@ -137,7 +137,7 @@ class CachedCheckpoint:
         self._name = f"{name}.checkpoint"
 
     def read(self) -> dict[str, Any] | None:
-        """Read the state that was written last; None if there is none."""
+        """Read the last state that was written; None if there is none."""
         import torch
 
         data = self._cache.get(self._name)
@@ -160,7 +160,7 @@ def _with_digest(image: SourceImage) -> SourceImage:
 
 
 def _packed(features: np.ndarray) -> bytes:
-    """A .npy file."""
+    """Encode features as a .npy file, in half precision if possible."""
     data = io.BytesIO()
     np.save(data, rounded(features))
     return data.getvalue()

@@ -1,4 +1,4 @@
-"""A backbone and everything that can be asked of it."""
+"""Encoder: a backbone with all features that it can give."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +17,20 @@ Layers = Sequence[str | int] | None
 
 @dataclass(frozen=True)
 class Encoder:
-    """A backbone with its weights, as patch features, pooled features or levels.
+    """Backbone with its weights, which gives patch features, pooled features or levels.
 
     Attributes:
         settings: Settings of the extraction.
         backbone: The weights.
         device: See :func:`reb_pipeline.core.device.torch_device`.
+
+    Example:
+        >>> weights = BackboneWeights({}, {"backbone": "resnet18", "weights": "imagenet"})  # without tensors
+        >>> encoder = Encoder(FeatureSettings(backbone="resnet18"), weights)
+        >>> encoder.tapping(["layer1", "layer2"]).layers
+        ['layer1', 'layer2']
+        >>> encoder.provenance["image_size"]
+        256
     """
 
     settings: FeatureSettings
@@ -31,7 +39,7 @@ class Encoder:
 
     @classmethod
     def initial(cls, settings: FeatureSettings, device: str = "auto") -> "Encoder":
-        """Open the weights that the settings name, as deep as they reach.
+        """Load the weights named in the settings, down to the deepest layer that they cover.
 
         Raises:
             InputError: If backbone or weights cannot be used.
@@ -46,35 +54,35 @@ class Encoder:
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
-        """Everything that decides the features, as JSON values."""
+        """Everything that determines the features, as JSON values."""
         return self.settings.provenance(self.backbone)
 
     @property
     def layers(self) -> list[str | int]:
-        """The layers tapped, finest first."""
+        """Tapped layers, finest first."""
         from reb_pipeline.features.backbones import backbone_spec
 
         return list(self.settings.layers or backbone_spec(self.settings.backbone).layers)
 
     def tapping(self, layers: Layers) -> FeatureSettings:
-        """The settings with other layers; unchanged without any."""
+        """Return the settings with other layers; None leaves them unchanged."""
         changed = {"layers": list(layers)} if layers else {}
         return self.settings.model_copy(update=changed)
 
     def patches(self, layers: Layers = None) -> "PatchExtractor":
-        """Open the network that makes patch features."""
+        """Build the extractor of patch features."""
         from reb_pipeline.features.extractor import PatchExtractor
 
         return PatchExtractor(self.tapping(layers), self.backbone, self.device)
 
     def pooled(self, _: Layers = None) -> "PooledExtractor":
-        """Open the network that makes one feature an image, of its deepest layer."""
+        """Build the extractor of one feature per image, from the deepest layer."""
         from reb_pipeline.features.extractor import PooledExtractor
 
         return PooledExtractor(self.settings.backbone, **self._whole_image())
 
     def levels(self, layers: Layers = None) -> "LevelExtractor":
-        """Open the network that gives layers as they are; the backbone's usual three without any."""
+        """Build the extractor of layers without a neck; None for the backbone's default levels."""
         from reb_pipeline.features.levels import LevelExtractor
 
         return LevelExtractor(self.settings.backbone, layers=layers, **self._whole_image())

@@ -1,4 +1,4 @@
-"""Features of images, extracted anew at every call."""
+"""Features of images, extracted at every call."""
 
 import hashlib
 import io
@@ -28,9 +28,9 @@ class SourceImage:
     """One image of a source.
 
     Attributes:
-        id: Its id.
-        open: Opens it, uint8 [height, width, 3] RGB.
-        digest: Hash of its content; empty where nobody asks for it.
+        id: Id of the image.
+        open: Function that opens the image, uint8 [height, width, 3] RGB.
+        digest: Hash of the content; empty if it was not computed.
     """
 
     id: str
@@ -39,13 +39,13 @@ class SourceImage:
 
     @classmethod
     def of_array(cls, image_id: str, image: np.ndarray) -> "SourceImage":
-        """An image that is in memory, uint8 [height, width, 3] RGB."""
+        """Wrap an image in memory, uint8 [height, width, 3] RGB."""
         digest = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).hexdigest()
         return cls(image_id, lambda: image, digest)
 
     @classmethod
     def of_samples(cls, samples: Samples) -> "list[SourceImage]":
-        """Images of samples; the digest is the hash of the file where the samples have it."""
+        """List the images of samples; the digest is the column ``sha256`` if the samples have it."""
         table = samples.table
         digests = table["sha256"] if "sha256" in table else [""] * len(table)
         rows = zip(table["id"], table["path"], digests, strict=True)
@@ -61,7 +61,7 @@ class SamplePixels:
 
     Attributes:
         samples: The samples.
-        description: Label of the progress bar after the name of the category; no bar without it.
+        description: Label of the progress bar after the name of the category; None shows no bar.
     """
 
     samples: Samples
@@ -79,14 +79,23 @@ class SamplePixels:
 
 
 class ImageFeatures:
-    """Features of images that are kept nowhere; see :class:`reb_pipeline.detectors.interface.FeatureSource`.
+    """Features of images without a cache; see :class:`reb_pipeline.detectors.interface.FeatureSource`.
 
-    Networks are opened at their first use and stay.
+    Networks are loaded at their first use and kept in memory.
 
     Args:
         images: The images.
         encoder: The network.
-        description: Label of the progress bar of patch and pooled features; a training has a bar of its own.
+        description: Label of the progress bar; None shows no bar.
+
+    Example:
+        >>> from reb_pipeline.features.adapted import BackboneWeights
+        >>> from reb_pipeline.features.settings import FeatureSettings
+        >>> weights = BackboneWeights({}, {"backbone": "resnet18", "weights": "imagenet"})  # without tensors
+        >>> encoder = Encoder(FeatureSettings(backbone="resnet18"), weights)
+        >>> images = ImageFeatures.of_arrays([np.zeros((48, 64, 3), np.uint8)], encoder)
+        >>> [(image_id, image.shape) for image_id, image in images.pixels(32)]
+        [('0', (32, 32, 3))]
     """
 
     def __init__(
@@ -101,19 +110,19 @@ class ImageFeatures:
 
     @classmethod
     def of_samples(cls, samples: Samples, encoder: Encoder, description: str | None = None) -> Self:
-        """Features of samples, behind a progress bar that names their category where there is a description."""
+        """Create features of samples; the label of the progress bar begins with their category."""
         images = SourceImage.of_samples(samples)
         return cls(images, encoder, description and f"{samples.category}: {description}")
 
     @classmethod
     def of_arrays(cls, arrays: Iterable[np.ndarray], encoder: Encoder) -> Self:
-        """Features of images in memory, uint8 [height, width, 3] RGB each; their ids are 0, 1, 2, …."""
+        """Create features of images in memory, uint8 [height, width, 3] RGB each; their ids are 0, 1, 2, …."""
         images = [SourceImage.of_array(f"{n}", array) for n, array in enumerate(arrays)]
         return cls(images, encoder)
 
     @classmethod
     def of_folder(cls, folder: str, encoder: Encoder) -> Self:
-        """Features of the images below a folder; their ids are their paths below it.
+        """Create features of the images below a folder; their ids are their paths relative to it.
 
         Args:
             folder: Path or URL of image files, or of ``.npy`` files of uint8 [height, width, 3] RGB.
@@ -137,12 +146,12 @@ class ImageFeatures:
 
     @property
     def layers(self) -> list[str | int]:
-        """The layers tapped, finest first."""
+        """Tapped layers, finest first."""
         return self.encoder.layers
 
     @property
     def encoder_bytes(self) -> int:
-        """Bytes of the weights in use; networks that end at several layers have the shallower ones in common."""
+        """Bytes of the weights of the largest network in use; networks of one backbone share their layers."""
         sizes = [
             sum(tensor.nbytes for tensor in extractor.network.state_dict().values())
             for extractor in self._networks.values()
@@ -171,14 +180,14 @@ class ImageFeatures:
         return search_images(self.patches(), bank, n_neighbors, device)
 
     def levels(self, layers: Layers = None) -> Iterator[tuple[str, list[np.ndarray]]]:
-        """Stream layers as the network gives them."""
+        """Stream layers without a neck."""
         from reb_pipeline.features.levels import extract_levels
 
         images = self._opened_images(self.description)
         return extract_levels(self._network("levels", layers), images, self._batch_size)
 
     def pooled(self) -> np.ndarray:
-        """The deepest layer averaged over all positions, float32 [images, channels]."""
+        """Average the deepest layer over all positions, float32 [images, channels]."""
         extractor = self._network("pooled")
         images = (image for _, image in self._opened_images(self.description))
         batches = []
@@ -192,17 +201,17 @@ class ImageFeatures:
         return ((image_id, resize_image(image, side)) for image_id, image in images)
 
     def take(self, order: Sequence[int]) -> Self:
-        """Some of the images, in another order; the networks stay the same."""
+        """Select some of the images, in the given order; the networks are shared."""
         part = copy(self)
         part.images = [self.images[n] for n in order]
         part.image_ids = [image.id for image in part.images]
         return part
 
     def timed(self, work: Callable[[Self], T]) -> tuple[T, float]:
-        """Do something with these features.
+        """Call a function on these features and measure the time.
 
         Returns:
-            What it gave, and the seconds that it took, the opening of images apart.
+            Result of the function, and the seconds that it took without the opening of images.
         """
         self._openings.clear()
         start = perf_counter()
@@ -214,7 +223,7 @@ class ImageFeatures:
         return self.encoder.settings.batch_size
 
     def _network(self, kind: str, layers: Layers = None) -> Any:
-        """The network of a kind, which is a method of the encoder."""
+        """Return the network of a kind, the name of a method of the encoder; it is built at the first call."""
         key = kind, tuple(layers or ())
         if key not in self._networks:
             self._networks[key] = getattr(self.encoder, kind)(layers)
@@ -229,9 +238,9 @@ class ImageFeatures:
 
 
 class RoundedFeatures(ImageFeatures):
-    """Features of images, patch and pooled features rounded to half precision as a study keeps them.
+    """Features of images, with patch and pooled features rounded to half precision, as a study stores them.
 
-    So it never matters whether a detector was fitted on kept features or on fresh ones.
+    So a detector fitted on extracted features equals one fitted on stored features.
     """
 
     def patches(self, layers: Layers = None) -> Iterator[tuple[str, np.ndarray]]:
@@ -240,12 +249,12 @@ class RoundedFeatures(ImageFeatures):
             yield image_id, rounded(grid).astype(np.float32)
 
     def pooled(self) -> np.ndarray:
-        """The deepest layer averaged over all positions, float32 [images, channels]."""
+        """Average the deepest layer over all positions, float32 [images, channels]."""
         return rounded(super().pooled()).astype(np.float32)
 
 
 def rounded(features: np.ndarray) -> np.ndarray:
-    """Round features to half precision; they stay in single precision where one is too large for half."""
+    """Round features to half precision; they stay in single precision if one is too large for half."""
     with np.errstate(over="ignore"):
         half = features.astype(np.float16)
     return half if np.isfinite(half).all() else features

@@ -1,4 +1,4 @@
-"""Good images added or forgotten -> memory bank, coreset, local density and calibration that follow."""
+"""Bank update: adds or removes good images, and updates memory bank, coreset, density, detector and calibration."""
 
 from reb_pipeline.pipelines.bank_update.pipeline import create_pipeline
 

@@ -1,4 +1,4 @@
-"""Which good images the table of samples loses and gains."""
+"""Changes of the table of samples by a bank update: removed and added good images."""
 
 import logging
 from collections.abc import Sequence
@@ -11,20 +11,20 @@ from reb_pipeline.core.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-ADDED = "added"  # ids of added images begin with it, so that they never meet those of the data set
+ADDED = "added"  # prefix of the ids of added images, so that they differ from those of the data set
 
 logger = logging.getLogger(__name__)
 
 
 def without(samples: "pd.DataFrame", names: Sequence[str]) -> "pd.DataFrame":
-    """Leave out good training images.
+    """Remove good training images.
 
     Args:
         samples: The table of samples.
         names: Ids, or patterns of ids with ``*``, ``?`` and ``[]``.
 
     Raises:
-        InputError: If a name fits no good training image, or all are to go.
+        InputError: If a name matches no good training image, or no image would be left.
     """
     from reb_pipeline.images.samples import good_training
 
@@ -50,15 +50,15 @@ def without(samples: "pd.DataFrame", names: Sequence[str]) -> "pd.DataFrame":
 
 
 def images_to_add(folder: str, max_unreadable_share: float) -> "pd.DataFrame":
-    """Open every image of a folder once.
+    """Open every image of a folder once and list it as a sample.
 
     Args:
-        folder: Path or URL (any fsspec file system) of a folder of good images; those below it count too.
-        max_unreadable_share: Largest share of unreadable images to go on with.
+        folder: Path or URL (any fsspec file system) of a folder of good images; subfolders are included.
+        max_unreadable_share: Largest allowed share of unreadable images.
 
     Returns:
-        Rows of the table of samples. The id is ``added``, the folder's name and the path below it; the path is a URL,
-        because the image does not lie in the data root.
+        Rows of the table of samples. The id consists of ``added``, the name of the folder and the path below it. The
+        path is a URL, because the image is outside of the data root.
 
     Raises:
         InputError: If there is no image, or too many cannot be read.
@@ -80,15 +80,15 @@ def images_to_add(folder: str, max_unreadable_share: float) -> "pd.DataFrame":
 def with_added(
     samples: "pd.DataFrame", found: "pd.DataFrame", former_ids: Sequence[str]
 ) -> "pd.DataFrame":
-    """Append images that are not there yet; the others are named in a warning.
+    """Append new images to the samples; images that are already there are listed in a warning.
 
     Args:
         samples: The table of samples.
-        found: See :func:`images_to_add`.
-        former_ids: Ids before anything was left out.
+        found: Images from :func:`images_to_add`.
+        former_ids: Ids before images were removed.
 
     Raises:
-        InputError: If another image has the id of one of them.
+        InputError: If another image has the same id.
     """
     import pandas as pd
 

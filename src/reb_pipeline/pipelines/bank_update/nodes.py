@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 def change_samples(
     samples_before: pd.DataFrame, params: BankUpdateParams, ingestion: IngestionParams
 ) -> pd.DataFrame:
-    """Leave out the samples to forget, append those to add."""
+    """Remove the samples to forget, and append the samples to add."""
     from reb_pipeline.pipelines.bank_update.changes import images_to_add, with_added, without
 
     if params.add is None and not params.forget:
@@ -48,7 +48,10 @@ def update_memory_bank(
     scoring: ScoringSettings,
     compute: ComputeParams,
 ) -> tuple[MemoryBank, Coreset, LocalDensity]:
-    """Bring bank, coreset and density in line with the good training samples; only new images see the backbone."""
+    """Update bank, coreset and density to the good training samples.
+
+    Only new images pass the backbone.
+    """
     from reb_pipeline.detectors.sources.encoder import Encoder
     from reb_pipeline.detectors.sources.images import ImageFeatures
     from reb_pipeline.images.samples import Samples
@@ -65,7 +68,7 @@ def update_memory_bank(
         category, len(before.image_ids), len(forgotten), len(added),
     )  # fmt: skip
     images = ImageFeatures.of_samples(added, encoder, "added images to patch features")
-    patches = images.patches() if len(added) else ()  # no network is opened for nothing
+    patches = images.patches() if len(added) else ()  # the network is loaded only for new images
     bank = update.update_bank(before, forgotten, patches, len(added), compute.memory_gib)
     coreset = update.update_coreset(
         before,

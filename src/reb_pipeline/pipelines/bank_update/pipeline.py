@@ -9,10 +9,11 @@ from reb_pipeline.pipelines.namespaces import COMPUTE, GPU, per_category
 
 
 def create_pipeline() -> Pipeline:
-    """The state before and params:bank_update -> samples, memory_bank, coreset, local_density -> detector, calibration.
+    """Create the pipeline: former state and params:bank_update -> the updated state.
 
-    What is read and what is written are two entries of the catalog for the same files, because a node cannot write
-    what it reads; one node reads and writes all that belongs together, so that no part is read in its new version.
+    The state consists of samples, memory_bank, coreset, local_density, detector and calibration. A node cannot write
+    its own inputs, so inputs and outputs are two entries of the catalog for the same files. One node reads and writes
+    all data that belong together, so that none of them is read in its new version.
     """
     template = Pipeline(
         [

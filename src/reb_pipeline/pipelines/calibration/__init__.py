@@ -1,4 +1,4 @@
-"""Good images that the bank has not seen -> thresholds that keep a false-alarm rate."""
+"""Calibration: thresholds with a guaranteed false-alarm rate, from good images that the bank has not seen."""
 
 from reb_pipeline.pipelines.calibration.pipeline import create_pipeline
 

@@ -31,7 +31,10 @@ def search_calibration_images(
     compute: ComputeParams,
     category: str,
 ) -> NearestPatches:
-    """Find the nearest coreset rows of every patch of the folder's images; without one take held-out good images."""
+    """Find the nearest coreset rows of every patch of the folder's images.
+
+    Without a folder, return the neighbours of the held-out good images.
+    """
     if params.folder is None:
         return held_out_patches
     from reb_pipeline.detectors.sources.encoder import Encoder
@@ -48,7 +51,7 @@ def search_calibration_images(
         "calibration images searched",
     )
     found = good.search(detector.bank, detector.scoring.search_depth, compute.processor())
-    # The folder is a part of the ids, so that a calibration never speaks of another one than was searched.
+    # The ids contain the folder, so that the calibration always names the folder that was searched.
     return replace(found, image_ids=[_mark(folder) + image_id for image_id in found.image_ids])
 
 
@@ -61,7 +64,7 @@ def calibrate(
     params: CalibrationParams,
     category: str,
 ) -> tuple[Calibration, Any]:
-    """Score good images as `evaluation` scores test images, keep the scores, and say what they promise."""
+    """Score good images as `evaluation` scores test images, store the scores, and log the guarantee."""
     from reb_pipeline.figures.calibration import calibration_figure
 
     detector.check_scoring(scoring)
@@ -72,7 +75,7 @@ def calibrate(
         params.folder,
     )
     scores = peaks = np.empty(0, np.float32)
-    if image_ids:  # a bank of one image leaves nothing to compare it with
+    if image_ids:  # the only image of a bank cannot be compared with others
         detection = detector.score(calibration_patches)
         scores = detection.image_scores
         maps = detection.anomaly_maps(features.image_size, scoring.smoothing_sigma)
@@ -96,7 +99,7 @@ def calibrate(
 def _warn_of_known_images(
     images: ImageCollection, samples: pd.DataFrame, training_ids: list[str], folder: str
 ) -> None:
-    """Images that the bank was made from score lower than new ones, so that the threshold would be too low."""
+    """Warn of calibration images that are in the bank: their low scores would make the threshold too low."""
     known = set(samples.loc[samples["id"].isin(training_ids), "sha256"])
     digests = (hashlib.sha256(images.read(sample.path)).hexdigest() for sample in images.samples)
     copies = sum(digest in known for digest in digests)
@@ -114,10 +117,10 @@ def _warn_of_known_images(
 def _origin(
     searched: list[str], held_out: list[str], training_ids: list[str], folder: str | None
 ) -> tuple[str, list[str]]:
-    """Where the images that were searched come from, and their ids without the folder.
+    """Determine the origin of the searched images, and their ids without the folder.
 
     Raises:
-        InputError: If other images were searched than are asked for now.
+        InputError: If the parameters now ask for other images than were searched.
     """
     if folder is not None and all(image_id.startswith(_mark(folder)) for image_id in searched):
         return folder, [image_id.removeprefix(_mark(folder)) for image_id in searched]
@@ -132,11 +135,11 @@ def _origin(
 
 
 def _mark(folder: str) -> str:
-    return f"{folder}::"  # no folder above it begins so
+    return f"{folder}::"  # no other folder has this prefix
 
 
 def _log_promise(category: str, calibration: Calibration) -> None:
-    """Log what is promised, and what stands against it."""
+    """Log the guarantee of the calibration, and its limits."""
     log = logger.info if calibration.is_promised else logger.warning
     log("%s: %s", category, calibration.statement())
     if calibration.source == TRAINING_IMAGES:

@@ -7,7 +7,7 @@ from reb_pipeline.pipelines.namespaces import CATEGORY, COMPUTE, GPU, per_catego
 
 
 def create_pipeline() -> Pipeline:
-    """held_out_patches or a folder -> calibration_patches -> calibration, calibration_figure."""
+    """Create the pipeline: held_out_patches or a folder -> calibration_patches -> calibration, calibration_figure."""
     template = Pipeline(
         [
             Node(

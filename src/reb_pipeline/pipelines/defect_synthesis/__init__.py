@@ -1,4 +1,4 @@
-"""Good images -> saliency maps -> synthetic defects and their gallery."""
+"""Defect synthesis: saliency maps of good images, synthetic defects, and a gallery of them."""
 
 from reb_pipeline.pipelines.defect_synthesis.pipeline import create_pipeline
 

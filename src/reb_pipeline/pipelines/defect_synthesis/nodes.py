@@ -14,7 +14,7 @@ from reb_pipeline.images.samples import Samples
 def estimate_saliency(
     samples: pd.DataFrame, raw_images: ImageCollection, params: DefectSynthesisSettings
 ) -> SaliencyMaps:
-    """Find where each good image may bear a defect."""
+    """Estimate the region of each good image that may bear a defect."""
     from reb_pipeline.defectmaker import synthesis
 
     return synthesis.estimate_saliency(Samples(samples, raw_images), params)

@@ -11,7 +11,7 @@ from reb_pipeline.pipelines.namespaces import per_category
 
 
 def create_pipeline() -> Pipeline:
-    """samples, raw_images -> saliency -> synthetic_defects, defect_gallery."""
+    """Create the pipeline: samples, raw_images -> saliency -> synthetic_defects, defect_gallery."""
     good_images = [
         "samples",
         "raw_images",

@@ -1,4 +1,4 @@
-"""Inspections -> whether the parts are still those of the calibration."""
+"""Drift: comparison of inspected parts with the calibration."""
 
 from reb_pipeline.pipelines.drift.pipeline import create_pipeline
 

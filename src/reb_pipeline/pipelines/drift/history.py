@@ -1,4 +1,4 @@
-"""The parts that were inspected last, out of the tables of all inspections."""
+"""Recently inspected parts, from the tables of all inspections."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 def latest_parts(
     history: "Mapping[str, Callable[[], pd.DataFrame]]", calibration: "Calibration", n: int
 ) -> "pd.DataFrame":
-    """Gather the parts that were inspected last with the model of a calibration.
+    """Collect the parts that were inspected last with the model of a calibration.
 
-    Tables are opened from the newest back to the first that was made with another calibration; an inspection that was
-    resumed stands in several of them and counts once.
+    Tables are read from the newest backwards, up to the first one with another calibration. A resumed inspection is in
+    several tables but counts once.
 
     Args:
-        history: What opens each table of inspections, by names that sort by time.
-        calibration: Of the model.
-        n: Number of parts at most.
+        history: Functions that load the tables of inspections, by name; names sort by time.
+        calibration: Calibration of the model.
+        n: Largest number of parts.
 
     Returns:
         The rows of readable images, oldest first.
 
     Raises:
-        InputError: If the newest table was made with another calibration, or holds no readable image.
+        InputError: If the newest table was made with another calibration, or has no readable image.
     """
     import pandas as pd
 
@@ -58,6 +58,6 @@ def latest_parts(
 
 
 def _is_of(calibration: "Calibration", table: "pd.DataFrame") -> bool:
-    """Whether the p-values of a table are those of a calibration."""
+    """Check that the p-values of a table are those of a calibration."""
     expected = calibration.p_values(table["image_score"].to_numpy(np.float64))
     return np.allclose(table["p_value"].to_numpy(np.float64), expected, rtol=0, atol=1e-9)

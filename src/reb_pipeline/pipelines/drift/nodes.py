@@ -17,17 +17,18 @@ def report_drift(
     calibration: Calibration,
     params: DriftParams,
 ) -> tuple[dict[str, Any], Any]:
-    """Compare the parts inspected last with the calibration; draw them over time."""
+    """Compare recently inspected parts with the calibration, and draw them over time."""
     import numpy as np
 
     from reb_pipeline.calibration.drift import drift_report
+    from reb_pipeline.core.text_lists import from_text
     from reb_pipeline.figures.drift import drift_figure
     from reb_pipeline.pipelines.drift.history import latest_parts
 
     parts = latest_parts(inspection_history, calibration, params.last)
     scores = parts["image_score"].to_numpy(np.float64)
     times = parts["time"].tolist()
-    features = np.stack(parts["mean_features"].tolist())
+    features = np.array([from_text(text) for text in parts["mean_features"]], np.float32)
     report = drift_report(calibration, scores, features, times, params.window)
     say = logger.info if report["verdict"] == "fine" else logger.warning
     say(

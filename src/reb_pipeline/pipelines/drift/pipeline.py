@@ -7,7 +7,7 @@ from reb_pipeline.pipelines.namespaces import per_category
 
 
 def create_pipeline() -> Pipeline:
-    """inspection_history, calibration -> drift, drift_figure."""
+    """Create the pipeline: inspection_history, calibration -> drift, drift_figure."""
     template = Pipeline(
         [
             Node(

@@ -1,4 +1,4 @@
-"""Test images -> scores, anomaly maps, metrics and figures."""
+"""Evaluation: scores, anomaly maps, metrics and figures of test images."""
 
 from reb_pipeline.pipelines.evaluation.pipeline import create_pipeline
 

@@ -25,7 +25,7 @@ def search_memory_bank(
     scoring: ScoringSettings,
     compute: ComputeParams,
 ) -> NearestPatches:
-    """Find the nearest coreset rows of every patch of the test images, as many as the scorer needs."""
+    """Find the nearest coreset rows of every patch of the test images; the scorer determines their number."""
     from reb_pipeline.detectors.sources.encoder import Encoder
     from reb_pipeline.detectors.sources.images import ImageFeatures
     from reb_pipeline.images.samples import Samples
@@ -43,7 +43,7 @@ def score_images(
     features: FeatureSettings,
     scoring: ScoringSettings,
 ) -> tuple[pd.DataFrame, AnomalyMaps]:
-    """Score patches; from these, one score and one anomaly map an image."""
+    """Score patches, and compute one score and one anomaly map per image from them."""
     detector.check_scoring(scoring)
     detection = detector.score(nearest_patches)
     maps = detection.anomaly_maps(features.image_size, scoring.smoothing_sigma)
@@ -57,7 +57,7 @@ def draw_density(
     detector: MemoryBankDetector,
     category: str,
 ) -> Any:
-    """Draw how far good patches and the farthest anomalous ones are from the bank, over its local density."""
+    """Draw the distance of good patches and of the farthest anomalous ones to the bank, over its local density."""
     from reb_pipeline.figures.density import density_figure, farthest_patches
     from reb_pipeline.scoring.alpha import MIN_PATCHES, density_and_distance, upper_line
 
@@ -85,7 +85,7 @@ def compute_metrics(
     anomaly_maps: AnomalyMaps,
     params: EvaluationParams,
 ) -> dict[str, Any]:
-    """Compare scores and maps with the truth, over all and per defect type."""
+    """Compute metrics of scores and maps, over all defects and per defect type."""
     from reb_pipeline.metrics.report import evaluate
 
     return evaluate(
@@ -120,7 +120,7 @@ def draw_figures(
 
 
 def summarize(params: SummaryParams, *metrics: dict[str, Any]) -> tuple[pd.DataFrame, Any]:
-    """Gather the categories into one table with means, and one figure."""
+    """Gather the metrics of all categories in one table with means, and one figure."""
     from reb_pipeline.figures.summary import summary_figure
     from reb_pipeline.metrics.summary import summary_table
 

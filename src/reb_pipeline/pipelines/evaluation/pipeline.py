@@ -15,7 +15,7 @@ from reb_pipeline.pipelines.namespaces import CATEGORY, COMPUTE, GPU, per_catego
 
 
 def create_pipeline() -> Pipeline:
-    """Test samples -> nearest_patches -> scores, anomaly_maps -> metrics, figures; all metrics -> summary."""
+    """Create the pipeline: test samples -> nearest_patches -> scores, anomaly_maps -> metrics, figures -> summary."""
     template = Pipeline(
         [
             Node(

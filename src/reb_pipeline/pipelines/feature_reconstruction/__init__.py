@@ -1,4 +1,4 @@
-"""A frozen encoder, and a decoder that learns to reconstruct its features of good images."""
+"""Feature reconstruction: a decoder learns to reconstruct the features of good images by a frozen encoder."""
 
 from reb_pipeline.pipelines.feature_reconstruction.pipeline import create_pipeline
 

@@ -24,7 +24,7 @@ def train_feature_decoder(
     params: FeatureReconstructionSettings,
     compute: ComputeParams,
 ) -> tuple[NetworkWeights, dict[str, Any]]:
-    """Learn to reconstruct the encoder's features of good images; those held out are validated on."""
+    """Train a decoder to reconstruct the encoder's features of good images; held-out images are for validation."""
     from reb_pipeline.detectors.reconstruction import FeatureReconstructionDetector
     from reb_pipeline.detectors.sources.encoder import Encoder
     from reb_pipeline.detectors.sources.images import ImageFeatures
@@ -83,7 +83,7 @@ def fuse_residual_maps(
     params: FeatureReconstructionSettings,
     scoring: ScoringSettings,
 ) -> tuple[pd.DataFrame, AnomalyMaps]:
-    """Fuse the levels to scores of patches; from these, one score and one anomaly map an image."""
+    """Fuse the levels to scores of patches, and compute one score and one anomaly map per image from them."""
     detection = feature_residuals.score(params.fusion, scoring)
     maps = detection.anomaly_maps(features.image_size, scoring.smoothing_sigma)
     return detection.table(samples), maps
@@ -96,7 +96,7 @@ def draw_residual_maps(
     maps: AnomalyMaps,
     params: EvaluationParams,
 ) -> Any:
-    """Draw the residual maps of the hardest images level by level, beside what they are fused to."""
+    """Draw the residual maps of the hardest images by level, beside their fusion."""
     from reb_pipeline.figures.residuals import residual_maps_of
 
     title = f"{raw_images.category}: reconstruction of features"

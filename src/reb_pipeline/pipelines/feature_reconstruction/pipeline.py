@@ -14,7 +14,7 @@ from reb_pipeline.pipelines.namespaces import COMPUTE, GPU, per_category
 
 
 def create_pipeline() -> Pipeline:
-    """samples, raw_images -> feature_decoder -> residual maps -> scores, anomaly maps, metrics, figures."""
+    """Create the pipeline: samples, raw_images -> feature_decoder -> residuals -> scores, maps, metrics, figures."""
     template = Pipeline(
         [
             Node(

@@ -1,4 +1,4 @@
-"""All pipelines as one DAG."""
+"""The default pipeline as one DAG."""
 
 from reb_pipeline.pipelines.full.pipeline import create_pipeline
 

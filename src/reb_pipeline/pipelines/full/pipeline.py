@@ -1,4 +1,4 @@
-"""DAG of all pipelines."""
+"""DAG of the default pipeline."""
 
 from kedro.pipeline import Pipeline
 
@@ -14,7 +14,7 @@ from reb_pipeline.pipelines import (
 
 
 def create_pipeline() -> Pipeline:
-    """From raw images to the summary: what plain ``kedro run`` runs."""
+    """Create the pipeline of plain ``kedro run``: from raw images to the summary."""
     steps = [
         ingestion, defect_synthesis, ssl_finetune, memory_bank, ldknn_density, calibration, evaluation
     ]  # fmt: skip

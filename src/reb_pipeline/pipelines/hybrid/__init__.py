@@ -1,4 +1,4 @@
-"""Memory bank and feature reconstruction as one detector."""
+"""Hybrid: memory bank and feature reconstruction as one detector."""
 
 from reb_pipeline.pipelines.hybrid.pipeline import create_pipeline
 

@@ -25,7 +25,7 @@ def fuse_detectors(
     params: FeatureReconstructionSettings,
     scoring: ScoringSettings,
 ) -> tuple[pd.DataFrame, AnomalyMaps]:
-    """Bring the patch scores of both detectors to one unit, by held-out good images, and average them."""
+    """Scale the patch scores of both detectors to a common unit on held-out good images, and average them."""
     from reb_pipeline.scoring.surprise import fuse_detections
 
     held_out_feature_residuals.check_decoder(feature_residuals.decoder_fingerprint)
@@ -59,7 +59,7 @@ def _check_same_images(kind: str, searched: NearestPatches, reconstructed: Resid
     """Check that both detectors scored the same images.
 
     Raises:
-        InputError: If they did not.
+        InputError: If they scored different images.
     """
     if searched.image_ids != reconstructed.image_ids:
         msg = (

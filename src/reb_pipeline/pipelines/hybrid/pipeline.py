@@ -8,7 +8,7 @@ from reb_pipeline.pipelines.namespaces import CATEGORY, per_category
 
 
 def create_pipeline() -> Pipeline:
-    """Searched patches and residual maps, of test and held-out good images -> scores, anomaly maps, metrics, figure."""
+    """Create the pipeline: patches and residual maps of test and held-out images -> scores, maps, metrics, figure."""
     template = Pipeline(
         [
             Node(

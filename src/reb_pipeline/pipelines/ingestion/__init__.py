@@ -1,4 +1,4 @@
-"""Raw images -> table of samples and audit."""
+"""Ingestion: table of samples and audit of raw images."""
 
 from reb_pipeline.pipelines.ingestion.pipeline import create_pipeline
 

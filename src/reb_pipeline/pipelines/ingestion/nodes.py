@@ -19,7 +19,7 @@ def inspect_images(raw_images: ImageCollection) -> pd.DataFrame:
 
 
 def audit_samples(inventory: pd.DataFrame, raw_images: ImageCollection) -> dict[str, Any]:
-    """Say what is wrong or odd with the data, see :func:`reb_pipeline.images.inventory.audit`."""
+    """Report errors and oddities of the data, see :func:`reb_pipeline.images.inventory.audit`."""
     from reb_pipeline.images.inventory import audit, findings
 
     report = audit(inventory, raw_images.stray_masks)
@@ -30,10 +30,10 @@ def audit_samples(inventory: pd.DataFrame, raw_images: ImageCollection) -> dict[
 
 def index_samples(
     inventory: pd.DataFrame,
-    audit: dict[str, Any],  # written before samples are refused
+    audit: dict[str, Any],  # an input, so that it is saved before samples are refused
     params: IngestionParams,
 ) -> pd.DataFrame:
-    """Leave out what cannot be opened, see :func:`reb_pipeline.images.inventory.usable_samples`."""
+    """List the usable samples, see :func:`reb_pipeline.images.inventory.usable_samples`."""
     from reb_pipeline.images.inventory import usable_samples
 
     return usable_samples(inventory, params.max_unreadable_share)

@@ -7,12 +7,12 @@ from reb_pipeline.pipelines.namespaces import per_category
 
 
 def create_pipeline() -> Pipeline:
-    """raw_images -> inventory -> audit, samples."""
+    """Create the pipeline: raw_images -> inventory -> audit, samples."""
     template = Pipeline(
         [
             Node(inspect_images, "raw_images", "inventory", name="inspect_images"),
             Node(audit_samples, ["inventory", "raw_images"], "audit", name="audit_samples"),
-            # The audit comes first, so that it can be read when the samples are refused.
+            # The audit runs first, so that it can be read if the samples are refused.
             Node(
                 index_samples,
                 ["inventory", "audit", "params:ingestion"],

@@ -1,4 +1,4 @@
-"""New images and a packaged model -> verdicts, overlays and a report."""
+"""Inspection: verdicts, overlays and a report of new images by a packaged model."""
 
 from reb_pipeline.pipelines.inspection.pipeline import create_pipeline
 

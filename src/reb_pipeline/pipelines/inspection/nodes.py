@@ -16,7 +16,7 @@ def inspect_new_images(
     inspection_files: MutableMapping[str, bytes],
     params: InspectionParams,
 ) -> tuple[pd.DataFrame, str]:
-    """Inspect every image of the folder; overlays and the journal are kept in ``inspection_files`` as they come."""
+    """Inspect every image of the folder; overlays and the journal are saved to ``inspection_files`` at once."""
     from reb_pipeline.inspection.folder import inspect_folder, summary_of, table_of
     from reb_pipeline.inspection.inspector import Inspector
     from reb_pipeline.inspection.report import report_page

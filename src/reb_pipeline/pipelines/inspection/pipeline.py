@@ -7,7 +7,7 @@ from reb_pipeline.pipelines.namespaces import per_category
 
 
 def create_pipeline() -> Pipeline:
-    """packaged_model and a folder of new images -> inspections, inspection_report."""
+    """Create the pipeline: packaged_model and a folder of new images -> inspections, inspection_report."""
     template = Pipeline(
         [
             Node(

@@ -1,4 +1,4 @@
-"""Memory bank -> local density of its rows, and how far held-out good patches are from it."""
+"""Local density of the memory bank, and distances of held-out good patches to it."""
 
 from reb_pipeline.pipelines.ldknn_density.pipeline import create_pipeline
 

@@ -42,7 +42,7 @@ def search_held_out_images(
     scoring: ScoringSettings,
     compute: ComputeParams,
 ) -> NearestPatches:
-    """Find the nearest coreset rows of every patch of held-out good images, never one of the same image."""
+    """Find the nearest coreset rows of every patch of held-out good images, never rows of the same image."""
     from reb_pipeline.detectors.sources.encoder import Encoder
     from reb_pipeline.detectors.sources.images import ImageFeatures
     from reb_pipeline.images.samples import Samples
@@ -65,7 +65,7 @@ def fit_detector(
     held_out_patches: NearestPatches,
     scoring: ScoringSettings,
 ) -> MemoryBankDetector:
-    """Put coreset, density and scoring settings together; ``alpha = auto`` is fitted on the held-out images."""
+    """Build the detector from coreset, density and scoring settings; ``alpha = auto`` is fitted on held-out images."""
     detector = MemoryBankDetector.of(
         coreset.of(memory_bank), local_density, scoring, held_out_patches
     )

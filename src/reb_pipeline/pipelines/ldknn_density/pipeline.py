@@ -11,7 +11,7 @@ from reb_pipeline.pipelines.namespaces import COMPUTE, GPU, per_category
 
 
 def create_pipeline() -> Pipeline:
-    """memory_bank, coreset, held-out good images -> local_density, held_out_patches -> detector."""
+    """Create the pipeline: memory_bank, coreset, held-out images -> local_density, held_out_patches -> detector."""
     template = Pipeline(
         [
             Node(

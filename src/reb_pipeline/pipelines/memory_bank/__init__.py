@@ -1,4 +1,4 @@
-"""Good images -> patch features -> memory bank and coreset."""
+"""Memory bank: patch features of good images, and their coreset."""
 
 from reb_pipeline.pipelines.memory_bank.pipeline import create_pipeline
 

@@ -7,7 +7,7 @@ from reb_pipeline.pipelines.namespaces import COMPUTE, GPU, per_category
 
 
 def create_pipeline() -> Pipeline:
-    """samples, raw_images, backbone -> memory_bank -> coreset."""
+    """Create the pipeline: samples, raw_images, backbone -> memory_bank -> coreset."""
     template = Pipeline(
         [
             Node(

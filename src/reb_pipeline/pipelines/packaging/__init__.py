@@ -1,4 +1,4 @@
-"""Everything that inspection needs -> one folder, compared with the training pipeline before it is written."""
+"""Packaging: all parts for inspection in one folder, compared with the training pipeline before it is written."""
 
 from reb_pipeline.pipelines.packaging.pipeline import create_pipeline
 

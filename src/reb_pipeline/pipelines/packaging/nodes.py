@@ -38,7 +38,7 @@ def package_model(
     scoring: ScoringSettings,
     compute: ComputeParams,
 ) -> PackagedModel:
-    """Put everything that inspection needs together, once it is shown to score as the training pipeline does."""
+    """Build the packaged model, after a check that it scores like the training pipeline."""
     import fsspec
 
     from reb_pipeline.detectors.sources.encoder import Encoder
@@ -81,7 +81,7 @@ def check_package(
     features: FeatureSettings,
     compute: ComputeParams,
 ) -> dict[str, Any]:
-    """Compare the packaged model that is there with the training pipeline."""
+    """Compare the stored packaged model with the training pipeline."""
     from reb_pipeline.detectors.sources.encoder import Encoder
     from reb_pipeline.inspection.inspector import Inspector
 
@@ -94,10 +94,10 @@ def check_package(
 
 
 def _good_images(image_ids: list[str], samples: Samples, side: int) -> list[bytes]:
-    """Good images as they are packaged, JPEG files of ``side`` pixels.
+    """Encode good images for the packaged model, as JPEG files of ``side`` pixels.
 
     Raises:
-        InputError: If one of them is no sample any more.
+        InputError: If one of them is no longer a sample.
     """
     from reb_pipeline.inspection.model import good_image
 
@@ -120,7 +120,7 @@ def _compare(
     detector: MemoryBankDetector,
     calibration: Calibration,
 ) -> "Parity":
-    """Compare a packaged model with the training pipeline on some held-out good images, evenly spread."""
+    """Compare a packaged model with the training pipeline on evenly spaced held-out good images."""
     from reb_pipeline.core.device import torch_device
     from reb_pipeline.detectors.sources.images import ImageFeatures
     from reb_pipeline.inspection.parity import compare

@@ -16,7 +16,7 @@ TRAINED = [
 
 
 def create_pipeline() -> Pipeline:
-    """Everything trained -> packaged_model -> package_parity."""
+    """Create the pipeline: all trained parts -> packaged_model -> package_parity."""
     template = Pipeline(
         [
             Node(

@@ -1,4 +1,4 @@
-"""Networks that reconstruct images from pixels, and what they reconstruct that they should not."""
+"""Pixel reconstruction: networks that reconstruct images, and a test if they reconstruct defects too."""
 
 from reb_pipeline.pipelines.pixel_reconstruction.pipeline import create_pipeline
 

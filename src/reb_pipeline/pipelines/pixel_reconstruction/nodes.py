@@ -26,7 +26,7 @@ def _trainer(model: str) -> Callable[..., Trained]:
         params: PixelReconstructionSettings,
         compute: ComputeParams,
     ) -> Trained:
-        """Learn to reconstruct good images; those held out are validated on."""
+        """Train a network to reconstruct good images; held-out images are for validation."""
         from reb_pipeline.detectors.reconstruction import PixelReconstructionDetector
         from reb_pipeline.detectors.sources.images import SamplePixels
 
@@ -44,7 +44,7 @@ def _trainer(model: str) -> Callable[..., Trained]:
         )
         return detector.weights, history
 
-    # By these it is found when a node is sent to another process.
+    # The names by which another process finds the function of a node.
     train.__name__ = train.__qualname__ = f"train_{model}"
     return train
 
@@ -64,7 +64,7 @@ def score_pixel_models(
     compute: ComputeParams,
     *models: NetworkWeights,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Compare each model with the truth, and measure how much of a synthetic defect it reconstructs."""
+    """Compute the metrics of each model, and the share of a synthetic defect that it reconstructs."""
     from reb_pipeline.detectors.reconstruction import PixelReconstructionDetector
     from reb_pipeline.detectors.sources.images import SamplePixels
     from reb_pipeline.metrics.registry import measured_metrics
@@ -104,7 +104,7 @@ def draw_reconstructions(
     compute: ComputeParams,
     *models: NetworkWeights,
 ) -> Any:
-    """Draw what each model makes of good and defective images, and where it sees a difference."""
+    """Draw the reconstructions of good and defective images by each model, and the residuals."""
     from reb_pipeline.detectors.sources.images import SamplePixels
     from reb_pipeline.figures.reconstructions import reconstructions_figure
     from reb_pipeline.reconstruction.examples import choose_examples

@@ -11,7 +11,7 @@ from reb_pipeline.pipelines.pixel_reconstruction.nodes import (
     train_variational_autoencoder,
 )
 
-# Of reconstruction.pixel_networks, which takes seconds to import.
+# Copied from reconstruction.pixel_networks, which takes seconds to import.
 MODELS = {
     "autoencoder": train_autoencoder,
     "variational_autoencoder": train_variational_autoencoder,
@@ -20,7 +20,7 @@ MODELS = {
 
 
 def create_pipeline() -> Pipeline:
-    """samples, raw_images -> three models -> scores, table; with synthetic_defects, examples of reconstructions."""
+    """Create the pipeline: samples, raw_images -> three models -> scores, table, examples of reconstructions."""
     models = [f"pixel_model_{model}" for model in MODELS]
     template = Pipeline(
         [

@@ -1,4 +1,4 @@
-"""Good images and synthetic defects -> how to score, without a label."""
+"""Selection: choice of the scoring without labels, from good images and synthetic defects."""
 
 from reb_pipeline.pipelines.selection.pipeline import create_pipeline
 

@@ -15,7 +15,7 @@ def rank_candidates(
     parameters: dict[str, Any],
     selection: SelectionParams,
 ) -> pd.DataFrame:
-    """Rank all candidates on one category by held-out good images and synthetic defects; no test image takes part."""
+    """Rank all candidates on one category by held-out good images and synthetic defects, without test images."""
     from reb_pipeline.studies import candidates
     from reb_pipeline.studies.experiment import Experiment
     from reb_pipeline.studies.sections import StudySections
@@ -27,14 +27,14 @@ def rank_candidates(
 
 
 def write_parameters(*candidates: pd.DataFrame) -> dict[str, Any]:
-    """The chosen settings as parameters that an environment can take over."""
+    """Write the chosen settings as parameters for an environment."""
     from reb_pipeline.studies.selection import as_parameters
 
     return as_parameters(pd.concat(candidates, ignore_index=True))
 
 
 def draw_selection(*candidates: pd.DataFrame) -> Any:
-    """Bars of the mean rank of every candidate, by category; those that were not ranked have none."""
+    """Draw bars of the mean rank of every candidate, by category; candidates without a rank have no bar."""
     from reb_pipeline.figures.studies import bars_figure
     from reb_pipeline.studies.views import distinct_labels
 

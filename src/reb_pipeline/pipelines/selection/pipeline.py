@@ -14,7 +14,7 @@ PARAMS = "params:selection"
 
 
 def create_pipeline() -> Pipeline:
-    """raw_images -> selection_candidates of each category -> selected_parameters, selection_figure."""
+    """Create the pipeline: raw_images -> selection_candidates per category -> selected_parameters, selection_figure."""
     template = Pipeline(
         [
             Node(

@@ -1,4 +1,4 @@
-"""Synthetic defects -> backbone adapted to the category."""
+"""Fine-tuning: a backbone adapted to the category by synthetic defects."""
 
 from reb_pipeline.pipelines.ssl_finetune.pipeline import create_pipeline
 

@@ -26,7 +26,7 @@ def finetune_backbone(
     params: SSLFinetuneSettings,
     compute: ComputeParams,
 ) -> tuple[BackboneWeights, dict[str, Any]]:
-    """Adapt the backbone to the category, or leave it as it is where fine-tuning is off."""
+    """Fine-tune the backbone for the category, or keep it if fine-tuning is disabled."""
     from reb_pipeline.finetuning import adapt
 
     return adapt.finetune_backbone(

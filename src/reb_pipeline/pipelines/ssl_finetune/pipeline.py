@@ -7,7 +7,7 @@ from reb_pipeline.pipelines.ssl_finetune.nodes import draw_training_curve, finet
 
 
 def create_pipeline() -> Pipeline:
-    """samples, raw_images, saliency, synthetic_defects -> backbone, finetuning_history, training_curve."""
+    """Create the pipeline: samples, raw_images, saliency, synthetic_defects -> backbone, history, training_curve."""
     template = Pipeline(
         [
             Node(

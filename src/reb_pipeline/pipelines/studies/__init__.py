@@ -1,4 +1,4 @@
-"""All studies: tables and figures of the paper on any data set."""
+"""Studies: tables and figures of the paper on any data set."""
 
 from reb_pipeline.pipelines.studies.pipeline import STUDIES, create_pipeline
 

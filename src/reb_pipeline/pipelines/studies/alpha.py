@@ -6,7 +6,7 @@ import pandas as pd
 
 
 def draw_alpha(table: pd.DataFrame) -> Any:
-    """Lines over alpha, a panel a category; alpha = auto stands as a diamond at the alpha that was fitted."""
+    """Draw lines over alpha, one panel per category; a diamond marks the fitted alpha of alpha = auto."""
     from reb_pipeline.figures.studies import sweep_figure
     from reb_pipeline.parameters.configurations import AUTO
     from reb_pipeline.studies.rows import MEAN

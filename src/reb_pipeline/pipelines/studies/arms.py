@@ -6,7 +6,7 @@ import pandas as pd
 
 
 def draw_arms(table: pd.DataFrame) -> Any:
-    """Bars of the arms by category, the paper's numbers beside them."""
+    """Draw bars of the arms by category, with the paper's numbers beside them."""
     from reb_pipeline.figures.studies import bars_figure
     from reb_pipeline.studies.views import over_seeds
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 
 def draw_coreset(table: pd.DataFrame) -> Any:
-    """Speed against image AUROC, a line a category and detector."""
+    """Draw speed against image AUROC, one line per category and detector."""
     from reb_pipeline.figures.studies import frontier_figure
     from reb_pipeline.studies.rows import MEAN
     from reb_pipeline.studies.views import distinct_labels, over_seeds

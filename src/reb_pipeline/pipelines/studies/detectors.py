@@ -6,7 +6,7 @@ import pandas as pd
 
 
 def draw_detectors(table: pd.DataFrame) -> Any:
-    """Dots of all configurations, a colour a category."""
+    """Draw dots of all configurations, one colour per category."""
     from reb_pipeline.figures.studies import dots_figure
     from reb_pipeline.studies.views import distinct_labels, over_seeds
 

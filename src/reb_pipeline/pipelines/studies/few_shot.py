@@ -6,7 +6,7 @@ import pandas as pd
 
 
 def draw_few_shot(table: pd.DataFrame) -> Any:
-    """Lines over the number of good images, with the range over draws of them."""
+    """Draw lines over the number of good images, with the range over random draws."""
     from reb_pipeline.figures.studies import sweep_figure
     from reb_pipeline.studies.views import distinct_labels, over_seeds
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 
 def draw_neighbors(table: pd.DataFrame) -> Any:
-    """Lines over K, a panel a category."""
+    """Draw lines over K, one panel per category."""
     from reb_pipeline.figures.studies import sweep_figure
     from reb_pipeline.studies.views import distinct_labels, over_seeds
 

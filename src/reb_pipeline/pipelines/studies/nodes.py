@@ -1,4 +1,4 @@
-"""Nodes that all studies share."""
+"""Nodes shared by all studies."""
 
 from collections.abc import MutableMapping
 from typing import Any
@@ -16,7 +16,7 @@ def measure_configurations(
     parameters: dict[str, Any],
     study: StudyParams,
 ) -> pd.DataFrame:
-    """Measure all configurations of a study on one category; what was measured before is read."""
+    """Measure all configurations of a study on one category; cached results are reused."""
     from reb_pipeline.core.progress import progress
     from reb_pipeline.studies.experiment import Experiment
     from reb_pipeline.studies.measure import Evaluator
@@ -33,7 +33,7 @@ def measure_configurations(
         experiment = Experiment(
             raw_images, sections, study_cache, study.max_neighbors, timed=study.speed
         )
-    except InputError as error:  # one category must not cost the others
+    except InputError as error:  # a failed category must not stop the others
         return failed_rows(category, settings, f"error: {error}")
     evaluator = Evaluator(experiment, pixel_metrics=study.pixel_metrics)
     reports = [
@@ -44,7 +44,7 @@ def measure_configurations(
 
 
 def gather_table(benchmark: str, study: StudyParams, *rows: pd.DataFrame) -> pd.DataFrame:
-    """One table over categories, with means and the paper's numbers."""
+    """Gather the results of all categories in one table, with means and the paper's numbers."""
     from reb_pipeline.studies.published import published
     from reb_pipeline.studies.rows import beside_published, with_means
 

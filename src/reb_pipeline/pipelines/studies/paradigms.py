@@ -1,4 +1,4 @@
-"""Study: remembering good images against reconstructing them, with the costs of both."""
+"""Study: memory of good images against their reconstruction, with the costs of both."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ _RECONSTRUCT = {"feature_reconstruction": "reconstruct features", "hybrid": "bot
 
 
 def draw_paradigms(table: pd.DataFrame) -> Any:
-    """Image AUROC against speed, a colour and a symbol a paradigm; means where there are several categories."""
+    """Draw image AUROC against speed, one colour and symbol per paradigm; means if there are several categories."""
     from reb_pipeline.figures.trade_off import trade_off_figure
     from reb_pipeline.studies.rows import COSTS, MEAN
     from reb_pipeline.studies.views import distinct_labels, over_seeds
@@ -28,7 +28,7 @@ def draw_paradigms(table: pd.DataFrame) -> Any:
 
 
 def paradigm_of(detector: str) -> str:
-    """Name the paradigm of a detector."""
+    """Get the name of the paradigm of a detector."""
     from reb_pipeline.parameters.configurations import PIXEL_DETECTORS
 
     if detector in PIXEL_DETECTORS:

@@ -1,4 +1,4 @@
-"""DAG of all studies, and of each of them."""
+"""DAG of all studies, and of each study."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,7 +16,7 @@ from reb_pipeline.pipelines.studies.representations import draw_representations
 from reb_pipeline.pipelines.studies.selection import selection_pipeline
 from reb_pipeline.pipelines.studies.template import study_pipeline
 
-# Every study by name; its pipeline is studies_<name>.
+# Studies by name; the pipeline of a study is studies_<name>.
 STUDIES: dict[str, Callable[[], Pipeline]] = {
     "arms": partial(study_pipeline, "arms", draw_arms),
     "representations": partial(study_pipeline, "representations", draw_representations),
@@ -31,5 +31,5 @@ STUDIES: dict[str, Callable[[], Pipeline]] = {
 
 
 def create_pipeline() -> Pipeline:
-    """Every study, each with its table and figure."""
+    """Create the pipeline of all studies, each with its table and figure."""
     return Pipeline([create() for create in STUDIES.values()])

@@ -6,7 +6,7 @@ import pandas as pd
 
 
 def draw_representations(table: pd.DataFrame) -> Any:
-    """Bars of the representations by category and detector."""
+    """Draw bars of the representations by category and detector."""
     from reb_pipeline.figures.studies import bars_figure
     from reb_pipeline.studies.views import over_seeds
 

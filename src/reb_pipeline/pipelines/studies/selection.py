@@ -1,4 +1,4 @@
-"""Study: the worth of the choice without labels, against the paper's default and the oracle."""
+"""Study: the choice without labels, compared with the paper's default and the oracle."""
 
 from collections.abc import MutableMapping
 from typing import Any
@@ -21,7 +21,7 @@ PARAMS = "params:selection"
 
 
 def selection_pipeline() -> Pipeline:
-    """raw_images -> study_selection_results of each category -> study_selection_table -> study_selection_figure."""
+    """Create the pipeline: raw_images -> study_selection_results per category -> study_selection_table, _figure."""
     measure = Node(
         measure_choices,
         ["raw_images", "study_cache", ALL_PARAMETERS, PARAMS],
@@ -55,20 +55,20 @@ def measure_choices(
     sections = StudySections.of(parameters, category)
     try:
         experiment = Experiment(raw_images, sections, study_cache, selection.max_neighbors)
-    except InputError as error:  # one category must not cost the others
+    except InputError as error:  # a failed category must not stop the others
         return unavailable_choices(category, f"error: {error}")
     return compare_choices(experiment, selection)
 
 
 def gather_choices(*rows: pd.DataFrame) -> pd.DataFrame:
-    """One table over categories, with means."""
+    """Gather the results of all categories in one table, with means."""
     from reb_pipeline.studies.regret import with_mean_choices
 
     return with_mean_choices(pd.concat(rows, ignore_index=True))
 
 
 def draw_choices(table: pd.DataFrame) -> Any:
-    """Bars of default, choice and oracle by category."""
+    """Draw bars of default, choice and oracle by category."""
     from reb_pipeline.figures.studies import bars_figure
 
     return bars_figure(

@@ -1,4 +1,4 @@
-"""The shape of every study: results of each category, one table of all, one figure."""
+"""Template of a study: results of each category, one table of all categories, one figure."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,11 +11,11 @@ from reb_pipeline.pipelines.studies.nodes import gather_table, measure_configura
 
 
 def study_pipeline(name: str, draw: Callable[..., Any]) -> Pipeline:
-    """raw_images -> study_<name>_results of each category -> study_<name>_table -> study_<name>_figure.
+    """Create the pipeline: raw_images -> study_<name>_results per category -> study_<name>_table, study_<name>_figure.
 
     Args:
-        name: Of the study, a name of the parameters ``studies``.
-        draw: The table to a figure.
+        name: Name of the study in the parameters ``studies``.
+        draw: Function that draws the table as a figure.
     """
     params = f"params:studies.{name}"
     results, table = f"study_{name}_results", f"study_{name}_table"
@@ -40,5 +40,5 @@ def study_pipeline(name: str, draw: Callable[..., Any]) -> Pipeline:
 
 
 def of_categories(name: str) -> list[str]:
-    """Names of an output of all categories, see :func:`reb_pipeline.pipelines.namespaces.per_category`."""
+    """List the names of an output of all categories, see :func:`reb_pipeline.pipelines.namespaces.per_category`."""
     return [f"{name}_{category}" for category in categories()]

@@ -1,4 +1,4 @@
-"""Ways to run pipelines beyond Kedro's own."""
+"""Runners of pipelines in addition to Kedro's runners."""
 
 from reb_pipeline.project.runners.dask_runner import DaskRunner
 

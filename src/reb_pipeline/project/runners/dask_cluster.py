@@ -1,4 +1,4 @@
-"""The Dask cluster of a run: one of its own on this machine, or one that is there already."""
+"""Dask cluster of a run: a local cluster of the run, or an existing one."""
 
 import logging
 from collections.abc import Iterator
@@ -16,19 +16,20 @@ if TYPE_CHECKING:
     from distributed import Client
 
 CONNECT_SECONDS = 30
-# Libraries read these when they are loaded, so they have to be there before a worker is.
+# Libraries read these at import, so they must be set before a worker starts.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-# Of Dask: workers hand memory back at each free, and large arrays then cost more in page faults than in arithmetic.
+# Setting of Dask: workers return memory at each free, and page faults then dominate the time of large arrays.
 MALLOC_TRIMS = "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_"
 
 
 class DaskSettings(BaseModel):
-    """The file ``dask.yml`` of an environment.
+    """Settings in the file ``dask.yml`` of an environment.
 
     Attributes:
-        address: Of the scheduler of a cluster, such as ``tcp://10.0.0.1:8786``; None for a cluster of this run's own.
-        n_workers: Processes of the run's own cluster.
-        threads_per_worker: Nodes that each of them runs at a time.
+        address: Address of the scheduler of a cluster, such as ``tcp://10.0.0.1:8786``; None for a local cluster of the
+        run.
+        n_workers: Processes of the local cluster.
+        threads_per_worker: Nodes that each process runs at the same time.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,10 +40,10 @@ class DaskSettings(BaseModel):
 
 
 def read_settings(given: dict[str, Any]) -> DaskSettings:
-    """Read ``dask.yml`` of the environment in use.
+    """Read ``dask.yml`` of the active environment.
 
     Args:
-        given: What takes precedence over the file, such as ``--runner-params``.
+        given: Values that override the file, such as those of ``--runner-params``.
 
     Raises:
         InputError: If a name is unknown or a value cannot be used.
@@ -72,7 +73,7 @@ def check_distributed() -> None:
     """Check that Dask is installed.
 
     Raises:
-        InputError: If it is not.
+        InputError: If it is not installed.
     """
     if find_spec("distributed") is None:
         msg = "DaskRunner needs the package distributed, which is not installed: run `pip install -e '.[dask]'`."
@@ -81,7 +82,7 @@ def check_distributed() -> None:
 
 @contextmanager
 def connect(settings: DaskSettings) -> "Iterator[Client]":
-    """Open a client; afterwards close it, and the cluster if it is this run's own.
+    """Open a client; afterwards close it, and the cluster if it is the local one of the run.
 
     Raises:
         InputError: If the scheduler does not answer, or no worker joins it.
@@ -89,7 +90,7 @@ def connect(settings: DaskSettings) -> "Iterator[Client]":
     import dask
     from distributed import Client, LocalCluster
 
-    # What happens to nodes is told by the runner.
+    # The runner logs the progress of nodes itself.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     if settings.address is None:
         with (
@@ -97,8 +98,8 @@ def connect(settings: DaskSettings) -> "Iterator[Client]":
             LocalCluster(
                 n_workers=settings.n_workers,
                 threads_per_worker=settings.threads_per_worker,
-                memory_limit=0,  # as without a cluster: the machine's memory is the limit
-                dashboard_address=":0",  # any free port: others may run here too
+                memory_limit=0,  # no limit per worker, as without a cluster
+                dashboard_address=":0",  # any free port, since other clusters may run here too
                 silence_logs=logging.CRITICAL,
                 env=_worker_environment(settings),
             ) as cluster,
@@ -111,7 +112,7 @@ def connect(settings: DaskSettings) -> "Iterator[Client]":
 
 
 def _worker_environment(settings: DaskSettings) -> dict[str, str]:
-    """Share the cores out; bars of several workers would draw over each other."""
+    """Set environment variables of workers: divide the cores, and hide progress bars, which would overlap."""
     from dask.system import CPU_COUNT
 
     at_a_time = settings.n_workers * settings.threads_per_worker

@@ -1,4 +1,4 @@
-"""A Kedro runner for more than one machine."""
+"""Kedro runner for several machines."""
 
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 
 
 class NodeFailedError(InputError):
-    """A node failed on a worker; the message says which, why, and how to go on."""
+    """Failure of a node on a worker; the message names the node, the reason, and the command to continue."""
 
 
 class DaskRunner(AbstractRunner):
-    """Runs nodes on the workers of a Dask cluster as soon as the nodes they depend on have finished.
+    """Runs nodes on the workers of a Dask cluster, each as soon as the nodes that it depends on have finished.
 
-    Data pass through the catalog only. A node is handed to Dask when everything it loads is saved, so a worker that
-    is lost costs the nodes it was running and nothing that had finished; Dask repeats these on another worker,
-    three times at most, and what still has not finished then runs again with nothing beside it. When a node fails,
-    those that do not depend on it still run. Nodes with the tag ``gpu`` go to workers that offer the resource
-    ``GPU``, where there are any.
+    Data pass only through the catalog. A node is submitted to Dask when all its inputs are saved. So a lost worker
+    costs only the nodes that it was running; finished nodes are kept. Dask repeats the lost nodes on other workers, at
+    most three times; then they run once more, each alone. If a node fails, nodes that do not depend on it still run.
+    Nodes with the tag ``gpu`` run on workers that offer the resource ``GPU``, if there are any.
 
     Args:
-        address: See :class:`reb_pipeline.project.runners.dask_cluster.DaskSettings`; None for what ``dask.yml`` says.
-        n_workers: The same.
-        threads_per_worker: The same.
-        is_async: Whether a node loads and saves in threads.
+        address: See :class:`reb_pipeline.project.runners.dask_cluster.DaskSettings`; None for the value in
+        ``dask.yml``.
+        n_workers: See ``address``.
+        threads_per_worker: See ``address``.
+        is_async: True to load and save in threads.
 
     Raises:
         InputError: If Dask is not installed.
@@ -59,7 +59,7 @@ class DaskRunner(AbstractRunner):
         self._given = {name: value for name, value in given.items() if value is not None}
 
     def _get_executor(self, max_workers: int) -> None:
-        """None: the nodes are not for an executor of this process."""
+        """Return None: nodes do not run in an executor of this process."""
 
     def _run(
         self,
@@ -87,7 +87,7 @@ class DaskRunner(AbstractRunner):
     def _run_nodes(
         self, client: "Client", pipeline: "Pipeline", catalog: "CatalogProtocol", run_id: str | None
     ) -> "dict[str, NodeReport]":
-        """Submit nodes as they become ready; returns the reports of those that failed by their names."""
+        """Submit nodes as they become ready; return the reports of failed nodes by name."""
         from distributed import as_completed
 
         waiting = {node: set(pipeline.node_dependencies[node]) for node in pipeline.nodes}
@@ -125,7 +125,7 @@ class DaskRunner(AbstractRunner):
                     missing.discard(node)
                 submit_ready()
             if suspects and running.is_empty():
-                # Dask blames all nodes of a lost worker: only one that runs alone shows that it is the cause.
+                # Dask reports all nodes of a lost worker. A node that runs alone shows if it is the cause.
                 alone.add(suspect := suspects.pop(0))
                 submit(suspect)
         return failures
@@ -138,7 +138,7 @@ class DaskRunner(AbstractRunner):
         run_id: str | None,
         offers_gpu: bool,
     ) -> "Future":
-        # A node's own few datasets: unlike a catalog that is kept on the workers, they cannot get lost with one.
+        # Only the datasets of the node. A catalog kept on the workers could get lost with one of them.
         datasets = {name: catalog[name] for name in {*node.inputs, *node.outputs}}
         return client.submit(
             run_node,
@@ -179,7 +179,7 @@ def _check_storage(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
 
 
 def _check_inputs(client: "Client", pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
-    """Check that every worker sees what no node makes."""
+    """Check that every worker can load the inputs that no node makes."""
     inputs = {name: catalog[name] for name in sorted(pipeline.inputs()) if not is_parameter(name)}
     by_worker = client.run(unusable_inputs, inputs, project.PACKAGE_NAME)
     for worker, unusable in sorted(by_worker.items()):
@@ -192,7 +192,7 @@ def _check_inputs(client: "Client", pipeline: "Pipeline", catalog: "CatalogProto
 
 
 def _report(future: "Future") -> NodeReport:
-    """The report of the worker, or what Dask says in its place."""
+    """Get the report of the worker, or create one from the error of Dask."""
     from distributed import KilledWorker
 
     error = future.exception()

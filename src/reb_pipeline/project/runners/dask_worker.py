@@ -1,4 +1,4 @@
-"""What a worker of a Dask cluster does with one node."""
+"""Execution of one node on a worker of a Dask cluster."""
 
 import multiprocessing
 import traceback
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NodeReport:
-    """How a node went.
+    """Report of the execution of a node.
 
     Attributes:
         worker: Address of the worker.
-        error: One line; empty if the node finished.
-        traceback: Of an error that is not the user's.
-        lost_worker: Whether there is no report but Dask's, that the worker was lost each time.
+        error: Error in one line; empty if the node finished.
+        traceback: Traceback of an error, unless the user can correct it.
+        lost_worker: True if the worker was lost at each attempt, so that only Dask reports.
     """
 
     worker: str
@@ -36,16 +36,16 @@ def run_node(
     package_name: str | None,
     is_async: bool,
 ) -> NodeReport:
-    """Load the node's inputs, run it with all hooks of the project, save its outputs.
+    """Load the inputs of a node, run it with all hooks of the project, and save its outputs.
 
-    Errors are reported, not raised: many exceptions cannot be sent to another process.
+    Errors are returned, not raised: many exceptions cannot be sent to another process.
 
     Args:
         node: The node.
         datasets: Its inputs, outputs and parameters.
-        run_id: Of the run.
-        package_name: Of the project.
-        is_async: Whether to load and save in threads.
+        run_id: Id of the run.
+        package_name: Package of the project.
+        is_async: True to load and save in threads.
     """
     from distributed import get_worker
     from kedro.framework.hooks import _create_hook_manager
@@ -55,7 +55,7 @@ def run_node(
     from kedro.runner.task import Task
 
     worker = get_worker().address
-    # The fine-tuning draws its images in processes of its own, which a daemon must not have.
+    # Fine-tuning starts processes, which a daemon process may not do.
     multiprocessing.current_process().daemon = False
     try:
         configure(package_name)
@@ -69,7 +69,7 @@ def run_node(
 
 
 def configure(package_name: str | None) -> None:
-    """Make the project of the run the one of this process; its settings bring hooks and atomic files."""
+    """Configure this process for the project of the run; the project's settings register hooks and atomic files."""
     from kedro.framework import project
 
     if package_name and package_name != project.PACKAGE_NAME:
@@ -77,7 +77,7 @@ def configure(package_name: str | None) -> None:
 
 
 def failure(worker: str, error: BaseException) -> NodeReport:
-    """The report of an exception."""
+    """Create the report of an exception."""
     cause = input_error_behind(error)
     if cause is not None:
         return NodeReport(worker, str(cause))
@@ -88,13 +88,13 @@ def failure(worker: str, error: BaseException) -> NodeReport:
 def unusable_inputs(
     datasets: "dict[str, AbstractDataset]", package_name: str | None
 ) -> dict[str, str]:
-    """Which inputs this worker cannot see, and why."""
+    """List the inputs that this worker cannot load, with the reasons."""
     configure(package_name)
     return {name: reason for name, dataset in datasets.items() if (reason := _reason(dataset))}
 
 
 def _reason(dataset: Any) -> str:
-    if hasattr(dataset, "check"):  # raw images tell what is wrong with their folder
+    if hasattr(dataset, "check"):  # raw images describe the problem with their folder
         try:
             dataset.check()
         except InputError as error:

@@ -1,4 +1,4 @@
-"""One version for everything that one run saves, on however many machines and in however many tries."""
+"""One version for all outputs of a run, on any number of machines and attempts."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 
 def keep_to_one_version(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
-    """Pin the versions of the pipeline's datasets, in place.
+    """Pin the versions of the datasets of a pipeline, in place.
 
-    Outputs are loaded in the version in which this run saves them, even where another run saves a newer one meanwhile,
-    and a node that is repeated may replace what its first try saved. Inputs are loaded in this run's version where
-    another part of the run saved one, else in the newest that is there now.
+    Outputs are loaded in the version that this run saves, even if another run saves a newer one at the same time. A
+    repeated node may replace the outputs of its first attempt. Inputs are loaded in the version of this run if another
+    part of the run saved one, else in the newest existing version.
 
     Args:
-        pipeline: What is about to run.
-        catalog: Where its datasets are.
+        pipeline: The pipeline to run.
+        catalog: Catalog with its datasets.
     """
     outputs = pipeline.all_outputs()
     for name in pipeline.datasets():
@@ -41,9 +41,9 @@ def _version_to_load(dataset: Any, own: str) -> str | None:
     try:
         return str(dataset.resolve_load_version())
     except VersionNotFoundError:
-        return None  # whoever loads it says so
+        return None  # the error is raised when it is loaded
 
 
 def _nothing_is_there(path: str) -> bool:
-    """Answer Kedro's question whether a file would be replaced."""
+    """Answer Kedro's check for an existing file with False, so that the file may be replaced."""
     return False

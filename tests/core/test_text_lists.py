@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from reb_pipeline.core.text_lists import EMPTY, from_text, to_text
+
+
+@given(st.lists(st.text()))
+def test_texts_come_back(values):
+    assert from_text(to_text(values)) == values
+
+
+@given(arrays(np.float32, 5, elements=st.floats(width=32, allow_nan=False, allow_infinity=False)))
+def test_floats_come_back_bit_by_bit(values):
+    np.testing.assert_array_equal(np.array(from_text(to_text(values)), np.float32), values)
+
+
+def test_floats_are_short():
+    assert to_text(np.array([0.1, 2], np.float32)) == "[0.1, 2.0]"
+
+
+def test_no_value():
+    assert to_text(()) == EMPTY
+    assert from_text(EMPTY) == []
+
+
+def test_no_list_is_refused():
+    with pytest.raises(TypeError):
+        from_text(["a.png"])
