@@ -1,26 +1,51 @@
-# make run    the whole project on real images, less than five minutes on two CPU cores
-# make test   lint, type checks and tests
-# make viz    the lineage in the browser
+# make run          the whole project on real images, less than five minutes on two CPU cores
+# make quick        lint, type checks, tests of the libraries and of single pipelines: less than two minutes
+# make test         lint, type checks, all tests: less than fifteen minutes
+# make test-lowest  all tests with the lowest releases that pyproject.toml allows, in .venv/lowest
+# make hooks        lint and type checks before every commit
+# make viz          the lineage in the browser
+# make docs         the pages as a site with search and Python reference: build/docs/index.html
 # make benchmark    speed and memory beside anomalib; OPTIONS="--weights resnet18.pth --phase coreset"
+# make clean        remove .venv
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 REQUIREMENTS := pyproject.toml constraints.txt
+PYTEST := -m pytest -n 2 --dist worksteal  # the worker that is done first takes tests of the other
 
-.PHONY: run test viz benchmark clean
+.PHONY: run lint quick test test-lowest hooks viz docs benchmark clean
 
 run: $(VENV)/.demo
 	$(BIN)/kedro run
 
-test: $(VENV)/.test
+lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2
+
+quick: lint
+	$(BIN)/python $(PYTEST) -m "not slow"
+
+test: lint
+	$(BIN)/python $(PYTEST)
+
+test-lowest: $(BIN)/python
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/lowest
+	$(BIN)/uv pip install --quiet --python $(VENV)/lowest --resolution lowest-direct -e ".[test]"
+	$(VENV)/lowest/bin/python $(PYTEST)
+
+hooks: $(VENV)/.dev
+	$(BIN)/pre-commit install
 
 viz: $(VENV)/.demo
 	$(BIN)/kedro viz run
+
+docs: $(VENV)/.docs
+	$(BIN)/python docs/site/stage.py
+	$(BIN)/zensical build --strict --clean
+	@echo build/docs/index.html
 
 benchmark: $(VENV)/.benchmark
 	$(BIN)/python -m benchmarks.peers --out benchmarks/peers.md --figure benchmarks/peers.png $(OPTIONS)

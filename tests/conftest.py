@@ -11,6 +11,41 @@ settings.register_profile("project", deadline=None)  # the machine may be busy
 settings.load_profile("project")
 
 ROOT = Path(__file__).parents[1]
+# Files and folders below tests/ that `make quick` leaves out, but for those of FAST: they are marked `slow`.
+SLOW = (
+    # Whole runs of the project, Dask, and other processes.
+    "calibration/test_false_alarms_benchmark.py",
+    "pipelines",
+    "project/runners",
+    "project/test_session_parts.py",
+    "test_benchmarks.py",
+    "test_cli.py",
+    "test_notebook.py",
+    # Browsers, and servers of objects and models.
+    "datasets/test_object_storage.py",
+    "inspection/test_report_in_browser.py",
+    "service/test_page_in_browser.py",
+    "service/test_service_with_a_model.py",
+    # Training.
+    "detectors/test_reconstruction_detectors.py",
+    "finetuning/test_adapt.py",
+    "finetuning/test_finetune.py",
+    "finetuning/test_resume.py",
+    "reconstruction/test_feature_training.py",
+    "reconstruction/test_pixels.py",
+    # Networks of full size, one after the other.
+    "features/test_backbones.py",
+    "features/test_engines.py",
+    "features/test_levels.py",
+    "features/test_onnx_export.py",
+    "features/test_pooled.py",
+    "features/test_tiles.py",
+    "studies/test_costs.py",
+    "studies/test_experiment.py",
+    "studies/test_scoring_settings.py",
+    "studies/test_without_kedro.py",
+)
+FAST = ("pipelines/test_slices.py",)
 # The smallest setting of the real thing: the packaged network on a grid of 8 x 8 patches, hardly fine-tuned.
 SMALL = {
     "features": {"backbone": "efficientnet_lite0", "image_size": 64},
@@ -20,6 +55,14 @@ SMALL = {
         "demo": {"updates": 2, "freeze_updates": 1, "image_size": 64, "images_per_pass": 2},
     },
 }
+
+
+def pytest_collection_modifyitems(items):
+    """Mark slow tests."""
+    slow, fast = ([ROOT / "tests" / path for path in paths] for paths in (SLOW, FAST))
+    for item in items:
+        if item.path not in fast and any(item.path.is_relative_to(path) for path in slow):
+            item.add_marker("slow")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from importlinter.cli import lint_imports
 
 from pages import DOCS, ROOT, SOURCES, names
 
-PAGE = (DOCS / "architecture.md").read_text()
+PAGE = (DOCS / "background/architecture.md").read_text()
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
 
 

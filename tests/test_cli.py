@@ -43,7 +43,9 @@ def readme_commands() -> set[str]:
 # What runs each line of the README; the make targets are run by people and by CI.
 README_COMMANDS = {
     "make run": "test_plain_run_ends_with_table_and_paths",
+    "make quick": ".github/workflows/ci.yml",
     "make test": ".ci/run",
+    "make docs": ".ci/run",
     "make viz": "test_viz_build_shows_boxes_layers_and_previews",
     "kedro run --env folder --params data_root=path/to/images": "test_readme_runs",
     "kedro run --env mvtec_ad": "test_all_categories",
@@ -212,7 +214,7 @@ def test_selection(kedro, images, tmp_path):
 
 
 def test_gallery_needs_no_more_than_good_images(kedro, images, tmp_path):
-    """As docs/your_own_images.md has it."""
+    """As docs/how-to/your_own_images.md has it."""
     line = "kedro run --env folder --pipelines ingestion,defect_synthesis"
     finished = run_line(kedro, line, images, tmp_path / "out")
     assert finished.returncode == 0, finished.stderr[-2000:]

@@ -33,7 +33,7 @@ PARAMETERS = [
 
 
 # In the place of a default that is too long for a cell; what is compared is told by the study's page.
-GRIDS = "[grids](../conf/base/parameters_studies.yml)"
+GRIDS = "[grids](../../conf/base/parameters_studies.yml)"
 
 
 def read(name: str) -> str:
@@ -48,7 +48,7 @@ def heading_anchors(page: str) -> set[str]:
 
 @pytest.mark.parametrize(("section", "name"), PARAMETERS)
 def test_parameter_is_explained_with_its_default(section: str, name: str) -> None:
-    cells = rows(read("parameters.md"))[f"{section}.{name}"]
+    cells = rows(read("reference/parameters.md"))[f"{section}.{name}"]
     default = BASE[section][name]
     if cells[1] == GRIDS:
         grids = default if isinstance(default, list) else default["grids"]
@@ -58,28 +58,44 @@ def test_parameter_is_explained_with_its_default(section: str, name: str) -> Non
 
 
 def test_no_other_parameter_is_explained() -> None:
-    names = {name for name in rows(read("parameters.md")) if "." in name and "*" not in name}
+    names = {
+        name for name in rows(read("reference/parameters.md")) if "." in name and "*" not in name
+    }
     explained = {name for name in names if not name.endswith(".yml")}  # a file of the parameters
     assert explained == {f"{section}.{name}" for section, name in PARAMETERS}
 
 
 def test_every_section_is_listed_with_its_file() -> None:
-    listed = rows(read("parameters.md"))
+    listed = rows(read("reference/parameters.md"))
     for file in (ROOT / "conf/base").glob("parameters*.yml"):
         sections = re.findall(r"`(\w+)`", listed[file.name][0])
         assert sections == list(yaml.safe_load(file.read_text())), file.name
 
 
 def test_seed_and_places_are_explained() -> None:
-    explained = rows(read("parameters.md"))
+    explained = rows(read("reference/parameters.md"))
     assert set(FREE_NAMES) <= explained.keys()
     assert explained["seed"][1].strip("`") == str(BASE["seed"])
+
+
+def test_sections_that_differ_by_category_are_listed() -> None:
+    page = read("reference/parameters.md").partition("\n## Values of one category\n")[2]
+    by_category, _, shared = page.partition("```")[0].partition(". The\nsections ")
+    assert names(by_category) == list(CATEGORY_SECTIONS)
+    assert names(shared) == list(SHARED_SECTIONS)
+
+
+def test_every_section_says_what_a_change_makes_necessary() -> None:
+    page = read("reference/parameters.md").partition("\n## What a change makes necessary\n")[2]
+    first = [line.split("|")[1] for line in page.splitlines() if line.startswith("|")]
+    named = {name.partition(".")[0] for cell in first for name in names(cell)}
+    assert {*CATEGORY_SECTIONS, *SHARED_SECTIONS} <= named
 
 
 def test_every_dataset_is_listed_with_its_layer_and_file(monkeypatch) -> None:
     monkeypatch.setattr(loader, "_active", None)  # whatever environment was there comes back
     catalog, listed = resolver(), {}
-    table = read("catalog.md").partition("\n## Datasets\n")[2].partition("\n#")[0]
+    table = read("reference/catalog.md").partition("\n## Datasets\n")[2].partition("\n#")[0]
     for name, cells in rows(table).items():
         for study, model in product([*STUDIES, "selection"], PIXEL_DETECTORS):
             values = {"category": "mono", "study": study, "model": model}
@@ -94,7 +110,9 @@ def test_every_dataset_is_listed_with_its_layer_and_file(monkeypatch) -> None:
 
 
 def test_every_field_of_a_record_is_explained():
-    _, _, section = read("catalog.md").partition("\n| record | field | dtype and shape | unit |\n")
+    _, _, section = read("reference/catalog.md").partition(
+        "\n| record | field | dtype and shape | unit |\n"
+    )
     explained: dict[str, list[str]] = {}
     for line in section.partition("\n\n")[0].splitlines()[1:]:
         record, fields = (names(cell) for cell in line.split("|")[1:3])
@@ -120,7 +138,7 @@ def test_every_field_of_a_record_is_explained():
 
 
 def test_every_metric_is_explained() -> None:
-    section = read("method.md").partition("\n## Metrics\n")[2].partition("\n### ")[0]
+    section = read("background/method.md").partition("\n## Metrics\n")[2].partition("\n### ")[0]
     explained = [line for line in section.splitlines() if line.startswith("| `")]
     names = {name for line in explained for name in re.findall(r"`(\w+)`", line.split("|")[1])}
     assert names == set(METRICS)
@@ -128,7 +146,7 @@ def test_every_metric_is_explained() -> None:
 
 def test_every_environment_is_listed() -> None:
     environments = {path.name for path in (ROOT / "conf").iterdir() if path.is_dir()} - {"local"}
-    page = read("benchmarks.md")
+    page = read("reference/benchmarks.md")
     assert environments <= rows(page).keys()
     for name in environments - {"base"}:
         assert f"kedro run --env {name}" in page
@@ -154,14 +172,37 @@ def test_every_pipeline_has_a_page() -> None:
         assert set(nodes) <= rows(page).keys()
 
 
+def test_the_page_of_full_names_every_pipeline() -> None:
+    pipelines = ROOT / "src/reb_pipeline/pipelines"
+    page = (pipelines / "full/README.md").read_text()
+    packages = {path.parent.name for path in pipelines.glob("*/README.md")} - {"full"}
+    assert packages <= set(names(page))
+    within = re.findall(r"^    (\w+),$", (pipelines / "full/pipeline.py").read_text(), re.MULTILINE)
+    assert packages & set(names(page.partition("Other pipelines")[0])) == set(within)
+
+
+def test_pages_that_files_name_exist() -> None:
+    files = [path for kind in ("conf", "src", "benchmarks") for path in (ROOT / kind).rglob("*")]
+    for path in [*files, ROOT / "pyproject.toml", ROOT / "Makefile", ROOT / "zensical.toml"]:
+        if path.suffix in {".py", ".yml", ".toml"} or path.name == "Makefile":
+            for page in re.findall(r"\bdocs/[\w/-]+\.(?:md|py)", path.read_text()):
+                assert (ROOT / page).is_file(), (path, page)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_pages_use_the_words_of_the_field(page: Path) -> None:
+    private = r"\b(?:judge[sd]?|told|likewise|pictures?|rooms?|bench|foretell)\b"
+    assert re.findall(private, page.read_text(), re.IGNORECASE) == []
+
+
 def test_every_study_has_a_page() -> None:
-    table = read("studies/README.md")
+    table = read("how-to/studies.md")
     listed = rows((ROOT / "src/reb_pipeline/pipelines/studies/README.md").read_text())
     for name in STUDIES:
         command = f"kedro run --pipelines studies_{name}"
-        assert f"[{name}]({name}.md)" in table
+        assert f"[{name}](../measured/studies/{name}.md)" in table
         assert f"`{command}`" in table
-        assert command in read(f"studies/{name}.md")
+        assert command in read(f"measured/studies/{name}.md")
         assert listed[f"studies_{name}"][0] == f"`{name}.py`"
 
 

@@ -4,12 +4,10 @@ import re
 from collections import defaultdict
 
 import pytest
-import yaml
 from kedro.pipeline import Node
 from parse import parse
 
-from catalog_entries import resolver
-from pages import DOCS, ROOT, SOURCES, names, pipelines, rows
+from pages import DOCS, SOURCES, names, pipelines, rows
 from reb_pipeline.parameters.studies import StudiesParams, StudyParams
 
 CATEGORIES = ("mono", "poly")
@@ -74,22 +72,19 @@ def test_every_node_is_described():
 
 
 def test_the_catalog_page_names_the_nodes_that_write_each_dataset():
-    listed = rows((DOCS / "catalog.md").read_text())
-    catalog = yaml.safe_load((ROOT / "conf/base/catalog.yml").read_text())
-    entries = {
-        name for name in catalog if not name.startswith("_")
-    }  # the others are parts of entries
-    match = resolver().match_dataset_pattern
+    section = (DOCS / "reference/catalog.md").read_text().partition("\n## Datasets\n")[2]
+    listed = rows(section.partition("\n#")[0])
+    patterns = sorted(listed, key=lambda name: len(re.sub(r"{\w+}", "", name)), reverse=True)
     written, read = defaultdict(set), defaultdict(set)
     for pipeline in pipelines().values():
         for node in pipeline.nodes:
             for datasets, nodes in ((node.outputs, written), (node.inputs, read)):
                 for dataset in datasets:
-                    pattern = dataset if dataset in entries else match(dataset)
-                    if pattern:
-                        found = parse(pattern, dataset)
-                        nodes[pattern].add(of_pattern(short(node), found.named if found else {}))
-    for name in entries:
+                    for pattern in patterns:  # the one with the most letters first
+                        if found := parse(pattern, dataset):
+                            nodes[pattern].add(of_pattern(short(node), found.named))
+                            break
+    for name in listed:
         cell = listed[name][3]
         if same := re.match(r"as `(\w+)`", cell):
             assert "{category}." + same[1] in listed, name

@@ -95,3 +95,21 @@ def test_modules_that_a_package_lists_exist(path):
     named = {name for line in listed for name in re.findall(r"``([a-z_]+)``(?=[,:])", line)}
     modules = {module.stem for module in path.parent.iterdir()}
     assert named <= modules
+
+
+@pytest.mark.parametrize("path", [path for path in TEXTS if path.suffix == ".md"], ids=ids)
+def test_python_of_a_page_can_be_read_and_its_imports_exist(path):
+    for block in re.findall(r"```python\n(.*?)```", path.read_text(), re.DOTALL):
+        code = f"{{{block}}}" if block.startswith('"') else block  # an entry of a registry
+        for node in ast.walk(ast.parse(code)):
+            if isinstance(node, ast.ImportFrom) and node.module.startswith("reb_pipeline"):
+                for name in node.names:
+                    assert exists(f"{node.module}.{name.name}"), name.name
+
+
+def test_the_backbone_that_a_page_adds_is_one():
+    backbones = import_module("reb_pipeline.features.backbones")
+    page = (ROOT / "docs/reference/backbones.md").read_text()
+    (entry,) = re.findall(r'```python\n("\w+": BackboneSpec.*?)```', page, re.DOTALL)
+    added = eval(f"{{{entry}}}", vars(backbones))
+    assert [type(spec) for spec in added.values()] == [backbones.BackboneSpec]

@@ -18,7 +18,7 @@ from plain_tables import check_plain
 from reb_pipeline.parameters import loader
 
 CHOSEN = {"namespaces": ["screw"], "to_outputs": ["metrics_screw"]}
-PAGE = (ROOT / "docs/catalog.md").read_text()
+PAGE = (ROOT / "docs/how-to/data.md").read_text()
 
 
 def entries_of(words: str) -> str:

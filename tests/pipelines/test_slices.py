@@ -1,0 +1,308 @@
+"""Each pipeline alone, from an in-memory catalog of small arrays: its outputs compared with plain loops."""
+
+from importlib import import_module
+
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+
+import miniatures
+from conftest import ROOT
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.datasets import MVTecADDataset
+from reb_pipeline.detectors.sources.encoder import Encoder
+from reb_pipeline.features.adapted import BackboneWeights
+from reb_pipeline.features.settings import FeatureSettings
+from reb_pipeline.memory_bank.settings import MemoryBankSettings
+from reb_pipeline.parameters import loader
+from reb_pipeline.parameters.sections import (
+    CalibrationParams,
+    ComputeParams,
+    EvaluationParams,
+    IngestionParams,
+)
+from reb_pipeline.scoring.alpha import fit_alpha
+from reb_pipeline.scoring.settings import ScoringSettings
+from tiny_model import GRID, mean_colours
+
+CATEGORY = "mono"  # of the default environment
+TRAINED = [f"train/{n}" for n in range(31)]  # every tenth of them is held out
+HELD_OUT = [f"calibration/{n}" for n in range(5)]
+DEFECT = "bright_spot"
+TESTED = [f"test/good/{n}" for n in range(4)] + [f"test/{DEFECT}/{n}" for n in range(3)]
+RATIO = 0.1
+ROUNDING = 0.05  # of |q|² + |b|² - 2qb in single precision, for colours of up to 255
+SCORING = ScoringSettings(
+    max_neighbors=4, n_neighbors=3, alpha=0.5, image_score="max", smoothing_sigma=0
+)
+
+
+class Kept(MemoryDataset):
+    """Dataset in memory that can still be read after the run."""
+
+    def _release(self):
+        pass
+
+
+class DrawnImages:
+    """Images of parts, drawn when they are opened; the path is the id."""
+
+    category = CATEGORY
+
+    def open_image(self, path):
+        return self._draw(path)[0]
+
+    def open_mask(self, mask_paths):
+        return self._draw(mask_paths[0])[1][0]
+
+    def _draw(self, path):
+        seed = [*TRAINED, *HELD_OUT, *TESTED].index(path)
+        return miniatures.draw_part(seed, DEFECT if DEFECT in path else "good")
+
+
+def table(*, calibration=True):
+    """The samples: id, path, split, label, …."""
+    ids = TRAINED + HELD_OUT * calibration + TESTED
+    is_defect = [DEFECT in image_id for image_id in ids]
+    return pd.DataFrame(
+        {
+            "id": ids,
+            "path": ids,
+            "split": [image_id.split("/")[0] for image_id in ids],
+            "label": np.array(is_defect, int),
+            "defect_type": [DEFECT if defect else "good" for defect in is_defect],
+            "mask_paths": [[i] if defect else [] for i, defect in zip(ids, is_defect, strict=True)],
+            "width": miniatures.SIZE,
+            "height": miniatures.SIZE,
+        }
+    )
+
+
+def features_of(image_ids):
+    """Patch features as a plain array, float32 [images x patches, channels]."""
+    images = DrawnImages()
+    return np.concatenate(
+        [mean_colours(images.open_image(i)).reshape(GRID * GRID, 3) for i in image_ids]
+    )
+
+
+def squared_distances(queries, rows):
+    """All distances, float64 [queries, rows]."""
+    difference = queries[:, None].astype(np.float64) - rows[None]
+    return (difference**2).sum(axis=2)
+
+
+@pytest.fixture
+def run_slice(monkeypatch):
+    """Run one pipeline of the category on what it is given; returns a function that reads its datasets."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.delenv("KEDRO_ENV", raising=False)
+    monkeypatch.setattr(loader, "_active", None)  # categories of the default environment
+    monkeypatch.setattr(
+        Encoder, "patches", lambda *_: lambda images: np.stack([mean_colours(i) for i in images])
+    )
+
+    def run(name, params, **datasets):
+        pipeline = import_module(f"reb_pipeline.pipelines.{name}").create_pipeline()
+        pipeline = pipeline.filter(node_namespaces=[CATEGORY])
+        settings = {"compute": ComputeParams(device="cpu", memory_gib=1), **params}
+        given = {f"{CATEGORY}.{dataset}": value for dataset, value in datasets.items()}
+        for dataset in pipeline.inputs():
+            if dataset.startswith("params:"):
+                (section,) = {*dataset.removeprefix("params:").split(".")} - {CATEGORY}
+                given[dataset] = settings[section]
+        assert pipeline.inputs() <= given.keys()
+        catalog = DataCatalog(
+            {
+                **{dataset: Kept(copy_mode="assign") for dataset in pipeline.all_outputs()},
+                **{dataset: Kept(value, copy_mode="assign") for dataset, value in given.items()},
+            }
+        )
+        SequentialRunner().run(pipeline, catalog)
+        return lambda dataset: catalog.load(
+            dataset if dataset in catalog else f"{CATEGORY}.{dataset}"
+        )
+
+    return run
+
+
+@pytest.fixture
+def images():
+    """Samples, what opens them, and a backbone that is never asked."""
+    config = {"backbone": "efficientnet_lite0", "weights": "imagenet", "finetuned": False}
+    return {
+        "samples": table(),
+        "raw_images": DrawnImages(),
+        "backbone": BackboneWeights({}, config),
+    }
+
+
+@pytest.fixture
+def learn(run_slice, images):
+    """The images with memory bank and coreset; then with density, held-out patches and detector."""
+    features = FeatureSettings(image_size=miniatures.SIZE)
+
+    def bank(**changes):
+        params = {"features": features, "memory_bank": MemoryBankSettings(coreset_ratio=RATIO)}
+        given = {**images, **changes}
+        read = run_slice("memory_bank", params, **given)
+        return {**given, "memory_bank": read("memory_bank"), "coreset": read("coreset")}
+
+    def detector(scoring=SCORING, **changes):
+        given = bank(**changes)
+        read = run_slice("ldknn_density", {"features": features, "scoring": scoring}, **given)
+        names = ("local_density", "held_out_patches", "detector")
+        return {**given, **{name: read(name) for name in names}}
+
+    return {"features": features, "bank": bank, "detector": detector}
+
+
+def test_ingestion(run_slice, tmp_path):
+    root = miniatures.make_mvtec_ad(tmp_path)
+    folder = root / "screw"
+    (folder / "train/good/003.png").write_bytes(b"no image")
+    (folder / "test/good/001.png").write_bytes((folder / "train/good/002.png").read_bytes())
+    miniatures.write_mask(folder / "ground_truth/dark_spot/000_mask.png", np.ones((5, 5), bool))
+    miniatures.write_mask(folder / "ground_truth/dark_spot/009_mask.png", np.ones((64, 64), bool))
+    raw_images = MVTecADDataset(path=str(root), category="screw").load()
+
+    read = run_slice(
+        "ingestion",
+        {"ingestion": IngestionParams(max_unreadable_share=0.1)},
+        raw_images=raw_images,
+    )
+
+    audit, samples = read("audit"), read("samples")
+    assert len(read("inventory")) == audit["images"] == 14
+    assert list(audit["unreadable"]) == ["screw/train/good/003.png"]
+    assert audit["duplicates_between_splits"] == [
+        ["screw/train/good/002.png", "screw/test/good/001.png"]
+    ]
+    assert audit["masks_without_image"] == ["screw/ground_truth/dark_spot/009_mask.png"]
+    assert audit["masks_of_another_size"] == ["screw/test/dark_spot/000.png"]
+    assert samples["id"].tolist() == [
+        *(f"train/good/{n:03}" for n in (0, 1, 2, 4, 5, 6, 7)),
+        "test/bright_spot/002", "test/dark_spot/000", "test/dark_spot/001",
+        "test/good/000", "test/good/001", "test/good/002",
+    ]  # fmt: skip
+    assert samples.set_index("id")["mask_paths"].str.len().to_dict() == {
+        image_id: int(image_id in ("test/bright_spot/002", "test/dark_spot/001"))
+        for image_id in samples["id"]
+    }
+
+
+def test_ingestion_refuses_too_many_unreadable_images(run_slice, tmp_path):
+    root = miniatures.make_mvtec_ad(tmp_path)
+    (root / "screw/train/good/003.png").write_bytes(b"no image")
+    raw_images = MVTecADDataset(path=str(root), category="screw").load()
+    with pytest.raises(InputError, match=r"1 of 14 images \(7\.1%\) are unreadable"):
+        run_slice(
+            "ingestion",
+            {"ingestion": IngestionParams(max_unreadable_share=0.05)},
+            raw_images=raw_images,
+        )
+
+
+def test_memory_bank(learn):
+    learnt = learn["bank"]()
+
+    bank, coreset = learnt["memory_bank"], learnt["coreset"]
+    assert bank.image_ids == TRAINED  # neither held-out nor test images
+    np.testing.assert_array_equal(bank.features, features_of(TRAINED))
+    assert bank.extractor["image_size"] == miniatures.SIZE
+    rows = coreset.rows
+    assert len(set(rows)) == len(rows) == int(len(bank.features) * RATIO)
+    # Every row is the farthest from those selected before it.
+    nearest = squared_distances(bank.features, bank.features[rows[:1]])[:, 0]
+    for row in rows[1:]:
+        assert nearest[row] == pytest.approx(nearest.max(), rel=1e-3, abs=ROUNDING)
+        nearest = np.minimum(nearest, squared_distances(bank.features, bank.features[[row]])[:, 0])
+
+
+def test_ldknn_density_with_a_calibration_split(learn):
+    learnt = learn["detector"]()
+
+    bank, rows = learnt["memory_bank"].features, learnt["coreset"].rows
+    to_all = squared_distances(bank[rows], bank)
+    to_all[np.arange(len(rows)), rows] = np.inf  # a row is no neighbour of itself
+    np.testing.assert_allclose(
+        learnt["local_density"].squared_distances,
+        np.sort(to_all, axis=1)[:, : SCORING.max_neighbors],
+        rtol=1e-3,
+        atol=ROUNDING,
+    )
+    held_out = learnt["held_out_patches"]
+    assert held_out.image_ids == HELD_OUT
+    to_coreset = squared_distances(features_of(HELD_OUT), bank[rows])
+    np.testing.assert_allclose(
+        held_out.squared_distances.reshape(len(to_coreset), -1),
+        np.sort(to_coreset, axis=1)[:, :1],
+        rtol=1e-3,
+        atol=ROUNDING,
+    )
+    assert learnt["detector"].alpha == SCORING.alpha
+    np.testing.assert_array_equal(learnt["detector"].features, bank[rows])
+
+
+def test_ldknn_density_holds_out_training_images_without_a_calibration_split(learn):
+    scoring = SCORING.model_copy(update={"alpha": "auto"})
+
+    learnt = learn["detector"](scoring, samples=table(calibration=False))
+
+    held_out, bank = learnt["held_out_patches"], learnt["memory_bank"]
+    assert held_out.image_ids == [TRAINED[n] for n in (0, 10, 20, 30)]
+    rows = learnt["coreset"].rows
+    for image, found in zip((0, 10, 20, 30), held_out.squared_distances, strict=True):
+        others = rows[bank.image[rows] != image]  # never compared with its own patches
+        expected = squared_distances(features_of([TRAINED[image]]), bank.features[others])
+        np.testing.assert_allclose(found.ravel(), expected.min(axis=1), rtol=1e-3, atol=ROUNDING)
+    assert learnt["detector"].alpha == fit_alpha(
+        held_out.squared_distances[..., 0],
+        held_out.rows[..., 0],
+        learnt["local_density"],
+        n_neighbors=scoring.n_neighbors,
+        form=scoring.form,
+    )
+
+
+def test_calibration(run_slice, learn):
+    params = {
+        "features": learn["features"],
+        "scoring": SCORING,
+        "calibration": CalibrationParams(false_alarm_rate=0.2, folder=None),
+    }
+    learnt = learn["detector"]()
+
+    calibration = run_slice("calibration", params, **learnt)("calibration")
+
+    scores = learnt["detector"].score(learnt["held_out_patches"]).image_scores
+    np.testing.assert_array_equal(calibration.image_scores, scores)
+    assert calibration.image_ids == HELD_OUT
+    assert calibration.image_threshold == scores.max()  # one part of six may score higher
+    assert calibration.alpha == SCORING.alpha
+
+
+def test_evaluation(run_slice, learn):
+    params = {
+        "features": learn["features"],
+        "scoring": SCORING,
+        "evaluation": EvaluationParams(pro_fpr_limit=0.3, spro_fpr_limit=0.05, examples_per_kind=1),
+    }
+    learnt = learn["detector"]()
+    learnt["raw_images"].has_regions = False
+
+    read = run_slice("evaluation", params, **learnt)
+
+    scores, detector = read("scores"), learnt["detector"]
+    assert scores["id"].tolist() == TESTED
+    to_rows = squared_distances(features_of(TESTED), detector.features)
+    density = detector.density.mean_distance(SCORING.n_neighbors, squared=True)
+    expected = to_rows.min(axis=1) - SCORING.alpha * density[to_rows.argmin(axis=1)]
+    highest = expected.reshape(len(TESTED), -1).max(axis=1)
+    np.testing.assert_allclose(scores["image_score"], highest, rtol=1e-3, atol=ROUNDING)
+    metrics = read(f"metrics_{CATEGORY}")
+    assert (metrics["good_images"], metrics["anomalous_images"]) == (4, 3)
+    assert metrics["image_auroc"] == 1  # bright spots are plain to see
+    assert metrics["pixel_auroc"] > 0.9

@@ -1,0 +1,110 @@
+"""What people and CI type is there: commands, hooks, versions, the list of slow tests."""
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+import reb_pipeline
+from conftest import FAST, ROOT, SLOW
+
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+HOOKS = ROOT / ".pre-commit-config.yaml"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+TARGETS = set(re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def load(path: Path) -> dict:
+    return yaml.safe_load(path.read_text())
+
+
+def jobs() -> list[tuple[str, dict]]:
+    """Every job of every workflow, with its name."""
+    return [(name, job) for path in WORKFLOWS for name, job in load(path)["jobs"].items()]
+
+
+def exists(command: str) -> bool:
+    """Whether a command is `make` with targets of the Makefile, or a script of the project."""
+    program, *arguments = shlex.split(command)
+    if program == "make":
+        return bool(arguments) and set(arguments) <= TARGETS
+    return (ROOT / program).is_file()
+
+
+def test_every_command_of_ci_exists():
+    commands = [
+        line
+        for _, job in jobs()
+        for step in job["steps"]
+        for line in step.get("run", "").splitlines()
+    ]
+    assert {"make quick", "make test", "make test-lowest"} <= set(commands)
+    assert [command for command in commands if not exists(command)] == []
+
+
+def test_a_missing_command_would_be_found():
+    assert exists("make test")
+    assert exists(".ci/run")
+    assert not exists("make tea")
+    assert not exists("make")
+    assert not exists("scripts/none.sh")
+
+
+def test_ci_runs_every_python_that_is_supported_and_none_older():
+    versions = {
+        version
+        for _, job in jobs()
+        for version in job.get("strategy", {}).get("matrix", {}).get("python-version", [])
+    }
+    assert versions == {"3.11", "3.12", "3.13"}
+    assert PROJECT["requires-python"] == ">=" + min(versions)
+
+
+@pytest.mark.parametrize("name", [name for name, _ in jobs()])
+def test_a_job_checks_the_code_out_first_and_may_not_run_for_ever(name):
+    job = dict(jobs())[name]
+    assert job["steps"][0]["uses"].startswith("actions/checkout@")
+    assert job["timeout-minutes"] <= 60
+
+
+def test_hooks_are_the_lines_of_make_lint():
+    lint = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert lint
+    lines = [line.strip().replace("$(BIN)", ".venv/bin") for line in lint[1].splitlines()]
+    (repository,) = load(HOOKS)["repos"]
+    assert repository["repo"] == "local"  # nothing is fetched
+    assert [hook["entry"] for hook in repository["hooks"]] == lines
+    assert {hook["language"] for hook in repository["hooks"]} == {"system"}
+
+
+def test_dependabot_reads_files_that_exist():
+    settings = load(ROOT / ".github/dependabot.yml")
+    assert settings["version"] == 2
+    by_kind = {update["package-ecosystem"]: update["directory"] for update in settings["updates"]}
+    assert by_kind == {"pip": "/", "github-actions": "/"}
+    assert {"pyproject.toml", "constraints.txt"} <= {path.name for path in ROOT.iterdir()}
+
+
+def test_the_version_is_the_same_everywhere():
+    assert reb_pipeline.__version__ == PROJECT["version"]
+    assert load(ROOT / "CITATION.cff")["version"] == PROJECT["version"]
+
+
+def test_the_newest_changes_come_first():
+    headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[0] == "Unreleased"
+
+
+@pytest.mark.parametrize("path", [*SLOW, *FAST])
+def test_slow_and_fast_tests_are_where_the_lists_say(path):
+    assert (ROOT / "tests" / path).exists()
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_make_targets_of_a_page_exist(page):
+    named = set(re.findall(r"\bmake ([a-z][\w-]*)(?= +#|`)", (ROOT / page).read_text()))
+    assert "quick" in named
+    assert named <= TARGETS
