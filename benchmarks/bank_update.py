@@ -22,6 +22,7 @@ from reb_pipeline.memory_bank.bank import Coreset, MemoryBank, collect_patches
 from reb_pipeline.memory_bank.coreset import select_coreset
 from reb_pipeline.memory_bank.density import LocalDensity, measure_local_density
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches, search_images
+from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.memory_bank.update import update_bank, update_coreset, update_density
 from reb_pipeline.scoring.ldknn import ldknn_scores
 from reb_pipeline.search.index import nearest_neighbors
@@ -83,7 +84,9 @@ def rebuild(images: Images, numbers: list[int], unseen: range, seed: int = 0) ->
     bank = clock(
         "features", lambda: collect_patches(iter(images.patches(numbers)), len(numbers), {})
     )
-    coreset = clock("coreset", lambda: select_coreset(bank, RATIO, seed))
+    coreset = clock(
+        "coreset", lambda: select_coreset(bank, MemoryBankSettings(coreset_ratio=RATIO, seed=seed))
+    )
     density = clock("density", lambda: measure_local_density(bank, coreset, NEIGHBORS))
     found = clock("calibration", lambda: calibrate(images, bank, coreset, unseen))
     return State(bank, coreset, density, found, clock.seconds)
@@ -97,7 +100,12 @@ def follow(images: Images, before: State, forget: list[int], added: range, unsee
         return update_bank(before.bank, gone, iter(images.patches(added)), len(added))
 
     bank = clock("features", grow)
-    coreset = clock("coreset", lambda: update_coreset(before.bank, before.coreset, bank, RATIO, 0))
+    coreset = clock(
+        "coreset",
+        lambda: update_coreset(
+            before.bank, before.coreset, bank, MemoryBankSettings(coreset_ratio=RATIO, seed=0)
+        ),
+    )
     density = clock(
         "density",
         lambda: update_density(

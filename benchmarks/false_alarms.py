@@ -26,6 +26,7 @@ from reb_pipeline.memory_bank.bank import Coreset, MemoryBank, collect_patches
 from reb_pipeline.memory_bank.coreset import select_coreset
 from reb_pipeline.memory_bank.density import measure_local_density
 from reb_pipeline.memory_bank.held_out import search_own_images
+from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.scoring.detector import MemoryBankDetector
 from reb_pipeline.scoring.settings import ScoringSettings
 
@@ -57,7 +58,7 @@ def fit(grids: np.ndarray, images: np.ndarray) -> Fitted:
     """Fit the detector on some images."""
     patches = ((str(image), grids[image]) for image in images)
     bank = collect_patches(patches, len(images), {})
-    coreset = select_coreset(bank, CORESET_RATIO, seed=0)
+    coreset = select_coreset(bank, MemoryBankSettings(coreset_ratio=CORESET_RATIO, seed=0))
     scoring = ScoringSettings(n_neighbors=NEIGHBORS, max_neighbors=NEIGHBORS)
     density = measure_local_density(bank, coreset, NEIGHBORS)
     return Fitted(bank, coreset, MemoryBankDetector.of(coreset.of(bank), density, scoring))

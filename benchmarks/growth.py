@@ -23,6 +23,7 @@ from benchmarks.peers.data import BATCH, as_bank, cells, extractor, manifold
 from reb_pipeline.memory_bank.bank import Coreset, collect_patches
 from reb_pipeline.memory_bank.coreset import select_coreset
 from reb_pipeline.memory_bank.density import measure_local_density
+from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.search.index import NeighborIndex
 
 CORESET_RATIO = 0.01
@@ -74,7 +75,7 @@ def fit(settings: Settings, n_images: int) -> Callable[[], Any]:
     def run() -> None:
         named = ((str(index), image) for index, image in enumerate(cells(n_images)))
         bank = collect_patches(extract_patches(extract, named, BATCH), n_images, {})
-        coreset = select_coreset(bank, CORESET_RATIO, seed=0)
+        coreset = select_coreset(bank, MemoryBankSettings(coreset_ratio=CORESET_RATIO, seed=0))
         measure_local_density(bank, coreset, NEIGHBORS)
 
     return run

@@ -17,6 +17,7 @@ import numpy as np
 from reb_pipeline.datasets.arrays import ArraysDataset
 from reb_pipeline.memory_bank.bank import GIB, collect_patches
 from reb_pipeline.memory_bank.coreset import select_coreset
+from reb_pipeline.memory_bank.settings import MemoryBankSettings
 
 GRID = 28
 CHANNELS = 384
@@ -46,7 +47,9 @@ def main() -> None:
         with timed(seconds, "load, s"):
             bank = stored.load()
         with timed(seconds, "coreset, s"):
-            coreset = select_coreset(bank, args.ratio, 0, "coreset", args.budget)
+            coreset = select_coreset(
+                bank, MemoryBankSettings(coreset_ratio=args.ratio, seed=0), "coreset", args.budget
+            )
     row = {
         "bank, GiB": f"{bank.features.nbytes / GIB:.2f}",
         "budget, GiB": f"{args.budget:g}",

@@ -13,6 +13,7 @@ from reb_pipeline.inspection.model import good_image, pack, with_images_of_rows,
 from reb_pipeline.memory_bank.bank import collect_patches
 from reb_pipeline.memory_bank.coreset import select_coreset
 from reb_pipeline.memory_bank.density import measure_local_density
+from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.scoring.detector import MemoryBankDetector
 from reb_pipeline.scoring.settings import ScoringSettings
 
@@ -60,8 +61,8 @@ def train(scoring=SCORING, distance="euclidean", ratio=0.5, rate=0.1):
         "backbone": "mean colours", "image_size": SIZE, "tile_size": None, "tile_overlap": 0
     }  # fmt: skip
     patches = ((image_id, mean_colours(image)) for image_id, image in GOOD.items())
-    bank = collect_patches(patches, len(GOOD), extractor, distance)
-    coreset = select_coreset(bank, ratio, seed=0)
+    bank = collect_patches(patches, len(GOOD), extractor, MemoryBankSettings(distance=distance))
+    coreset = select_coreset(bank, MemoryBankSettings(coreset_ratio=ratio, seed=0))
     density = measure_local_density(bank, coreset, scoring.max_neighbors)
     detector = MemoryBankDetector.of(coreset.of(bank), density, scoring)
     found = detector.search((name, mean_colours(image)) for name, image in HELD_OUT.items())

@@ -1,7 +1,7 @@
 """Take the screenshots of docs/images/lineage_*.png: python tools/screenshots.py [--params output_root=RESULTS].
 
-It opens Kedro-Viz by the commands of docs/lineage.md, with the results of the last `kedro run`. It needs Playwright
-(`pip install -e .[test]`) and Chromium (Debian's `apt-get install chromium`).
+It opens Kedro-Viz by the commands of docs/how-to/lineage.md, with the results of the last `kedro run`. It needs
+Playwright (`pip install -e .[test]`) and Chromium (Debian's `apt-get install chromium`).
 """
 
 import argparse
@@ -33,6 +33,13 @@ SETTINGS = {
     "showFeatureHints": False,
     "visible": {"graph": True, "sidebar": False, "miniMap": False},
 }
+# Paths of the machine that takes the screenshots are nobody's business.
+HIDE_PATHS = """() => document.querySelectorAll('.pipeline-metadata__label').forEach(label => {
+  if (/path/i.test(label.textContent)) {
+    label.style.visibility = 'hidden';
+    label.nextElementSibling.style.visibility = 'hidden';
+  }
+})"""
 PREVIEWED = ("mono.raw_images", "mono.defect_gallery", "mono.anomaly_maps", "mono.report")
 
 
@@ -85,6 +92,7 @@ def browser_page(width: int, height: int, **settings: object) -> Iterator[Page]:
         chromium = shutil.which("chromium")
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
         page = browser.new_page(viewport={"width": width, "height": height})
+        page.set_default_timeout(START_SECONDS * 1000)
         kept = json.dumps(json.dumps(SETTINGS | settings))
         page.add_init_script(f"localStorage.setItem('KedroViz', {kept})")
         yield page
@@ -110,6 +118,7 @@ def photograph_previews(page: Page, address: str) -> bytes:
         page.goto(f"{address}/?pid=mono&sn={name}")
         page.locator(".pipeline-metadata__link").wait_for()
         page.wait_for_timeout(SETTLE_MILLISECONDS)
+        page.evaluate(HIDE_PATHS)
         panel = page.locator(".pipeline-metadata").screenshot()
         panels.append(Image.open(io.BytesIO(panel)))
     sheet = Image.new("RGB", (sum(panel.width for panel in panels), panels[0].height))
@@ -147,7 +156,7 @@ def main() -> None:
         save("mvtec_ad", photograph(page, address, "screw"))
     with (
         kedro_viz("--env", "mvtec_ad", "--pipeline", "studies_arms") as address,
-        browser_page(1300, 900, orientation="horizontal") as page,
+        browser_page(1300, 900, orientation="horizontal", layer={"visible": False}) as page,
     ):
         save("studies", photograph(page, address))
 

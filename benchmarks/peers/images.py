@@ -26,6 +26,7 @@ from reb_pipeline.images.resize import resize_image
 from reb_pipeline.memory_bank.bank import Coreset, collect_patches
 from reb_pipeline.memory_bank.coreset import select_coreset
 from reb_pipeline.memory_bank.density import measure_local_density
+from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.scoring.detector import MemoryBankDetector
 from reb_pipeline.scoring.settings import ScoringSettings
 
@@ -121,7 +122,7 @@ def fit(settings: Settings, engine: str) -> Case:
         def run() -> None:
             named = ((str(index), image) for index, image in enumerate(images))
             filled = collect_patches(extract_patches(extract, named, BATCH), n, {})
-            chosen = select_coreset(filled, CORESET_RATIO, seed=0)
+            chosen = select_coreset(filled, MemoryBankSettings(coreset_ratio=CORESET_RATIO, seed=0))
             measure_local_density(filled, chosen, NEIGHBORS)
 
         return run

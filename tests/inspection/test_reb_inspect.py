@@ -136,4 +136,4 @@ def test_interrupted(photos, load, tmp_path, monkeypatch, capsys):
 def test_arguments_are_explained(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
-    assert "Exit status: 0 all images are inspected" in " ".join(capsys.readouterr().out.split())
+    assert "Exit status: 0 if all images are inspected" in " ".join(capsys.readouterr().out.split())

@@ -13,6 +13,7 @@ from reb_pipeline.memory_bank.bank import GIB, collect_patches
 from reb_pipeline.memory_bank.coreset import select_coreset
 from reb_pipeline.memory_bank.density import measure_local_density
 from reb_pipeline.memory_bank.nearest_patches import search_images, search_other_images
+from reb_pipeline.memory_bank.settings import MemoryBankSettings
 
 GRIDS = np.random.default_rng(0).random((6, 4, 5, 8), np.float32)
 IN_A_FILE = GRIDS.nbytes / GIB * 1.9  # the features are more than half of it
@@ -20,7 +21,9 @@ IN_A_FILE = GRIDS.nbytes / GIB * 1.9  # the features are more than half of it
 
 def collect(distance="euclidean", memory_gib=1.0):
     patches = ((str(index), grid) for index, grid in enumerate(GRIDS))
-    return collect_patches(patches, len(GRIDS), {}, distance, memory_gib)
+    return collect_patches(
+        patches, len(GRIDS), {}, MemoryBankSettings(distance=distance), memory_gib
+    )
 
 
 @pytest.fixture
@@ -72,7 +75,7 @@ def test_a_bank_in_a_file_that_cannot_be_written_serves_every_step(tmp_path):
     for ratio in (0.3, 1):
         results = []
         for bank in (in_memory, in_file):
-            coreset = select_coreset(bank, ratio, seed=0)
+            coreset = select_coreset(bank, MemoryBankSettings(coreset_ratio=ratio, seed=0))
             queries = [("a", GRIDS[0] + 0.1)]
             found = search_images(queries, coreset.of(bank), 3)
             others = search_other_images(bank, coreset, 2)

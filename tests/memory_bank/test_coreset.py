@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as npst
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.memory_bank.bank import GIB, Coreset, collect_patches
 from reb_pipeline.memory_bank.coreset import select_coreset
+from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.search import k_center
 from reb_pipeline.search.k_center import greedy_k_center
 
@@ -147,25 +148,34 @@ def radius(features, rows):
 def test_a_bank_larger_than_the_budget(features, ratio, pieces, caplog):
     bank, budget = bank_of(features), features.nbytes / GIB / pieces
     with caplog.at_level(logging.WARNING):
-        coreset = select_coreset(bank, ratio, seed=0, memory_gib=budget)
+        coreset = select_coreset(
+            bank, MemoryBankSettings(coreset_ratio=ratio, seed=0), memory_gib=budget
+        )
     assert "pieces of the bank, which is not the selection of plain greedy" in caplog.text
-    exact = select_coreset(bank, ratio, seed=0)
+    exact = select_coreset(bank, MemoryBankSettings(coreset_ratio=ratio, seed=0))
     assert len(set(coreset.rows.tolist())) == len(coreset.rows) == len(exact.rows)
     assert coreset.bank_rows == len(features)
     assert radius(features, coreset.rows) <= 2 * radius(features, exact.rows)
-    again = select_coreset(bank, ratio, seed=0, memory_gib=budget)
+    again = select_coreset(bank, MemoryBankSettings(coreset_ratio=ratio, seed=0), memory_gib=budget)
     np.testing.assert_array_equal(coreset.rows, again.rows)
 
 
 def test_pieces_of_which_every_row_is_taken():
     features = clusters(1000, 16)
     with pytest.raises(InputError, match=r"coreset_ratio = 0\.6 .* lower coreset_ratio or raise"):
-        select_coreset(bank_of(features), 0.6, 0, memory_gib=features.nbytes / GIB / 2)
+        select_coreset(
+            bank_of(features),
+            MemoryBankSettings(coreset_ratio=0.6, seed=0),
+            memory_gib=features.nbytes / GIB / 2,
+        )
 
 
 def test_the_whole_of_a_bank_larger_than_the_budget(caplog):
     bank = bank_of(clusters(100, 16))
-    assert len(select_coreset(bank, 1, 0, memory_gib=1e-9).rows) == 100
+    assert (
+        len(select_coreset(bank, MemoryBankSettings(coreset_ratio=1, seed=0), memory_gib=1e-9).rows)
+        == 100
+    )
     assert not caplog.text
 
 
@@ -179,14 +189,14 @@ def test_as_many_rows_as_there_are(n_select):
 def test_share_of_the_bank(ratio, expected):
     grid = np.random.default_rng(0).normal(size=(4, 6, 3)).astype(np.float32)
     bank = collect_patches([("a", grid)], n_images=1, extractor={})
-    coreset = select_coreset(bank, ratio, seed=3)
+    coreset = select_coreset(bank, MemoryBankSettings(coreset_ratio=ratio, seed=3))
     np.testing.assert_array_equal(coreset.rows, greedy_k_center(bank.features, expected, seed=3))
     np.testing.assert_array_equal(coreset.features(bank), bank.features[coreset.rows])
 
 
 def test_the_whole_bank_is_not_copied():
     bank = collect_patches([("a", np.ones((4, 6, 3), np.float32))], n_images=1, extractor={})
-    coreset = select_coreset(bank, 1.0, seed=0)
+    coreset = select_coreset(bank, MemoryBankSettings(coreset_ratio=1.0, seed=0))
     assert coreset.rows.tolist() == list(range(24))
     assert coreset.features(bank) is bank.features
 

@@ -9,6 +9,7 @@ from reb_pipeline.memory_bank import distances
 from reb_pipeline.memory_bank.bank import collect_patches
 from reb_pipeline.memory_bank.distances import fit_space
 from reb_pipeline.memory_bank.nearest_patches import search_images
+from reb_pipeline.memory_bank.settings import MemoryBankSettings
 
 RNG = np.random.default_rng(0)
 MIX = RNG.normal(size=(8, 8)) * np.geomspace(0.1, 10, 8)  # correlated channels of unlike scales
@@ -27,7 +28,9 @@ def scipys(distance, queries, rows):
 @pytest.mark.parametrize("distance", distances.DISTANCES)
 def test_search_is_scipy_s_distance(distance, monkeypatch):
     monkeypatch.setattr(bank_module, "ROWS_PER_BLOCK", 70)
-    bank = collect_patches([("a", TRAIN.reshape(15, 20, 8))], 1, {}, distance)
+    bank = collect_patches(
+        [("a", TRAIN.reshape(15, 20, 8))], 1, {}, MemoryBankSettings(distance=distance)
+    )
     assert bank.features.dtype == np.float32
     found = search_images([("b", TEST.reshape(5, 8, 8))], bank, 3)
     expected = np.sort(scipys(distance, TEST, TRAIN), axis=1)[:, :3]

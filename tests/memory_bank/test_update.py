@@ -10,6 +10,7 @@ from reb_pipeline.memory_bank import update
 from reb_pipeline.memory_bank.bank import Coreset, collect_patches
 from reb_pipeline.memory_bank.coreset import select_coreset
 from reb_pipeline.memory_bank.density import LocalDensity, measure_local_density
+from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.memory_bank.update import (
     change_between,
     update_bank,
@@ -29,7 +30,9 @@ def draw(rng, n_images, levels=0):
 
 
 def make_bank(images, distance="euclidean"):
-    return collect_patches(iter(images), len(images), {"backbone": "any"}, distance)
+    return collect_patches(
+        iter(images), len(images), {"backbone": "any"}, MemoryBankSettings(distance=distance)
+    )
 
 
 def change(images, n_before, forget, distance="euclidean"):
@@ -81,16 +84,21 @@ def test_coreset_keeps_its_radius_and_its_distances(
 ):
     images, forget = drawn(seed, n_before, n_added, levels, data)
     before, after, _ = change(images, n_before, forget)
-    coreset = select_coreset(before, ratio, seed=0)
+    coreset = select_coreset(before, MemoryBankSettings(coreset_ratio=ratio, seed=0))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(update, "ROWS_PER_BLOCK", block)
-        updated = update_coreset(before, coreset, after, ratio, seed=0)
+        updated = update_coreset(
+            before, coreset, after, MemoryBankSettings(coreset_ratio=ratio, seed=0)
+        )
     assert updated.bank_rows == len(after.features)
     assert len(set(updated.rows)) == len(updated.rows)
     kept = change_between(before, after).kept
     stay = set(coreset.rows) & set(kept)
     if len(coreset.rows) < 2 or not stay:
-        np.testing.assert_array_equal(updated.rows, select_coreset(after, ratio, seed=0).rows)
+        np.testing.assert_array_equal(
+            updated.rows,
+            select_coreset(after, MemoryBankSettings(coreset_ratio=ratio, seed=0)).rows,
+        )
         return
     assert stay <= set(kept[updated.rows[updated.rows < len(kept)]])
     among = squared_distances(coreset.features(before))
@@ -112,7 +120,12 @@ def test_twice_the_best_radius_at_most():
     images = [(image_id, grid[:2, :2]) for image_id, grid in images]  # 12 patches
     before = make_bank(images[:2])
     after = update_bank(before, [], iter(images[2:]), 1)
-    updated = update_coreset(before, select_coreset(before, 0.4, seed=0), after, 0.4, seed=0)
+    updated = update_coreset(
+        before,
+        select_coreset(before, MemoryBankSettings(coreset_ratio=0.4, seed=0)),
+        after,
+        MemoryBankSettings(coreset_ratio=0.4, seed=0),
+    )
     distances = squared_distances(after.features)
 
     def radius(rows):
@@ -127,11 +140,11 @@ def test_density_is_that_of_a_new_search(share, ratio, k, seed, n_before, n_adde
     """Whether what was forgotten is too much to find out who lost a neighbour, or never is."""
     images, forget = drawn(seed, n_before, n_added, levels, data)
     before, after, _ = change(images, n_before, forget)
-    coreset = select_coreset(before, ratio, seed=0)
+    coreset = select_coreset(before, MemoryBankSettings(coreset_ratio=ratio, seed=0))
     density = measure_local_density(before, coreset, data.draw(st.integers(k, 11)))
     for present in (
-        update_coreset(before, coreset, after, ratio, 0),
-        select_coreset(after, ratio, 1),
+        update_coreset(before, coreset, after, MemoryBankSettings(coreset_ratio=ratio, seed=0)),
+        select_coreset(after, MemoryBankSettings(coreset_ratio=ratio, seed=1)),
     ):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(update, "LARGEST_SHARE", share)
@@ -145,9 +158,9 @@ def test_density_is_that_of_a_new_search(share, ratio, k, seed, n_before, n_adde
 def test_most_neighbours_are_not_searched_again(monkeypatch, forget):
     images = draw(np.random.default_rng(0), 45)
     before, after, rebuilt = change(images, 40, forget)
-    coreset = select_coreset(before, 0.3, seed=0)
+    coreset = select_coreset(before, MemoryBankSettings(coreset_ratio=0.3, seed=0))
     density = measure_local_density(before, coreset, 4)
-    present = update_coreset(before, coreset, after, 0.3, seed=0)
+    present = update_coreset(before, coreset, after, MemoryBankSettings(coreset_ratio=0.3, seed=0))
     measured = []
 
     def measure(bank, some, *rest):
@@ -164,15 +177,21 @@ def test_most_neighbours_are_not_searched_again(monkeypatch, forget):
 def test_a_coreset_that_is_the_whole_bank_remains_it():
     before, after, _ = change(draw(np.random.default_rng(0), 5), 4, {"image 1"})
     whole = Coreset(np.arange(len(before.features)), len(before.features))
-    updated = update_coreset(before, whole, after, 1.0, seed=0)
+    updated = update_coreset(before, whole, after, MemoryBankSettings(coreset_ratio=1.0, seed=0))
     np.testing.assert_array_equal(updated.rows, np.arange(len(after.features)))
 
 
 def test_a_bank_beyond_memory_is_selected_anew():
     before, after, _ = change(draw(np.random.default_rng(0), 6), 5, {"image 1"})
     gib = 0.9 * after.features.nbytes / 2**30
-    anew = select_coreset(after, 0.2, 0, memory_gib=gib)
-    updated = update_coreset(before, select_coreset(before, 0.2, 0), after, 0.2, 0, memory_gib=gib)
+    anew = select_coreset(after, MemoryBankSettings(coreset_ratio=0.2, seed=0), memory_gib=gib)
+    updated = update_coreset(
+        before,
+        select_coreset(before, MemoryBankSettings(coreset_ratio=0.2, seed=0)),
+        after,
+        MemoryBankSettings(coreset_ratio=0.2, seed=0),
+        memory_gib=gib,
+    )
     np.testing.assert_array_equal(updated.rows, anew.rows)
 
 
@@ -181,13 +200,13 @@ def test_the_first_image_back_in_is_as_if_never_forgotten(monkeypatch):
     monkeypatch.setattr(update, "LARGEST_SHARE", 1)
     images = draw(np.random.default_rng(2), 12)
     first = make_bank(images)
-    coreset = select_coreset(first, 0.2, seed=0)
+    coreset = select_coreset(first, MemoryBankSettings(coreset_ratio=0.2, seed=0))
     density = measure_local_density(first, coreset, 3)
     without = update_bank(first, ["image 0"])
-    fewer = update_coreset(first, coreset, without, 0.2, 0)
+    fewer = update_coreset(first, coreset, without, MemoryBankSettings(coreset_ratio=0.2, seed=0))
     thinner = update_density(first, coreset, density, without, fewer, 3)
     again = update_bank(without, [], iter(images[:1]), 1)
-    rows = update_coreset(without, fewer, again, 0.2, 0)
+    rows = update_coreset(without, fewer, again, MemoryBankSettings(coreset_ratio=0.2, seed=0))
     last = update_density(without, fewer, thinner, again, rows, 3)
     assert again.image_ids == [f"image {i}" for i in [*range(1, 12), 0]]
     order = np.roll(np.arange(len(first.features)), -H * W)  # of the first bank's rows
@@ -215,14 +234,24 @@ def test_what_cannot_be_updated():
 def test_records_of_other_banks_are_refused():
     images = draw(np.random.default_rng(0), 6)
     before, after, _ = change(images, 5, {"image 1"})
-    coreset = select_coreset(before, 0.2, seed=0)
+    coreset = select_coreset(before, MemoryBankSettings(coreset_ratio=0.2, seed=0))
     density = measure_local_density(before, coreset, 3)
     with pytest.raises(InputError, match="selected from 7 rows but the memory bank has 60"):
-        update_coreset(before, Coreset(np.array([1, 2]), 7), after, 0.2, 0)
+        update_coreset(
+            before,
+            Coreset(np.array([1, 2]), 7),
+            after,
+            MemoryBankSettings(coreset_ratio=0.2, seed=0),
+        )
     other = LocalDensity(density.squared_distances, "another")
     with pytest.raises(InputError, match="of another coreset"):
         update_density(before, coreset, other, after, coreset, 3)
     with pytest.raises(InputError, match="max_neighbors = 60 but the memory bank has 60 rows"):
         update_density(
-            before, coreset, density, after, update_coreset(before, coreset, after, 0.2, 0), 60
+            before,
+            coreset,
+            density,
+            after,
+            update_coreset(before, coreset, after, MemoryBankSettings(coreset_ratio=0.2, seed=0)),
+            60,
         )

@@ -171,7 +171,7 @@ def test_mask_of_another_size_is_left_out_and_listed(run_project, images):
 def test_k_beyond_the_bank(run_project, images, tmp_path):
     with pytest.raises(InputError, match=r"max_neighbors = 5000 but the memory bank has 512 rows"):
         run_mvtec(run_project, images, scoring={"max_neighbors": 5000})
-    assert not (tmp_path / "out/07_model_output").exists()
+    assert not (tmp_path / "out/07_model_output/screw/scores.parquet").exists()
 
 
 def test_step_without_its_input(run_project, images):

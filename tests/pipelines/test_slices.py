@@ -1,5 +1,6 @@
 """Each pipeline alone, from an in-memory catalog of small arrays: its outputs compared with plain loops."""
 
+import json
 from importlib import import_module
 
 import numpy as np
@@ -11,6 +12,7 @@ from kedro.runner import SequentialRunner
 import miniatures
 from conftest import ROOT
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.text_lists import to_text
 from reb_pipeline.datasets import MVTecADDataset
 from reb_pipeline.detectors.sources.encoder import Encoder
 from reb_pipeline.features.adapted import BackboneWeights
@@ -73,7 +75,9 @@ def table(*, calibration=True):
             "split": [image_id.split("/")[0] for image_id in ids],
             "label": np.array(is_defect, int),
             "defect_type": [DEFECT if defect else "good" for defect in is_defect],
-            "mask_paths": [[i] if defect else [] for i, defect in zip(ids, is_defect, strict=True)],
+            "mask_paths": [
+                to_text([i] if defect else []) for i, defect in zip(ids, is_defect, strict=True)
+            ],
             "width": miniatures.SIZE,
             "height": miniatures.SIZE,
         }
@@ -107,7 +111,8 @@ def run_slice(monkeypatch):
     def run(name, params, **datasets):
         pipeline = import_module(f"reb_pipeline.pipelines.{name}").create_pipeline()
         pipeline = pipeline.filter(node_namespaces=[CATEGORY])
-        settings = {"compute": ComputeParams(device="cpu", memory_gib=1), **params}
+        compute = ComputeParams(device="cpu", memory_gib=1)
+        settings = {"compute": compute, "category": CATEGORY, **params}
         given = {f"{CATEGORY}.{dataset}": value for dataset, value in datasets.items()}
         for dataset in pipeline.inputs():
             if dataset.startswith("params:"):
@@ -187,7 +192,7 @@ def test_ingestion(run_slice, tmp_path):
         "test/bright_spot/002", "test/dark_spot/000", "test/dark_spot/001",
         "test/good/000", "test/good/001", "test/good/002",
     ]  # fmt: skip
-    assert samples.set_index("id")["mask_paths"].str.len().to_dict() == {
+    assert samples.set_index("id")["mask_paths"].map(json.loads).str.len().to_dict() == {
         image_id: int(image_id in ("test/bright_spot/002", "test/dark_spot/001"))
         for image_id in samples["id"]
     }

@@ -4,7 +4,6 @@ import re
 import shutil
 import sqlite3
 from contextlib import closing
-from importlib.util import find_spec
 
 import pandas as pd
 import pytest
@@ -79,7 +78,6 @@ def test_csv_files_give_the_same_metrics(tmp_path, root, expected):
     assert len(after) == len(lines) + 2
 
 
-@pytest.mark.skipif(not find_spec("sqlalchemy"), reason="needs sqlalchemy")
 def test_a_database_gives_the_same_metrics(tmp_path, root, expected):
     database = tmp_path / "tables.db"
     credentials = f"tables: {{con: 'sqlite:///{database}'}}\n"
@@ -92,6 +90,17 @@ def test_a_database_gives_the_same_metrics(tmp_path, root, expected):
         masks = connection.execute("select mask_paths from screw_samples where label = 1")
         assert ('["screw/ground_truth/dark_spot/000_mask.png"]',) in masks.fetchall()
     assert {"screw_samples", "screw_scores"} <= tables
+
+
+def test_delta_tables_give_the_same_metrics(tmp_path, root, expected):
+    from deltalake import DeltaTable
+
+    out = run(tmp_path, entries_of("As a Delta table"), params={"data_root": str(root)})
+
+    assert metrics(out) == expected
+    scores = DeltaTable(str(out / "07_model_output/screw/scores.delta"))
+    assert scores.version() == 0
+    check_plain(scores.to_pandas())
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar"])

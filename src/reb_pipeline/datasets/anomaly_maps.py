@@ -1,4 +1,4 @@
-"""Anomaly maps that Kedro-Viz shows as images."""
+"""Dataset of anomaly maps with a preview in Kedro-Viz."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 
 class AnomalyMapsDataset(ArraysDataset):
-    """:class:`reb_pipeline.scoring.anomaly_maps.AnomalyMaps` as an .npz file, with images for Kedro-Viz."""
+    """Loads and saves :class:`reb_pipeline.scoring.anomaly_maps.AnomalyMaps` as .npz, with a preview as images."""
 
     def preview(self, n: int = 8) -> ImagePreview:
-        """Draw the maps with the highest patch scores on one scale of colours, the highest first.
+        """Draw the maps with the highest patch scores on one colour scale, highest first.
 
         Args:
-            n: how many maps to show at most.
+            n: Largest number of maps.
 
         Raises:
-            InputDatasetError: the file is cut off or no such record.
+            InputDatasetError: If the file is incomplete or not such a record.
         """
         import numpy as np
         from matplotlib import colormaps

@@ -1,4 +1,4 @@
-"""HTML pages that Kedro-Viz can show."""
+"""Dataset of HTML pages with a preview in Kedro-Viz."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kedro_datasets._typing import HTMLPreview
 
 _BODY = re.compile(r"<body>(.*)</body>", re.DOTALL)
-# Scripts, which Kedro-Viz leaves out, and what they fill.
+# Scripts, which Kedro-Viz removes, and the elements that they fill.
 _SCRIPTED = re.compile(r"<(script|style|noscript|main|dialog)\b.*?</\1>", re.DOTALL)
 
 
@@ -19,9 +19,9 @@ class PageDataset(TextDataset):
     """Kedro's text dataset for HTML pages, with a preview."""
 
     def preview(self) -> HTMLPreview:
-        """The page without its scripts and what they draw: titles, texts, tables and images."""
+        """Show the page without its scripts and their elements: titles, texts, tables and images."""
         page = self.load()
         body = _BODY.search(page)
         text = _SCRIPTED.sub("", body[1] if body else page)
-        # Kedro-Viz takes underscores and line breaks for Markdown's.
+        # Kedro-Viz would interpret underscores and line breaks as Markdown.
         return " ".join(text.replace("_", " ").split())  # type: ignore[return-value,unused-ignore]

@@ -1,4 +1,4 @@
-"""Tables in Parquet that Kedro-Viz can show."""
+"""Dataset of tables in Parquet with a preview in Kedro-Viz."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 class TableDataset(ParquetDataset):
-    """Kedro's Parquet dataset with a preview; lists in tables written before come as JSON text.
+    """Kedro's Parquet dataset with a preview.
+
+    Mask paths and mean features are JSON text; lists in older tables are converted when they are loaded.
 
     Example:
         An entry of the catalog:
@@ -38,17 +40,17 @@ class TableDataset(ParquetDataset):
     """
 
     def load(self) -> pd.DataFrame:
-        """Read the table; mask paths and mean features were lists before they were JSON text."""
+        """Load the table; lists in older tables become JSON text."""
         table = super().load()
         for name in table.columns[table.dtypes == "object"]:
             table[name] = table[name].map(_plain)
         return table
 
     def preview(self, nrows: int = 5) -> TablePreview:
-        """First rows of the table: numbers rounded to four digits, everything else as text.
+        """Show the first rows of the table: numbers rounded to four digits, all other values as text.
 
         Args:
-            nrows: how many rows to show at most.
+            nrows: Largest number of rows.
         """
         table = self.load().head(nrows)
         for name in table.select_dtypes("float").columns:
@@ -58,5 +60,5 @@ class TableDataset(ParquetDataset):
 
 
 def _plain(value: Any) -> Any:
-    """A list, which Parquet gives as an array, as JSON text; all else as it is."""
+    """Convert a list, which Parquet returns as an array, to JSON text; return other values unchanged."""
     return to_text(value) if isinstance(value, np.ndarray) else value

@@ -12,6 +12,7 @@ from reb_pipeline.detectors.multiscale import evenly_spaced, usual_distance
 from reb_pipeline.memory_bank.bank import MemoryBank, collect_patches
 from reb_pipeline.memory_bank.coreset import select_coreset
 from reb_pipeline.memory_bank.nearest_patches import search_images, search_other_images
+from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.scoring.detection import Detection
 from reb_pipeline.scoring.settings import ImageScoreSettings
 
@@ -91,7 +92,7 @@ class HierarchicalDetector:
         sampled = evenly_spaced(good)
         others = coarsest.height * coarsest.width * (len(good.image_ids) - 1)
         self._followed = min(self.n_neighbors, others)
-        whole = select_coreset(coarsest.bank, 1, 0)
+        whole = select_coreset(coarsest.bank, MemoryBankSettings())
         left_out = search_other_images(coarsest.bank, whole, self._followed, sampled)
         found = [
             self._descend([bank.grid(image) for bank in finer], squared, rows)

@@ -8,6 +8,7 @@ from reb_pipeline.detectors.interface import FeatureSource, check_image_count
 from reb_pipeline.memory_bank.bank import MemoryBank, collect_patches
 from reb_pipeline.memory_bank.coreset import select_coreset
 from reb_pipeline.memory_bank.nearest_patches import search_images, search_other_images
+from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.scoring.anomaly_maps import resize_map
 from reb_pipeline.scoring.detection import Detection
 from reb_pipeline.scoring.settings import ImageScoreSettings
@@ -70,7 +71,9 @@ class FusedDetector:
 
     def _fit_layer(self, good: FeatureSource, layer: str | int) -> LayerBank:
         bank = collect_patches(good.patches([layer]), len(good.image_ids), {})
-        coreset = select_coreset(bank, self.coreset_ratio, self.seed)
+        coreset = select_coreset(
+            bank, MemoryBankSettings(coreset_ratio=self.coreset_ratio, seed=self.seed)
+        )
         left_out = search_other_images(bank, coreset, 1, evenly_spaced(good))
         return LayerBank(layer, coreset.of(bank), usual_distance(left_out.squared_distances))
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.memory_bank.distances import FeatureSpace, fit_space
+from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.search.index import NeighborIndex
 
 ROWS_PER_BLOCK = 8192
@@ -148,7 +149,7 @@ def collect_patches(
     patches: Iterable[tuple[str, np.ndarray]],
     n_images: int,
     extractor: dict[str, Any],
-    distance: str = "euclidean",
+    settings: MemoryBankSettings | None = None,
     memory_gib: float = MEMORY_GIB,
 ) -> MemoryBank:
     """Collect streamed patch features in one array and transform them to the space of a distance.
@@ -160,7 +161,7 @@ def collect_patches(
         patches: (image id, float32 [h, w, channels]) of each good image.
         n_images: Number of images to come.
         extractor: Settings that made the features, stored with them.
-        distance: A key of ``DISTANCES``.
+        settings: Distance of the bank; the paper's without them.
         memory_gib: Memory that the pipeline may plan with, in GiB.
 
     Returns:
@@ -188,6 +189,7 @@ def collect_patches(
     if len(image_ids) != n_images:
         msg = f"{len(image_ids)} images came where {n_images} were announced."
         raise ValueError(msg)
+    distance = (settings or MemoryBankSettings()).distance
     space = fit_space(features, distance)
     for start in range(0, len(features), ROWS_PER_BLOCK):  # in place, to save memory
         block = features[start : start + ROWS_PER_BLOCK]

@@ -7,6 +7,7 @@ import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.memory_bank.bank import GIB, MEMORY_GIB, Coreset, MemoryBank
+from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.search.k_center import greedy_k_center
 
 UNION = 2  # rows selected from the pieces per row of the coreset
@@ -16,8 +17,7 @@ logger = logging.getLogger(__name__)
 
 def select_coreset(
     bank: MemoryBank,
-    ratio: float,
-    seed: int,
+    settings: MemoryBankSettings,
     description: str | None = None,
     memory_gib: float = MEMORY_GIB,
     device: str = "cpu",
@@ -30,8 +30,7 @@ def select_coreset(
 
     Args:
         bank: The memory bank.
-        ratio: Share of its rows, in (0, 1]; at least one row is selected.
-        seed: See :func:`greedy_k_center`.
+        settings: Share of its rows, of which at least one is selected, and the seed.
         description: Label of the progress bar; None shows no bar.
         memory_gib: Size of the features that may be processed together, in GiB.
         device: See :func:`greedy_k_center`.
@@ -43,11 +42,11 @@ def select_coreset(
         >>> from reb_pipeline.memory_bank.bank import collect_patches
         >>> grid = np.array([[[0], [1]], [[9], [10]]], np.float32)
         >>> bank = collect_patches([("a", grid)], n_images=1, extractor={})
-        >>> coreset = select_coreset(bank, ratio=0.5, seed=0)
+        >>> coreset = select_coreset(bank, MemoryBankSettings(coreset_ratio=0.5))
         >>> coreset.features(bank).tolist()
         [[10.0], [0.0]]
     """
-    n_rows = len(bank.features)
+    n_rows, ratio, seed = len(bank.features), settings.coreset_ratio, settings.seed
     if ratio == 1:
         return Coreset(np.arange(n_rows), n_rows)
     n_select = max(1, int(n_rows * ratio))

@@ -19,6 +19,7 @@ from reb_pipeline.memory_bank.bank import (
 )
 from reb_pipeline.memory_bank.coreset import select_coreset
 from reb_pipeline.memory_bank.density import LocalDensity, measure_local_density
+from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.search.flat import squared_distances
 from reb_pipeline.search.index import NeighborIndex, nearest_neighbors, nearest_other_rows
 
@@ -92,8 +93,7 @@ def update_coreset(
     before: MemoryBank,
     coreset: Coreset,
     after: MemoryBank,
-    ratio: float,
-    seed: int,
+    settings: MemoryBankSettings,
     description: str | None = None,
     memory_gib: float = MEMORY_GIB,
     device: str = "cpu",
@@ -116,8 +116,7 @@ def update_coreset(
         before: The former bank.
         coreset: The former coreset.
         after: The updated bank, see :func:`update_bank`.
-        ratio: See :func:`reb_pipeline.memory_bank.coreset.select_coreset`; used only for a selection from the start.
-        seed: Seed of a selection from the start.
+        settings: See :func:`reb_pipeline.memory_bank.coreset.select_coreset`; used only for a selection from the start.
         description: Label of the progress bar; None shows no bar.
         memory_gib: Size of the features that may be processed together, in GiB.
         device: See :class:`reb_pipeline.search.index.NeighborIndex`.
@@ -133,7 +132,7 @@ def update_coreset(
     stays = numbers >= 0
     largest = max(before.features.nbytes, after.features.nbytes)
     if not stays.any() or len(stays) < 2 or largest > memory_gib * GIB:
-        return select_coreset(after, ratio, seed, description, memory_gib, device)
+        return select_coreset(after, settings, description, memory_gib, device)
     limit = _least_squared_distance(features, device)
     bank, n_kept = np.asarray(after.features), len(change.kept)  # memory maps are slow to index
     near = _rows_near(bank[:n_kept], features[~stays], limit, device)

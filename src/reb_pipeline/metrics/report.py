@@ -150,7 +150,7 @@ class _PixelMetrics:
         row: Any
         for row in progress(scores.itertuples(), description, total=len(scores)):
             if row.label == 1 and row.mask_paths == EMPTY:
-                continue  # where its defect lies is not known
+                continue  # an anomalous image without a mask has no known defect pixels
             kind = row.defect_type if row.label == 1 else ""
             anomaly_map = maps[row.id]
             mask = np.zeros((row.height, row.width), bool)

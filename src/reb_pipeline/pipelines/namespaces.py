@@ -7,7 +7,7 @@ from kedro.pipeline import Pipeline
 from reb_pipeline.parameters.loader import categories
 from reb_pipeline.parameters.per_category import SHARED_SECTIONS
 
-CATEGORY = "params:category"  # its name
+CATEGORY = "params:category"  # name of the category
 COMPUTE = "params:compute"
 ALL_PARAMETERS = "parameters"  # parameters of all categories, with the same name in every namespace
 GPU = "gpu"  # tag of nodes that are faster on a GPU
@@ -16,16 +16,16 @@ TOLERATES_MISSING_DATA = "tolerates_missing_data"
 
 
 def per_category(name: str, template: Pipeline, outputs: Iterable[str] = ()) -> Pipeline:
-    """Copy ``template`` into the namespace of each category, as one box of it in Kedro-Viz.
+    """Copy a pipeline into the namespace of each category, as one box in Kedro-Viz.
 
-    Names of datasets and parameters start with the category, ``screw.samples`` and ``params:screw.scoring``; sections
-    of the parameters that belong to all categories keep their names.
+    Names of datasets and parameters get the category as prefix, such as ``screw.samples`` and ``params:screw.scoring``.
+    Sections of the parameters that are shared by all categories keep their names.
 
     Args:
-        name: Name of the pipeline, a namespace within that of the category: the node ``calibrate`` becomes
+        name: Name of the pipeline, a namespace inside that of the category: the node ``calibrate`` becomes
             ``screw.calibration.calibrate``.
-        template: Nodes that speak of ``samples``, ``memory_bank``, ``params:scoring``, ….
-        outputs: Datasets that other categories are compared with: ``metrics`` becomes ``metrics_screw``.
+        template: Nodes with datasets such as ``samples``, ``memory_bank`` and ``params:scoring``.
+        outputs: Datasets that are compared between categories: ``metrics`` becomes ``metrics_screw``.
     """
     boxed = Pipeline(template, namespace=name, prefix_datasets_with_namespace=False)
     return Pipeline(

@@ -1,4 +1,4 @@
-"""Every pipeline of the project by name: the packages beside this module, each study, and each category."""
+"""Registry of pipelines by name: the packages beside this module, each study, and each category."""
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
@@ -14,7 +14,7 @@ STUDY = "studies_"  # prefix of the pipelines of studies
 
 
 def pipeline_names() -> list[str]:
-    """Names of all pipelines; the one of a category is its part of the default pipeline."""
+    """List the names of all pipelines; the pipeline of a category is its part of the default pipeline."""
     from reb_pipeline.pipelines.studies import STUDIES
 
     names = [DEFAULT, *_packages(), *(f"{STUDY}{name}" for name in STUDIES)]

@@ -163,14 +163,14 @@ class PreflightHooks:
 
 
 def _parameters_of(section: str, pipeline: "Pipeline") -> set[str]:
-    """Names of the parameters of a section, one for each category that a node reads."""
+    """List the names of the parameters of a section, one per category that a node reads."""
     return {
         name for name in pipeline.inputs() if _is_parameter(name) and name.endswith(f".{section}")
     }
 
 
 def _read_for_categories(section: str, pipeline: "Pipeline") -> set[str]:
-    """Names of the parameters of a section, by category, that nodes read alone or with all others."""
+    """List the names of the parameters of a section, by category, that nodes read alone or with all others."""
     with_others = {node.namespace for node in pipeline.nodes if ALL_PARAMETERS in node.inputs}
     return _parameters_of(section, pipeline) | {
         f"params:{namespace.split('.')[0]}.{section}" for namespace in with_others if namespace
@@ -185,7 +185,7 @@ def _is_tolerated(name: str, pipeline: "Pipeline") -> bool:
 
 
 class ManifestHooks:
-    """Save the dataset ``run_manifest``: the data needed to trace and reproduce the results of a run."""
+    """Hooks that save the dataset ``run_manifest``: the data needed to trace and reproduce the results of a run."""
 
     def __init__(self) -> None:
         self._inputs: dict[str, str | None] = {}
@@ -278,7 +278,11 @@ class SummaryHooks:
 
 def _end_of_run(dataset: Any) -> str | None:
     """Get the kind of output from the metadata of a dataset; None if it is not printed."""
-    metadata = getattr(dataset, "metadata", None) or {}
+    metadata = getattr(dataset, "metadata", None)
+    if not isinstance(
+        metadata, dict
+    ):  # not the metadata of the catalog, such as those of a Delta table
+        return None
     kind: str | None = metadata.get("reb", {}).get("end_of_run")
     return kind
 
@@ -295,7 +299,7 @@ def _source(dataset: Any, version: str | None) -> Any:
 
 
 def _weights_files(parameters: dict[str, dict[str, Any]]) -> dict[str, str]:
-    """SHA-256 of every local file of weights."""
+    """Compute the SHA-256 of every local file of weights."""
     files = {Path(parameters[category]["features"]["weights"]) for category in categories()}
     return {
         str(file): hashlib.sha256(file.read_bytes()).hexdigest()

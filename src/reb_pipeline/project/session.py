@@ -45,12 +45,12 @@ class ProjectSession(KedroSession):
             self._hook_manager.register(PartHooks())
 
     def run(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Run as Kedro does.
+        """Run pipelines like Kedro's session, after a check of all names.
 
         Raises:
-            InputError: If a pipeline, category, namespace or node is not there.
+            InputError: If a pipeline, category, namespace or node does not exist.
         """
-        self._get_config_loader()  # makes the environment's list of categories the one in use
+        self._get_config_loader()  # activates the list of categories of the environment
         check_known(kwargs.get("pipeline_names") or [], pipeline_names(), "Pipeline")
         namespaces = [name.split(".")[0] for name in kwargs.get("namespaces") or []]
         check_known(namespaces, categories(), "Category")
@@ -69,7 +69,7 @@ class PartHooks:
 
 
 def _check_parts(**run: Any) -> None:
-    """Check that the pipelines of a run have the namespaces and nodes that it is limited to."""
+    """Check that the selected namespaces and nodes exist in the pipelines of a run."""
     namespaces = run.get("namespaces") or []
     nodes = [
         name

@@ -98,12 +98,10 @@ class MemoryBankDetector:
         """
         settings, scoring = settings or MemoryBankSettings(), scoring or ScoringSettings()
         whole = collect_patches(
-            good.patches(), len(good.image_ids), extractor or {}, settings.distance, memory_gib
+            good.patches(), len(good.image_ids), extractor or {}, settings, memory_gib
         )
         labels = [description and f"{description}: {step}" for step in ("coreset", "local density")]
-        coreset = select_coreset(
-            whole, settings.coreset_ratio, settings.seed, labels[0], memory_gib, device
-        )
+        coreset = select_coreset(whole, settings, labels[0], memory_gib, device)
         k = min(scoring.max_neighbors, len(whole.features) - 1)
         density = measure_local_density(whole, coreset, k, labels[1], device)
         held_out = None

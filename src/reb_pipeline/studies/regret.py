@@ -105,5 +105,5 @@ def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     return (
         pd.DataFrame(rows)
         .reindex(columns=COLUMNS)
-        .astype(dict.fromkeys([*NUMBERS, "fitted_alpha"], float))
+        .astype(dict.fromkeys([*NUMBERS, "shots", "fitted_alpha"], float))
     )

@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
     from kedro_datasets._typing import ImagePreview
 
-_ARCHIVE = (
-    "::"  # in the address of an archive's content, zip://<folder in it>::<address of the archive>
-)
+# Part of the address of a folder in an archive: zip://<folder in it>::<address of the archive>.
+_ARCHIVE = "::"
 
 
 class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
@@ -34,7 +33,7 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
     A subclass implements `_good_images` and `_list_samples`, with paths relative to the data root.
 
     Args:
-        path: Data root, the folder that holds the categories; `zip://::<address>` is an archive, not unpacked.
+        path: Data root, the folder of the categories; `zip://::<address>` reads an archive without unpacking it.
         category: Name of the category.
         credentials: Secrets of the file system.
         fs_args: Further arguments of the file system.
@@ -58,7 +57,7 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
 
     @cached_property
     def _place(self) -> tuple[AbstractFileSystem, str]:
-        """File system, and the data root on it; opened when it is needed, because it may be an archive."""
+        """File system, and path of the data root on it; opened on first use, because it may be an archive."""
         try:
             if _ARCHIVE in self._path:
                 filesystem, root = fsspec.url_to_fs(self._path, **self._options)
@@ -75,7 +74,7 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
                 f"The paths in archive '{self._path}' begin with './', where no folder is found: "
                 "pack the folders by their names, as by `cd FOLDER && tar -cf FILE *`."
             )
-        # fsspec lists absolute paths, so the root has to be one to find relative paths below it.
+        # fsspec lists absolute paths, so the root must be absolute to find paths relative to it.
         return filesystem, filesystem._strip_protocol(root)
 
     @property
@@ -88,7 +87,7 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
 
     @property
     def _shown(self) -> str:
-        """The data root for messages; that of an archive is its address."""
+        """Data root in messages: its path, or the address of an archive."""
         return self._path if _ARCHIVE in self._path else self._root
 
     def load(self) -> ImageCollection:
@@ -146,7 +145,7 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
         """Show the first image of each split and defect type, with the number of images.
 
         Args:
-            n: Most images to show.
+            n: Largest number of images.
         """
         from reb_pipeline.images.thumbnails import thumbnail_sheet
 

@@ -31,7 +31,7 @@ def extract_patch_features(
         good.patches(),
         len(samples_to_learn),
         encoder.provenance,
-        settings.distance,
+        settings,
         compute.memory_gib,
     )
 
@@ -44,8 +44,7 @@ def select_coreset(
 
     return select_coreset(
         memory_bank,
-        settings.coreset_ratio,
-        settings.seed,
+        settings,
         "coreset selection",
         memory_gib=compute.memory_gib,
         device=compute.processor(),
