@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import reb_pipeline
 from conftest import FAST, ROOT, SLOW
@@ -108,3 +110,15 @@ def test_make_targets_of_a_page_exist(page):
     named = set(re.findall(r"\bmake ([a-z][\w-]*)(?= +#|`)", (ROOT / page).read_text()))
     assert "quick" in named
     assert named <= TARGETS
+
+
+def test_a_release_of_every_requirement_is_pinned_within_its_bounds():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = {canonicalize_name(line.partition("==")[0]): line.partition("==")[2] for line in lines}
+    wanted = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    requirements = [Requirement(line) for extra in wanted for line in extra]
+    named = {one for one in requirements if one.name != PROJECT["name"]}
+    assert [one.name for one in named if canonicalize_name(one.name) not in pins] == []
+    assert [
+        str(one) for one in named if not one.specifier.contains(pins[canonicalize_name(one.name)])
+    ] == []

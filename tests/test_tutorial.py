@@ -13,7 +13,7 @@ def test_the_photos_of_the_tutorial(tmp_path, monkeypatch):
     exec(compile(script, "tutorial", "exec"), {})
     made = {
         str(folder.relative_to(tmp_path)): len(list(folder.iterdir()))
-        for folder in [tmp_path / "photos/part/good", tmp_path / "photos/part/crack"]
+        for folder in [tmp_path / "photos/part/good", tmp_path / "photos/part/defective"]
     }
     made["new_photos"] = len(list((tmp_path / "new_photos").iterdir()))
     said = re.findall(r"^(\S+)/ +(\d+) photos", PAGE, re.MULTILINE)

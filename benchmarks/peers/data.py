@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from benchmarks.peers.case import Settings
 from scipy import ndimage
 
+from benchmarks.peers.case import Settings
 from reb_pipeline.datasets import ELPVDataset
 from reb_pipeline.memory_bank.bank import MemoryBank, collect_patches
 from reb_pipeline.search.k_center import greedy_k_center

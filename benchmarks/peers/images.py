@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+
 from benchmarks.peers.case import Case, Run, Settings, Timed
 from benchmarks.peers.data import (
     BATCH,
@@ -19,7 +20,6 @@ from benchmarks.peers.data import (
     unseen,
 )
 from benchmarks.peers.neighbors import anomalib_greedy
-
 from reb_pipeline.features.backbones import load_backbone
 from reb_pipeline.features.extractor import extract_patches
 from reb_pipeline.images.resize import resize_image

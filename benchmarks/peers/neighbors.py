@@ -6,9 +6,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+
 from benchmarks.peers.case import Case, Run, Settings, Timed
 from benchmarks.peers.data import as_bank, bank, manifold, patches
-
 from reb_pipeline.memory_bank.bank import Coreset
 from reb_pipeline.memory_bank.density import LocalDensity, measure_local_density
 from reb_pipeline.search.index import NeighborIndex

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+
 from benchmarks.peers.case import Case, Run, Settings, Timed, timed
 from benchmarks.peers.data import maps_and_masks
-
 from reb_pipeline.metrics.pixel import PixelHistogram
 from reb_pipeline.metrics.score_bins import choose_bins
 

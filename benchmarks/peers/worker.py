@@ -13,7 +13,6 @@ from typing import Any
 from benchmarks.memory import limit_memory, peak_of
 from benchmarks.peers.case import Settings, interleaved
 from benchmarks.peers.limits import measure_limits
-
 from reb_pipeline.core.errors import InputError
 
 MEMORY_SHARE = 0.8

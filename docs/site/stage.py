@@ -18,6 +18,7 @@ PACKAGE = ROOT / "src/reb_pipeline"
 LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)#\s]+)")
 FENCE = re.compile(r"^( *)```.*?^\1```$", re.MULTILINE | re.DOTALL)
 ROLE = re.compile(r":(?:func|class|meth|mod|data|attr|exc|obj):`~?(?:reb_pipeline\.)?([^`]+)`")
+EXAMPLE = re.compile(r"^( +)Example:$", re.MULTILINE)
 LANGUAGES = {".ipynb": "json", ".cff": "yaml", ".yml": "yaml"}
 
 
@@ -55,6 +56,7 @@ def stage(folder: Path) -> None:
         _write(source / place, f"::: reb_pipeline.{package.name}\n")
     for path in PACKAGE.rglob("*.py"):
         text = ROLE.sub(r"`\1`", path.read_text(encoding="utf-8"))  # roles are Sphinx's
+        text = EXAMPLE.sub(r"\1Examples:", text)  # the name that is set as code
         _write(code / path.relative_to(ROOT / "src"), text)
 
 
@@ -87,8 +89,9 @@ def _place_of(target: Path, source: Path) -> str:
     language = LANGUAGES.get(target.suffix, target.suffix.removeprefix("."))
     text = target.read_text(encoding="utf-8")
     page = f"---\nsearch:\n  exclude: true\n---\n\n# {name}\n\n````{language}\n{text}\n````\n"
-    _write(source / f"files/{name}.md", page)
-    return f"files/{name}.md"
+    place = f"files/{name.lstrip('.')}.md"  # hidden folders are no part of a site
+    _write(source / place, page)
+    return place
 
 
 def _write(path: Path, text: str) -> None:

@@ -7,6 +7,7 @@ import sys
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 
@@ -76,6 +77,82 @@ def test_what_has_not_moved():
         "training",
     ):
         assert present_path(path) is None
+
+
+OLD_CLASSES = [
+    "arrays.ArraysDataset",
+    "benchmark_folders.BTADDataset",
+    "benchmark_folders.MVTecADDataset",
+    "benchmark_folders.MVTecLOCODataset",
+    "benchmark_folders.VisADataset",
+    "cache.CacheDataset",
+    "checkpoint.Checkpoint",
+    "checkpoint.CheckpointDataset",
+    "image_collection.ImageCollection",
+    "image_collection.Sample",
+    "image_collection.UnavailableImages",
+    "image_folders.ImageFolderBase",
+    "one_vs_rest.CIFAR10Dataset",
+    "one_vs_rest.FashionMNISTDataset",
+    "one_vs_rest.MNISTDataset",
+    "one_vs_rest.OneVsRestBase",
+    "packaged_model.PackagedModelDataset",
+    "packed_images.PackedImages",
+    "split_folders.ELPVDataset",
+    "split_folders.MagneticTileDataset",
+    "split_folders.PlainFolderDataset",
+    "split_folders.SplitFolderBase",
+    "table.TableDataset",
+    "versioned_file.VersionedFile",
+    "weights.WeightsDataset",
+]
+SHORT_CLASSES = [
+    name.rpartition(".")[2]
+    for name in OLD_CLASSES
+    if not name.endswith(("Base", "PackedImages", "VersionedFile"))
+]
+
+
+@pytest.mark.parametrize("former", [*OLD_CLASSES, *SHORT_CLASSES])
+def test_every_class_of_an_old_catalog_is_found(former):
+    path = f"{PACKAGE}datasets.{former}"
+    found = resolve_name(present_path(path) or path)
+    assert isinstance(found, type)
+    assert found.__name__ == former.rpartition(".")[2]
+
+
+@pytest.mark.parametrize(
+    ("former", "name"),
+    [
+        ("detectors.memory_bank.SearchedBank", "MemoryBankDetector"),
+        ("errors.insist_known", "check_known"),
+        ("features.resize.resize_image", "resize_image"),
+        ("finetuning.settings.FinetuneSettings", "TrainingSettings"),
+        ("neighbors.image_scores.ImageScoreSettings", "ImageScoreSettings"),
+        ("neighbors.index.NeighborIndex", "NeighborIndex"),
+        ("parameters.ScoringParams", "ScoringSettings"),
+        ("pipelines.studies.representations.CategoryFeatures", "CategoryFeatures"),
+        ("pipelines.studies.workbench.Workbench", "Experiment"),
+        ("studies.cells.Cell", "Configuration"),
+        ("training.ResumableRun", "ResumableRun"),
+    ],
+)
+def test_old_names_of_the_library_are_found(former, name):
+    assert resolve_name(present_path(PACKAGE + former)).__name__ == name
+
+
+def test_a_name_that_is_gone_is_answered_with_its_module():
+    for former, present in (
+        ("neighbors.image_scores.judge", "scoring.image_scores"),
+        ("pipelines.studies_arms.nodes.draw_arms", "pipelines.studies.arms"),
+    ):
+        assert present_path(PACKAGE + former) == PACKAGE + present
+
+
+def test_a_renamed_name_is_answered_in_full():
+    assert "CellMeter to reb_pipeline.studies.measure.Evaluator:" in str(
+        moved("reb_pipeline.pipelines.studies.measure")
+    )
 
 
 def test_paths_of_names():

@@ -26,6 +26,13 @@ def test_no_value():
     assert from_text(EMPTY) == []
 
 
+def test_lists_of_former_tables_are_read():
+    assert from_text(np.array(["a.png", "b.png"], object)) == ["a.png", "b.png"]
+    assert from_text(np.empty(0, object)) == []
+
+
 def test_no_list_is_refused():
     with pytest.raises(TypeError):
-        from_text(["a.png"])
+        from_text(1)
+    with pytest.raises(ValueError, match="Expecting value"):
+        from_text("a.png")

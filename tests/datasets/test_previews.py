@@ -3,6 +3,7 @@
 import base64
 import inspect
 import io
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -75,3 +76,11 @@ def test_a_fragment_is_a_page_too(tmp_path):
     dataset = PageDataset(filepath=str(tmp_path / "page.html"))
     dataset.save("<p>nothing\nelse</p>")
     assert dataset.preview() == "<p>nothing else</p>"
+
+
+def test_of_an_inspection_report_the_facts_are_shown(tmp_path):
+    dataset = PageDataset(filepath=str(tmp_path / "page.html"))
+    dataset.save((files("reb_pipeline.inspection") / "page/page.html").read_text())
+    assert dataset.preview() == (
+        "<header> <h1>@@title@@</h1> <p>@@facts@@</p> <p>@@promise@@</p> </header>"
+    )

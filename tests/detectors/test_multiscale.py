@@ -114,6 +114,7 @@ def test_a_known_image_among_others_is_at_distance_zero():
 @pytest.mark.parametrize("detector", [FusedDetector(), HierarchicalDetector()])
 def test_good_images_that_are_all_alike_are_no_unit(detector):
     alike = GOOD.take([0, 0, 0])
+    alike.image_ids = ["a", "b", "c"]
     detector.fit(alike)
     found = detector.detect(TEST)
     assert np.isfinite(found.image_scores).all()

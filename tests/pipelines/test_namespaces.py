@@ -127,6 +127,17 @@ def test_one_box_of_one_category_is_run(run_project, tmp_path):
         ({"from_nodes": ["screw.calibrate"]}, r"Node .* mean 'screw.calibration.calibrate'\?"),
         ({"node_names": ["screw.fit_detector"]}, r"mean 'screw.ldknn_density.fit_detector'\?"),
         ({"to_nodes": ["screw.score_images"]}, r"mean 'screw.evaluation.score_images'\?"),
+        (
+            {"node_names": ["screw.fuse_detectors"]},
+            r"in this run: give 'screw.hybrid.fuse_detectors' with --pipelines=hybrid\.$",
+        ),
+        (
+            {"pipeline_names": ["ingestion"], "to_nodes": ["screw.evaluation.score_images"]},
+            r"in this run: give 'screw.evaluation.score_images' with --pipelines=evaluation\.$",
+        ),
+        ({"from_inputs": ["screw.sample"]}, r"Dataset 'screw.sample' .*mean 'screw.samples'\?"),
+        ({"to_outputs": ["screw.detectr"]}, r"Dataset .* mean 'screw.detector'\?"),
+        ({"load_versions": {"screw.coresets": "x"}}, r"Dataset .* mean 'screw.coreset'\?"),
         ({"pipeline_names": ["scrw"]}, r"Pipeline 'scrw' is unknown: did you mean 'screw'"),
     ],
 )

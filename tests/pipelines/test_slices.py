@@ -25,6 +25,8 @@ from reb_pipeline.parameters.sections import (
     EvaluationParams,
     IngestionParams,
 )
+from reb_pipeline.pipelines.calibration.nodes import calibrate
+from reb_pipeline.pipelines.evaluation.nodes import score_images
 from reb_pipeline.scoring.alpha import fit_alpha
 from reb_pipeline.scoring.settings import ScoringSettings
 from tiny_model import GRID, mean_colours
@@ -287,6 +289,31 @@ def test_calibration(run_slice, learn):
     assert calibration.image_ids == HELD_OUT
     assert calibration.image_threshold == scores.max()  # one part of six may score higher
     assert calibration.alpha == SCORING.alpha
+
+
+def test_maps_of_another_image_size_are_refused(learn):
+    learnt = learn["detector"]()
+    other = FeatureSettings(image_size=2 * miniatures.SIZE)
+    params = CalibrationParams(false_alarm_rate=0.2, folder=None)
+    found, detector = learnt["held_out_patches"], learnt["detector"]
+    with pytest.raises(InputError, match="made with image_size"):
+        score_images(learnt["samples"], found, detector, other, SCORING)
+    with pytest.raises(InputError, match="made with image_size"):
+        calibrate(found, found, detector, other, SCORING, params, CATEGORY)
+
+
+def test_a_calibration_with_another_alpha_is_refused(run_slice, learn):
+    params = {
+        "features": learn["features"],
+        "scoring": SCORING,
+        "calibration": CalibrationParams(false_alarm_rate=0.2, folder=None),
+    }
+    learnt = learn["detector"]()
+    calibration = run_slice("calibration", params, **learnt)("calibration")
+    fingerprint = learnt["detector"].bank.fingerprint
+    calibration.check(fingerprint, SCORING.model_dump(mode="json"), SCORING.alpha)
+    with pytest.raises(InputError, match="run the pipeline calibration again"):
+        calibration.check(fingerprint, SCORING.model_dump(mode="json"), SCORING.alpha + 0.001)
 
 
 def test_evaluation(run_slice, learn):

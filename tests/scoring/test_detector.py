@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -149,3 +150,35 @@ def test_from_a_folder_of_images_to_scores(tmp_path, suffix):
     assert scores.image_ids == [f"100{suffix}", f"101{suffix}"]
     assert scores.image_scores[1] > scores.image_scores[0]
     assert scores.patch_scores.shape == (2, 8, 8)
+
+    other_size = ImageFeatures.of_folder(
+        str(tmp_path / "new"), Encoder.initial(FeatureSettings(image_size=128))
+    )
+    with pytest.raises(InputError, match="made with image_size = 64, not 128"):
+        detector.detect(other_size)
+
+
+def test_a_scorer_that_needs_more_neighbours_than_were_kept_is_refused_before_it_is_stored():
+    detector = fitted()
+    held_out = detector.search(TEST.patches())  # one neighbour, all that LDKNN needs
+    knn = ScoringSettings(scorer="knn", n_neighbors=3)
+    with pytest.raises(InputError, match="needs as many neighbours of every patch but 1 were kept"):
+        MemoryBankDetector.of(detector.bank, detector.density, knn, held_out)
+
+
+@pytest.mark.parametrize("alpha", ["a lot", None, True, [1.0], float("nan")])
+def test_an_alpha_that_is_no_number_is_refused(alpha):
+    detector = fitted()
+    with pytest.raises(InputError, match=r"alpha = .* is not a finite number: run the pipeline"):
+        replace(detector, alpha=alpha)
+
+
+@pytest.mark.parametrize("shape", [slice(0, -1), (slice(None), 0)], ids=["fewer rows", "1-D"])
+def test_a_density_without_the_rows_of_the_coreset_is_refused_when_read(shape):
+    detector = fitted(scorer="nearest")
+    squared = detector.density.squared_distances
+    object.__setattr__(detector.density, "squared_distances", squared[shape])
+    file = io.BytesIO()
+    write_record(detector, file)
+    with pytest.raises(InputError, match=r"has the shape \[.*the coreset has 144 rows: run the"):
+        read_record(MemoryBankDetector, file, is_local=False)

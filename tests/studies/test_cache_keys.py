@@ -248,16 +248,17 @@ def test_files_that_settings_name_count_by_their_content(sections, tmp_path):
     network = tmp_path / "network.onnx"
     network.write_bytes(b"one")
     onnx = settings.model_copy(update={"saliency": "onnx", "saliency_source": str(network)})
-    before = [defects_content(each) for each in (settings, maps, onnx)]
-    assert [defects_content(each) for each in (settings, maps, onnx)] == before
+    before = [defects_content(each, ["000.png"]) for each in (settings, maps, onnx)]
+    assert [defects_content(each, ["000.png"]) for each in (settings, maps, onnx)] == before
     network.write_bytes(b"two")
-    assert defects_content(onnx) != before[2]
+    assert defects_content(onnx, ["000.png"]) != before[2]
     miniatures.write_image(folder / "000.png", miniatures.draw_part(9)[0])
-    after = [defects_content(each) for each in (settings, maps)]
+    after = [defects_content(each, ["000.png"]) for each in (settings, maps)]
     assert after[0] != before[0]
     assert after[1]["saliency_source"] != before[1]["saliency_source"]
     unused = settings.model_copy(update={"fills": ["noise"]})
-    assert "texture_folder" not in defects_content(unused)
+    assert defects_content(maps, ["000a.png"]) != after[1]  # another map belongs to this path
+    assert "texture_folder" not in defects_content(unused, ["000.png"])
 
 
 def test_masks_count_by_their_content_where_they_are_measured(sections, tmp_path):

@@ -75,12 +75,13 @@ class Calibration:
     scoring: dict[str, Any]
     mean_features: np.ndarray
 
-    def check(self, coreset_fingerprint: str, scoring: dict[str, Any]) -> None:
+    def check(self, coreset_fingerprint: str, scoring: dict[str, Any], alpha: float) -> None:
         """Check that the scores were made with a given coreset and given settings.
 
         Args:
             coreset_fingerprint: Hash of the features of the coreset.
             scoring: The section ``scoring`` of the parameters, JSON values.
+            alpha: Alpha as a number, also for ``auto``.
 
         Raises:
             InputError: If coreset or settings differ.
@@ -96,6 +97,12 @@ class Calibration:
                     f"calibration again, or set scoring.{name} back."
                 )
                 raise InputError(msg)
+        if self.alpha != alpha:
+            msg = (
+                f"The calibration was made with alpha = {self.alpha}, and the detector has {alpha}: run the pipeline "
+                f"calibration again."
+            )
+            raise InputError(msg)
 
     @property
     def n_images(self) -> int:

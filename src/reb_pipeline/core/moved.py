@@ -2,14 +2,16 @@
 
 import sys
 from collections.abc import Sequence
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from pkgutil import resolve_name
 from types import ModuleType
+from typing import Any
 
 from reb_pipeline.core.errors import InputError
 
 PACKAGE = "reb_pipeline."
 # Former path -> present path, both without the package's name. An entry covers a package with all its modules, a
-# module with all its names, or one name that did not move with its module.
+# module with all its names, or one name that did not move with its module or was renamed.
 MOVED: dict[str, str] = {
     "arrays_file": "core.records",
     "calibration.surprise": "scoring.surprise",
@@ -25,14 +27,22 @@ MOVED: dict[str, str] = {
     "datasets.image_folders": "datasets.layouts.base",
     "datasets.loose_images": "images.collection",
     "datasets.one_vs_rest": "datasets.layouts.one_vs_rest",
+    "datasets.one_vs_rest.CIFAR10Dataset": "datasets.CIFAR10Dataset",
+    "datasets.one_vs_rest.FashionMNISTDataset": "datasets.FashionMNISTDataset",
+    "datasets.one_vs_rest.MNISTDataset": "datasets.MNISTDataset",
     "datasets.packed_files": "datasets.layouts.packed_files",
     "datasets.packed_images": "images.packed",
     "datasets.split_folders": "datasets",
+    "datasets.split_folders.SplitFolderBase": "datasets.layouts.seeded_split.SplitFolderBase",
     "datasets.splits": "datasets.layouts.seeded_split",
     "detectors.memory_bank": "scoring.detector",
+    "detectors.memory_bank.SearchedBank": "scoring.detector.MemoryBankDetector",
     "device": "core.device",
     "errors": "core.errors",
+    "errors.insist_known": "core.errors.check_known",
     "features.resize": "images.resize",
+    "finetuning.adapt.adapt_backbone": "finetuning.adapt.finetune_backbone",
+    "finetuning.settings.FinetuneSettings": "finetuning.settings.TrainingSettings",
     "folder_files": "core.folder_files",
     "hooks": "project.hooks",
     "image_suffixes": "images.folder",
@@ -42,6 +52,7 @@ MOVED: dict[str, str] = {
     "images.decode_image": "images.decoding.decode_image",
     "images.to_rgb": "images.decoding.to_rgb",
     "inspection.images": "images.decoding",
+    "inspection.parity.Trained": "scoring.detector.MemoryBankDetector",
     "inventory": "images.inventory",
     "inventory.HOLD_OUT_EVERY": "images.samples.HOLD_OUT_EVERY",
     "inventory.good_finetuning": "images.samples.good_finetuning",
@@ -58,6 +69,7 @@ MOVED: dict[str, str] = {
     "neighbors.flat": "search.flat",
     "neighbors.held_out": "memory_bank.held_out",
     "neighbors.image_scores": "scoring.image_scores",
+    "neighbors.image_scores.ImageScoreSettings": "scoring.settings.ImageScoreSettings",
     "neighbors.index": "search.index",
     "neighbors.k_center": "search.k_center",
     "neighbors.maps": "scoring.anomaly_maps",
@@ -95,15 +107,24 @@ MOVED: dict[str, str] = {
     "pipelines.patch_scoring": "scoring.detector",
     "pipelines.per_category": "pipelines.namespaces",
     "pipelines.pixel_reconstruction.examples": "reconstruction.examples",
+    "pipelines.selection.nodes.judge_candidates": "pipelines.selection.nodes.rank_candidates",
     "pipelines.studies.candidates": "studies.candidates",
+    "pipelines.studies.candidates.judge_candidates": "studies.candidates.rank_candidates",
     "pipelines.studies.choices": "studies.choices",
     "pipelines.studies.encoder": "detectors.sources.encoder",
     "pipelines.studies.fresh": "detectors.sources.images",
+    "pipelines.studies.fresh.FreshFeatures": "detectors.sources.images.RoundedFeatures",
     "pipelines.studies.measure": "studies.measure",
+    "pipelines.studies.measure.CellMeter": "studies.measure.Evaluator",
+    "pipelines.studies.representations.CategoryFeatures": "studies.category_features.CategoryFeatures",
     "pipelines.studies.searches": "studies.searches",
+    "pipelines.studies.searches.KeptBank": "studies.searches.FittedBank",
+    "pipelines.studies.searches.SearchBench": "studies.searches.Searches",
     "pipelines.studies.sections": "studies.sections",
+    "pipelines.studies.sections.Sections": "studies.sections.StudySections",
     "pipelines.studies.sources": "detectors.sources.cached",
     "pipelines.studies.workbench": "studies.experiment",
+    "pipelines.studies.workbench.Workbench": "studies.experiment.Experiment",
     "pipelines.studies_alpha": "pipelines.studies.alpha",
     "pipelines.studies_arms": "pipelines.studies.arms",
     "pipelines.studies_coreset": "pipelines.studies.coreset",
@@ -118,15 +139,31 @@ MOVED: dict[str, str] = {
     "session": "project.session",
     "studies.cache": "core.content_cache",
     "studies.cells": "parameters.configurations",
+    "studies.cells.Cell": "parameters.configurations.Configuration",
     "study_parameters": "parameters.studies",
     "training": "core.resumable_training",
 }
 # Removed packages whose modules moved to several places: the package itself has no single new path.
 DISSOLVED = {"neighbors"}
+# Modules of which names or submodules have moved.
+LEFT = {former.rpartition(".")[0] for former in MOVED}
 
 
 class MovedError(InputError, ModuleNotFoundError):
     """Error of a request for a module or name by its former path."""
+
+
+class LeftLoader(SourceFileLoader):
+    """Loader of a module that some names have left; the module raises :class:`MovedError` for them."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Execute the module, and give it a ``__getattr__`` unless it has its own."""
+        super().exec_module(module)
+
+        def missing(name: str) -> Any:
+            raise no_attribute(module.__name__, name)
+
+        vars(module).setdefault("__getattr__", missing)
 
 
 class MovedFinder:
@@ -137,19 +174,24 @@ class MovedFinder:
 
     @staticmethod
     def find_spec(
-        fullname: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
+        fullname: str, path: Sequence[str] | None = None, _target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return an empty package for a removed package, and None for anything else.
+        """Find removed packages, which are empty, and modules that names have left; None for anything else.
 
         Raises:
             MovedError: If the module has moved.
         """
-        path = fullname.removeprefix(PACKAGE)
-        if path == fullname:
+        former = fullname.removeprefix(PACKAGE)
+        if former == fullname:
             return None
-        if path in MOVED:
+        if former in MOVED:
             raise moved(fullname)
-        return ModuleSpec(fullname, None, is_package=True) if path in DISSOLVED else None
+        if former in DISSOLVED:
+            return ModuleSpec(fullname, None, is_package=True)
+        spec = PathFinder.find_spec(fullname, path) if former in LEFT else None
+        if spec and isinstance(spec.loader, SourceFileLoader):
+            spec.loader = LeftLoader(fullname, spec.loader.path)
+        return spec
 
 
 def install() -> None:
@@ -160,6 +202,8 @@ def install() -> None:
 
 def present_path(path: str) -> str | None:
     """Find the present path of a moved module or name; None if it has not moved.
+
+    The path exists: for a name that its module no longer has, it is the path of the module.
 
     Args:
         path: Former dotted path of a module, or of a name in it.
@@ -172,7 +216,18 @@ def present_path(path: str) -> str | None:
         if not dot:
             return None
         rest = f".{last}{rest}"
-    return f"{PACKAGE}{MOVED[known]}{rest}"
+    present = f"{PACKAGE}{MOVED[known]}"
+    while rest and not _exists(f"{present}{rest}"):
+        rest = rest.rpartition(".")[0]
+    return f"{present}{rest}"
+
+
+def _exists(path: str) -> bool:
+    try:
+        resolve_name(path)
+    except (AttributeError, ImportError):
+        return False
+    return True
 
 
 def moved(path: str) -> MovedError:
@@ -185,7 +240,8 @@ def moved(path: str) -> MovedError:
     for former, present in MOVED.items():
         module, _, name = former.rpartition(".")
         if PACKAGE + module == path:
-            others.setdefault(present.rpartition(".")[0], []).append(name)
+            home, _, present_name = present.rpartition(".")
+            others.setdefault(home if present_name == name else present, []).append(name)
     besides = "".join(
         f", its {', '.join(names)} to {PACKAGE}{home}" for home, names in others.items()
     )

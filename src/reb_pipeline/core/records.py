@@ -268,7 +268,7 @@ def _aligned(name: str, position: int) -> zipfile.ZipInfo:
 
 
 def _map(file: IO[bytes], member: zipfile.ZipInfo) -> np.ndarray | None:
-    """Map the array of an uncompressed member; None if it is not aligned."""
+    """Map an uncompressed array of the zip file into memory; None if its data are not aligned."""
     file.seek(member.header_offset)
     lengths = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
     file.seek(sum(lengths), 1)

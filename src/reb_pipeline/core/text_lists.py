@@ -15,12 +15,14 @@ def to_text(values: Iterable[Any]) -> str:
     )
 
 
-def from_text(text: str) -> list[Any]:
-    """Read a list back.
+def from_text(text: str | Iterable[Any]) -> list[Any]:
+    """Read a list back; a list or array, as Parquet files of before hold, is returned as a list.
 
     Raises:
-        TypeError: If this is no text.
-        ValueError: If this is no JSON text.
+        TypeError: If this is neither.
+        ValueError: If this is a text, but no JSON.
     """
+    if not isinstance(text, str):
+        return list(text)
     values: list[Any] = json.loads(text)
     return values

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.defectmaker.images import ImageFiles, check_rgb, pixel_scale, resize
+from reb_pipeline.defectmaker.images import ImageFiles, pixel_scale, resize
+from reb_pipeline.images.arrays import check_rgb
 
 PROBES = 16  # random pixels to try before all salient ones are listed
 
@@ -101,7 +102,7 @@ def noise(rng: np.random.Generator, box: tuple[int, int], material: Material) ->
 
 
 def cut_paste(rng: np.random.Generator, box: tuple[int, int], material: Material) -> np.ndarray:
-    """Cut a piece out of the salient region of another good image."""
+    """Cut a piece around a salient pixel of a good image, drawn from all donors."""
     if not len(material.donors):
         msg = "Fill 'cut_paste' has no good image to cut from: give at least one donor."
         raise InputError(msg)

@@ -17,27 +17,12 @@ REFERENCE_SIDE = 256  # px: the pixel sizes in the paper are for images of this 
 
 
 def pixel_scale(size: tuple[int, int]) -> float:
-    """Compute the pixels of an image per pixel of the reference image of 256 x 256 pixels.
+    """Compute the factor for lengths that are given for an image of 256 x 256 pixels.
 
     Args:
         size: Height and width in pixels.
     """
     return math.sqrt(size[0] * size[1]) / REFERENCE_SIDE
-
-
-def check_rgb(image: np.ndarray, what: str) -> None:
-    """Check that an array is an RGB image.
-
-    Args:
-        image: The array.
-        what: Name of the image, the subject of the error's sentence.
-
-    Raises:
-        InputError: If it is not uint8 [H, W, 3], or has no pixels.
-    """
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-        msg = f"{what} is {image.dtype} {list(image.shape)}: give an RGB image, uint8 [H, W, 3]."
-        raise InputError(msg)
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -13,8 +13,9 @@ from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.defectmaker.color import color_jitter
 from reb_pipeline.defectmaker.fills import FILLS, Donor, Material, draw_salient
 from reb_pipeline.defectmaker.fusion import FUSIONS
-from reb_pipeline.defectmaker.images import check_rgb, is_grey, pixel_scale
+from reb_pipeline.defectmaker.images import is_grey, pixel_scale
 from reb_pipeline.defectmaker.shapes import SHAPES, Shape
+from reb_pipeline.images.arrays import check_rgb
 
 REDRAWS = 8  # attempts to draw a shape that is not empty
 

@@ -67,7 +67,7 @@ class CachedImages:
 class SyntheticTask(Dataset[np.ndarray]):
     """Endless series of good images, each with one synthetic defect of every kind.
 
-    Item i is a pure function of (images, kinds, seed, i): any process can draw it, in any order.
+    Item i depends on images, kinds, textures, seed and i only: any process can draw it, in any order.
 
     Args:
         images: The good images.

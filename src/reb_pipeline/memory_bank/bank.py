@@ -4,7 +4,7 @@ import hashlib
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.memory_bank.distances import FeatureSpace, fit_space
+from reb_pipeline.memory_bank.grids import checked_grids
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.search.index import NeighborIndex
 
@@ -78,13 +79,13 @@ class MemoryBank:
         return {}
 
     def check_extractor(self, extractor: dict[str, Any]) -> None:
-        """Check that test features come from the extractor that made the bank.
+        """Check that test features come from the extractor that made the bank, if the bank knows it.
 
         Raises:
             InputError: If any setting of the extractor differs.
         """
         for name, value in extractor.items():
-            if self.extractor.get(name) != value:
+            if self.extractor and self.extractor.get(name) != value:
                 msg = (
                     f"The memory bank was made with {name} = {self.extractor.get(name)!r}, not {value!r}: run the "
                     f"pipeline memory_bank again, or set {name} back."
@@ -151,6 +152,7 @@ def collect_patches(
     extractor: dict[str, Any],
     settings: MemoryBankSettings | None = None,
     memory_gib: float = MEMORY_GIB,
+    image_ids: Sequence[str] | None = None,
 ) -> MemoryBank:
     """Collect streamed patch features in one array and transform them to the space of a distance.
 
@@ -163,32 +165,34 @@ def collect_patches(
         extractor: Settings that made the features, stored with them.
         settings: Distance of the bank; the paper's without them.
         memory_gib: Memory that the pipeline may plan with, in GiB.
+        image_ids: Ids that the images must have, in their order; None accepts all ids.
 
     Returns:
         The memory bank.
 
     Raises:
-        InputError: If there are no images, the distance cannot be fitted on them, or the temporary file does not fit on
-            the disk.
-        ValueError: If the number of images is not ``n_images``.
+        InputError: If there are no images or not ``n_images``, their grids or ids cannot be used, see
+            :func:`reb_pipeline.memory_bank.grids.checked_grids`, the distance cannot be fitted on them, or the
+            temporary file does not fit on the disk.
     """
     features = np.empty((0, 0), np.float32)
-    image_ids: list[str] = []
+    found_ids: list[str] = []
     h = w = 0
-    for index, (image_id, patch_grid) in enumerate(patches):
-        if not image_ids:
+    for index, (image_id, patch_grid) in enumerate(checked_grids(patches)):
+        _check_announced(index, image_id, n_images, image_ids)
+        if not found_ids:
             h, w, channels = patch_grid.shape
             features = _empty(n_images * h * w, channels, memory_gib)
         features[index * h * w : (index + 1) * h * w] = patch_grid.reshape(h * w, -1)
-        image_ids.append(image_id)
-    if not image_ids:
+        found_ids.append(image_id)
+    if not found_ids:
         msg = (
             "There is no good training image to build a memory bank from: check the training split."
         )
         raise InputError(msg)
-    if len(image_ids) != n_images:
-        msg = f"{len(image_ids)} images came where {n_images} were announced."
-        raise ValueError(msg)
+    if len(found_ids) != n_images:
+        msg = f"{len(found_ids)} images came where {n_images} were announced: give as many ids as images."
+        raise InputError(msg)
     distance = (settings or MemoryBankSettings()).distance
     space = fit_space(features, distance)
     for start in range(0, len(features), ROWS_PER_BLOCK):  # in place, to save memory
@@ -202,12 +206,27 @@ def collect_patches(
         image=np.repeat(np.arange(n_images, dtype=np.int32), h * w),
         y=np.tile(y, n_images),
         x=np.tile(x, n_images),
-        image_ids=image_ids,
+        image_ids=found_ids,
         extractor=extractor,
         distance=distance,
         mean=space.mean,
         whitening=space.whitening,
     )
+
+
+def _check_announced(
+    index: int, image_id: str, n_images: int, image_ids: Sequence[str] | None
+) -> None:
+    """Check that one more image was announced, by this id if the ids are known."""
+    if index >= n_images:
+        msg = f"Image {image_id!r} comes after the {n_images} images that were announced: give as many ids as images."
+        raise InputError(msg)
+    if image_ids is not None and image_ids[index] != image_id:
+        msg = (
+            f"Image {image_id!r} came where {image_ids[index]!r} was announced: let image_ids name the streamed images "
+            f"in their order."
+        )
+        raise InputError(msg)
 
 
 def _empty(n_rows: int, channels: int, memory_gib: float) -> np.ndarray:

@@ -47,6 +47,23 @@ class LocalDensity:
             )
             raise InputError(msg)
 
+    def check_rows(self, n_rows: int) -> None:
+        """Check that there is one row of distances for each coreset row.
+
+        Args:
+            n_rows: Number of coreset rows.
+
+        Raises:
+            InputError: If the array has another shape.
+        """
+        shape = self.squared_distances.shape
+        if len(shape) != 2 or shape[0] != n_rows:
+            msg = (
+                f"The local density has the shape {list(shape)}, but the coreset has {n_rows} rows: run the pipeline "
+                f"ldknn_density again."
+            )
+            raise InputError(msg)
+
     @property
     def max_neighbors(self) -> int:
         """K_max, the largest possible K."""
@@ -75,6 +92,20 @@ class LocalDensity:
         return (nearest if squared else np.sqrt(nearest)).mean(axis=1)
 
 
+def check_max_neighbors(bank: MemoryBank, max_neighbors: int) -> None:
+    """Check that every row of the bank has so many others.
+
+    Raises:
+        InputError: If the bank has no more than K_max rows.
+    """
+    if max_neighbors >= len(bank.features):
+        msg = (
+            f"scoring.max_neighbors = {max_neighbors} but the memory bank has {len(bank.features)} rows: "
+            f"set it below the number of rows, or give more training images."
+        )
+        raise InputError(msg)
+
+
 def measure_local_density(
     bank: MemoryBank,
     coreset: Coreset,
@@ -97,12 +128,7 @@ def measure_local_density(
     Raises:
         InputError: If the bank has no more than K_max rows.
     """
-    if max_neighbors >= len(bank.features):
-        msg = (
-            f"scoring.max_neighbors = {max_neighbors} but the memory bank has {len(bank.features)} rows: "
-            f"set it below the number of rows, or give more training images."
-        )
-        raise InputError(msg)
+    check_max_neighbors(bank, max_neighbors)
     features = coreset.features(bank)
     squared, _ = nearest_other_rows(
         features, coreset.rows, bank.features, max_neighbors, description, device

@@ -8,6 +8,7 @@ import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.memory_bank.bank import Coreset, MemoryBank, fingerprint
+from reb_pipeline.memory_bank.grids import checked_grids
 from reb_pipeline.search.index import NeighborIndex
 
 QUERIES_PER_BLOCK = 4096
@@ -58,7 +59,8 @@ def search_images(
         device: See :class:`reb_pipeline.search.index.NeighborIndex`.
 
     Raises:
-        InputError: If there are no images, or fewer coreset rows than ``n_neighbors``.
+        InputError: If there are no images, fewer coreset rows than ``n_neighbors``, or grids or ids that cannot be
+            used, see :func:`reb_pipeline.memory_bank.grids.checked_grids`.
 
     Example:
         >>> from reb_pipeline.memory_bank.bank import collect_patches
@@ -69,12 +71,12 @@ def search_images(
         [[[0.0, 0.0], [0.0, 1.0]]]
     """
     _check_rows(len(bank.features), n_neighbors)
-    index = bank.index(device)
     image_ids: list[str] = []
     found = []
-    for ids, grids in _batches((name, bank.space.apply(grid)) for name, grid in patches):
+    checked = checked_grids(patches, bank.features.shape[1])
+    for ids, grids in _batches((name, bank.space.apply(grid)) for name, grid in checked):
         queries = grids.reshape(-1, grids.shape[-1])
-        found.append(_on_grids(grids, *index.search(queries, n_neighbors)))
+        found.append(_on_grids(grids, *bank.index(device).search(queries, n_neighbors)))
         image_ids += ids
     if not image_ids:
         msg = "There is no test image to compare with the memory bank: check the test split."

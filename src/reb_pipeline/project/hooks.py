@@ -64,7 +64,9 @@ class PreflightHooks:
                         raise
                     missing[name] = error
             elif not dataset.exists():
-                msg = f"Dataset {name!r} is not there yet: run the pipeline that makes it first, or plain `kedro run`."
+                path = getattr(dataset, "_filepath", None)
+                where = f", in '{path}'" if path else ""
+                msg = f"Dataset {name!r} is not there yet{where}: {_remedy(name)}."
                 raise InputError(msg)
         if missing and len(missing) == sum(name.endswith(RAW_IMAGES) for name in inputs):
             raise next(iter(missing.values()))
@@ -160,6 +162,17 @@ class PreflightHooks:
                     PatchExtractor(settings)
             finally:
                 torch.set_num_threads(threads)
+
+
+def _remedy(name: str) -> str:
+    """Name the command that makes a dataset."""
+    from kedro.framework.project import pipelines  # reads the settings of the project
+
+    for pipeline in pipelines.values():
+        for node in pipeline.nodes:
+            if name in node.outputs:
+                return f"run its node first, `kedro run --nodes {node.name}`, or the pipeline that it is in"
+    return "run the pipeline that makes it first, or plain `kedro run`"
 
 
 def _parameters_of(section: str, pipeline: "Pipeline") -> set[str]:

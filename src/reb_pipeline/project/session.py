@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from kedro.io.core import VERSION_FORMAT, generate_timestamp
 
 from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.parameters.loader import categories
-from reb_pipeline.pipelines.registry import DEFAULT, Registry, pipeline_names
+from reb_pipeline.pipelines.registry import DEFAULT, DEFAULT_PIPELINE, Registry, pipeline_names
 from reb_pipeline.project.hooks import MANIFEST
 from reb_pipeline.project.runners.versions import keep_to_one_version
 
@@ -48,7 +49,7 @@ class ProjectSession(KedroSession):
         """Run pipelines like Kedro's session, after a check of all names.
 
         Raises:
-            InputError: If a pipeline, category, namespace or node does not exist.
+            InputError: If a pipeline, category, namespace, node or dataset does not exist.
         """
         self._get_config_loader()  # activates the list of categories of the environment
         check_known(kwargs.get("pipeline_names") or [], pipeline_names(), "Pipeline")
@@ -63,28 +64,54 @@ class PartHooks:
 
     @hook_impl
     def before_pipeline_run(self, pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
-        """Pin the versions of the run; only the manifest gets its own version, because every part saves one."""
+        """Load and save all datasets under the run's version; the manifest alone gets a new one for each part."""
         keep_to_one_version(pipeline, catalog)
         catalog[MANIFEST]._version = Version(None, generate_timestamp())
 
 
 def _check_parts(**run: Any) -> None:
-    """Check that the selected namespaces and nodes exist in the pipelines of a run."""
+    """Check that the selected namespaces, nodes and datasets exist in the pipelines of a run."""
     namespaces = run.get("namespaces") or []
-    nodes = [
-        name
-        for option in ("from_nodes", "to_nodes", "node_names")
-        for name in run.get(option) or []
-    ]
-    if not namespaces and not nodes:
+    nodes, datasets = (
+        [name for option in options for name in run.get(option) or []]
+        for options in (
+            ("from_nodes", "to_nodes", "node_names"),
+            ("from_inputs", "to_outputs", "load_versions"),
+        )
+    )
+    if not namespaces and not nodes and not datasets:
         return
     registry = Registry()
-    there = [
-        node for name in run.get("pipeline_names") or [DEFAULT] for node in registry[name].nodes
-    ]
+    chosen = run.get("pipeline_names") or [DEFAULT]
+    there = [node for name in chosen for node in registry[name].nodes]
     boxes = {node.namespace for node in there if node.namespace}
     check_known(namespaces, sorted(boxes | {box.split(".")[0] for box in boxes}), "Namespace")
-    check_known(nodes, [node.name for node in there], "Node")
+    known = [node.name for node in there]
+    for name in nodes:
+        if name not in known:
+            _check_elsewhere(name, chosen, registry)
+    check_known(nodes, known, "Node")
+    if datasets:
+        names = set().union(*(registry[name].datasets() for name in chosen))
+        check_known(datasets, sorted(names), "Dataset")
+
+
+def _check_elsewhere(name: str, chosen: Sequence[str], registry: Registry) -> None:
+    """Check that an unknown node is in no other pipeline, and that its name does not merely lack the pipeline.
+
+    Raises:
+        InputError: If a node has this name, or would have it without its pipeline: ``screw.hybrid.fuse_detectors`` for
+            ``screw.fuse_detectors``.
+    """
+    others = [name for name in registry if name not in (*chosen, DEFAULT, DEFAULT_PIPELINE)]
+    for pipeline in (*chosen, *others):
+        for node in registry[pipeline].nodes:
+            parts = node.name.split(".")
+            if name in (node.name, f"{parts[0]}.{parts[-1]}"):
+                msg = f"Node {name!r} is unknown: did you mean {node.name!r}?"
+                if pipeline in others:
+                    msg = f"Node {name!r} is not in this run: give {node.name!r} with --pipelines={pipeline}."
+                raise InputError(msg)
 
 
 def _check_version(run_id: str) -> None:

@@ -1,8 +1,10 @@
 """Fitted memory-bank detector: PatchCore, LDKNN and the other neighbour scores of REB."""
 
+import math
 from collections.abc import Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,7 +19,7 @@ from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.scoring.alpha import fit_alpha
 from reb_pipeline.scoring.detection import Detection
 from reb_pipeline.scoring.image_scores import IMAGE_SCORES, image_scores
-from reb_pipeline.scoring.patch_scores import SCORERS, patch_scores
+from reb_pipeline.scoring.patch_scores import SCORERS, check_depth, patch_scores
 from reb_pipeline.scoring.settings import AUTO, ScoringSettings
 from reb_pipeline.search.index import nearest_other_rows
 
@@ -44,7 +46,8 @@ class MemoryBankDetector:
         alpha: Weight of the local density as a number, also for ``auto``; 0 for scorers without it.
 
     Raises:
-        InputError: If the density belongs to another coreset, or K is larger than its K_max.
+        InputError: If the density belongs to another coreset or has not its rows, K is larger than its K_max, or
+            alpha is not a finite number.
 
     Example:
         >>> from types import SimpleNamespace
@@ -65,6 +68,13 @@ class MemoryBankDetector:
 
     def __post_init__(self) -> None:
         self.density.check_coreset(self.bank.fingerprint)
+        self.density.check_rows(len(self.bank.features))
+        if not _is_finite_number(self.alpha):
+            msg = (
+                f"The detector's alpha = {self.alpha!r} is not a finite number: run the pipeline ldknn_density again, "
+                f"or give a number."
+            )
+            raise InputError(msg)
         self._check_neighbors()
         object.__setattr__(self, "_graph", [])
 
@@ -75,7 +85,6 @@ class MemoryBankDetector:
         settings: MemoryBankSettings | None = None,
         scoring: ScoringSettings | None = None,
         *,
-        extractor: dict[str, Any] | None = None,
         device: str = "cpu",
         memory_gib: float = MEMORY_GIB,
         description: str | None = None,
@@ -85,10 +94,9 @@ class MemoryBankDetector:
         ``alpha = auto`` is fitted on the good images themselves, each compared with the others only.
 
         Args:
-            good: Good images.
+            good: Good images; their ``provenance``, if they have it, is stored in the bank.
             settings: Distance and coreset; None for the paper's.
             scoring: Settings of the scores; None for those of the reference code.
-            extractor: Settings that made the features, stored with them.
             device: See :class:`reb_pipeline.search.index.NeighborIndex`.
             memory_gib: Memory that the bank may take, in GiB.
             description: First part of the labels of the progress bars; None shows no bars.
@@ -98,7 +106,12 @@ class MemoryBankDetector:
         """
         settings, scoring = settings or MemoryBankSettings(), scoring or ScoringSettings()
         whole = collect_patches(
-            good.patches(), len(good.image_ids), extractor or {}, settings, memory_gib
+            good.patches(),
+            len(good.image_ids),
+            _provenance(good),
+            settings,
+            memory_gib,
+            good.image_ids,
         )
         labels = [description and f"{description}: {step}" for step in ("coreset", "local density")]
         coreset = select_coreset(whole, settings, labels[0], memory_gib, device)
@@ -126,8 +139,10 @@ class MemoryBankDetector:
             held_out: Search results of good images that are not in the bank; needed for ``alpha = auto``.
 
         Raises:
-            InputError: If the parts do not belong together, or alpha cannot be fitted.
+            InputError: If the parts do not belong together, ``held_out`` has too few neighbours, or no alpha fits.
         """
+        if held_out is not None:
+            check_depth(held_out, scoring)
         return cls(bank, density, scoring, resolve_alpha(scoring, density, held_out))
 
     @property
@@ -215,8 +230,9 @@ class MemoryBankDetector:
         """Search the patches of images and score them.
 
         Raises:
-            InputError: As :meth:`search` and :meth:`score`.
+            InputError: As :meth:`search` and :meth:`score`, or if another network made the features.
         """
+        self.bank.check_extractor(_provenance(images))
         return self.score(self.search(images.patches(), device))
 
     def nearest_rows(self, n_neighbors: int) -> tuple[np.ndarray, np.ndarray]:
@@ -247,6 +263,16 @@ class MemoryBankDetector:
     def _check_neighbors(self) -> None:
         if self.uses_alpha:
             self.density.mean_distance(self.scoring.n_neighbors, squared=True)
+
+
+def _provenance(images: PatchSource) -> dict[str, Any]:
+    """Return the settings that made the features of images, as JSON values; empty if the source does not say."""
+    provenance: dict[str, Any] = getattr(images, "provenance", {})
+    return provenance
+
+
+def _is_finite_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def needs_fitted_alpha(scoring: ScoringSettings) -> bool:

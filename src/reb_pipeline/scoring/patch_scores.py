@@ -16,6 +16,7 @@ from reb_pipeline.scoring.ldknn import divisor, floor_of, ldknn_scores
 if TYPE_CHECKING:
     from reb_pipeline.memory_bank.nearest_patches import NearestPatches
     from reb_pipeline.scoring.detector import MemoryBankDetector
+    from reb_pipeline.scoring.settings import ScoringSettings
 
 VALUES_PER_BLOCK = 2**24  # 64 MiB of float32 in the largest array of a block of patches
 
@@ -148,16 +149,23 @@ def patch_scores(found: "NearestPatches", detector: "MemoryBankDetector") -> np.
     Raises:
         InputError: If K is larger than the number of rows found for each patch.
     """
-    scoring = detector.scoring
-    chosen = SCORERS[scoring.scorer]
-    if chosen.searches_all and scoring.n_neighbors > found.max_neighbors:
+    check_depth(found, detector.scoring)
+    return SCORERS[detector.scoring.scorer].score(found, detector).astype(np.float32, copy=False)
+
+
+def check_depth(found: "NearestPatches", scoring: "ScoringSettings") -> None:
+    """Check that the scorer has K neighbours of every patch.
+
+    Raises:
+        InputError: If K is larger than the number of rows found for each patch.
+    """
+    if SCORERS[scoring.scorer].searches_all and scoring.n_neighbors > found.max_neighbors:
         msg = (
             f"The scorer {scoring.scorer} with scoring.n_neighbors = {scoring.n_neighbors} needs as many neighbours of "
             f"every patch but {found.max_neighbors} were kept: run the pipelines ldknn_density, evaluation and "
             f"calibration with this scorer and scoring.max_neighbors."
         )
         raise InputError(msg)
-    return chosen.score(found, detector).astype(np.float32, copy=False)
 
 
 def _of_patches(

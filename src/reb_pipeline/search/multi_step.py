@@ -163,7 +163,7 @@ def _pieces(first: int, last: int, n: int) -> list[slice]:
 
 @contextmanager
 def _workers(n: int) -> Iterator[Executor]:
-    """Open a pool of threads on one core each; BLAS and FAISS start none, as switching between pools is slow."""
+    """Open a pool of n threads, in which BLAS and FAISS use one thread each: switching between pools is slow."""
     import faiss  # half a second to import
 
     with (

@@ -166,7 +166,7 @@ class Experiment:
         return detector
 
     def _detection(self, configuration: Configuration, group: str) -> Arrays:
-        """Read or compute scores, and costs if timed, of a detector without a memory bank."""
+        """Read or compute the scores of a detector of `DETECTORS`, no patch scorer, and its costs if timed."""
         name = entry("detections", **self.content(configuration, group))
         images = self.features.of(configuration, group)
         is_timed = self.timed and group == TEST

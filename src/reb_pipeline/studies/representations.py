@@ -31,14 +31,15 @@ def backbone_of(own: StudySections, samples: Samples, cache: Cache) -> BackboneW
     initial = Encoder.initial(own.features).backbone
     if not own.ssl_finetune.enabled:
         return initial
+    good, held_out = samples.good_finetuning.table, samples.held_out_good.table
     name = entry(
         "backbones",
         initial=initial.fingerprint,
         backbone=own.features.backbone,
-        good=samples.good_finetuning.table["sha256"].tolist(),
-        held_out=samples.held_out_good.table["sha256"].tolist(),
+        good=good["sha256"].tolist(),
+        held_out=held_out["sha256"].tolist(),
         image_size=own.features.image_size,
-        defects=defects_content(own.defect_synthesis),
+        defects=defects_content(own.defect_synthesis, [*good["path"], *held_out["path"]]),
         finetuning=_finetuning_content(own),
     )
 
@@ -68,8 +69,8 @@ def synthesize(own: StudySections, samples: Samples) -> tuple[SaliencyMaps, Synt
     return saliency, synthesize_defects(samples, saliency, side, settings)
 
 
-def defects_content(settings: DefectSynthesisSettings) -> dict[str, Any]:
-    """List what determines synthetic defects besides the images: settings, and hashes of the files that they name.
+def defects_content(settings: DefectSynthesisSettings, paths: list[str]) -> dict[str, Any]:
+    """List what determines synthetic defects besides the pixels: settings, files that they name, paths of maps.
 
     Raises:
         InputError: If a file or folder cannot be read.
@@ -77,6 +78,8 @@ def defects_content(settings: DefectSynthesisSettings) -> dict[str, Any]:
     content: dict[str, Any] = {"settings": settings.model_dump(mode="json")}
     if settings.saliency in ("onnx", "folder"):
         content["saliency_source"] = _digest_of(str(settings.saliency_source))
+    if settings.saliency == "folder":  # a map is found by the path of its image
+        content["paths"] = paths
     if "texture" in settings.fills:
         content["texture_folder"] = _digest_of(str(settings.texture_folder))
     return content

@@ -146,7 +146,7 @@ class OneVsRestBase(ImageFolderBase):
 
     @abstractmethod
     def _read(self, paths: tuple[str, ...], keys: tuple[str, ...]) -> Packed:
-        """Read images and labels from files; the keys change with the content of the files."""
+        """Read images and labels from files; `keys` identify their content in the caches."""
 
     def _paths(self) -> dict[str, tuple[str, ...]]:
         """Find the files of each official set; empty if one is missing."""

@@ -1,7 +1,6 @@
 """Features of images, extracted at every call."""
 
 import hashlib
-import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 
 from reb_pipeline.core.progress import progress
 from reb_pipeline.detectors.sources.encoder import Encoder, Layers
+from reb_pipeline.images.arrays import check_rgb, read_array
 from reb_pipeline.images.resize import resize_image
 from reb_pipeline.images.samples import Samples
 from reb_pipeline.memory_bank.bank import MemoryBank
@@ -39,7 +39,12 @@ class SourceImage:
 
     @classmethod
     def of_array(cls, image_id: str, image: np.ndarray) -> "SourceImage":
-        """Wrap an image in memory, uint8 [height, width, 3] RGB."""
+        """Wrap an image in memory, uint8 [height, width, 3] RGB.
+
+        Raises:
+            InputError: If it is another array, or none.
+        """
+        check_rgb(image, f"Image {image_id!r}")
         digest = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).hexdigest()
         return cls(image_id, lambda: image, digest)
 
@@ -116,7 +121,11 @@ class ImageFeatures:
 
     @classmethod
     def of_arrays(cls, arrays: Iterable[np.ndarray], encoder: Encoder) -> Self:
-        """Create features of images in memory, uint8 [height, width, 3] RGB each; their ids are 0, 1, 2, …."""
+        """Create features of images in memory, uint8 [height, width, 3] RGB each; their ids are 0, 1, 2, ….
+
+        Raises:
+            InputError: If an image is another array, or none.
+        """
         images = [SourceImage.of_array(f"{n}", array) for n, array in enumerate(arrays)]
         return cls(images, encoder)
 
@@ -129,7 +138,8 @@ class ImageFeatures:
             encoder: The network.
 
         Raises:
-            InputError: If the folder is missing or holds no image.
+            InputError: If the folder is missing or holds no image; while images are streamed, if a file cannot
+                be used.
         """
         from reb_pipeline.images.decoding import read_image
         from reb_pipeline.images.folder import IMAGE_SUFFIXES, list_images
@@ -139,7 +149,7 @@ class ImageFeatures:
         def read(path: str) -> np.ndarray:
             data = filesystem.cat_file(path)
             if path.lower().endswith(ARRAY):
-                return np.load(io.BytesIO(data), allow_pickle=False)
+                return read_array(data, f"'{path}'")
             return read_image(data, path)
 
         return cls([SourceImage(path, partial(read, path)) for path in paths], encoder)
@@ -148,6 +158,11 @@ class ImageFeatures:
     def layers(self) -> list[str | int]:
         """Tapped layers, finest first."""
         return self.encoder.layers
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Settings that made the features, as JSON values."""
+        return self.encoder.provenance
 
     @property
     def encoder_bytes(self) -> int:

@@ -68,6 +68,7 @@ def calibrate(
     from reb_pipeline.figures.calibration import calibration_figure
 
     detector.check_scoring(scoring)
+    detector.bank.check_extractor({"image_size": features.image_size})
     source, image_ids = _origin(
         calibration_patches.image_ids,
         held_out_patches.image_ids,

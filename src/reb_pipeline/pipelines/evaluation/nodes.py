@@ -29,7 +29,9 @@ def search_memory_bank(
     from reb_pipeline.detectors.sources.encoder import Encoder
     from reb_pipeline.detectors.sources.images import ImageFeatures
     from reb_pipeline.images.samples import Samples
+    from reb_pipeline.memory_bank.density import check_max_neighbors
 
+    check_max_neighbors(memory_bank, scoring.max_neighbors)  # before the search, not after it
     encoder = Encoder(features, backbone, compute.device)
     test = Samples(samples, raw_images).test
     images = ImageFeatures.of_samples(test, encoder, "test images searched")
@@ -45,6 +47,7 @@ def score_images(
 ) -> tuple[pd.DataFrame, AnomalyMaps]:
     """Score patches, and compute one score and one anomaly map per image from them."""
     detector.check_scoring(scoring)
+    detector.bank.check_extractor({"image_size": features.image_size})
     detection = detector.score(nearest_patches)
     maps = detection.anomaly_maps(features.image_size, scoring.smoothing_sigma)
     return detection.table(samples), maps

@@ -50,7 +50,7 @@ def package_model(
     encoder = Encoder(features, backbone, compute.device)
     detector.bank.check_extractor(encoder.provenance)
     detector.check_scoring(scoring)
-    calibration.check(detector.bank.fingerprint, scoring.model_dump(mode="json"))
+    _check_calibration(calibration, detector)
     bank = with_images_of_rows(detector.bank)
     on_cpu = features.model_copy(update={"engine": "torch"})
     extractor = PatchExtractor(on_cpu, backbone, "cpu")
@@ -85,12 +85,18 @@ def check_package(
     from reb_pipeline.detectors.sources.encoder import Encoder
     from reb_pipeline.inspection.inspector import Inspector
 
+    _check_calibration(calibration, detector)
     encoder = Encoder(features, backbone, compute.device)
     inspector = Inspector(packaged_model)
     parity = _compare(inspector, Samples(samples, raw_images), encoder, detector, calibration)
     parity.check()
     logger.info("%s: %s", raw_images.category, parity.statement())
     return parity.figures()
+
+
+def _check_calibration(calibration: Calibration, detector: MemoryBankDetector) -> None:
+    scoring = detector.scoring.model_dump(mode="json")
+    calibration.check(detector.bank.fingerprint, scoring, detector.alpha)
 
 
 def _good_images(image_ids: list[str], samples: Samples, side: int) -> list[bytes]:

@@ -6,7 +6,7 @@ import pandas as pd
 
 
 def draw_alpha(table: pd.DataFrame) -> Any:
-    """Draw lines over alpha, one panel per category; a diamond marks the fitted alpha of alpha = auto."""
+    """Draw image AUROC over alpha, a line per coreset share; a hollow diamond is the alpha found by `auto`."""
     from reb_pipeline.figures.studies import sweep_figure
     from reb_pipeline.parameters.configurations import AUTO
     from reb_pipeline.studies.rows import MEAN

@@ -87,7 +87,10 @@ class DaskRunner(AbstractRunner):
     def _run_nodes(
         self, client: "Client", pipeline: "Pipeline", catalog: "CatalogProtocol", run_id: str | None
     ) -> "dict[str, NodeReport]":
-        """Submit nodes as they become ready; return the reports of failed nodes by name."""
+        """Submit nodes when they are ready, and return the reports of failed nodes by name.
+
+        Nodes of a lost worker run again, one at a time.
+        """
         from distributed import as_completed
 
         waiting = {node: set(pipeline.node_dependencies[node]) for node in pipeline.nodes}
