@@ -10,13 +10,13 @@ from kedro.utils import load_obj
 
 from reb_pipeline.core.records import RecordError, read_outline, read_record, write_record
 from reb_pipeline.datasets.errors import InputDatasetError
-from reb_pipeline.datasets.versioned_file import VersionedFile
+from reb_pipeline.datasets.versioned_file import RecordFile
 
 if TYPE_CHECKING:
     from kedro_datasets._typing import JSONPreview
 
 
-class ArraysDataset(VersionedFile):
+class ArraysDataset(RecordFile):
     """Loads and saves one stored record (:mod:`reb_pipeline.core.records`) as an .npz file.
 
     Nothing is pickled: the file contains only numbers and text, and `numpy.load` opens it anywhere. JSON has no tuples,
@@ -27,7 +27,7 @@ class ArraysDataset(VersionedFile):
 
     Args:
         record: Dotted path of the dataclass, imported on first use.
-        file: Arguments of :class:`VersionedFile`.
+        file: Arguments of :class:`~reb_pipeline.datasets.versioned_file.VersionedFile`.
 
     Example:
         An entry of the catalog:
@@ -54,10 +54,6 @@ class ArraysDataset(VersionedFile):
         ['good/000']
     """
 
-    def __init__(self, *, record: str, **file: Any) -> None:
-        self._record = record
-        super().__init__(**file)
-
     def load(self) -> Any:
         """Load the record.
 
@@ -82,11 +78,7 @@ class ArraysDataset(VersionedFile):
             JSON
                 value.
         """
-        if not isinstance(data, load_obj(self._record)):
-            raise DatasetError(
-                f"'{self._filepath}' stores a {self._record}, not a {type(data).__name__}: save "
-                "the record itself."
-            )
+        self._check_record(data)
         with self._writing() as file:
             try:
                 write_record(data, file)
@@ -110,6 +102,3 @@ class ArraysDataset(VersionedFile):
     @staticmethod
     def _no_record(path: str, error: RecordError) -> InputDatasetError:
         return InputDatasetError(error.sentence(f"'{path}'", "run the step that writes it again"))
-
-    def _describe(self) -> dict[str, Any]:
-        return {**super()._describe(), "record": self._record}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import fsspec
 from kedro.io import AbstractVersionedDataset, DatasetError, Version
 from kedro.io.core import get_filepath_str, get_protocol_and_path
+from kedro.utils import load_obj
 
 from reb_pipeline.core.atomic import ATOMIC_PROTOCOLS
 from reb_pipeline.datasets.errors import InputDatasetError
@@ -92,3 +93,31 @@ class VersionedFile(AbstractVersionedDataset[Any, Any]):
 
     def _invalidate_cache(self) -> None:
         self._fs.invalidate_cache(get_filepath_str(self._filepath, self._protocol))
+
+
+class RecordFile(VersionedFile):
+    """File of one record; subclasses implement `load` and `save`.
+
+    Args:
+        record: Dotted path of the class of the record, imported on first use.
+        file: Arguments of :class:`VersionedFile`.
+    """
+
+    def __init__(self, *, record: str, **file: Any) -> None:
+        self._record = record
+        super().__init__(**file)
+
+    def _check_record(self, data: Any) -> None:
+        """Check that the data are such a record.
+
+        Raises:
+            DatasetError: If they are not.
+        """
+        if not isinstance(data, load_obj(self._record)):
+            raise DatasetError(
+                f"'{self._filepath}' stores a {self._record}, not a {type(data).__name__}: save "
+                "the record itself."
+            )
+
+    def _describe(self) -> dict[str, Any]:
+        return {**super()._describe(), "record": self._record}

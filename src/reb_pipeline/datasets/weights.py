@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from kedro.io import DatasetError
 from kedro.utils import load_obj
 
-from reb_pipeline.datasets.versioned_file import VersionedFile
+from reb_pipeline.datasets.versioned_file import RecordFile
 
 if TYPE_CHECKING:
     from kedro_datasets._typing import JSONPreview
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 _CONFIG = "config"
 
 
-class WeightsDataset(VersionedFile):
+class WeightsDataset(RecordFile):
     """Loads and saves a :class:`reb_pipeline.core.network_weights.NetworkWeights` as a safetensors file.
 
     The configuration is in the header. Any tool that reads safetensors can use the file; this project also reads it
@@ -27,7 +26,7 @@ class WeightsDataset(VersionedFile):
 
     Args:
         record: Dotted path of the class of the record, imported on first use.
-        file: Arguments of :class:`VersionedFile`.
+        file: Arguments of :class:`~reb_pipeline.datasets.versioned_file.VersionedFile`.
 
     Example:
         An entry of the catalog:
@@ -53,10 +52,6 @@ class WeightsDataset(VersionedFile):
         >>> dataset.load().config
         {'loss': 'cosine'}
     """
-
-    def __init__(self, *, record: str, **file: Any) -> None:
-        self._record = record
-        super().__init__(**file)
 
     def load(self) -> NetworkWeights:
         """Load weights and configuration.
@@ -85,11 +80,7 @@ class WeightsDataset(VersionedFile):
         """
         from safetensors.torch import save
 
-        if not isinstance(data, load_obj(self._record)):
-            raise DatasetError(
-                f"'{self._filepath}' stores a {self._record}, not a {type(data).__name__}: save "
-                "the record itself."
-            )
+        self._check_record(data)
         state = {name: tensor.contiguous() for name, tensor in data.state.items()}
         with self._writing() as file:
             file.write(save(state, {_CONFIG: json.dumps(data.config)}))
@@ -112,9 +103,6 @@ class WeightsDataset(VersionedFile):
             raise self._unreadable(path, error) from error
         shapes = {name: tensor["shape"] for name, tensor in tensors.items()}
         return json.dumps({**config, "tensors": shapes})  # type: ignore[return-value,unused-ignore]
-
-    def _describe(self) -> dict[str, Any]:
-        return {**super()._describe(), "record": self._record}
 
 
 def _header(data: bytes) -> dict[str, Any]:
