@@ -110,12 +110,12 @@ def test_k_beyond_the_density_is_refused_when_it_is_made():
 
 def test_other_settings_than_it_was_fitted_with_are_refused():
     detector = fitted(alpha=0.5)
-    detector.check_scoring(ScoringSettings(alpha=0.5))
+    detector.check_settings(ScoringSettings(alpha=0.5), image_size=256)
     with pytest.raises(
         InputError,
         match=r"scoring.alpha = 0.5, not 1.0: run from the category's node ldknn_density.fit_detector",
     ):
-        detector.check_scoring(ScoringSettings())
+        detector.check_settings(ScoringSettings(), image_size=256)
 
 
 @pytest.mark.parametrize("distance", ["euclidean", "mahalanobis"])

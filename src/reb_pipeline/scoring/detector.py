@@ -162,12 +162,17 @@ class MemoryBankDetector:
         """True if the scorer weights the local density by alpha."""
         return SCORERS[self.scoring.scorer].uses_alpha
 
-    def check_scoring(self, scoring: ScoringSettings) -> None:
-        """Check that the detector was fitted with the given scoring settings.
+    def check_settings(self, scoring: ScoringSettings, image_size: int) -> None:
+        """Check that the detector was fitted with the settings that scores and anomaly maps are made with.
+
+        Args:
+            scoring: Settings of the scores.
+            image_size: Side of the images in pixels, and of their anomaly maps.
 
         Raises:
             InputError: For the first setting that differs.
         """
+        self.bank.check_extractor({"image_size": image_size})
         for name, wanted in scoring:
             used = getattr(self.scoring, name)
             if used != wanted:

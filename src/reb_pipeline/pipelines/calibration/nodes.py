@@ -67,8 +67,7 @@ def calibrate(
     """Score good images as `evaluation` scores test images, store the scores, and log the guarantee."""
     from reb_pipeline.figures.calibration import calibration_figure
 
-    detector.check_scoring(scoring)
-    detector.bank.check_extractor({"image_size": features.image_size})
+    detector.check_settings(scoring, features.image_size)
     source, image_ids = _origin(
         calibration_patches.image_ids,
         held_out_patches.image_ids,

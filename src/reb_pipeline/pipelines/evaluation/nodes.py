@@ -46,8 +46,7 @@ def score_images(
     scoring: ScoringSettings,
 ) -> tuple[pd.DataFrame, AnomalyMaps]:
     """Score patches, and compute one score and one anomaly map per image from them."""
-    detector.check_scoring(scoring)
-    detector.bank.check_extractor({"image_size": features.image_size})
+    detector.check_settings(scoring, features.image_size)
     detection = detector.score(nearest_patches)
     maps = detection.anomaly_maps(features.image_size, scoring.smoothing_sigma)
     return detection.table(samples), maps

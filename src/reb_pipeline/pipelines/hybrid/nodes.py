@@ -31,7 +31,7 @@ def fuse_detectors(
     held_out_feature_residuals.check_decoder(feature_residuals.decoder_fingerprint)
     _check_same_images("test", nearest_patches, feature_residuals)
     _check_same_images("held-out good", held_out_patches, held_out_feature_residuals)
-    detector.check_scoring(scoring)
+    detector.check_settings(scoring, features.image_size)
     searched, reconstructed = (
         detector.score(nearest_patches),
         feature_residuals.score(params.fusion, scoring),

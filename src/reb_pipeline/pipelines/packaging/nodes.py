@@ -49,7 +49,7 @@ def package_model(
 
     encoder = Encoder(features, backbone, compute.device)
     detector.bank.check_extractor(encoder.provenance)
-    detector.check_scoring(scoring)
+    detector.check_settings(scoring, features.image_size)
     _check_calibration(calibration, detector)
     bank = with_images_of_rows(detector.bank)
     on_cpu = features.model_copy(update={"engine": "torch"})
