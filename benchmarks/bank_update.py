@@ -53,7 +53,7 @@ QUICK = [Change(6, 1, 1)]
 
 
 class State(NamedTuple):
-    """What a category has learnt, and how long each step took, in seconds."""
+    """Trained parts of a category, and the time of each step in seconds."""
 
     bank: MemoryBank
     coreset: Coreset
@@ -93,7 +93,7 @@ def rebuild(images: Images, numbers: list[int], unseen: range, seed: int = 0) ->
 
 
 def follow(images: Images, before: State, forget: list[int], added: range, unseen: range) -> State:
-    """What has to be done of it."""
+    """Forget and add images by updates, and time each step."""
     clock, gone = Clock(), [str(number) for number in forget]
 
     def grow() -> MemoryBank:

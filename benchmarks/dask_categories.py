@@ -98,7 +98,7 @@ class Bench:
 
 
 def contents(file: Path) -> Any:
-    """What a file says; zip archives bear the time at which they were written."""
+    """Content of a file; of a zip archive without the times at which it was written."""
     data = file.read_bytes()
     if file.suffix != ".npz":
         return data

@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def maker_of(side: int) -> Callable[[DefectKind, int], object]:
-    """What makes one defect on random images of a size, half of them salient."""
+    """Build a function that makes one defect on random images of a size, half of them salient."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (8, side, side, 3), dtype=np.uint8)
     saliency = np.zeros((side, side), bool)

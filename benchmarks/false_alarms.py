@@ -1,4 +1,4 @@
-"""Whether a promised false-alarm rate is kept on real images: ``python benchmarks/false_alarms.py --out FOLDER``.
+"""Check of the promised false-alarm rate on real images: ``python benchmarks/false_alarms.py --out FOLDER``.
 
 Good images only; features are extracted once. A bank is made of a random half of the images; the others, which are
 exchangeable whatever the bank, are split ten times into calibration and test images, then another bank is drawn.
@@ -74,7 +74,7 @@ def features(folder: str | None) -> np.ndarray:
 
 
 def flagged(scores: np.ndarray, calibration: np.ndarray, test: np.ndarray) -> list[int]:
-    """How many test images are flagged, at each rate."""
+    """Count the flagged test images at each rate."""
     return [
         int((scores[test] > conformal_threshold(scores[calibration], rate)).sum()) for rate in RATES
     ]

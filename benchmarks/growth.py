@@ -1,4 +1,4 @@
-"""How time and memory grow with the work: ``python -m benchmarks.growth --out FOLDER`` from the project's folder.
+"""Growth of time and memory with the work: ``python -m benchmarks.growth --out FOLDER`` from the project's folder.
 
 Three curves: fitting against the number of training images, search and density against the rows of the bank, features
 of one image against its size. Every point has a process of its own. Writes ``growth.md``, ``growth_time.png`` and
@@ -39,7 +39,7 @@ logger = logging.getLogger("benchmarks.growth")
 
 
 class Curve(NamedTuple):
-    """What grows.
+    """Measurement over growing sizes.
 
     Attributes:
         title: What is done, for the table and the legend.

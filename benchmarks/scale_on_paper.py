@@ -43,7 +43,7 @@ class Plan:
     busy: float  # of all machines together
 
     def cost(self, price: float) -> float:
-        """What machines cost that are given back as soon as they have nothing left to do."""
+        """Cost of machines that are given back as soon as they are idle."""
         return self.busy / 3600 * price
 
 

@@ -212,7 +212,7 @@ def one_round(
 
 
 def kinds(image: bytes) -> dict[str, tuple[int, Callable[[Client], int], set[int]]]:
-    """What is sent: how often in a hundred, by what call, and which answers are right."""
+    """Kind of request: its share in percent, its call and the right answers."""
     generator = np.random.default_rng(1)
     noise = generator.bytes(5_000)
     bomb = form(as_file(Image.new("1", (8_000, 8_000)), "PNG"))

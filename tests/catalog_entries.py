@@ -11,7 +11,7 @@ CONF = Path(__file__).parents[1] / "conf"
 
 
 def resolver(env: str | None = None) -> CatalogConfigResolver:
-    """What resolves the names of datasets; its environment's categories are those of the pipelines from now on."""
+    """Open the catalog's resolver of an environment, whose categories become those of the pipelines."""
     return CatalogConfigResolver(ProjectConfigLoader(str(CONF), env=env, **LOADER_ARGS)["catalog"])
 
 

@@ -20,7 +20,7 @@ def blocks(section: str) -> list[str]:
 
 
 def listed(block: str, folder: str) -> list[str]:
-    """What a listing names below a folder, one level down."""
+    """Names in a listing below a folder, one level down."""
     lines = block.splitlines()
     start = next(n for n, line in enumerate(lines) if line.strip().startswith(folder))
     indent = len(lines[start]) - len(lines[start].lstrip()) + 2

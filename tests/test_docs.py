@@ -1,4 +1,4 @@
-"""What the pages say of parameters, catalog, environments and files is so."""
+"""Pages say the truth of parameters, catalog, environments and files."""
 
 import dataclasses
 import re

@@ -1,4 +1,4 @@
-"""What people and CI type is there: commands, hooks, versions, the list of slow tests."""
+"""Commands of people and CI, hooks, versions and the list of slow tests exist."""
 
 import re
 import shlex
@@ -29,7 +29,7 @@ def jobs() -> list[tuple[str, dict]]:
 
 
 def exists(command: str) -> bool:
-    """Whether a command is `make` with targets of the Makefile, or a script of the project."""
+    """Return True for `make` with targets of the Makefile, and for a script of the project."""
     program, *arguments = shlex.split(command)
     if program == "make":
         return bool(arguments) and set(arguments) <= TARGETS

@@ -29,7 +29,7 @@ FILES_OF_OTHERS = ("ADModels/",)  # the reference code
 
 
 def exists(dotted: str) -> bool:
-    """Whether a dotted path leads to a module, or to a name in one."""
+    """Return True if a dotted path leads to a module, or to a name in one."""
     module, attributes = dotted, []
     while not is_module(module):
         module, dot, name = module.rpartition(".")

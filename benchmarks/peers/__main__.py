@@ -21,7 +21,7 @@ logger = logging.getLogger("benchmarks.peers")
 
 
 def ask(job: dict[str, Any]) -> dict[str, Any] | None:
-    """What a worker answers; None where it died."""
+    """Answer of a worker; None if it died."""
     command = [sys.executable, "-W", "ignore", "-m", "benchmarks.peers.worker", json.dumps(job)]
     process = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if process.returncode:

@@ -11,7 +11,7 @@ Run = Callable[[], Any]
 
 @dataclass(frozen=True)
 class Settings:
-    """What every case is built with.
+    """Inputs of every case.
 
     Attributes:
         work: Folder for what is computed once and used by several cases.
@@ -34,7 +34,7 @@ class Settings:
 
 
 class Timed(NamedTuple):
-    """What a call returns that tells its own time, because it was extrapolated or had to prepare something."""
+    """Result of a call that measures its own time, because it extrapolates or prepares something."""
 
     seconds: float
     value: Any

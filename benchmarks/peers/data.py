@@ -1,4 +1,4 @@
-"""What both sides work on: real images, one network, one memory bank; made once, kept in the work folder."""
+"""Inputs of both sides: real images, one network, one memory bank; made once, kept in the work folder."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -102,7 +102,7 @@ def as_bank(rows: np.ndarray) -> MemoryBank:
 
 
 def _once(settings: Settings, name: str, make: Callable[[], np.ndarray]) -> np.ndarray:
-    """What was made by any case before."""
+    """Load an array that an earlier case stored, or make and store it."""
     file = settings.work / f"{name}.npy"
     if not file.is_file():
         np.save(file, make())

@@ -1,4 +1,4 @@
-"""What the machine can do at best."""
+"""Highest speed of the machine."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What every training shares: its history and its checkpoint."""
+"""History and checkpoint, which every training shares."""
 
 import logging
 from types import SimpleNamespace

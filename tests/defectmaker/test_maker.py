@@ -30,7 +30,7 @@ BASE, ALL = image_of(64, 64), np.ones((64, 64), bool)
 
 
 def check(image, defect):
-    """What holds of every defect."""
+    """Check the properties of every defect."""
     top, left, height, width = defect.recipe.box
     assert defect.image.dtype == np.uint8
     assert defect.image.shape == image.shape

@@ -1,4 +1,4 @@
-"""What holds for every detector that is fitted in one go; for trained ones see test_reconstruction_detectors."""
+"""Contract of every detector that is fitted in one go; for trained ones see test_reconstruction_detectors."""
 
 import numpy as np
 import pytest

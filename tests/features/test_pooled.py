@@ -23,7 +23,7 @@ def extractor(deepest):
 
 
 def positions_of(backbone, image):
-    """What the deepest layer says of one image, [channels, h, w]."""
+    """Features of the deepest layer for one image, [channels, h, w]."""
     batch = (resize_image(image, SIZE) / 255 - backbone.mean) / backbone.std
     with torch.inference_mode():
         (found,) = backbone(torch.from_numpy(batch).float().permute(2, 0, 1)[None])

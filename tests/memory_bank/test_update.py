@@ -137,7 +137,7 @@ def test_twice_the_best_radius_at_most():
 
 @given(share=st.sampled_from([0, 1]), ratio=st.floats(0.05, 1), k=st.integers(1, 6), **changes)
 def test_density_is_that_of_a_new_search(share, ratio, k, seed, n_before, n_added, levels, data):
-    """Whether what was forgotten is too much to find out who lost a neighbour, or never is."""
+    """Limit of forgotten rows: too many to find the rows that lost a neighbour, or never too many."""
     images, forget = drawn(seed, n_before, n_added, levels, data)
     before, after, _ = change(images, n_before, forget)
     coreset = select_coreset(before, MemoryBankSettings(coreset_ratio=ratio, seed=0))

@@ -34,7 +34,7 @@ def record(kind, folder, name, version=-1):
 
 @pytest.fixture(scope="module")
 def learnt(tmp_path_factory):
-    """What the first test that needs it leaves for the others."""
+    """Finished run, made by the first test that needs it."""
     return tmp_path_factory.mktemp("learnt")
 
 

@@ -55,7 +55,7 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory, root):
-    """What a run of the folder with Parquet tables measures."""
+    """Metrics of a run of the folder with Parquet tables."""
     return metrics(run(tmp_path_factory.mktemp("parquet"), params={"data_root": str(root)}))
 
 

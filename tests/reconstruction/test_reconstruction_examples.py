@@ -1,4 +1,4 @@
-"""Which images show what a network reconstructs that it should not."""
+"""Examples of reconstructions: the images that are chosen."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""What the service answers to images, one by one and in batches."""
+"""Answers of the service to images, one by one and in batches."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""What others see of the service: metrics, health, logs, its documentation and its page."""
+"""Service seen from outside: metrics, health, logs, its documentation and its page."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""What configurations cost, and detectors that are trained."""
+"""Costs of configurations, and detectors that are trained."""
 
 from dataclasses import replace
 from functools import partial

@@ -1,4 +1,4 @@
-"""What candidates are asked without labels, and what becomes of the answer."""
+"""Criteria of the choice without labels, and the ranks that follow from them."""
 
 from pathlib import Path
 from shutil import copytree

@@ -1,4 +1,4 @@
-"""What every raw-image dataset promises, on a miniature of each layout."""
+"""Contract of every raw-image dataset, on a miniature of each layout."""
 
 import base64
 import io

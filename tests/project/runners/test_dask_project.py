@@ -15,7 +15,7 @@ pytest.importorskip("distributed")
 
 
 def contents(file: Path):
-    """What a file says; zip archives bear the time at which they were written."""
+    """Content of a file; of a zip archive without the times at which it was written."""
     data = file.read_bytes()
     if file.suffix == ".npz":
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
