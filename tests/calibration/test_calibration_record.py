@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from reb_pipeline.calibration.record import CALIBRATION_SPLIT, TRAINING_IMAGES, Calibration
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.datasets import ArraysDataset
 
 
@@ -78,3 +79,14 @@ def test_it_is_stored_whole(tmp_path, n):
         assert getattr(loaded, name).dtype == np.float32
     assert loaded.statement() == calibration.statement()
     assert loaded.scoring == calibration.scoring
+
+
+def test_other_settings_of_scores_are_refused():
+    calibration = make()
+    calibration.check("a coreset", {"scorer": "ldknn", "alpha": "auto"}, 1.0)
+    with pytest.raises(InputError, match=r"made with scoring.scorer = 'ldknn', not 'knn'"):
+        calibration.check("a coreset", {"scorer": "knn"}, 1.0)
+
+
+def test_a_setting_that_is_newer_than_a_calibration_refuses_nothing():
+    make().check("a coreset", {"scorer": "ldknn", "top_share": 0.03}, 1.0)

@@ -70,8 +70,8 @@ RAW: dict[str, Any] = {
     "scoring": {
         "scorer": "ldknn",
         "max_neighbors": 15, "n_neighbors": 5, "alpha": 1.0, "form": "ratio",
-        "image_score": "max", "top_patches": 10, "quantile": 0.99, "area_threshold": None,
-        "smoothing_sigma": 4.0,
+        "image_score": "max", "top_patches": 10, "top_share": 0.03, "quantile": 0.99,
+        "area_threshold": None, "smoothing_sigma": 4.0,
     },
     "feature_reconstruction": {
         "layers": None, "loss": "squared", "fusion": "sum", "updates": 9, "batch_size": 4,

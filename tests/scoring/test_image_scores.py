@@ -11,8 +11,15 @@ from reb_pipeline.core.errors import InputError
 from reb_pipeline.memory_bank.bank import Coreset, collect_patches
 from reb_pipeline.memory_bank.density import measure_local_density
 from reb_pipeline.memory_bank.nearest_patches import search_images
+from reb_pipeline.scoring import image_scores as image_scores_module
 from reb_pipeline.scoring.detector import MemoryBankDetector
-from reb_pipeline.scoring.image_scores import IMAGE_SCORES, block_max_score, image_scores, max_score
+from reb_pipeline.scoring.image_scores import (
+    IMAGE_SCORES,
+    block_max_score,
+    image_scores,
+    left_out_share,
+    max_score,
+)
 from reb_pipeline.scoring.settings import ImageScoreSettings, ScoringSettings
 
 PLAIN = ImageScoreSettings()
@@ -59,6 +66,69 @@ def test_top_k_mean(n):
     expected = [np.sort(image.ravel())[::-1][:n].mean() for image in GRIDS]
     scores = image_scores(GRIDS, ImageScoreSettings(image_score="top_k_mean", top_patches=n))
     np.testing.assert_allclose(scores, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("share", "n"), [(0.001, 1), (0.05, 1), (0.12, 2), (0.35, 7), (1.0, 20)])
+def test_top_share_mean(share, n):
+    expected = [np.sort(image.ravel())[::-1][:n].mean() for image in GRIDS]
+    asked = ImageScoreSettings(image_score="top_share_mean", top_share=share)
+    np.testing.assert_allclose(image_scores(GRIDS, asked), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("share", [0, -0.1, 1.1])
+def test_a_share_is_above_zero_and_at_most_one(share):
+    with pytest.raises(ValidationError, match="top_share"):
+        ImageScoreSettings(top_share=share)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    npst.arrays(
+        np.float32,
+        st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9)),
+        elements=st.floats(-100, 100, width=32),
+    )
+)
+def test_mean_max_is_the_highest_mean_of_the_patches_around_one(scores):
+    expected = [
+        max(
+            image[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].mean(dtype=np.float64)
+            for y in range(image.shape[0])
+            for x in range(image.shape[1])
+        )
+        for image in scores
+    ]
+    found = image_scores(scores, ImageScoreSettings(image_score="mean_max"))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-4)
+
+
+READ_ALL = ("mean_max", "max", "top_k_mean", "top_share_mean", "average", "thresholded_area")
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 7), (8, 8), (16, 16), (31, 20), (32, 32)])
+@pytest.mark.parametrize("name", READ_ALL)
+def test_a_high_patch_counts_wherever_it_lies(name, shape):
+    asked = ImageScoreSettings(image_score=name, area_threshold=0.5)
+    marked = np.eye(np.prod(shape), dtype=np.float32).reshape(-1, *shape)
+    good = image_scores(np.zeros((1, *shape), np.float32), asked)
+    assert (image_scores(marked, asked) > good).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (3, 3), (4, 9), (8, 8), (16, 16), (32, 32), (35, 34)])
+def test_block_max_says_what_it_leaves_out(shape):
+    marked = np.eye(np.prod(shape), dtype=np.float32).reshape(-1, *shape)
+    blind = image_scores(marked, PLAIN) == 0
+    assert left_out_share(*shape) == pytest.approx(blind.mean())
+
+
+def test_a_warning_says_that_much_is_left_out(caplog):
+    image_scores_module._warn_of_patches_left_out.cache_clear()
+    for grid in (np.zeros((2, 32, 32)), np.zeros((2, 8, 8)), np.zeros((1, 8, 8))):
+        image_scores(grid, PLAIN)
+    image_scores(np.zeros((2, 8, 8)), ImageScoreSettings(image_score="mean_max"))
+    (warning,) = [record.getMessage() for record in caplog.records]
+    assert "grid of 8 x 8 patches, 44 % of all" in warning
+    assert "mean_max" in warning
 
 
 @pytest.mark.parametrize("q", [0.0, 0.5, 0.99, 1.0])

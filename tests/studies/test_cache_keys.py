@@ -34,6 +34,7 @@ CHANGES = {
     ("features", "tile_size"): (32, FEATURES),
     ("features", "tile_overlap"): (8, FEATURES),
     ("scoring", "top_patches"): (3, {"image_score": "top_k_mean"}),
+    ("scoring", "top_share"): (0.5, {"image_score": "top_share_mean"}),
     ("scoring", "quantile"): (0.5, {"image_score": "quantile"}),
     ("scoring", "area_threshold"): (1.0, {"image_score": "max"}),
     ("scoring", "smoothing_sigma"): (2.0, FEATURES),

@@ -56,6 +56,7 @@ def test_numbers_of_image_scores_change_the_scores(open_experiment, name, image_
     low, high = np.quantile(patches, [0.2, 0.8]).tolist()
     for image_score, setting, values in (
         ("top_k_mean", "top_patches", (1, 30)),
+        ("top_share_mean", "top_share", (0.1, 0.9)),
         ("quantile", "quantile", (0.1, 0.9)),
         ("thresholded_area", "area_threshold", (low, high)),
     ):

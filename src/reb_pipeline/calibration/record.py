@@ -80,7 +80,8 @@ class Calibration:
 
         Args:
             coreset_fingerprint: Hash of the features of the coreset.
-            scoring: The section ``scoring`` of the parameters, JSON values.
+            scoring: The section ``scoring`` of the parameters, JSON values. A setting that the calibration does not
+                know is newer than its record and was not used.
             alpha: Alpha as a number, also for ``auto``.
 
         Raises:
@@ -90,7 +91,7 @@ class Calibration:
             msg = "The calibration is that of another coreset than is there now: run the pipeline calibration again."
             raise InputError(msg)
         for name, value in scoring.items():
-            used = self.scoring.get(name)
+            used = self.scoring.get(name, value)
             if used != value:
                 msg = (
                     f"The calibration was made with scoring.{name} = {used!r}, not {value!r}: run the pipeline "

@@ -23,6 +23,9 @@ class ImageScoreSettings(Settings):
 
     image_score: Annotated[str, one_of(IMAGE_SCORES)] = "block_max"
     top_patches: int = Field(default=10, ge=1)  # patches averaged by top_k_mean
+    top_share: float = Field(
+        default=0.03, gt=0, le=1
+    )  # share of patches averaged by top_share_mean
     quantile: float = Field(default=0.99, ge=0, le=1)  # quantile of the patch scores
     area_threshold: float | None = (
         None  # patch score above which a patch counts for thresholded_area
@@ -46,7 +49,7 @@ class ScoringSettings(ImageScoreSettings):
         >>> settings.scorer, settings.form, settings.search_depth
         ('ldknn', 'subtract_squared', 1)
         >>> settings.of_images
-        ImageScoreSettings(image_score='block_max', top_patches=10, quantile=0.99, area_threshold=None)
+        ImageScoreSettings(image_score='block_max', top_patches=10, top_share=0.03, quantile=0.99, area_threshold=None)
     """
 
     scorer: Annotated[str, one_of(SCORERS)] = "ldknn"
