@@ -175,3 +175,20 @@ def test_names_that_the_file_needs() -> None:
 
     with pytest.raises(TypeError, match="'format' of Clash has a name that its file needs"):
         written(Clash(1))
+
+
+@dataclass(frozen=True)
+class Longer:
+    FORMAT: ClassVar[int] = 2
+
+    fingerprint: str
+    error: float | None = None
+
+
+def test_a_field_that_a_former_format_lacks_takes_its_default() -> None:
+    former = made_by_numpy({"format": 1, "fingerprint": "a"})
+    assert read_record(Longer, former, is_local=False) == Longer("a", None)
+    assert read_record(Longer, io.BytesIO(written(Longer("a", 0.5))), is_local=False).error == 0.5
+    for values in ({"format": 2, "fingerprint": "a"}, {"format": 1, "error": 0.5}):
+        with pytest.raises(RecordError, match="has the fields"):
+            read_record(Longer, made_by_numpy(values), is_local=False)

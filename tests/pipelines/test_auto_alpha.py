@@ -21,7 +21,7 @@ from reb_pipeline.scoring.settings import ScoringSettings
 K = 3
 PARAMS = {
     **SMALL,
-    "features": {**SMALL["features"], "image_size": 128},  # 256 patches: those of one image suffice
+    "features": {**SMALL["features"], "image_size": 128},  # 256 patches an image
     "ssl_finetune": {"enabled": False},
     "memory_bank": {"coreset_ratio": 0.2},
 }
@@ -33,11 +33,21 @@ def arrays(folder, name):
     return archive, json.loads(archive["metadata"].item())
 
 
+def make_elpv(root):
+    return miniatures.make_elpv(root, good=50)  # five of them for calibration
+
+
+def make_mvtec_ad(root):
+    miniatures.make_mvtec_ad(root)
+    miniatures.write_good(root / "screw/train/good", 21)  # every tenth is held out, three
+    return root
+
+
 @pytest.mark.parametrize(
     ("env", "make", "category", "split"),
     [
-        ("elpv", miniatures.make_elpv, "mono", "calibration"),
-        ("mvtec_ad", miniatures.make_mvtec_ad, "screw", "train"),
+        ("elpv", make_elpv, "mono", "calibration"),
+        ("mvtec_ad", make_mvtec_ad, "screw", "train"),
     ],
 )
 def test_alpha_is_fitted_to_held_out_images(
@@ -59,6 +69,12 @@ def test_alpha_is_fitted_to_held_out_images(
     alpha = fit_alpha(good["squared_distances"][..., 0], good["rows"][..., 0], local, n_neighbors=K)
     assert alpha > 0
     assert f"alpha = {alpha:.2f}, fitted to held-out good images" in messages
+    error = arrays(models, "detector.npz")[1]["alpha_error"]
+    assert error > 0
+    assert (
+        f"standard error of alpha: {error:.2f}, of a bootstrap over {len(held_out)} images"
+        in messages
+    )
     tested, _ = arrays(results, "nearest_patches.npz")
     usual = local.mean_distance(K, squared=True)[tested["rows"][..., 0]]
     np.testing.assert_allclose(
@@ -87,7 +103,9 @@ def test_one_good_image_runs_but_not_with_auto(run_project, tmp_path):
     assert [trace["name"] for trace in figure["data"]][2:] == ["α = 1"]
     again = {"from_nodes": ["screw.ldknn_density.fit_detector"], "namespaces": ["screw"]}
     auto = {**params, "scoring": {"alpha": "auto"}}
-    with pytest.raises(InputError, match=r"alpha = auto needs at least 200 .* there are 0: give"):
+    with pytest.raises(
+        InputError, match=r"alpha = auto needs at least 3 held-out .* are 0 .*: give"
+    ):
         run_project("mvtec_ad", auto, **again)
     auto["scoring"]["scorer"] = "nearest"  # which has no alpha to fit
     run_project("mvtec_ad", auto, **again)

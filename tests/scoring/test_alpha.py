@@ -6,7 +6,13 @@ from hypothesis import strategies as st
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.memory_bank.density import LocalDensity
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches
-from reb_pipeline.scoring.alpha import BINS, density_and_distance, fit_alpha, upper_line
+from reb_pipeline.scoring.alpha import (
+    BINS,
+    alpha_error,
+    density_and_distance,
+    fit_alpha,
+    upper_line,
+)
 from reb_pipeline.scoring.ldknn import SCORE_FORMS, ldknn_scores
 
 UPPER_SLOPE = 0.5 + 0.5 * np.log(
@@ -100,12 +106,68 @@ def test_copies_in_the_bank_give_a_number(form):
     assert np.isfinite(fit_alpha(squared, rows, local, n_neighbors=1, form=form))
 
 
-def test_too_few_patches_are_refused():
-    local = LocalDensity(np.ones((2, 1), np.float32), "a coreset")
-    patches = np.ones((1, 200), np.float32), np.zeros((1, 200), np.int32)
-    assert fit_alpha(*patches, local, n_neighbors=1) == 0
-    with pytest.raises(InputError, match=r"at least 200 patches .*, but there are 199: give more"):
-        fit_alpha(*(part[:, 1:] for part in patches), local, n_neighbors=1)
+ALIKE = LocalDensity(np.ones((2, 1), np.float32), "a coreset")
+
+
+def alike(*shape):
+    """Patches that all have the same distance and nearest row."""
+    return np.ones(shape, np.float32), np.zeros(shape, np.int32)
+
+
+@pytest.mark.parametrize(
+    "shape", [(0, 9, 9), (1, 500), (1, 32, 32), (2, 32, 32), (3, 66), (4, 7, 7)]
+)
+def test_too_few_images_or_patches_are_refused(shape):
+    said = f"3 held-out good images with 200 patches in all, but there are {shape[0]} with {np.prod(shape)}: give"
+    with pytest.raises(InputError, match=said):
+        fit_alpha(*alike(*shape), ALIKE, n_neighbors=1)
+
+
+@pytest.mark.parametrize(("n_images", "warns"), [(3, True), (19, True), (20, False), (21, False)])
+def test_a_warning_says_that_images_are_few(caplog, n_images, warns):
+    assert fit_alpha(*alike(n_images, 10, 10), ALIKE, n_neighbors=1) == 0
+    said = [record.getMessage() for record in caplog.records]
+    assert [
+        f"fitted to {n_images} held-out good images, fewer than 20" in text for text in said
+    ] == ([True] if warns else [])
+
+
+def images_with_slopes(n_images, spread, seed, form="subtract_squared", n_patches=80):
+    """Images whose upper distances grow with density, each by a slope of its own around 1.5."""
+    rng = np.random.default_rng(seed)
+    density = rng.uniform(1, 3, 150)
+    rows = rng.integers(150, size=(n_images, n_patches))
+    slopes = rng.normal(1.5, spread, (n_images, 1))
+    distance = 1 + slopes * density[rows] * rng.uniform(0.5, 1, rows.shape)
+    squared = TO_SQUARED[form](distance).astype(np.float32)
+    return squared, rows, LocalDensity(TO_SQUARED[form](density).astype(np.float32)[:, None], "")
+
+
+def test_the_error_is_how_much_alpha_varies_over_samples_of_images():
+    samples = [images_with_slopes(25, 0.5, seed) for seed in range(80)]
+    alphas = [fit_alpha(*sample, n_neighbors=1) for sample in samples]
+    errors = [alpha_error(*sample, n_neighbors=1) for sample in samples[:5]]
+    assert np.mean(errors) == pytest.approx(np.std(alphas, ddof=1), rel=0.3)
+
+
+@pytest.mark.parametrize("form", SCORE_FORMS)
+def test_fewer_images_have_a_larger_error(form):
+    few, many = (
+        alpha_error(*images_with_slopes(n, 0.1, 0, form), n_neighbors=1, form=form) for n in (5, 60)
+    )
+    assert few > 1.5 * many > 0
+
+
+def test_copies_of_an_image_say_nothing_about_the_error():
+    squared, rows, local = images_with_slopes(1, 0.5, 0)
+    copies = np.repeat(squared, 20, axis=0), np.repeat(rows, 20, axis=0)
+    assert alpha_error(*copies, local, n_neighbors=1) == pytest.approx(0, abs=1e-9)
+
+
+def test_the_error_is_the_same_in_every_run():
+    squared, rows, local = images_with_slopes(5, 0.3, 0)
+    first, second = (alpha_error(squared, rows, local, n_neighbors=1) for _ in range(2))
+    assert first == second > 0
 
 
 def test_density_and_distance_are_those_of_the_nearest_row():

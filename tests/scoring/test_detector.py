@@ -92,7 +92,11 @@ def test_settings_of_image_scores_are_read():
 
 def test_alpha_is_fitted_where_it_is_asked_for():
     many = random_source(40, seed=2)
-    assert MemoryBankDetector.fit(many, scoring=ScoringSettings(alpha="auto")).alpha >= 0
+    detector = MemoryBankDetector.fit(many, scoring=ScoringSettings(alpha="auto"))
+    assert detector.alpha >= 0
+    assert detector.alpha_error >= 0
+    assert detector.with_scoring(ScoringSettings(alpha=1), 1.0).alpha_error is None
+    assert fitted(alpha=0.25).alpha_error is None
     assert fitted(alpha=0.25).alpha == 0.25
     assert fitted(scorer="nearest", alpha="auto").alpha == 0  # which uses none
     detector = fitted()

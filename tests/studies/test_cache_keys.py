@@ -228,7 +228,10 @@ def test_what_is_measured_is_in_the_key(sections, key_of):
     assert len(set(keys)) == 3
 
 
-def test_alpha_counts_as_the_number_that_it_is_fitted_to(sections, images):
+def test_alpha_counts_as_the_number_that_it_is_fitted_to(sections, tmp_path):
+    root = miniatures.make_mvtec_ad(tmp_path)
+    miniatures.write_good(root / "screw/train/good", 21)  # three are held out
+    images = MVTecADDataset(path=str(root), category="screw").load()
     evaluator = Evaluator(experiment_on(images, sections, {}), pixel_metrics=False)
     own = configuration(alpha="auto", image_size=128)
     report = evaluator.report(own)

@@ -5,7 +5,8 @@ under dotted names such as ``bank.features``. All other fields form one JSON tex
 
 The JSON text also holds the number of the record's format: the class variable ``FORMAT``, by default 1. Files without
 a number have format 1. A class that renamed fields reads former formats by its class variable ``FORMER_NAMES``
-(former name -> name). Fields with ``metadata={"stored": False}`` are not stored and take their default on reading.
+(former name -> name). A field that a former format lacks takes its default, if it has one. Fields with
+``metadata={"stored": False}`` are not stored and take their default on reading.
 """
 
 import dataclasses
@@ -139,6 +140,16 @@ def _stored(record_class: type) -> list[str]:
     return [field.name for field in fields if field.metadata.get("stored", True)]
 
 
+def _defaults(record_class: type) -> dict[str, Any]:
+    """Collect the defaults of the stored fields that have one."""
+    fields = {field.name: field.default for field in dataclasses.fields(record_class)}
+    return {
+        name: fields[name]
+        for name in _stored(record_class)
+        if fields[name] is not dataclasses.MISSING
+    }
+
+
 def _is_model(kind: Any) -> bool:
     """Return True for a pydantic model; does not import pydantic."""
     return isinstance(kind, type) and hasattr(kind, "model_validate")
@@ -216,7 +227,8 @@ def _build(record_class: type[Record], values: Any, path: str = "") -> Record:
         raise RecordError(msg, is_newer=isinstance(number, int) and number > newest)
     if number != newest:
         former = getattr(record_class, "FORMER_NAMES", {})
-        values = {former.get(field, field): value for field, value in values.items()}
+        known = {former.get(field, field): value for field, value in values.items()}
+        values = _defaults(record_class) | known
     if values.keys() != set(stored):
         msg = f"has the fields {sorted(values)}{where}, but {name} has {sorted(stored)}"
         raise RecordError(msg)

@@ -4,7 +4,12 @@ Alpha is the slope of the conditional 0.9 quantile of the good patches' distance
 nearest coreset rows. With this alpha, the same share of good patches exceeds a given score in dense and in sparse
 regions of feature space. So one threshold serves both. The quantile is high because the score of an image depends on
 its highest patches, not on the average ones.
+
+Patches of one image are alike, so it is the number of images that decides how far alpha can be trusted. Its standard
+error is that of a bootstrap over images (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 6).
 """
+
+import logging
 
 import numpy as np
 
@@ -16,6 +21,12 @@ from reb_pipeline.scoring.ldknn import divisor
 QUANTILE = 0.9
 BINS = 20  # each with about the same number of patches
 MIN_PATCHES = 10 * BINS
+MIN_IMAGES = 3
+FEW_IMAGES = 20  # with fewer, a warning
+RESAMPLES = 200
+MOST_PATCHES = 50_000  # patches of a resample; more would change the error little
+
+logger = logging.getLogger(__name__)
 
 
 def fit_alpha(
@@ -28,8 +39,10 @@ def fit_alpha(
 ) -> float:
     """Fit alpha on patches of good images that were not compared with rows of their own image.
 
+    A warning says so if there are fewer than 20 images.
+
     Args:
-        squared_distance: Squared Euclidean distance of each patch to its nearest coreset row, float32 of any shape.
+        squared_distance: Squared Euclidean distance of each patch to its nearest coreset row, float32 [images, ...].
         rows: Number of that row within the coreset, integers of the same shape.
         density: Local density of the coreset rows.
         n_neighbors: K of the local density.
@@ -40,21 +53,79 @@ def fit_alpha(
         Alpha, at least 0; 0 if all densities are equal.
 
     Raises:
-        InputError: If there are fewer than 200 patches, or K is larger than K_max of the density.
+        InputError: If there are fewer than 3 images or 200 patches, or K is larger than K_max of the density.
     """
-    if squared_distance.size < MIN_PATCHES:
+    n_images, n_patches = len(squared_distance), squared_distance.size
+    if not enough_to_fit(squared_distance):
         msg = (
-            f"scoring.alpha = auto needs at least {MIN_PATCHES} patches of held-out good images, but there are "
-            f"{squared_distance.size}: give more good images, or set scoring.alpha to a number."
+            f"scoring.alpha = auto needs at least {MIN_IMAGES} held-out good images with {MIN_PATCHES} patches in all, "
+            f"but there are {n_images} with {n_patches}: give more good images, or set scoring.alpha to a number."
         )
         raise InputError(msg)
+    if n_images < FEW_IMAGES:
+        logger.warning(
+            "alpha = auto is fitted to %d held-out good images, fewer than %d: other images can give quite another "
+            "alpha. Give more good images, or set scoring.alpha to a number.",
+            n_images,
+            FEW_IMAGES,
+        )
+    x, y = _axes(squared_distance, rows, density, n_neighbors, form)
+    slope, _ = upper_line(x.ravel(), y.ravel())
+    return slope
+
+
+def alpha_error(
+    squared_distance: np.ndarray,
+    rows: np.ndarray,
+    density: LocalDensity,
+    *,
+    n_neighbors: int,
+    form: str = "subtract_squared",
+) -> float:
+    """Estimate the standard error of :func:`fit_alpha` by 200 draws of as many images with replacement.
+
+    The draws are the same in every run. Of many patches a part is drawn, the same number from each image.
+
+    Args:
+        squared_distance: As for :func:`fit_alpha`, of at least two images.
+        rows: As for :func:`fit_alpha`.
+        density: As for :func:`fit_alpha`.
+        n_neighbors: As for :func:`fit_alpha`.
+        form: As for :func:`fit_alpha`.
+
+    Returns:
+        Standard deviation of alpha over the draws.
+    """
+    rng = np.random.default_rng(0)
+    x, y = _axes(squared_distance, rows, density, n_neighbors, form)
+    n_images, n_patches = x.shape
+    kept = rng.permutation(n_patches)[: max(1, MOST_PATCHES // n_images)]
+    x, y = x[:, kept], y[:, kept]
+    draws = rng.integers(n_images, size=(RESAMPLES, n_images))
+    slopes = [upper_line(x[drawn].ravel(), y[drawn].ravel())[0] for drawn in draws]
+    return float(np.std(slopes, ddof=1))
+
+
+def enough_to_fit(squared_distance: np.ndarray) -> bool:
+    """Return True if there are at least 3 images and 200 patches, floats [images, ...]."""
+    return len(squared_distance) >= MIN_IMAGES and squared_distance.size >= MIN_PATCHES
+
+
+def _axes(
+    squared_distance: np.ndarray,
+    rows: np.ndarray,
+    density: LocalDensity,
+    n_neighbors: int,
+    form: str,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Express local density and distance of patches in the unit of a score form, floats [images, patches] each."""
     squared = form == "subtract_squared"
     local = density.mean_distance(n_neighbors, squared=squared)
     distance = squared_distance if squared else np.sqrt(squared_distance)
     if form == "ratio":
         local, distance = np.log(divisor(local)), np.log(divisor(distance))
-    slope, _ = upper_line(local[rows].ravel(), distance.ravel())
-    return slope
+    n_images = len(rows)
+    return local[rows].reshape(n_images, -1), distance.reshape(n_images, -1)
 
 
 def upper_line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:

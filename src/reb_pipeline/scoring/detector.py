@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from reb_pipeline.memory_bank.density import LocalDensity, measure_local_density
 from reb_pipeline.memory_bank.held_out import search_own_images
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches, search_images
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
-from reb_pipeline.scoring.alpha import fit_alpha
+from reb_pipeline.scoring.alpha import alpha_error, fit_alpha
 from reb_pipeline.scoring.detection import Detection
 from reb_pipeline.scoring.image_scores import IMAGE_SCORES, image_scores
 from reb_pipeline.scoring.patch_scores import SCORERS, check_depth, patch_scores
@@ -44,6 +44,8 @@ class MemoryBankDetector:
         density: Local density of these rows.
         scoring: Settings as the user gave them.
         alpha: Weight of the local density as a number, also for ``auto``; 0 for scorers without it.
+        alpha_error: Standard error of a fitted alpha, see :func:`reb_pipeline.scoring.alpha.alpha_error`; None for a
+            number that was given.
 
     Raises:
         InputError: If the density belongs to another coreset or has not its rows, K is larger than its K_max, or
@@ -61,10 +63,13 @@ class MemoryBankDetector:
         ((2, 6, 6), True)
     """
 
+    FORMAT: ClassVar[int] = 2
+
     bank: MemoryBank
     density: LocalDensity
     scoring: ScoringSettings
     alpha: float
+    alpha_error: float | None = None
 
     def __post_init__(self) -> None:
         self.density.check_coreset(self.bank.fingerprint)
@@ -143,7 +148,10 @@ class MemoryBankDetector:
         """
         if held_out is not None:
             check_depth(held_out, scoring)
-        return cls(bank, density, scoring, resolve_alpha(scoring, density, held_out))
+        alpha, error = resolve_alpha(scoring, density, held_out), None
+        if held_out is not None and needs_fitted_alpha(scoring):
+            error = alpha_error(**_of_alpha(scoring, density, held_out))
+        return cls(bank, density, scoring, alpha, error)
 
     @property
     def features(self) -> np.ndarray:
@@ -195,6 +203,7 @@ class MemoryBankDetector:
         other = copy(self)  # shares the computed neighbours
         object.__setattr__(other, "scoring", scoring)
         object.__setattr__(other, "alpha", alpha)
+        object.__setattr__(other, "alpha_error", None)
         other._check_neighbors()
         return other
 
@@ -296,7 +305,7 @@ def resolve_alpha(
         held_out: Search results of good images that are not in the bank; needed for ``alpha = auto``.
 
     Raises:
-        InputError: If alpha must be fitted, and ``held_out`` is missing, has too few patches or another coreset.
+        InputError: If alpha must be fitted, and ``held_out`` is missing, has too few images or another coreset.
     """
     if not SCORERS[scoring.scorer].uses_alpha:
         return 0.0
@@ -306,10 +315,17 @@ def resolve_alpha(
         msg = "scoring.alpha = auto is fitted on held-out good images: give them, or give a number."
         raise InputError(msg)
     density.check_coreset(held_out.coreset_fingerprint)
-    return fit_alpha(
-        held_out.squared_distances[..., 0],
-        held_out.rows[..., 0],
-        density,
-        n_neighbors=scoring.n_neighbors,
-        form=scoring.form,
-    )
+    return fit_alpha(**_of_alpha(scoring, density, held_out))
+
+
+def _of_alpha(
+    scoring: ScoringSettings, density: LocalDensity, held_out: NearestPatches
+) -> dict[str, Any]:
+    """Collect the arguments of :func:`fit_alpha`."""
+    return {
+        "squared_distance": held_out.squared_distances[..., 0],
+        "rows": held_out.rows[..., 0],
+        "density": density,
+        "n_neighbors": scoring.n_neighbors,
+        "form": scoring.form,
+    }

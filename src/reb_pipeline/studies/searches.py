@@ -51,6 +51,7 @@ class Searches:
         # The latest of each group, because configurations that differ only in K or alpha follow one another.
         self._banks: dict[str, tuple[str, FittedBank]] = {}
         self._found: dict[str, tuple[str, NearestPatches]] = {}
+        self._alphas: dict[Configuration, float] = {}  # fitted ones
 
     def detect(self, configuration: Configuration, group: str) -> Detection:
         """Score the images of a group.
@@ -79,9 +80,11 @@ class Searches:
         scoring = self._scoring(configuration)
         if not needs_fitted_alpha(scoring):
             return 0.0 if scoring.alpha == AUTO else float(scoring.alpha)
-        held_out = self.nearest(configuration, HELD_OUT)
-        density = self.bank(configuration, UNSEEN).detector.density
-        return resolve_alpha(scoring, density, held_out)
+        if configuration not in self._alphas:
+            held_out = self.nearest(configuration, HELD_OUT)
+            density = self.bank(configuration, UNSEEN).detector.density
+            self._alphas[configuration] = resolve_alpha(scoring, density, held_out)
+        return self._alphas[configuration]
 
     def nearest(self, configuration: Configuration, group: str) -> NearestPatches:
         """Search the configuration's memory bank for the patches of a group.

@@ -61,12 +61,11 @@ def draw_density(
 ) -> Any:
     """Draw the distance of good patches and of the farthest anomalous ones to the bank, over its local density."""
     from reb_pipeline.figures.density import density_figure, farthest_patches
-    from reb_pipeline.scoring.alpha import MIN_PATCHES, density_and_distance, upper_line
+    from reb_pipeline.scoring.alpha import density_and_distance, enough_to_fit, upper_line
 
     local_density, n_neighbors = detector.density, detector.scoring.n_neighbors
-    density, distance = (
-        axis.ravel() for axis in density_and_distance(held_out_patches, local_density, n_neighbors)
-    )
+    of_good = density_and_distance(held_out_patches, local_density, n_neighbors)
+    density, distance = (axis.ravel() for axis in of_good)
     tested = density_and_distance(nearest_patches, local_density, n_neighbors)
     labels = scores.set_index("id").loc[nearest_patches.image_ids, "label"].to_numpy()
     anomalous = farthest_patches(*(axis[labels == 1] for axis in tested))
@@ -76,7 +75,7 @@ def draw_density(
     return density_figure(
         [("held-out good images", density, distance, "good"),
          ("farthest of anomalous images", *anomalous, "anomalous")],
-        upper_line(density, distance) if len(density) >= MIN_PATCHES else None,
+        upper_line(density, distance) if enough_to_fit(of_good[1]) else None,
         title,
     )  # fmt: skip
 

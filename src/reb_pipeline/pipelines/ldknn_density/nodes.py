@@ -71,4 +71,9 @@ def fit_detector(
     )
     if needs_fitted_alpha(scoring):
         logger.info("alpha = %.2f, fitted to held-out good images", detector.alpha)
+        logger.info(
+            "standard error of alpha: %.2f, of a bootstrap over %d images",
+            detector.alpha_error,
+            len(held_out_patches.image_ids),
+        )
     return detector
