@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.images.decoding import UnreadableImageError
+from reb_pipeline.images.decoding import DecodedImage, UnreadableImageError, to_rgb
+from reb_pipeline.images.value_range import ValueRange
 
 CHANNELS = 3
 # By numpy's kind of the dtype.
@@ -48,19 +49,21 @@ the grey channel three times.
         raise InputError(msg)
 
 
-def read_array(data: bytes, name: str) -> np.ndarray:
-    """Read an RGB image from the bytes of a ``.npy`` file.
+def read_array(data: bytes, name: str, value_range: ValueRange | None = None) -> np.ndarray:
+    """Read an image from the bytes of a ``.npy`` file.
 
     Args:
         data: The bytes of the file.
         name: Name of the file in error messages, including quotes if they are wanted.
+        value_range: Range that numbers other than uint8 are mapped from, [height, width] or [height, width, 3]; None
+            accepts RGB of uint8 only.
 
     Returns:
         uint8 [height, width, 3] RGB.
 
     Raises:
         UnreadableImageError: If the bytes are no array, are cut off, or need pickle.
-        InputError: If the array is not uint8 [height, width, 3], or has no pixels.
+        InputError: If the array is not uint8 [height, width, 3], has no pixels, or has values out of range.
     """
     try:
         image = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
@@ -69,6 +72,9 @@ def read_array(data: bytes, name: str) -> np.ndarray:
             f"Image {name} is no array that numpy can read (cut off, of another format, or of Python objects): write "
             "it again with numpy.save, or take it out of the data."
         ) from error
+    is_deep = image.dtype != np.uint8 and image.dtype.kind in "uif"
+    if value_range and is_deep and image.size and (image.ndim == 2 or image.shape[2:] == (3,)):
+        return to_rgb(DecodedImage(image), name, value_range)
     check_rgb(image, f"Image {name}")
     return image
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property, lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,18 @@ import fsspec
 import numpy as np
 
 from reb_pipeline.core.text_lists import to_text
-from reb_pipeline.images.decoding import UnreadableImageError, decode_image, to_rgb
+from reb_pipeline.images.decoding import (
+    DecodedImage,
+    UnreadableImageError,
+    decode_image,
+    to_rgb,
+)
 from reb_pipeline.images.folder import list_images
+from reb_pipeline.images.value_range import ValueRange, inferred_range
 
 if TYPE_CHECKING:
     import pandas as pd
     from fsspec import AbstractFileSystem
-    from PIL.Image import Image
 
 SPLITS = ("train", "calibration", "test")
 
@@ -67,6 +73,8 @@ class ImageCollection:
         stray_masks: Masks that belong to no image.
         region_kinds: Saturation (threshold, relative) for each grey value of a mask, where each mask file is one
             annotated region (MVTec LOCO); empty for other layouts.
+        value_range: Range of the values of images with more than 8 bits; None takes it from the good training images,
+            see :attr:`value_range`.
 
     Example:
         >>> good = Sample("good/000", "tile/good/000.png", "train", 0, "good")
@@ -86,6 +94,7 @@ class ImageCollection:
         samples: Sequence[Sample],
         stray_masks: Sequence[str],
         region_kinds: Mapping[int, tuple[float, bool]],
+        value_range: ValueRange | None = None,
     ) -> None:
         self._filesystem = filesystem
         self._root = root
@@ -94,6 +103,7 @@ class ImageCollection:
         self.stray_masks = list(stray_masks)
         self._samples = list(samples)
         self._region_kinds = dict(region_kinds)
+        self._declared_range = value_range
 
     def __repr__(self) -> str:
         return f"ImageCollection({len(self._samples)} samples in '{self._shown}')"
@@ -124,7 +134,33 @@ class ImageCollection:
             [sample for sample in self._samples if sample.split != split],
             self.stray_masks,
             self._region_kinds,
+            self._declared_range,
         )
+
+    @cached_property
+    def value_range(self) -> ValueRange | None:
+        """Range of the values of images with more than 8 bits, the same for all images of the category.
+
+        It is what was declared; else what the files of the good training images state, or what their largest value
+        needs. None if the first of these images has 8 bits, or if there are none.
+
+        Raises:
+            InputError: If the training images state different depths.
+        """
+        if self._declared_range is not None:
+            return self._declared_range
+        paths = [one.path for one in self._samples if one.split == "train" and one.label == 0]
+        for path in paths:
+            try:
+                first = self.decode(path, self.read(path))
+            except UnreadableImageError:
+                continue
+            if first.pixels.dtype != np.uint16:
+                break
+            places = tuple(PurePosixPath(self._root, path).as_posix() for path in paths)
+            keys = tuple(map(self._filesystem.ukey, places))
+            return _range_of_files(self._filesystem, places, keys)
+        return None
 
     @property
     def has_regions(self) -> bool:
@@ -167,12 +203,14 @@ class ImageCollection:
             path: See :meth:`read`.
 
         Returns:
-            uint8 [H, W, 3] RGB; grey is repeated, 16 bits are scaled to 8, transparency is dropped.
+            uint8 [H, W, 3] RGB; grey is repeated, and more than 8 bits are mapped from :attr:`value_range`.
 
         Raises:
-            UnreadableImageError: If the file is missing, broken, or has 32-bit pixels.
+            UnreadableImageError: If the file is missing, broken, of a kind that is not read, or its values are out of
+                range.
         """
-        return to_rgb(self.decode(path, self.read(path)), self._name(path))
+        image = self.decode(path, self.read(path))
+        return to_rgb(image, self._name(path), self.value_range if image.is_deep else None)
 
     def open_mask(self, mask_paths: Sequence[str]) -> np.ndarray:
         """Unite the masks of one image.
@@ -220,8 +258,8 @@ class ImageCollection:
             regions.append((mask > 0, *self._region_kinds[value]))
         return regions
 
-    def decode(self, path: str, data: bytes) -> Image:
-        """Decode the bytes of a file, turned upright by its EXIF orientation.
+    def decode(self, path: str, data: bytes) -> DecodedImage:
+        """Decode the bytes of a file in its own depth, turned upright by its EXIF orientation.
 
         Args:
             path: Path relative to the data root, for error messages.
@@ -242,12 +280,24 @@ class ImageCollection:
 
     def _decode_mask(self, path: str) -> np.ndarray:
         """Decode a mask to [H, W]: grey values unchanged, of colours the brightest channel."""
-        image = self.decode(path, self.read(path))
-        if image.mode in ("P", "PA", "LA", "RGBA", "CMYK"):
-            # Neither a palette's index nor an opaque alpha channel marks a defect.
-            image = image.convert("RGB")
-        pixels = np.asarray(image)
+        pixels = self.decode(path, self.read(path)).pixels
         return pixels if pixels.ndim == 2 else pixels.max(axis=2)
+
+
+@lru_cache(maxsize=64)  # every node opens the same images
+def _range_of_files(
+    filesystem: AbstractFileSystem, paths: tuple[str, ...], keys: tuple[str, ...]
+) -> ValueRange | None:
+    """Infer the range of values from image files; `keys` change with their content."""
+    found = []
+    for path in paths:
+        try:
+            image = decode_image(filesystem.cat_file(path), f"'{path}'")
+        except (OSError, UnreadableImageError):  # named by the inventory
+            continue
+        if image.pixels.dtype == np.uint16:
+            found.append((int(image.pixels.max()), image.stated))
+    return inferred_range(found)
 
 
 def _archive(filesystem: AbstractFileSystem) -> str:
@@ -256,12 +306,15 @@ def _archive(filesystem: AbstractFileSystem) -> str:
     return f"{options['target_protocol']}://{options['fo']}" if "fo" in options else ""
 
 
-def loose_images(path: str, category: str | None = None) -> ImageCollection:
+def loose_images(
+    path: str, category: str | None = None, value_range: ValueRange | None = None
+) -> ImageCollection:
     """List the images of a folder and its subfolders without opening them; hidden files are left out.
 
     Args:
         path: Path or URL (any fsspec file system) of the folder.
         category: Name of the collection; None takes the folder's name.
+        value_range: Range of the values of images with more than 8 bits, that of the images learnt from.
 
     Returns:
         One sample per image, sorted by path. The id is the path relative to the folder, with the extension, because
@@ -275,4 +328,6 @@ def loose_images(path: str, category: str | None = None) -> ImageCollection:
     samples = [Sample(image, image, "calibration", 0, "good") for image in paths]
     place = filesystem.path or _archive(filesystem.fs)
     name = PurePosixPath(place).name if category is None else category
-    return ImageCollection(filesystem.fs, filesystem.path, name, samples, [], {})
+    return ImageCollection(
+        filesystem.fs, filesystem.path, name, samples, [], {}, value_range=value_range
+    )

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.progress import progress
-from reb_pipeline.core.text_lists import EMPTY, from_text
+from reb_pipeline.core.text_lists import EMPTY, from_text, to_text
 from reb_pipeline.images.samples import good_training
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from reb_pipeline.images.collection import ImageCollection
+    from reb_pipeline.images.value_range import ValueRange
 
 
 def take_inventory(images: "ImageCollection", description: str) -> "pd.DataFrame":
@@ -25,8 +26,9 @@ def take_inventory(images: "ImageCollection", description: str) -> "pd.DataFrame
 
     Returns:
         ``images.table`` with further columns: ``error`` (reason why an image cannot be used, else empty); ``sha256``
-        of the file; ``width`` and ``height`` in pixels; ``mode`` (Pillow's name of the channels); ``mask_error``,
-        ``mask_width`` and ``mask_height``; ``mask_pixels`` (number of anomalous pixels; 0 without a mask).
+        of the file; ``width`` and ``height`` in pixels; ``mode`` (Pillow's name of the channels); ``remarks`` (what
+        was done to the image beside the decoding, JSON text); ``mask_error``, ``mask_width`` and ``mask_height``;
+        ``mask_pixels`` (number of anomalous pixels; 0 without a mask).
     """
     import pandas as pd
 
@@ -42,17 +44,18 @@ def take_inventory(images: "ImageCollection", description: str) -> "pd.DataFrame
 
 def _inspect(images: "ImageCollection", path: str, mask_paths: Sequence[str]) -> dict[str, Any]:
     facts: dict[str, Any] = {
-        "error": "", "sha256": "", "width": 0, "height": 0, "mode": "",
+        "error": "", "sha256": "", "width": 0, "height": 0, "mode": "", "remarks": EMPTY,
         "mask_error": "", "mask_width": 0, "mask_height": 0, "mask_pixels": 0,
     }  # fmt: skip
     try:
         data = images.read(path)
         facts["sha256"] = hashlib.sha256(data).hexdigest()
         image = images.decode(path, data)
-        facts["width"], facts["height"] = image.size
+        facts["height"], facts["width"] = image.pixels.shape[:2]
         facts["mode"] = image.mode
-        if image.mode not in ("RGB", "L"):
-            images.open_image(path)  # some of the other modes cannot be converted to RGB
+        facts["remarks"] = to_text(image.remarks)
+        if image.is_deep:
+            images.open_image(path)  # values may be out of range
     except InputError as error:
         facts["error"] = str(error)
     if mask_paths:
@@ -92,7 +95,7 @@ def usable_samples(inventory: "pd.DataFrame", max_unreadable_share: float) -> "p
         raise InputError(msg)
     unusable_mask = (samples["mask_error"] != "") | _mask_differs(samples)
     samples.loc[unusable_mask, "mask_paths"] = EMPTY
-    dropped = ["error", "mask_error", "mask_width", "mask_height", "mask_pixels"]
+    dropped = ["error", "remarks", "mask_error", "mask_width", "mask_height", "mask_pixels"]
     return samples.drop(columns=dropped)
 
 
@@ -104,12 +107,15 @@ def _mask_differs(inventory: "pd.DataFrame") -> "pd.Series[bool]":
     )
 
 
-def audit(inventory: "pd.DataFrame", stray_masks: list[str]) -> dict[str, Any]:
+def audit(
+    inventory: "pd.DataFrame", stray_masks: list[str], value_range: "ValueRange | None" = None
+) -> dict[str, Any]:
     """List errors and oddities in the data of a category.
 
     Args:
         inventory: See :func:`take_inventory`.
         stray_masks: Paths of masks that belong to no image.
+        value_range: Range of the values of images with more than 8 bits; None if there are none.
 
     Returns:
         JSON values: counts by split and defect type, and the findings of each kind.
@@ -140,6 +146,10 @@ def audit(inventory: "pd.DataFrame", stray_masks: list[str]) -> dict[str, Any]:
         ],
         "sizes": {f"{width}x{height}": n for (width, height), n in sizes.most_common()},
         "modes": dict(Counter(readable["mode"]).most_common()),
+        "conversions": dict(
+            Counter(remark for remarks in readable["remarks"] for remark in from_text(remarks))
+        ),
+        "value_range": str(value_range or ""),
         # Masks are missing only in a data set that has some.
         "without_mask": anomalous.loc[~masked, "path"].tolist() if masked.any() else [],
         "has_masks": bool(masked.any()),
@@ -182,6 +192,12 @@ def findings(report: dict[str, Any]) -> list[str]:
         if report[kind]
     ]
     sentences += [f"no {name} images" for name in report["empty_classes"]]
+    sentences += [f"{count} images: {remark}" for remark, count in report["conversions"].items()]
+    if report["value_range"]:
+        sentences.append(
+            f"images with more than 8 bits are read as {report['value_range']}; bit_depth or value_range of the raw "
+            "images say otherwise"
+        )
     for kind in ("sizes", "modes"):
         if len(report[kind]) > 1:
             found = ", ".join(f"{value} ({n})" for value, n in list(report[kind].items())[:4])

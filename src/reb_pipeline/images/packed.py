@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reb_pipeline.images.collection import ImageCollection, Sample
+from reb_pipeline.images.decoding import DecodedImage
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
 
 class PackedImages(ImageCollection):
-    """Collection that holds its images in memory and opens each as a PNM file.
+    """Collection that holds its images in memory; the bytes of each are those of a PNM file.
 
     Args:
         filesystem: File system of the large files.
@@ -40,6 +41,13 @@ class PackedImages(ImageCollection):
         """Copy the collection without the samples of one split."""
         rest = super().without(split)
         return PackedImages(self._filesystem, self._root, self.category, rest.samples, self._pixels)
+
+    def decode(self, path: str, data: bytes) -> DecodedImage:
+        """Return the pixels of an image; a file from outside is decoded."""
+        if path not in self._pixels:
+            return super().decode(path, data)
+        pixels = self._pixels[path]
+        return DecodedImage(pixels, "L" if pixels.ndim == 2 else "RGB")
 
     def _open(self, path: str) -> Any:
         if path in self._pixels:

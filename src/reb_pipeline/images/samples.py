@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from reb_pipeline.core.progress import progress
+from reb_pipeline.images.value_range import ValueRange
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +56,11 @@ class Samples:
     def category(self) -> str:
         """Name of the category."""
         return self.images.category
+
+    @property
+    def value_range(self) -> ValueRange | None:
+        """Range of the values of images with more than 8 bits; None for openers of 8-bit images only."""
+        return getattr(self.images, "value_range", None)
 
     @property
     def ids(self) -> list[str]:

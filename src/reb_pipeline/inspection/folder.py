@@ -135,7 +135,8 @@ def _inspect_once(
     if row is not None:
         return Inspected(row, key)
     try:
-        image = read_image(data, _printable(path))
+        learnt = getattr(inspector, "value_range", None)
+        image = read_image(data, _printable(path), value_range=learnt)
         inspection = inspector.inspect(image)
     except InputError as error:
         return Inspected(_row(path, error=str(error)), None)

@@ -1,6 +1,5 @@
 """Inspector: a loaded packaged model that inspects images."""
 
-import io
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +8,9 @@ import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.features.tiles import Tiles
+from reb_pipeline.images.decoding import MAX_PIXELS, read_image
 from reb_pipeline.images.resize import resize_image
+from reb_pipeline.images.value_range import FORMER_RANGE, ValueRange
 from reb_pipeline.inspection.defects import Defect, box_in_image, find_defects
 from reb_pipeline.inspection.model import PackagedModel, read_model
 from reb_pipeline.inspection.network import load_network
@@ -38,6 +39,7 @@ class Inspector:
         calibration: Scores of good images, and the false-alarm rate.
         detector: The fitted detector.
         side: Side of an anomaly map in pixels.
+        value_range: Range of the values of images with more than 8 bits; None if the model learnt from 8-bit images.
         manifest: Content of ``model.json``.
 
     Raises:
@@ -65,6 +67,7 @@ class Inspector:
         self.pixel_threshold = model.calibration.pixel_threshold
         features = model.manifest["features"]
         self.side: int = features["image_size"]
+        self.value_range = ValueRange.of_json(features.get("value_range", FORMER_RANGE))
         self._tiles = (
             Tiles(
                 self.side, features["tile_size"], features["tile_overlap"], features["tile_stride"]
@@ -102,12 +105,27 @@ class Inspector:
         """
         return cls(read_model(path), engine)
 
+    def read(self, data: bytes, source: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+        """Decode an image file in the range of values that the model learnt.
+
+        Args:
+            data: See :func:`reb_pipeline.images.decoding.read_image`.
+            source: Name of the image in error messages, without quotes.
+            max_pixels: Largest number of pixels to decode.
+
+        Returns:
+            uint8 [height, width, 3] RGB, for :meth:`inspect`.
+
+        Raises:
+            UnreadableImageError: If it is no image that is read, or its values are out of range.
+        """
+        return read_image(data, source, max_pixels, self.value_range)
+
     def inspect(self, image: np.ndarray) -> Inspection:
         """Inspect one image.
 
         Args:
-            image: uint8 [height, width, 3] RGB of any size, such as :func:`reb_pipeline.images.decoding.read_image`
-            returns.
+            image: uint8 [height, width, 3] RGB of any size, such as :meth:`read` returns.
 
         Raises:
             InputError: If the image is not such an array.
@@ -199,10 +217,7 @@ class Inspector:
         return NearestGood(self._bank.image_ids[owner], squared**0.5, crop, box)
 
     def _good_image(self, owner: int) -> np.ndarray:
-        from PIL import Image
-
-        with Image.open(io.BytesIO(self._good_images[owner])) as image:
-            return np.asarray(image.convert("RGB"))
+        return read_image(self._good_images[owner], self._bank.image_ids[owner])
 
     def _box(
         self, y: int, x: int, margin: int, shape: tuple[int, int]

@@ -77,7 +77,11 @@ def pack(
     """
     manifest = {
         "name": name,
-        "features": {**bank.extractor, "tile_stride": tiles.stride if tiles else None},
+        "features": {
+            "value_range": None,  # of images of 8 bits
+            **bank.extractor,
+            "tile_stride": tiles.stride if tiles else None,
+        },
         "scoring": {**calibration.scoring, "alpha": calibration.alpha},
         "calibration": {
             "images": calibration.n_images,

@@ -27,6 +27,7 @@ class Service:
     def __init__(self, inspector: "Inspector", settings: ServiceSettings) -> None:
         self._inspector = inspector
         self._settings = settings
+        self._value_range = getattr(inspector, "value_range", None)
         self.about = {
             "model": inspector.name,
             "model_id": inspector.model_id,
@@ -47,7 +48,8 @@ class Service:
         """
 
         def work() -> Answer:
-            return answer(self._inspector, decode(file, self._settings.max_pixels), extras)
+            image = decode(file, self._settings.max_pixels, self._value_range)
+            return answer(self._inspector, image, extras)
 
         try:
             found = await self.turns.run(work)

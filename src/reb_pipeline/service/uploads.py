@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.images.decoding import TooManyPixelsError, UnknownFormatError, read_image
+from reb_pipeline.images.value_range import ValueRange
 
 MULTIPART = "multipart/form-data"
 MAX_FIELDS = 8  # limit of fields without a file, which are ignored
@@ -47,21 +48,24 @@ async def uploaded(request: Request, field: str, most: int) -> AsyncIterator[lis
         await form.close()
 
 
-def decode(file: UploadFile, max_pixels: int) -> np.ndarray:
+def decode(file: UploadFile, max_pixels: int, value_range: ValueRange | None = None) -> np.ndarray:
     """Decode an uploaded image; its format is recognised by its content.
 
     Args:
         file: The file, read from its beginning.
         max_pixels: Largest number of pixels, checked in the header of the image before decoding.
+        value_range: Range of the values of images with more than 8 bits, see
+            :func:`reb_pipeline.images.decoding.to_rgb`.
 
     Returns:
         uint8 [height, width, 3] RGB.
 
     Raises:
-        HTTPException: 415 if it is not an image, 413 for too many pixels, 422 for a broken image.
+        HTTPException: 415 if it is not an image, 413 for too many pixels, 422 for a broken image or values
+            out of range.
     """
     try:
-        return read_image(file.file.read(), file.filename or "image", max_pixels)
+        return read_image(file.file.read(), file.filename or "image", max_pixels, value_range)
     except UnknownFormatError as error:
         raise HTTPException(415, str(error)) from error
     except TooManyPixelsError as error:

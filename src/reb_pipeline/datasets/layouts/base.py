@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from abc import abstractmethod
 from collections import Counter
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -16,6 +17,7 @@ from kedro.io.core import get_protocol_and_path
 from reb_pipeline.datasets.errors import InputDatasetError
 from reb_pipeline.images.collection import SPLITS, ImageCollection, Sample
 from reb_pipeline.images.folder import IMAGE_SUFFIXES, UNLISTABLE
+from reb_pipeline.images.value_range import declared_range
 
 if TYPE_CHECKING:
     import os
@@ -38,6 +40,12 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
         credentials: Secrets of the file system.
         fs_args: Further arguments of the file system.
         metadata: Not used by Kedro; for plugins such as Kedro-Viz.
+        bit_depth: Bits of a value in files with more than 8 bits: 8, 10, 12, 14 or 16, where the files hold 0 to
+            2^bits - 1; None takes what the files state, or else infers it from the good training images.
+        value_range: Values that become black and white, instead of `bit_depth`; needed for 32-bit files.
+
+    Raises:
+        InputError: If the bit depth or the range of values is invalid.
     """
 
     def __init__(
@@ -48,12 +56,15 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
         credentials: dict[str, Any] | None = None,
         fs_args: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
+        bit_depth: int | None = None,
+        value_range: Sequence[float] | None = None,
     ) -> None:
         self._path = str(path)
         self._protocol, _ = get_protocol_and_path(path)
         self._options = {**(credentials or {}), **(fs_args or {})}
         self._category = str(category)
         self.metadata = metadata
+        self._value_range = declared_range(bit_depth, value_range)
 
     @cached_property
     def _place(self) -> tuple[AbstractFileSystem, str]:
@@ -108,8 +119,9 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
         used = {path for sample in samples for path in sample.mask_paths}
         stray = [path for path in self._mask_files() if path not in used]
         return ImageCollection(
-            self._fs, self._root, self._category, samples, stray, self._region_kinds()
-        )
+            self._fs, self._root, self._category, samples, stray, self._region_kinds(),
+            value_range=self._value_range,
+        )  # fmt: skip
 
     def save(self, data: NoReturn) -> None:
         """Refuse: raw images are read-only."""

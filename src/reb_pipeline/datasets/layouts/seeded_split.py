@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,8 @@ class SplitFolderBase(ImageFolderBase):
         credentials: Secrets of the file system.
         fs_args: Further arguments of the file system.
         metadata: Not used by Kedro; for plugins such as Kedro-Viz.
+        bit_depth: See :class:`~reb_pipeline.datasets.layouts.base.ImageFolderBase`.
+        value_range: See :class:`~reb_pipeline.datasets.layouts.base.ImageFolderBase`.
 
     Raises:
         InputError: If the split has an unknown key or invalid shares.
@@ -43,6 +45,8 @@ class SplitFolderBase(ImageFolderBase):
         credentials: dict[str, Any] | None = None,
         fs_args: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
+        bit_depth: int | None = None,
+        value_range: Sequence[float] | None = None,
     ) -> None:
         super().__init__(
             path=path,
@@ -50,6 +54,8 @@ class SplitFolderBase(ImageFolderBase):
             credentials=credentials,
             fs_args=fs_args,
             metadata=metadata,
+            bit_depth=bit_depth,
+            value_range=value_range,
         )
         self._split = {**_DEFAULT_SPLIT, **(split or {})}
         unknown = sorted(self._split.keys() - _DEFAULT_SPLIT.keys())

@@ -16,6 +16,7 @@ from reb_pipeline.detectors.sources.encoder import Encoder, Layers
 from reb_pipeline.images.arrays import check_rgb, read_array
 from reb_pipeline.images.resize import resize_image
 from reb_pipeline.images.samples import Samples
+from reb_pipeline.images.value_range import ValueRange
 from reb_pipeline.memory_bank.bank import MemoryBank
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches, search_images
 
@@ -50,9 +51,11 @@ class SourceImage:
 
     @classmethod
     def of_samples(cls, samples: Samples) -> "list[SourceImage]":
-        """List the images of samples; the digest is the column ``sha256`` if the samples have it."""
-        table = samples.table
+        """List the images of samples; the digest is the column ``sha256``, if the samples have it, and their range."""
+        table, scale = samples.table, samples.value_range
         digests = table["sha256"] if "sha256" in table else [""] * len(table)
+        if scale and "sha256" in table:  # the same file gives other pixels in another range
+            digests = [f"{digest}-{scale.low:g}-{scale.high:g}" for digest in digests]
         rows = zip(table["id"], table["path"], digests, strict=True)
         return [
             cls(image_id, partial(samples.images.open_image, path), digest)
@@ -92,6 +95,7 @@ class ImageFeatures:
         images: The images.
         encoder: The network.
         description: Label of the progress bar; None shows no bar.
+        value_range: Range that the values of images with more than 8 bits were mapped from.
 
     Example:
         >>> from reb_pipeline.features.adapted import BackboneWeights
@@ -104,12 +108,17 @@ class ImageFeatures:
     """
 
     def __init__(
-        self, images: Sequence[SourceImage], encoder: Encoder, description: str | None = None
+        self,
+        images: Sequence[SourceImage],
+        encoder: Encoder,
+        description: str | None = None,
+        value_range: ValueRange | None = None,
     ) -> None:
         self.images = list(images)
         self.image_ids = [image.id for image in images]
         self.encoder = encoder
         self.description = description
+        self.value_range = value_range
         self._networks: dict[Any, Any] = {}
         self._openings: list[float] = []  # seconds
 
@@ -117,7 +126,8 @@ class ImageFeatures:
     def of_samples(cls, samples: Samples, encoder: Encoder, description: str | None = None) -> Self:
         """Create features of samples; the label of the progress bar begins with their category."""
         images = SourceImage.of_samples(samples)
-        return cls(images, encoder, description and f"{samples.category}: {description}")
+        label = description and f"{samples.category}: {description}"
+        return cls(images, encoder, label, samples.value_range)
 
     @classmethod
     def of_arrays(cls, arrays: Iterable[np.ndarray], encoder: Encoder) -> Self:
@@ -130,12 +140,15 @@ class ImageFeatures:
         return cls(images, encoder)
 
     @classmethod
-    def of_folder(cls, folder: str, encoder: Encoder) -> Self:
+    def of_folder(
+        cls, folder: str, encoder: Encoder, value_range: ValueRange | None = None
+    ) -> Self:
         """Create features of the images below a folder; their ids are their paths relative to it.
 
         Args:
-            folder: Path or URL of image files, or of ``.npy`` files of uint8 [height, width, 3] RGB.
+            folder: Path or URL of image files, or of ``.npy`` files, see :func:`reb_pipeline.images.arrays.read_array`.
             encoder: The network.
+            value_range: Range of the values of images with more than 8 bits.
 
         Raises:
             InputError: If the folder is missing or holds no image; while images are streamed, if a file cannot
@@ -149,10 +162,11 @@ class ImageFeatures:
         def read(path: str) -> np.ndarray:
             data = filesystem.cat_file(path)
             if path.lower().endswith(ARRAY):
-                return read_array(data, f"'{path}'")
-            return read_image(data, path)
+                return read_array(data, f"'{path}'", value_range)
+            return read_image(data, path, value_range=value_range)
 
-        return cls([SourceImage(path, partial(read, path)) for path in paths], encoder)
+        images = [SourceImage(path, partial(read, path)) for path in paths]
+        return cls(images, encoder, value_range=value_range)
 
     @property
     def layers(self) -> list[str | int]:
@@ -162,7 +176,8 @@ class ImageFeatures:
     @property
     def provenance(self) -> dict[str, Any]:
         """Settings that made the features, as JSON values."""
-        return self.encoder.provenance
+        scale = {"value_range": self.value_range.as_json()} if self.value_range else {}
+        return {**self.encoder.provenance, **scale}
 
     @property
     def encoder_bytes(self) -> int:
@@ -191,7 +206,7 @@ class ImageFeatures:
         Raises:
             InputError: If the bank was made by another extractor, there are no images, or too few rows.
         """
-        bank.check_extractor(self.encoder.provenance)
+        bank.check_extractor(self.provenance)
         return search_images(self.patches(), bank, n_neighbors, device)
 
     def levels(self, layers: Layers = None) -> Iterator[tuple[str, list[np.ndarray]]]:

@@ -11,6 +11,8 @@ from reb_pipeline.core.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from reb_pipeline.images.value_range import ValueRange
+
 ADDED = "added"  # prefix of the ids of added images, so that they differ from those of the data set
 
 logger = logging.getLogger(__name__)
@@ -49,12 +51,15 @@ def without(samples: "pd.DataFrame", names: Sequence[str]) -> "pd.DataFrame":
     return samples[~samples["id"].isin(gone)].reset_index(drop=True)
 
 
-def images_to_add(folder: str, max_unreadable_share: float) -> "pd.DataFrame":
+def images_to_add(
+    folder: str, max_unreadable_share: float, value_range: "ValueRange | None" = None
+) -> "pd.DataFrame":
     """Open every image of a folder once and list it as a sample.
 
     Args:
         folder: Path or URL (any fsspec file system) of a folder of good images; subfolders are included.
         max_unreadable_share: Largest allowed share of unreadable images.
+        value_range: Range of the values of images with more than 8 bits, that of the images already there.
 
     Returns:
         Rows of the table of samples. The id consists of ``added``, the name of the folder and the path below it. The
@@ -66,7 +71,7 @@ def images_to_add(folder: str, max_unreadable_share: float) -> "pd.DataFrame":
     from reb_pipeline.images.collection import loose_images
     from reb_pipeline.images.inventory import take_inventory, usable_samples
 
-    images = loose_images(folder)
+    images = loose_images(folder, value_range=value_range)
     inventory = take_inventory(images, f"{images.category}: images to add")
     inventory["split"] = "train"
     found = usable_samples(inventory, max_unreadable_share)

@@ -18,7 +18,10 @@ logger = logging.getLogger(__name__)
 
 
 def change_samples(
-    samples_before: pd.DataFrame, params: BankUpdateParams, ingestion: IngestionParams
+    samples_before: pd.DataFrame,
+    raw_images: ImageCollection,
+    params: BankUpdateParams,
+    ingestion: IngestionParams,
 ) -> pd.DataFrame:
     """Remove the samples to forget, and append the samples to add."""
     from reb_pipeline.pipelines.bank_update.changes import images_to_add, with_added, without
@@ -32,7 +35,7 @@ def change_samples(
     samples = without(samples_before, params.forget)
     if params.add is None:
         return samples
-    found = images_to_add(params.add, ingestion.max_unreadable_share)
+    found = images_to_add(params.add, ingestion.max_unreadable_share, raw_images.value_range)
     return with_added(samples, found, samples_before["id"].tolist())
 
 
@@ -59,15 +62,15 @@ def update_memory_bank(
 
     before, category, device = memory_bank_before, raw_images.category, compute.processor()
     encoder = Encoder(features, backbone, compute.device)
-    before.check_extractor(encoder.provenance)
     good = Samples(samples, raw_images).good_training
     forgotten = sorted(set(before.image_ids) - set(good.ids))
     added = good.only(good.table[~good.table["id"].isin(before.image_ids)])
+    images = ImageFeatures.of_samples(added, encoder, "added images to patch features")
+    before.check_extractor(images.provenance)
     logger.info(
         "%s: %d good images, %d to forget, %d to add.",
         category, len(before.image_ids), len(forgotten), len(added),
     )  # fmt: skip
-    images = ImageFeatures.of_samples(added, encoder, "added images to patch features")
     patches = images.patches() if len(added) else ()  # the network is loaded only for new images
     bank = update.update_bank(before, forgotten, patches, len(added), compute.memory_gib)
     coreset = update.update_coreset(

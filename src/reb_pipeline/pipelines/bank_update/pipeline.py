@@ -19,7 +19,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 change_samples,
-                ["samples_before", "params:bank_update", "params:ingestion"],
+                ["samples_before", "raw_images", "params:bank_update", "params:ingestion"],
                 "samples",
                 name="change_samples",
             ),

@@ -41,9 +41,11 @@ def search_calibration_images(
     from reb_pipeline.detectors.sources.images import ImageFeatures
     from reb_pipeline.images.collection import loose_images
     from reb_pipeline.images.samples import Samples
+    from reb_pipeline.images.value_range import ValueRange
 
     folder = params.folder
-    images = loose_images(folder, category)
+    learnt = ValueRange.of_json(detector.bank.extractor.get("value_range"))
+    images = loose_images(folder, category, learnt)
     _warn_of_known_images(images, samples, detector.bank.image_ids, folder)
     good = ImageFeatures.of_samples(
         Samples(images.table, images),

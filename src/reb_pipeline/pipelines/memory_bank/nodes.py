@@ -30,7 +30,7 @@ def extract_patch_features(
     return collect_patches(
         good.patches(),
         len(samples_to_learn),
-        encoder.provenance,
+        good.provenance,
         settings,
         compute.memory_gib,
     )

@@ -42,13 +42,15 @@ def package_model(
     import fsspec
 
     from reb_pipeline.detectors.sources.encoder import Encoder
+    from reb_pipeline.detectors.sources.images import ImageFeatures
     from reb_pipeline.features.extractor import PatchExtractor
     from reb_pipeline.features.onnx_export import export_onnx
     from reb_pipeline.inspection.inspector import Inspector
     from reb_pipeline.inspection.model import pack, with_images_of_rows, write_model
 
     encoder = Encoder(features, backbone, compute.device)
-    detector.bank.check_extractor(encoder.provenance)
+    images = ImageFeatures.of_samples(Samples(samples, raw_images), encoder)
+    detector.bank.check_extractor(images.provenance)
     detector.check_settings(scoring, features.image_size)
     _check_calibration(calibration, detector)
     bank = with_images_of_rows(detector.bank)
