@@ -214,6 +214,17 @@ def test_a_category_may_change_one_number_of_a_budget() -> None:
             r"^Parameter selection cannot be used: the grids name the detector padim, which no pipeline runs: choose "
             r"between ldknn, .*, feature_reconstruction, .*, hybrid\.$",
         ),
+        *(
+            (
+                changed("selection", grids=[{"detector": ["ldknn"], name: [value]}]),
+                rf"selection cannot be used: the grids name {name}, which is not chosen: set it for all",
+            )
+            for name, value in (("backbone", "resnet18"), ("shots", 5), ("seed", 1))
+        ),
+        (
+            changed("selection", grids=[{"representation": ["imagenet", "cutpaste"]}]),
+            r"selection cannot be used: the grids name the representation cutpaste: choose between imagenet and",
+        ),
         (
             changed("selection", oracle_grids=[{"K": [1]}]),
             r"selection cannot be used: K is no setting of a study; known are backbone, ",

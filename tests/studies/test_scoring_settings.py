@@ -4,14 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from experiments import experiment_on, sections_of_screws
+from experiments import CONF, PARAMS, experiment_on, sections_of_screws
 
 import miniatures
 from plain_configuration import configuration
 from reb_pipeline.datasets import MVTecADDataset
+from reb_pipeline.parameters.loader import LOADER_ARGS, ProjectConfigLoader
 from reb_pipeline.studies import candidates
 from reb_pipeline.studies.groups import HELD_OUT, TEST
 from reb_pipeline.studies.measure import Evaluator
+from reb_pipeline.studies.sections import StudySections
 
 DETECTORS = (
     "padim", "fused", "hierarchical", "feature_reconstruction", "autoencoder", "hybrid", "nearest"
@@ -89,6 +91,16 @@ def test_candidates_are_ranked_by_the_settings_given(open_experiment, monkeypatc
         for number in (1, 30)
     )
     assert (few["separation"] != many["separation"]).all()
+
+
+def test_a_category_s_own_settings_reach_its_studies():
+    own = {"top_patches": 3, "per_category": {"screw": {"top_share": 0.5, "quantile": 0.1}}}
+    params = {**PARAMS, "scoring": {**PARAMS.get("scoring", {}), **own}}
+    loader = ProjectConfigLoader(str(CONF), env="mvtec_ad", runtime_params=params, **LOADER_ARGS)
+    for category, expected in (("screw", (3, 0.5, 0.1)), ("wood", (3, 0.03, 0.99))):
+        sections = StudySections.of(loader["parameters"], category)
+        found = sections.under(configuration()).scoring
+        assert (found.top_patches, found.top_share, found.quantile) == expected
 
 
 def test_a_detector_of_whole_images_reads_no_image_score(open_experiment):

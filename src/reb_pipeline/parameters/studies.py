@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from reb_pipeline.core.settings import Settings
 from reb_pipeline.parameters.configurations import (
     CONFIGURATION_FIELDS,
+    IMAGENET,
     PIXEL_DETECTORS,
     Configuration,
     expand,
@@ -17,6 +18,9 @@ from reb_pipeline.scoring.patch_scores import SCORERS
 Grid = dict[str, list[Any]]
 # Detectors that pipelines can run, so that a chosen one can be used; studies compare further detectors.
 RUN_BY_PIPELINES = (*SCORERS, "feature_reconstruction", *PIXEL_DETECTORS, "hybrid")
+# Settings that a run cannot take over from a candidate.
+NOT_CHOSEN = ("backbone", "shots", "seed")
+REPRESENTATIONS = (IMAGENET, "defectmaker")  # ssl_finetune.enabled
 
 
 class StudyParams(Settings):
@@ -59,6 +63,13 @@ class SelectionParams(Settings):
                     f"the grids name the detector {name}, which no pipeline runs: choose between "
                     f"{', '.join(RUN_BY_PIPELINES)}"
                 )
+                raise ValueError(msg)
+        for name in (name for grid in self.grids for name in grid if name in NOT_CHOSEN):
+            msg = f"the grids name {name}, which is not chosen: set it for all candidates, outside of the grids"
+            raise ValueError(msg)
+        for name in (name for grid in self.grids for name in grid.get("representation", [])):
+            if name not in REPRESENTATIONS:
+                msg = f"the grids name the representation {name}: choose between {' and '.join(REPRESENTATIONS)}"
                 raise ValueError(msg)
         return self
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.settings import FeatureSettings
 
@@ -88,6 +89,17 @@ class Encoder:
         return LevelExtractor(self.settings.backbone, layers=layers, **self._whole_image())
 
     def _whole_image(self) -> dict[str, Any]:
+        """Collect the arguments of an extractor that knows no tiles.
+
+        Raises:
+            InputError: If tiles are asked for.
+        """
+        if self.settings.network_size < self.settings.image_size:
+            msg = (
+                f"features.tile_size = {self.settings.tile_size} cannot be used here: levels and pooled features are "
+                f"made of the whole image. Set features.tile_size to null, or take a detector with a memory bank."
+            )
+            raise InputError(msg)
         return {
             "image_size": self.settings.image_size,
             "weights": self.backbone.state,

@@ -20,6 +20,7 @@ def measure_configurations(
     from reb_pipeline.core.progress import progress
     from reb_pipeline.studies.experiment import Experiment
     from reb_pipeline.studies.measure import Evaluator
+    from reb_pipeline.studies.repeats import repeats
     from reb_pipeline.studies.rows import failed_rows, study_rows
     from reb_pipeline.studies.sections import StudySections
 
@@ -36,8 +37,9 @@ def measure_configurations(
     except InputError as error:  # a failed category must not stop the others
         return failed_rows(category, settings, f"error: {error}")
     evaluator = Evaluator(experiment, pixel_metrics=study.pixel_metrics)
+    repeated = repeats(configurations)
     reports = [
-        evaluator.report(one)
+        f"error: {repeated[one]}" if one in repeated else evaluator.report(one)
         for one in progress(configurations, f"{category}: configurations of the study")
     ]
     return study_rows(category, settings, reports, study.reference)
