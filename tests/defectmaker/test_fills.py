@@ -11,6 +11,7 @@ from reb_pipeline.defectmaker.fills import (
     draw_salient,
     noise,
 )
+from reb_pipeline.defectmaker.settings import DefectSynthesisSettings
 
 RNG = np.random.default_rng(0)
 NOTHING = Material((), ())
@@ -132,6 +133,20 @@ def test_texture_folder_lists_images_below_and_opens_them(tmp_path):
     assert len(textures) == 2
     assert textures[0].tolist() == np.full((4, 4, 3), 7).tolist()
     assert textures[1].tolist() == red[..., ::-1].tolist()
+
+
+@pytest.mark.parametrize(("count", "held_out"), [(1, 1), (2, 1), (10, 1), (11, 2), (25, 3)])
+def test_textures_to_train_on_are_not_held_out(tmp_path, count, held_out):
+    for number in range(count):
+        cv2.imwrite(str(tmp_path / f"{number:02}.png"), np.full((2, 2), number, np.uint8))
+    settings = DefectSynthesisSettings(fills=["texture"], texture_folder=str(tmp_path))
+    to_train, kept = (
+        {int(texture[0, 0, 0]) for texture in settings.textures(held_out=part)}
+        for part in (False, True)
+    )
+    assert len(kept) == held_out
+    assert to_train | kept == set(range(count))
+    assert to_train.isdisjoint(kept) or count == 1
 
 
 def test_unusable_texture_folders_are_said(tmp_path):

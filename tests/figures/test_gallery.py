@@ -8,6 +8,7 @@ from reb_pipeline.defectmaker.fills import Donor
 from reb_pipeline.defectmaker.fusion import FUSIONS
 from reb_pipeline.defectmaker.maker import DefectKind, DefectMaker
 from reb_pipeline.defectmaker.shapes import SHAPES
+from reb_pipeline.defectmaker.streams import Purpose
 from reb_pipeline.figures.gallery import GalleryCell, draw_gallery, gallery_figure
 
 
@@ -119,7 +120,8 @@ def test_gallery_has_every_shape_fill_and_fusion():
     index = len(looks) + 2
     kind = DefectKind(list(SHAPES)[1], *looks[2])
     source = donors[index % 7]
-    defect = DefectMaker(donors).make(source.image, source.saliency, kind, 3, index)
+    maker = DefectMaker(donors, purpose=Purpose.FIGURES)
+    defect = maker.make(source.image, source.saliency, kind, 3, index)
     upper, lower, west, east = shown(figure.axes[index])
     assert np.array_equal(
         figure.axes[index].images[0].get_array(), defect.image[upper:lower, west:east]

@@ -11,6 +11,7 @@ from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.resumable_training import History
 from reb_pipeline.defectmaker.records import SaliencyMaps
 from reb_pipeline.defectmaker.settings import DefectSynthesisSettings
+from reb_pipeline.defectmaker.streams import Purpose
 from reb_pipeline.defectmaker.synthesis import synthesize_defects
 from reb_pipeline.features.backbones import BACKBONES, load_backbone
 from reb_pipeline.features.settings import FeatureSettings
@@ -73,11 +74,12 @@ DEFECTS = synthesize_defects(SAMPLES, saliency_of(SAMPLES), 48, KINDS)
 
 
 def run(weights, checkpoint=None, samples=SAMPLES, saliency=None, defects=KINDS, **settings):
+    made = settings.pop("made", DEFECTS)
     budget = BUDGET.model_copy(update=settings.pop("budget", {}))
     return finetune_backbone(
         samples,
         saliency or saliency_of(samples),
-        DEFECTS,
+        made,
         FeatureSettings(backbone="resnet18", weights=weights, image_size=SIDE, layers=["layer1"]),
         defects,
         SSLFinetuneSettings(demo=budget, **settings),
@@ -140,11 +142,20 @@ def other_weights(path):
     return {}
 
 
+def other_held_out_defects(_path):
+    """Drawn as a former release drew them, from the training's stream."""
+    old = synthesize_defects(SAMPLES, saliency_of(SAMPLES), 48, KINDS, Purpose.TRAINING)
+    return {"made": old}
+
+
 def other_settings(_path):
     return {"budget": {"learning_rate": 0.02}}
 
 
-@pytest.mark.parametrize("change", [other_images, other_saliency, other_weights, other_settings])
+@pytest.mark.parametrize(
+    "change",
+    [other_images, other_saliency, other_weights, other_settings, other_held_out_defects],
+)
 def test_a_checkpoint_is_only_used_for_the_same_data_weights_and_settings(tmp_path, caplog, change):
     path, checkpoint = tmp_path / "stem.pth", Memory()
     write_stem(path)
@@ -153,6 +164,15 @@ def test_a_checkpoint_is_only_used_for_the_same_data_weights_and_settings(tmp_pa
         run(str(path), checkpoint, **change(path))
     assert "starting anew" in caplog.text
     assert checkpoint.writes == 2
+
+
+def test_a_validation_on_what_was_learnt_is_said(weights, caplog):
+    samples = samples_of(train=1, held_out=0)
+    run(weights, samples=samples)
+    assert "part has one good image: the fine-tuning is validated on what it has" in caplog.text
+    caplog.clear()
+    run(weights)
+    assert "validated" not in caplog.text
 
 
 def test_defects_of_other_kinds_are_refused(weights):

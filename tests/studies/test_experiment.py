@@ -13,6 +13,7 @@ from conftest import newest, read_json
 from plain_configuration import configuration
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.datasets import MVTecADDataset, PlainFolderDataset
+from reb_pipeline.defectmaker.streams import Purpose
 from reb_pipeline.features.backbones import load_deepest
 from reb_pipeline.features.extractor import PatchExtractor
 from reb_pipeline.finetuning import adapt
@@ -20,7 +21,8 @@ from reb_pipeline.images.resize import resize_image
 from reb_pipeline.metrics.registry import measured_metrics
 from reb_pipeline.parameters.configurations import Configuration
 from reb_pipeline.scoring import detector as detector_module
-from reb_pipeline.studies.groups import GOOD, HELD_OUT, TEST, UNSEEN
+from reb_pipeline.studies import category_features, representations
+from reb_pipeline.studies.groups import FAINT, GOOD, HELD_OUT, SYNTHETIC, TEST, UNSEEN
 from reb_pipeline.studies.measure import Evaluator
 
 
@@ -132,6 +134,29 @@ def test_few_shots_are_a_draw_of_the_seed(experiment):
         experiment.searches.bank(configuration(shots=3), GOOD).detector.features.shape[0]
         == 3 * 8 * 8
     )
+
+
+@pytest.mark.parametrize("shots", [None, 2, 4, 5])
+@pytest.mark.parametrize("seed", range(3))
+def test_defects_to_choose_by_lie_on_images_that_nothing_was_learnt_from(
+    experiment, monkeypatch, shots, seed
+):
+    made = []
+
+    def synthesize(sections, samples, purpose):
+        made.append((samples, purpose))
+        return representations.synthesize(sections, samples, purpose)
+
+    monkeypatch.setattr(category_features, "synthesize", synthesize)
+    one = configuration(shots=shots, seed=seed)
+    for group in (SYNTHETIC, FAINT):
+        experiment.features.of(one, group)
+    ((samples, purpose),) = made
+    learnt = experiment.features.samples(one, UNSEEN).ids
+    assert purpose == Purpose.SELECTION
+    assert samples.held_out_good.ids == experiment.features.samples(one, HELD_OUT).ids
+    assert set(samples.held_out_good.ids).isdisjoint(learnt)
+    assert samples.good_finetuning.ids == learnt
 
 
 @pytest.mark.parametrize("has_calibration", [False, True])

@@ -24,7 +24,7 @@ Record = TypeVar("Record")
 
 # Kind of entry -> version of its algorithm; increase it when the algorithm changes.
 ALGORITHMS = {
-    "backbones": 2,
+    "backbones": 3,
     "features": 2,
     "banks": 2,
     "searches": 2,

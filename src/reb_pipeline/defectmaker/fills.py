@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.defectmaker.images import ImageFiles, pixel_scale, resize
 from reb_pipeline.images.arrays import check_rgb
+from reb_pipeline.images.samples import HOLD_OUT_EVERY
 
 PROBES = 16  # random pixels to try before all salient ones are listed
 
@@ -54,12 +56,20 @@ class TextureFolder(Sequence[np.ndarray]):
 
     def __init__(self, path: str) -> None:
         self._files = ImageFiles(path, "Texture folder")
+        self._paths = self._files.paths
 
     def __len__(self) -> int:
-        return len(self._files.paths)
+        return len(self._paths)
 
     def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
-        return self._files.read(self._files.paths[index])
+        return self._files.read(self._paths[index])
+
+    def part(self, held_out: bool) -> TextureFolder:
+        """Select every tenth image, which is held out, or all others; a single image is in both parts."""
+        chosen = copy(self)
+        rest = [path for row, path in enumerate(self._paths) if row % HOLD_OUT_EVERY]
+        chosen._paths = self._paths[::HOLD_OUT_EVERY] if held_out or not rest else rest
+        return chosen
 
 
 def draw_salient(rng: np.random.Generator, saliency: np.ndarray) -> tuple[int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from reb_pipeline.defectmaker.fills import FILLS, Donor, Material, draw_salient
 from reb_pipeline.defectmaker.fusion import FUSIONS
 from reb_pipeline.defectmaker.images import is_grey, pixel_scale
 from reb_pipeline.defectmaker.shapes import SHAPES, Shape
+from reb_pipeline.defectmaker.streams import Purpose, random_stream
 from reb_pipeline.images.arrays import check_rgb
 
 REDRAWS = 8  # attempts to draw a shape that is not empty
@@ -110,6 +110,7 @@ class DefectMaker:
     Args:
         donors: Good images with their saliency, for the fill ``cut_paste``.
         textures: Images of other things, uint8 [H, W, 3] each, for the fill ``texture``.
+        purpose: Use of the defects; no two purposes share a draw.
 
     Example:
         >>> import numpy as np
@@ -125,10 +126,14 @@ class DefectMaker:
     """
 
     def __init__(
-        self, donors: Sequence[Donor], textures: Sequence[np.ndarray] | None = None
+        self,
+        donors: Sequence[Donor],
+        textures: Sequence[np.ndarray] | None = None,
+        purpose: Purpose = Purpose.TRAINING,
     ) -> None:
         self._donors = donors
         self._textures = () if textures is None else textures
+        self._purpose = purpose
 
     def make(
         self, image: np.ndarray, saliency: np.ndarray, kind: DefectKind, seed: int, index: int
@@ -149,7 +154,7 @@ class DefectMaker:
                 fill has no image to cut from.
         """
         _check_arguments(image, saliency, seed, index)
-        rng = np.random.default_rng([seed, index, zlib.crc32(kind.name.encode())])
+        rng = random_stream(self._purpose, seed, index, kind.name)
         shape = SHAPES[kind.shape]
         fusion_name = kind.fusion or shape.fusions[rng.integers(len(shape.fusions))]
         fusion = FUSIONS[fusion_name]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.defectmaker.streams import Purpose
 
 if TYPE_CHECKING:
     from reb_pipeline.defectmaker.maker import Defect
@@ -92,7 +93,11 @@ class SyntheticDefects:
         kinds: Names of the kinds.
         image_ids: Id of the good image that each defect was made from.
         recipes: Parameters of each defect, see :class:`reb_pipeline.defectmaker.maker.Recipe`.
+        purpose: A :class:`reb_pipeline.defectmaker.streams.Purpose`; a draw is named by it, kind, seed and index.
     """
+
+    # Files of format 1 name no purpose and are refused: their defects are draws of the training.
+    FORMAT: ClassVar[int] = 2
 
     images: np.ndarray
     masks: np.ndarray
@@ -100,16 +105,21 @@ class SyntheticDefects:
     kinds: list[str]
     image_ids: list[str]
     recipes: list[dict[str, Any]]
+    purpose: str = Purpose.VALIDATION
 
     @classmethod
     def collect(
-        cls, made: Iterable[tuple[str, int, Defect]], kinds: Iterable[str]
+        cls,
+        made: Iterable[tuple[str, int, Defect]],
+        kinds: Iterable[str],
+        purpose: str = Purpose.VALIDATION,
     ) -> SyntheticDefects:
         """Collect a stream of defects.
 
         Args:
             made: (id of the good image, label, defect) of each defect.
             kinds: Names of the kinds, in the order of the labels.
+            purpose: A :class:`reb_pipeline.defectmaker.streams.Purpose`.
         """
         image_ids, labels, defects = zip(*made, strict=True)
         return cls(
@@ -119,6 +129,7 @@ class SyntheticDefects:
             kinds=list(kinds),
             image_ids=list(image_ids),
             recipes=[asdict(defect.recipe) for defect in defects],
+            purpose=purpose,
         )
 
 

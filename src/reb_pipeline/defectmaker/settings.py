@@ -46,8 +46,8 @@ class DefectSynthesisSettings(Settings):
 
         return [DefectKind(shape, fill) for fill in self.fills for shape in self.shapes]
 
-    def textures(self) -> "TextureFolder | None":
-        """Open the folder of images for the fill ``texture``; None if no folder is set."""
+    def textures(self, *, held_out: bool = False) -> "TextureFolder | None":
+        """Open images for the fill ``texture``: those to train on, or those held out; None if no folder is set."""
         from reb_pipeline.defectmaker.fills import TextureFolder
 
-        return TextureFolder(self.texture_folder) if self.texture_folder else None
+        return TextureFolder(self.texture_folder).part(held_out) if self.texture_folder else None

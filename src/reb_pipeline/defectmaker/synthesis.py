@@ -10,6 +10,7 @@ from reb_pipeline.defectmaker.maker import Defect, DefectMaker
 from reb_pipeline.defectmaker.records import SaliencyMaps, SyntheticDefects
 from reb_pipeline.defectmaker.saliency import saliency_estimator
 from reb_pipeline.defectmaker.settings import DefectSynthesisSettings
+from reb_pipeline.defectmaker.streams import Purpose
 from reb_pipeline.images.samples import Samples
 
 logger = logging.getLogger(__name__)
@@ -43,24 +44,29 @@ def estimate_saliency(samples: Samples, settings: DefectSynthesisSettings) -> Sa
 
 
 def synthesize_defects(
-    samples: Samples, saliency: SaliencyMaps, side: int, settings: DefectSynthesisSettings
+    samples: Samples,
+    saliency: SaliencyMaps,
+    side: int,
+    settings: DefectSynthesisSettings,
+    purpose: Purpose = Purpose.VALIDATION,
 ) -> SyntheticDefects:
     """Make synthetic defects of every kind on held-out good images.
 
-    Pieces for the fill ``cut_paste`` come from the good images to fine-tune on.
+    Nothing in them is known to a fine-tuning: draws are those of the purpose, and pieces are cut from held-out good
+    images and held-out textures.
 
     Args:
         samples: The samples of the category.
         saliency: Saliency maps of the good images.
         side: Side of the images in pixels.
         settings: Kinds of defects, their number, textures and seed.
+        purpose: Use of the defects, which names their random stream.
 
     Raises:
         InputError: If an image has no saliency map, or a texture cannot be read.
     """
-    donors = GoodImages(samples.good_finetuning, saliency, side)
     sources = GoodImages(samples.held_out_good, saliency, side)
-    maker = DefectMaker(donors, settings.textures())
+    maker = DefectMaker(sources, settings.textures(held_out=True), purpose)
     kinds = settings.kinds()
     indices = progress(
         range(settings.per_kind * len(kinds)), f"{samples.category}: synthetic defects"
@@ -72,4 +78,4 @@ def synthesize_defects(
         defect = maker.make(source.image, source.saliency, kinds[label], settings.seed, index)
         return sources.image_ids[number % len(sources)], label + 1, defect
 
-    return SyntheticDefects.collect(map(make, indices), [kind.name for kind in kinds])
+    return SyntheticDefects.collect(map(make, indices), [kind.name for kind in kinds], purpose)

@@ -12,6 +12,7 @@ from reb_pipeline.defectmaker.fills import Donor
 from reb_pipeline.defectmaker.fusion import FUSIONS
 from reb_pipeline.defectmaker.maker import DefectKind, DefectMaker
 from reb_pipeline.defectmaker.shapes import SHAPES
+from reb_pipeline.defectmaker.streams import Purpose
 
 _CONTEXT = 3  # side of the crop, as a multiple of the side of the defect's box
 _SMALLEST_CROP = 0.4  # share of the image's side: a smaller crop would not show the part
@@ -70,7 +71,7 @@ def draw_gallery(
     Raises:
         InputError: If a fill is unknown or has no image to cut from, or a source has the wrong shape or type.
     """
-    maker = DefectMaker(donors, textures)
+    maker = DefectMaker(donors, textures, Purpose.FIGURES)
     columns = list(product(fills, FUSIONS))
     cells = []
     for index, (shape, (fill, fusion)) in enumerate(product(SHAPES, columns)):

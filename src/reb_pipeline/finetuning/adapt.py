@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -25,6 +26,8 @@ from reb_pipeline.finetuning.task import CachedImages, SyntheticTask
 from reb_pipeline.finetuning.training import ValidationSet, finetune
 from reb_pipeline.images.resize import resize_image
 from reb_pipeline.images.samples import Samples
+
+logger = logging.getLogger(__name__)
 
 GOOD = "good"  # the class of label 0
 Adapted = tuple[BackboneWeights, dict[str, Any]]
@@ -88,16 +91,24 @@ def finetune_backbone(
     }
     train = GoodImages(samples.good_finetuning, saliency, side)
     held_out = GoodImages(samples.held_out_good, saliency, side)
+    if set(train.image_ids) & set(held_out.image_ids):
+        logger.warning(
+            "%s has one good image: the fine-tuning is validated on what it has learnt from. Give a second one.",
+            samples.category,
+        )
+    validation = _validation_set(held_out, synthetic_defects, side)
     with tempfile.TemporaryDirectory() as folder:
         digest = hashlib.blake2b(json.dumps(config).encode(), digest_size=16)
         digest.update(
             BackboneWeights(network.backbone.network.state_dict(), {}).fingerprint.encode()
         )
+        digest.update(validation.images.tobytes())  # a checkpoint keeps how these were classified
+        digest.update(validation.labels.tobytes())
         images = CachedImages.write(Path(folder), _hashed(train, digest), len(train), side)
         history = finetune(
             network,
             SyntheticTask(images, kinds, defects.textures(), settings.seed),
-            _validation_set(held_out, synthetic_defects, side),
+            validation,
             settings,
             checkpoint or NoCheckpoint(),
             origin=digest.hexdigest(),

@@ -3,6 +3,7 @@
 from typing import Any
 
 from reb_pipeline.core.content_cache import Cache
+from reb_pipeline.defectmaker.streams import Purpose
 from reb_pipeline.detectors.sources.cached import CachedFeatures
 from reb_pipeline.detectors.sources.encoder import Encoder
 from reb_pipeline.detectors.sources.images import SourceImage
@@ -32,7 +33,8 @@ class CategoryFeatures:
         self.cache = cache
         self._samples = samples
         self._backbones: dict[Any, BackboneWeights] = {}
-        self._defective: list[tuple[SourceImage, SourceImage]] = []  # plain and faint
+        # Plain and faint defects by ids of the good images that they are on.
+        self._defective: dict[tuple[str, ...], list[tuple[SourceImage, SourceImage]]] = {}
 
     def samples(self, configuration: Configuration, group: str) -> Samples:
         """Select the samples of a group (:mod:`reb_pipeline.studies.groups`) from the configuration's shots.
@@ -49,7 +51,7 @@ class CategoryFeatures:
             InputError: If the images or the network cannot be used.
         """
         if group in (SYNTHETIC, FAINT):
-            images = self._defective_images(faint=group == FAINT)
+            images = self._defective_images(self._shots(configuration), faint=group == FAINT)
         else:
             images = SourceImage.of_samples(self.samples(configuration, group))
         description = f"{self.category}: features, {configuration.backbone}, {group}"
@@ -71,14 +73,16 @@ class CategoryFeatures:
             self._backbones[seen] = backbone_of(own, self._shots(configuration), self.cache)
         return Encoder(own.features, self._backbones[seen], own.compute.device)
 
-    def _defective_images(self, *, faint: bool) -> list[SourceImage]:
+    def _defective_images(self, samples: Samples, *, faint: bool) -> list[SourceImage]:
         """Make defects on held-out good images by the category's settings, independent of the fine-tuning."""
-        if not self._defective:
+        held_out = tuple(samples.held_out_good.ids)
+        if held_out not in self._defective:
             side = self.sections.features.image_size
-            _, made = synthesize(self.sections, self._samples)
-            sources = self._samples.named(made.image_ids).stream()
+            _, made = synthesize(self.sections, samples, Purpose.SELECTION)
+            sources = samples.named(made.image_ids).stream()
+            pairs = self._defective[held_out] = []
             for number, (defective, (_, good)) in enumerate(zip(made.images, sources, strict=True)):
                 faded = make_faint(defective, resize_image(good, side))
                 pair = [SourceImage.of_array(f"{number}", image) for image in (defective, faded)]
-                self._defective.append((pair[0], pair[1]))
-        return [pair[faint] for pair in self._defective]
+                pairs.append((pair[0], pair[1]))
+        return [pair[faint] for pair in self._defective[held_out]]

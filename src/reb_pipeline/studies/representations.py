@@ -9,6 +9,7 @@ import numpy as np
 from reb_pipeline.core.content_cache import Cache, entry, remember_arrays
 from reb_pipeline.defectmaker.records import SaliencyMaps, SyntheticDefects
 from reb_pipeline.defectmaker.settings import DefectSynthesisSettings
+from reb_pipeline.defectmaker.streams import Purpose
 from reb_pipeline.detectors.sources.cached import CachedCheckpoint
 from reb_pipeline.detectors.sources.encoder import Encoder
 from reb_pipeline.features.adapted import BackboneWeights
@@ -46,7 +47,7 @@ def backbone_of(own: StudySections, samples: Samples, cache: Cache) -> BackboneW
     def finetune() -> dict[str, np.ndarray]:
         from reb_pipeline.finetuning.adapt import finetune_backbone
 
-        saliency, synthetic = synthesize(own, samples)
+        saliency, synthetic = synthesize(own, samples, Purpose.VALIDATION)
         backbone, _ = finetune_backbone(
             samples, saliency, synthetic, own.features, own.defect_synthesis, own.ssl_finetune,
             CachedCheckpoint(cache, name), own.compute.processor(),
@@ -60,13 +61,15 @@ def backbone_of(own: StudySections, samples: Samples, cache: Cache) -> BackboneW
     return BackboneWeights(state, {**initial.config, "finetuned": True})
 
 
-def synthesize(own: StudySections, samples: Samples) -> tuple[SaliencyMaps, SyntheticDefects]:
+def synthesize(
+    own: StudySections, samples: Samples, purpose: Purpose
+) -> tuple[SaliencyMaps, SyntheticDefects]:
     """Make saliency maps of good images, and synthetic defects on the held-out ones."""
     from reb_pipeline.defectmaker.synthesis import estimate_saliency, synthesize_defects
 
     settings, side = own.defect_synthesis, own.features.image_size
     saliency = estimate_saliency(samples, settings)
-    return saliency, synthesize_defects(samples, saliency, side, settings)
+    return saliency, synthesize_defects(samples, saliency, side, settings, purpose)
 
 
 def defects_content(settings: DefectSynthesisSettings, paths: list[str]) -> dict[str, Any]:
