@@ -351,6 +351,16 @@ def test_environments_of_the_project_expand(env: str) -> None:
             model.model_validate(parameters[category][section])
 
 
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_learning_rates_of_the_reference_code_come_with_its_loss(env: str) -> None:
+    loader = ProjectConfigLoader(str(CONF), env=env, **LOADER_ARGS)
+    for category in loader.categories:
+        finetuning = SSLFinetuneSettings(**loader["parameters"][category]["ssl_finetune"])
+        assert finetuning.training.loss == (
+            "sigmoid" if finetuning.budget == "paper" else "cross_entropy"
+        )
+
+
 def test_categories_must_be_names(tmp_path: Path) -> None:
     (tmp_path / "base").mkdir()
     for text in ("categories: []", "categories: [1]", "other: 1"):

@@ -47,7 +47,7 @@ CHANGES = {
     ("pixel_reconstruction", "batch_size"): (2, PIXELS),
     ("pixel_reconstruction", "learning_rate"): (0.5, PIXELS),
     ("ssl_finetune", "budget"): ("small", FINETUNED),
-    ("ssl_finetune", "loss"): ("sigmoid", FINETUNED),
+    ("ssl_finetune", "loss"): ("cross_entropy", FINETUNED),
     ("ssl_finetune", "momentum"): (0.5, FINETUNED),
     ("ssl_finetune", "weight_decay"): (0.5, FINETUNED),
     ("defect_synthesis", "saliency"): ("grabcut", FINETUNED),
