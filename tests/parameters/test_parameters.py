@@ -363,7 +363,13 @@ def test_learning_rates_of_the_reference_code_come_with_its_loss(env: str) -> No
 
 def test_categories_must_be_names(tmp_path: Path) -> None:
     (tmp_path / "base").mkdir()
-    for text in ("categories: []", "categories: [1]", "other: 1"):
+    for text in (
+        "categories: []",
+        "categories: [1]",
+        "categories: {bolt: nut}",
+        "categories: 7",
+        "other: 1",
+    ):
         (tmp_path / "base/globals.yml").write_text(text)
         loader = ProjectConfigLoader(str(tmp_path), env="base", **LOADER_ARGS)
         with pytest.raises(InputError, match="of environment 'base' cannot be used: list at least"):
@@ -376,4 +382,18 @@ def test_a_category_is_no_name_of_parameters_of_all(tmp_path: Path, name: str) -
     (tmp_path / "base/globals.yml").write_text(f"categories: [screw, {name}]")
     loader = ProjectConfigLoader(str(tmp_path), env="base", **LOADER_ARGS)
     with pytest.raises(InputError, match=f"'{name}' of environment 'base' cannot be used: param"):
+        _ = loader.categories
+
+
+def test_one_category_needs_no_list(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base/globals.yml").write_text("categories: bolt")
+    assert ProjectConfigLoader(str(tmp_path), env="base", **LOADER_ARGS).categories == ["bolt"]
+
+
+def test_a_category_is_listed_once(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base/globals.yml").write_text("categories: [bolt, nut, bolt]")
+    loader = ProjectConfigLoader(str(tmp_path), env="base", **LOADER_ARGS)
+    with pytest.raises(InputError, match="'bolt' of environment 'base' is listed more than once"):
         _ = loader.categories

@@ -2,11 +2,14 @@
 
 import ast
 import inspect
+import shutil
 import textwrap
 import warnings
 from pathlib import Path
 
 import pytest
+import yaml
+from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
 import miniatures
@@ -97,6 +100,44 @@ def test_a_pipeline_goes_before_a_category_of_its_name(environment, tmp_path: Pa
     assert "studies_of_mine.ingestion.inspect_images" in {
         node.name for node in made["studies_of_mine"].nodes
     }
+
+
+AMBIGUOUS = (
+    "metrics_part", "hybrid_metrics_part", "x_metrics_y", "study_arms", "study_arms_table",
+    "selection_candidates_part",
+)  # fmt: skip
+DIFFICULT = (
+    "2024", "01", "all", "a", "a-b", "metrics", "study", "Gehäuse_groß", "ネジ", "parameters", "params", "raw_images",
+    "part", "hybrid_metrics", "hybrid_part", "a_results_b", "evaluation", "studies_arms", "__default__",
+    "selected_parameters", "selection_candidates", "report", "report_figure", "candidates_a",
+)  # fmt: skip
+
+
+def test_difficult_names_keep_each_dataset_in_the_folder_of_its_category(environment, tmp_path):
+    conf = shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    values = yaml.safe_load((conf / "base/globals.yml").read_text())
+    (conf / "base/globals.yml").write_text(yaml.safe_dump({**values, "categories": [*DIFFICULT]}))
+    entries = environment("base", conf)["catalog"]
+    catalog = DataCatalog.from_config(
+        {name: entry for name, entry in entries.items() if not name.startswith("_")}
+    )
+    made = registry.Registry()
+    for name in ("full", "hybrid", "packaging", "selection", "studies", "bank_update"):
+        for node in made[name].nodes:
+            category = (node.namespace or "").split(".")[0]
+            for dataset in {*node.inputs, *node.outputs} if category else ():
+                if not dataset.startswith("params:") and dataset != "parameters":
+                    described = catalog[dataset]._describe()
+                    place = described.get("category") or str(described.get("filepath") or described)
+                    assert category in place.split("/"), (dataset, place)
+
+
+@pytest.mark.parametrize("name", AMBIGUOUS)
+def test_names_that_the_catalog_would_read_otherwise_are_refused(environment, tmp_path, name):
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base/globals.yml").write_text(f"categories: [part, {name}]")
+    with pytest.raises(InputError, match=f"'{name}' of environment 'base' cannot be used: what is"):
+        _ = environment("base", tmp_path).categories
 
 
 def test_one_box_of_one_category_is_run(run_project, tmp_path):

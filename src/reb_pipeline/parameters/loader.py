@@ -19,6 +19,8 @@ LOADER_ARGS: dict[str, Any] = {
     "merge_strategy": {"parameters": "soft"},  # an environment lists only differences from base
 }
 CATEGORY = re.compile(r"[\w-]+")  # a dot would begin a nested namespace
+# The catalog would read datasets of such a category as metrics, studies or candidates of another one.
+AMBIGUOUS = re.compile(r"^(metrics|study|selection_candidates)_|_metrics_")
 _active: "ProjectConfigLoader | None" = None
 
 
@@ -37,10 +39,13 @@ class ProjectConfigLoader(OmegaConfigLoader):
 
     @property
     def categories(self) -> list[str]:
-        """Categories of the environment, ``categories`` in its ``globals.yml``."""
+        """Categories of the environment, ``categories`` in its ``globals.yml``, one name or a list."""
         names = self["globals"].get("categories")
-        if not names or not all(
-            isinstance(name, str) and CATEGORY.fullmatch(name) for name in names
+        names = [names] if isinstance(names, str) else names
+        if (
+            not isinstance(names, list)
+            or not names
+            or not all(isinstance(name, str) and CATEGORY.fullmatch(name) for name in names)
         ):
             msg = (
                 f"The categories {names!r} of environment {self.env or self.base_env!r} cannot be used: list at least "
@@ -55,6 +60,21 @@ class ProjectConfigLoader(OmegaConfigLoader):
                     f"all categories have this name; rename it under `categories:` in its globals.yml, and its folder."
                 )
                 raise InputError(msg)
+            if AMBIGUOUS.search(name):
+                msg = (
+                    f"The category {name!r} of environment {self.env or self.base_env!r} cannot be used: what is "
+                    f"stored of it would be taken for results of another one; rename it under `categories:` in its "
+                    f"globals.yml, and its folder, so that it neither begins with 'metrics_', 'study_' or "
+                    f"'selection_candidates_' nor contains '_metrics_'."
+                )
+                raise InputError(msg)
+        repeated = [name for name in names if names.count(name) > 1]
+        if repeated:
+            msg = (
+                f"The category {repeated[0]!r} of environment {self.env or self.base_env!r} is listed more than once: "
+                f"keep one under `categories:` in its globals.yml."
+            )
+            raise InputError(msg)
         return list(names)
 
     def __getitem__(self, key: str) -> Any:
