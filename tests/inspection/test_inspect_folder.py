@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from fake_inspector import FakeInspector, make_calibration, write_folder, write_part
+from fsspec.implementations.local import LocalFileSystem
 from PIL import Image
 
 from archives import pack
@@ -16,7 +17,8 @@ from miniatures import copy_to_memory
 from plain_tables import check_plain
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.text_lists import EMPTY, from_text
-from reb_pipeline.inspection.folder import inspect_folder, summary_of, table_of
+from reb_pipeline.images.folder import list_images
+from reb_pipeline.inspection.folder import inspect_folder, not_inspected, summary_of, table_of
 
 
 @pytest.fixture
@@ -215,3 +217,42 @@ def test_full_disk_is_not_the_image_s_fault(photos):
 
     with pytest.raises(OSError, match="No space left"):
         inspect_folder(FakeInspector(), str(photos), Full())
+
+
+def test_what_may_hide_a_part_is_a_row_that_cannot_be_read(photos, files, tmp_path, monkeypatch):
+    whole = table_of(inspect_folder(FakeInspector(), str(photos), files))
+    (photos / "camera 2").mkdir()
+    (photos / "camera 2/part.pgm").write_bytes(b"P5 1 1 255\n0")
+    (photos / "part.HEIC").write_bytes(b"")
+    os.mkfifo(photos / "pipe.png")
+    (photos / "night").mkdir()
+    ls = LocalFileSystem.ls
+
+    def refuse(self, path, *args, **kwargs):
+        if str(path).endswith("/night"):
+            raise PermissionError(13, "Permission denied", path)
+        return ls(self, path, *args, **kwargs)
+
+    monkeypatch.setattr(LocalFileSystem, "ls", refuse)
+    inspected = inspect_folder(FakeInspector(), str(photos), files)
+    table = table_of(inspected).set_index("path")
+    assert list(table.index) == sorted(table.index)
+    added = table.loc[["camera 2/part.pgm", "night/", "part.HEIC", "pipe.png"]]
+    assert len(table) == len(whole) + len(added)
+    assert (added["verdict"] == "unreadable").all()
+    reasons = ["format are not read", "cannot be opened", "format are not read", "no regular file"]
+    for reason, error in zip(reasons, added["error"], strict=True):
+        assert reason in error
+    assert summary_of(inspected).endswith("5 unreadable.")
+    table.to_parquet(tmp_path / "table.parquet")
+
+
+def test_other_files_are_said_to_be_not_inspected(photos):
+    assert not_inspected(list_images(str(photos))[1]) == ""
+    (photos / "notes.txt").touch()
+    (photos / ".hidden.png").touch()
+    (photos / "part.pgm").touch()  # a row of its own
+    said = not_inspected(list_images(str(photos))[1])
+    assert said.startswith("Not inspected: 1 hidden files or folders are not read, first .hidden")
+    assert said.endswith("(.txt 1), first notes.txt.")
+    assert "pgm" not in said

@@ -46,6 +46,22 @@ def load(monkeypatch):
     return loaded
 
 
+def test_files_that_are_no_images_are_named_on_the_console_and_in_the_report(
+    photos, load, tmp_path, capsys
+):
+    (photos / "notes.txt").touch()
+    (photos / "part.pgm").touch()
+    out = tmp_path / "out"
+    assert main([str(photos), "--model", "m", "--output", str(out)]) == 0
+    counted, left_out, _ = capsys.readouterr().out.splitlines()
+    assert counted == "10 images inspected: 5 good, 3 defective, 2 unreadable."
+    assert left_out == (
+        "Not inspected: 1 files are not read because they are no images by their names (.txt 1), first notes.txt."
+    )
+    assert left_out in (out / "report.html").read_text()
+    assert "part.pgm" in (out / "inspections.csv").read_text()
+
+
 def test_everything_is_written(photos, load, tmp_path, capsys):
     out = tmp_path / "run [2]"
     arguments = [str(photos), "--model", "bolt/model", "--output", str(out)]

@@ -142,6 +142,29 @@ def test_empty_class(run_project, images, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_category_without_test_images_is_refused_before_the_training(
+    run_project, images, tmp_path
+):
+    shutil.rmtree(images / "screw/test")
+    with pytest.raises(InputError, match=r"'screw' has no test images.*screw\.calibration\.cal"):
+        run_mvtec(run_project, images)
+    assert not (tmp_path / "out").exists()
+    run_project(
+        "mvtec_ad", {"data_root": str(images), **SMALL}, to_nodes=["screw.calibration.calibrate"]
+    )
+    assert (tmp_path / "out/06_models/screw").is_dir()
+
+
+def test_what_is_not_read_is_in_the_audit(run_project, images):
+    (images / "screw/train/good/phone.HEIC").touch()
+    out = run_project(
+        "mvtec_ad", {"data_root": str(images), **SMALL},
+        namespaces=["screw"], pipeline_names=["ingestion"],
+    )  # fmt: skip
+    audit = read_json(out / "02_intermediate/screw", "audit.json")
+    assert audit["not_read"]["other_formats"] == ["screw/train/good/phone.HEIC"]
+
+
 def test_unreadable_image_is_left_out_and_listed(run_project, images):
     broken = images / "screw/train/good/000.png"
     broken.write_bytes(broken.read_bytes()[:100])

@@ -11,7 +11,7 @@ import fsspec
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.images.folder import IMAGE_SUFFIXES
+from reb_pipeline.images.folder import IMAGE_SUFFIXES, list_folder, read_file
 
 REFERENCE_SIDE = 256  # px: the pixel sizes in the paper are for images of this side
 
@@ -62,13 +62,7 @@ class ImageFiles:
         if not self._fs.isdir(root):
             msg = f"{what} '{folder}' does not exist: correct the path."
             raise InputError(msg)
-        found = (PurePosixPath(path).relative_to(self._root) for path in self._fs.find(root))
-        self.paths = sorted(
-            path.as_posix()
-            for path in found
-            if path.suffix.lower() in IMAGE_SUFFIXES
-            and not any(part.startswith(".") for part in path.parts)
-        )
+        self.paths = list_folder(self._fs, root).images
         if not self.paths:
             msg = f"{what} '{folder}' holds no image: put images there ({', '.join(sorted(IMAGE_SUFFIXES))})."
             raise InputError(msg)
@@ -86,7 +80,11 @@ class ImageFiles:
         Raises:
             InputError: If the file is not a readable image.
         """
-        data: Any = np.frombuffer(self._fs.cat_file(str(self._root / path)), np.uint8)
+        try:
+            data: Any = np.frombuffer(read_file(self._fs, str(self._root / path)), np.uint8)
+        except OSError as error:
+            msg = f"'{self._root / path}' cannot be read ({error}): replace or remove it."
+            raise InputError(msg) from error
         image = cv2.imdecode(data, flags) if data.size else None
         if image is None:
             msg = f"'{self._root / path}' is not a readable image: replace or remove it."

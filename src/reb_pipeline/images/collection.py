@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import fsspec
 import numpy as np
@@ -18,7 +18,7 @@ from reb_pipeline.images.decoding import (
     decode_image,
     to_rgb,
 )
-from reb_pipeline.images.folder import list_images
+from reb_pipeline.images.folder import list_images, read_file
 from reb_pipeline.images.value_range import ValueRange, inferred_range
 
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ class ImageCollection:
             annotated region (MVTec LOCO); empty for other layouts.
         value_range: Range of the values of images with more than 8 bits; None takes it from the good training images,
             see :attr:`value_range`.
+        not_read: Paths of what lies beside the images and is not read, by kind, see
+            :data:`reb_pipeline.images.folder.NOT_READ`.
 
     Example:
         >>> good = Sample("good/000", "tile/good/000.png", "train", 0, "good")
@@ -95,12 +97,14 @@ class ImageCollection:
         stray_masks: Sequence[str],
         region_kinds: Mapping[int, tuple[float, bool]],
         value_range: ValueRange | None = None,
+        not_read: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self._filesystem = filesystem
         self._root = root
         self._shown = root or _archive(filesystem)
         self.category = category
         self.stray_masks = list(stray_masks)
+        self.not_read = {kind: list(paths) for kind, paths in (not_read or {}).items()}
         self._samples = list(samples)
         self._region_kinds = dict(region_kinds)
         self._declared_range = value_range
@@ -135,6 +139,7 @@ class ImageCollection:
             self.stray_masks,
             self._region_kinds,
             self._declared_range,
+            self.not_read,
         )
 
     @cached_property
@@ -157,9 +162,11 @@ class ImageCollection:
                 continue
             if first.pixels.dtype != np.uint16:
                 break
-            places = tuple(PurePosixPath(self._root, path).as_posix() for path in paths)
-            keys = tuple(map(self._filesystem.ukey, places))
-            return _range_of_files(self._filesystem, places, keys)
+            places = [PurePosixPath(self._root, path).as_posix() for path in paths]
+            there = tuple(filter(self._filesystem.exists, places))  # no broken links
+            return _range_of_files(
+                self._filesystem, there, tuple(map(self._filesystem.ukey, there))
+            )
         return None
 
     @property
@@ -174,11 +181,11 @@ class ImageCollection:
             path: Path relative to the data root, or the URL of any file.
 
         Raises:
-            UnreadableImageError: If the file is missing or cannot be read.
+            UnreadableImageError: If the file is missing, cannot be read, is no regular file, or is too large, see
+                :func:`reb_pipeline.images.folder.read_file`.
         """
         try:
-            with self._open(path) as file:
-                return file.read()
+            return self._read(path)
         except (OSError, ValueError, ImportError) as error:  # file, protocol, package
             raise UnreadableImageError(
                 f"'{path}' in '{self._shown}' cannot be read ({error}): put the file back, or take "
@@ -270,10 +277,10 @@ class ImageCollection:
         """
         return decode_image(data, self._name(path))
 
-    def _open(self, path: str) -> Any:
+    def _read(self, path: str) -> bytes:
         if "://" in path:  # an image from outside the data root
-            return fsspec.open(path, "rb")
-        return self._filesystem.open(PurePosixPath(self._root, path).as_posix(), "rb")
+            return read_file(*fsspec.url_to_fs(path))
+        return read_file(self._filesystem, PurePosixPath(self._root, path).as_posix())
 
     def _name(self, path: str) -> str:
         return f"'{path}' in '{self._shown}'"
@@ -292,7 +299,7 @@ def _range_of_files(
     found = []
     for path in paths:
         try:
-            image = decode_image(filesystem.cat_file(path), f"'{path}'")
+            image = decode_image(read_file(filesystem, path), f"'{path}'")
         except (OSError, UnreadableImageError):  # named by the inventory
             continue
         if image.pixels.dtype == np.uint16:
@@ -309,7 +316,7 @@ def _archive(filesystem: AbstractFileSystem) -> str:
 def loose_images(
     path: str, category: str | None = None, value_range: ValueRange | None = None
 ) -> ImageCollection:
-    """List the images of a folder and its subfolders without opening them; hidden files are left out.
+    """List the images of a folder and its subfolders without opening them.
 
     Args:
         path: Path or URL (any fsspec file system) of the folder.
@@ -324,10 +331,10 @@ def loose_images(
     Raises:
         InputError: If the folder is missing, cannot be listed, or holds no image.
     """
-    filesystem, paths = list_images(path)
-    samples = [Sample(image, image, "calibration", 0, "good") for image in paths]
+    filesystem, found = list_images(path)
+    samples = [Sample(image, image, "calibration", 0, "good") for image in found.images]
     place = filesystem.path or _archive(filesystem.fs)
     name = PurePosixPath(place).name if category is None else category
     return ImageCollection(
-        filesystem.fs, filesystem.path, name, samples, [], {}, value_range=value_range
+        filesystem.fs, filesystem.path, name, samples, [], {}, value_range, found.not_read
     )

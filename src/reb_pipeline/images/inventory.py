@@ -2,12 +2,15 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.progress import progress
 from reb_pipeline.core.text_lists import EMPTY, from_text, to_text
+from reb_pipeline.images.folder import not_read_sentences
 from reb_pipeline.images.samples import good_training
 
 if TYPE_CHECKING:
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
 
     from reb_pipeline.images.collection import ImageCollection
     from reb_pipeline.images.value_range import ValueRange
+
+FEW_TRAINING_IMAGES = 2  # at most so many are named as too few
 
 
 def take_inventory(images: "ImageCollection", description: str) -> "pd.DataFrame":
@@ -26,8 +31,9 @@ def take_inventory(images: "ImageCollection", description: str) -> "pd.DataFrame
 
     Returns:
         ``images.table`` with further columns: ``error`` (reason why an image cannot be used, else empty); ``sha256``
-        of the file; ``width`` and ``height`` in pixels; ``mode`` (Pillow's name of the channels); ``remarks`` (what
-        was done to the image beside the decoding, JSON text); ``mask_error``, ``mask_width`` and ``mask_height``;
+        of the file; ``pixels_sha256`` of the decoded pixels, see :func:`pixel_digest`; ``width`` and ``height`` in
+        pixels; ``mode`` (Pillow's name of the channels); ``remarks`` (what was done to the image beside the decoding,
+        JSON text); ``mask_error``, ``mask_width`` and ``mask_height``;
         ``mask_pixels`` (number of anomalous pixels; 0 without a mask).
     """
     import pandas as pd
@@ -44,7 +50,7 @@ def take_inventory(images: "ImageCollection", description: str) -> "pd.DataFrame
 
 def _inspect(images: "ImageCollection", path: str, mask_paths: Sequence[str]) -> dict[str, Any]:
     facts: dict[str, Any] = {
-        "error": "", "sha256": "", "width": 0, "height": 0, "mode": "", "remarks": EMPTY,
+        "error": "", "sha256": "", "pixels_sha256": "", "width": 0, "height": 0, "mode": "", "remarks": EMPTY,
         "mask_error": "", "mask_width": 0, "mask_height": 0, "mask_pixels": 0,
     }  # fmt: skip
     try:
@@ -54,6 +60,7 @@ def _inspect(images: "ImageCollection", path: str, mask_paths: Sequence[str]) ->
         facts["height"], facts["width"] = image.pixels.shape[:2]
         facts["mode"] = image.mode
         facts["remarks"] = to_text(image.remarks)
+        facts["pixels_sha256"] = pixel_digest(image.pixels)
         if image.is_deep:
             images.open_image(path)  # values may be out of range
     except InputError as error:
@@ -66,6 +73,30 @@ def _inspect(images: "ImageCollection", path: str, mask_paths: Sequence[str]) ->
         except InputError as error:
             facts["mask_error"] = str(error)
     return facts
+
+
+def pixel_digest(pixels: np.ndarray) -> str:
+    """Hash the decoded pixels of an image, so that copies are found in another format or orientation.
+
+    Args:
+        pixels: [height, width] grey or [height, width, 3] RGB, in the depth of the file.
+
+    Returns:
+        SHA-256 of shape, dtype and RGB values.
+
+    Example:
+        >>> import numpy as np
+        >>> from reb_pipeline.images.inventory import pixel_digest
+        >>> grey = np.array([[7, 8]], np.uint8)
+        >>> pixel_digest(grey) == pixel_digest(np.stack([grey] * 3, axis=2))
+        True
+        >>> pixel_digest(grey) == pixel_digest(grey.T)
+        False
+    """
+    rgb = pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
+    digest = hashlib.sha256(f"{rgb.shape} {rgb.dtype.name}".encode())
+    digest.update(np.ascontiguousarray(rgb).data)
+    return digest.hexdigest()
 
 
 def usable_samples(inventory: "pd.DataFrame", max_unreadable_share: float) -> "pd.DataFrame":
@@ -108,7 +139,10 @@ def _mask_differs(inventory: "pd.DataFrame") -> "pd.Series[bool]":
 
 
 def audit(
-    inventory: "pd.DataFrame", stray_masks: list[str], value_range: "ValueRange | None" = None
+    inventory: "pd.DataFrame",
+    stray_masks: list[str],
+    value_range: "ValueRange | None" = None,
+    not_read: Mapping[str, list[str]] | None = None,
 ) -> dict[str, Any]:
     """List errors and oddities in the data of a category.
 
@@ -116,17 +150,24 @@ def audit(
         inventory: See :func:`take_inventory`.
         stray_masks: Paths of masks that belong to no image.
         value_range: Range of the values of images with more than 8 bits; None if there are none.
+        not_read: Paths of what is not read, by kind, see :data:`reb_pipeline.images.folder.NOT_READ`.
 
     Returns:
         JSON values: counts by split and defect type, and the findings of each kind.
+
+    Raises:
+        InputError: If the inventory was made before pixels were compared.
     """
+    if "pixels_sha256" not in inventory:
+        msg = "The inventory was made by an older version, without hashes of pixels: run the pipeline ingestion again."
+        raise InputError(msg)
     readable = inventory[inventory["error"] == ""]
     anomalous = readable[readable["label"] == 1]
     masked = anomalous["mask_paths"] != EMPTY
     counts = Counter(zip(inventory["split"], inventory["defect_type"], strict=True))
     sizes = Counter(zip(readable["width"], readable["height"], strict=True))
-    repeated = readable[readable["sha256"].duplicated(keep=False)]
-    groups = [group for _, group in repeated.groupby("sha256", sort=False)]
+    repeated = readable[readable["pixels_sha256"].duplicated(keep=False)]
+    groups = [group for _, group in repeated.groupby("pixels_sha256", sort=False)]
     present = set(zip(readable["split"], readable["label"], strict=True))
     needed = {
         ("train", 0): "good training",
@@ -136,6 +177,8 @@ def audit(
     return {
         "images": len(inventory),
         "counts": {f"{split}/{kind}": n for (split, kind), n in sorted(counts.items())},
+        "not_read": dict(not_read or {}),
+        "good_training_images": len(good_training(readable)),
         "empty_classes": [name for key, name in needed.items() if key not in present],
         "unreadable": dict(
             zip(*_columns(inventory[inventory["error"] != ""], "path", "error"), strict=True)
@@ -170,6 +213,14 @@ def _columns(table: "pd.DataFrame", *names: str) -> list[list[str]]:
     return [table[name].tolist() for name in names]
 
 
+# What a category cannot have without images of a kind.
+_WITHOUT = {
+    "good training": "",
+    "good test": ": no image metric can be computed, and no false alarm counted",
+    "anomalous test": ": no metric can be computed, there are only scores, maps and thresholds",
+}
+
+
 def findings(report: dict[str, Any]) -> list[str]:
     """Describe each kind of finding in one sentence.
 
@@ -178,7 +229,7 @@ def findings(report: dict[str, Any]) -> list[str]:
     """
     kinds = {
         "unreadable": "unreadable images are left out",
-        "duplicates": "groups of images have the same content",
+        "duplicates": "groups of images have the same pixels",
         "duplicates_between_splits": "of these groups stretch over several splits, which flatters the metrics",
         "without_mask": "anomalous images have no mask though others have: they count for image metrics only",
         "masks_without_image": "masks belong to no image",
@@ -191,7 +242,12 @@ def findings(report: dict[str, Any]) -> list[str]:
         for kind, text in kinds.items()
         if report[kind]
     ]
-    sentences += [f"no {name} images" for name in report["empty_classes"]]
+    sentences += not_read_sentences(report["not_read"])
+    sentences += [f"no {name} images{_WITHOUT[name]}" for name in report["empty_classes"]]
+    if 0 < (count := report["good_training_images"]) <= FEW_TRAINING_IMAGES:
+        sentences.append(
+            f"only {count} good training images, too few to know how good parts differ: other good parts score too high"
+        )
     sentences += [f"{count} images: {remark}" for remark, count in report["conversions"].items()]
     if report["value_range"]:
         sentences.append(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -49,10 +48,10 @@ class PackedImages(ImageCollection):
         pixels = self._pixels[path]
         return DecodedImage(pixels, "L" if pixels.ndim == 2 else "RGB")
 
-    def _open(self, path: str) -> Any:
+    def _read(self, path: str) -> bytes:
         if path in self._pixels:
-            return io.BytesIO(pnm_file(self._pixels[path]))
-        return super()._open(path)  # an image from outside the large files
+            return pnm_file(self._pixels[path])
+        return super()._read(path)  # an image from outside the large files
 
 
 def pnm_file(pixels: np.ndarray) -> bytes:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from reb_pipeline.core.errors import InputError
 
 if TYPE_CHECKING:
+    from fsspec.implementations.dirfs import DirFileSystem
+
     from reb_pipeline.core.folder_files import Files
 
 _DESCRIPTION = """\
@@ -40,26 +42,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _inspect(folder: str, model: str, output: str, engine: str) -> None:
-    from reb_pipeline.inspection.folder import inspect_folder, summary_of, table_of
+    from reb_pipeline.images.folder import list_images
+    from reb_pipeline.inspection.folder import inspect_folder, not_inspected, summary_of, table_of
     from reb_pipeline.inspection.inspector import Inspector
     from reb_pipeline.inspection.report import report_page
 
-    files = _output_files(output, folder)
+    images, listing = list_images(folder)
+    files = _output_files(output, images, folder)
     inspector = Inspector.load(model, engine=engine)
     try:
         inspected = inspect_folder(inspector, folder, files, "images inspected")
         table = table_of(inspected)
         files["inspections.parquet"] = table.to_parquet(index=False)
         files["inspections.csv"] = table.drop(columns="mean_features").to_csv(index=False).encode()
-        page = report_page(inspector, folder, inspected, files)
+        left_out = not_inspected(listing)
+        page = report_page(inspector, folder, inspected, files, left_out)
         files["report.html"] = page.encode(errors="replace")
     except OSError as error:
         msg = f"Results cannot be written to '{output}' ({error}): free space there, or give another --output."
         raise InputError(msg) from error
-    sys.stdout.write(f"{summary_of(inspected)}\n{output.rstrip('/')}/report.html\n")
+    lines = [summary_of(inspected), left_out, f"{output.rstrip('/')}/report.html"]
+    sys.stdout.write("".join(f"{line}\n" for line in lines if line))
 
 
-def _output_files(output: str, folder: str) -> "Files":
+def _output_files(output: str, images: "DirFileSystem", folder: str) -> "Files":
     """Open the output folder as a mapping.
 
     Raises:
@@ -69,11 +75,9 @@ def _output_files(output: str, folder: str) -> "Files":
 
     from reb_pipeline.core import atomic
     from reb_pipeline.core.folder_files import FolderFiles
-    from reb_pipeline.images.folder import list_images
 
     atomic.register()  # no file is left half-written
     filesystem, inner = fsspec.url_to_fs(output)
-    images, _ = list_images(folder)
     is_inside = f"{inner.rstrip('/')}/".startswith(f"{images.path.rstrip('/')}/")
     if is_inside and images.fs == filesystem:  # the paths in an archive are those of no other place
         msg = (

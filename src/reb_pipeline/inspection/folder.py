@@ -17,7 +17,13 @@ from reb_pipeline.core.folder_files import Files
 from reb_pipeline.core.progress import progress
 from reb_pipeline.core.text_lists import to_text
 from reb_pipeline.images.decoding import read_image
-from reb_pipeline.images.folder import list_images
+from reb_pipeline.images.folder import (
+    OTHER_FORMAT,
+    UNREADABLE_FOLDERS,
+    list_images,
+    not_read_sentences,
+    read_file,
+)
 from reb_pipeline.inspection.encoding import in_base64, jpeg
 from reb_pipeline.inspection.overlay import ColourScale, draw_overlay, shrink
 from reb_pipeline.inspection.results import FORMER_COLUMNS, UNREADABLE
@@ -27,12 +33,18 @@ if TYPE_CHECKING:
     import pandas as pd
     from fsspec import AbstractFileSystem
 
+    from reb_pipeline.images.folder import FolderListing
     from reb_pipeline.inspection.inspector import Inspector
     from reb_pipeline.inspection.results import Inspection
 
 VERDICTS = ("good", "defective", UNREADABLE)
 JOURNAL, OVERLAYS = "journal", "overlays"  # folders of the output
 _LAYOUT = "1"  # version of the entries of a journal; other versions are ignored
+# Kinds of what is not read that may be parts, with the error of their rows.
+_UNSEEN = {
+    UNREADABLE_FOLDERS: "It cannot be opened, so that nothing in it is inspected: allow reading it, or take it out.",
+    OTHER_FORMAT: "Images of this format are not read: convert it to PNG, TIFF, JPEG, BMP or WebP.",
+}
 _LONGEST_NAME = 200  # bytes; the limit of file systems is 255
 
 
@@ -73,17 +85,24 @@ def inspect_folder(
         description: Label of the progress bar; None shows no bar.
 
     Returns:
-        One element per image, ordered by path. Images that cannot be read have an error.
+        One element per image, ordered by path. Images that cannot be read have an error; so have image files of other
+        formats, and subfolders that cannot be listed, because parts may be unseen in them.
 
     Raises:
         InputError: If the folder is missing or holds no image.
     """
-    filesystem, paths = list_images(folder)
+    filesystem, found = list_images(folder)
     scale = ColourScale.of(inspector.calibration)
-    return [
+    inspected = [
         _inspect_once(inspector, scale, filesystem, path, files)
-        for path in progress(paths, description)
+        for path in progress(found.images, description)
     ]
+    unseen = [
+        Inspected(_row(path, error=error), None)
+        for kind, error in _UNSEEN.items()
+        for path in found.not_read.get(kind, ())
+    ]
+    return sorted([*inspected, *unseen], key=lambda one: one.row["path"]) if unseen else inspected
 
 
 def table_of(inspected: Sequence[Inspected]) -> "pd.DataFrame":
@@ -119,6 +138,22 @@ def summary_of(inspected: Sequence[Inspected]) -> str:
     return f"{len(inspected):,} {images} inspected: {found}."
 
 
+def not_inspected(listing: "FolderListing") -> str:
+    """Describe the files of a folder that were no images to inspect; empty if there are none.
+
+    Args:
+        listing: See :func:`reb_pipeline.images.folder.list_images`.
+
+    Example:
+        >>> from reb_pipeline.images.folder import FolderListing
+        >>> from reb_pipeline.inspection.folder import not_inspected
+        >>> not_inspected(FolderListing(["0.png"], {"other_files": ["notes.txt"]}))
+        'Not inspected: 1 files are not read because they are no images by their names (.txt 1), first notes.txt.'
+    """
+    others = {kind: paths for kind, paths in listing.not_read.items() if kind not in _UNSEEN}
+    return f"Not inspected: {'; '.join(not_read_sentences(others))}." if others else ""
+
+
 def _inspect_once(
     inspector: "Inspector",
     scale: ColourScale,
@@ -127,9 +162,9 @@ def _inspect_once(
     files: Files,
 ) -> Inspected:
     try:
-        data = filesystem.cat_file(path)
+        data = read_file(filesystem, path)
     except OSError as error:
-        return Inspected(_row(path, error=str(error)), None)
+        return Inspected(_row(path, error=f"'{_printable(path)}' cannot be read ({error})."), None)
     key = _key(inspector, path, data)
     row = _row_in_journal(files, key)
     if row is not None:

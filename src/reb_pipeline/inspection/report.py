@@ -25,7 +25,11 @@ _SCRIPTS = ("parts.js", "histogram.js", "page.js")
 
 
 def report_page(
-    inspector: "Inspector", folder: str, inspected: Sequence[Inspected], files: Files
+    inspector: "Inspector",
+    folder: str,
+    inspected: Sequence[Inspected],
+    files: Files,
+    left_out: str = "",
 ) -> str:
     """Compose an HTML page that needs no network and no other file.
 
@@ -34,12 +38,15 @@ def report_page(
         folder: The inspected folder, shown in the head of the page.
         inspected: Results of :func:`reb_pipeline.inspection.folder.inspect_folder`.
         files: Files with the journal of that function.
+        left_out: Sentence about files that were not inspected, see
+            :func:`reb_pipeline.inspection.folder.not_inspected`.
 
     Returns:
         HTML text with about 10 kB per image, and 50 kB for each of the 200 most suspicious ones.
     """
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    facts = f"{summary_of(inspected)} Folder {folder}, model {inspector.model_id[:12]}, {now}."
+    counts = f"{summary_of(inspected)} {left_out}".rstrip()
+    facts = f"{counts} Folder {folder}, model {inspector.model_id[:12]}, {now}."
     parts = {
         "title": html.escape(f"Inspection: {inspector.name}"),
         "facts": html.escape(facts),

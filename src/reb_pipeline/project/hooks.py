@@ -5,7 +5,7 @@ import logging
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MANIFEST = "run_manifest"
-PARAMETERS = ("params:", "parameters")
 RAW_IMAGES = ".raw_images"  # ending of the name of raw images, after the category
 # Section of the parameters -> (function that returns its folder of images, relation of these images to a category).
 FOLDERS: dict[str, tuple[Callable[[Any, str], str | None], str]] = {
@@ -38,7 +37,7 @@ PATH, METRICS, STUDY = "path", "metrics", "study"
 
 
 def _is_parameter(name: str) -> bool:
-    return name.startswith(PARAMETERS)
+    return name.startswith("params:") or name == ALL_PARAMETERS
 
 
 class PreflightHooks:
@@ -70,11 +69,36 @@ class PreflightHooks:
                 raise InputError(msg)
         if missing and len(missing) == sum(name.endswith(RAW_IMAGES) for name in inputs):
             raise next(iter(missing.values()))
+        self._check_test_images(pipeline, catalog, [name for name in inputs if name not in missing])
         self._stand_in(missing, catalog)
         self._check_device(pipeline, catalog)
         self._check_backbones(pipeline, catalog)
         self._check_sources(pipeline, catalog)
         self._check_packaging(pipeline)
+
+    @staticmethod
+    def _check_test_images(
+        pipeline: "Pipeline", catalog: "CatalogProtocol", names: Iterable[str]
+    ) -> None:
+        """Check before the training that a category has test images where test images are scored.
+
+        Raises:
+            InputError: If it has none.
+        """
+        outputs = pipeline.all_outputs()
+        for name in filter(lambda name: name.endswith(RAW_IMAGES), names):
+            category = name.removesuffix(RAW_IMAGES)
+            is_tested = any(
+                output.endswith(f"metrics_{category}") or output == f"{category}.nearest_patches"
+                for output in outputs
+            )
+            if is_tested and not any(one.split == "test" for one in catalog[name].load().samples):
+                msg = (
+                    f"Category {category!r} has no test images, so that evaluation would have nothing to score: add "
+                    f"some (good ones give scores, maps and false alarms, defective ones metrics too), or only train, "
+                    f"by `kedro run --to-nodes={category}.calibration.calibrate`."
+                )
+                raise InputError(msg)
 
     @staticmethod
     def _stand_in(missing: dict[str, InputError], catalog: "CatalogProtocol") -> None:

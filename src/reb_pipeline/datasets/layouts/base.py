@@ -16,7 +16,16 @@ from kedro.io.core import get_protocol_and_path
 
 from reb_pipeline.datasets.errors import InputDatasetError
 from reb_pipeline.images.collection import SPLITS, ImageCollection, Sample
-from reb_pipeline.images.folder import IMAGE_SUFFIXES, UNLISTABLE
+from reb_pipeline.images.folder import (
+    IMAGE_SUFFIXES,
+    OTHER_FILES,
+    OUTSIDE,
+    UNLISTABLE,
+    FolderListing,
+    is_folder,
+    list_folder,
+    not_read_sentences,
+)
 from reb_pipeline.images.value_range import declared_range
 
 if TYPE_CHECKING:
@@ -105,7 +114,8 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
         """List the samples of the category; no image is opened.
 
         Raises:
-            InputDatasetError: See :meth:`check`; also if two images have the same id.
+            InputDatasetError: See :meth:`check`; also if two images have the same id, or a folder of the layout cannot
+                be listed.
         """
         self.check()
         samples = self._list_samples()
@@ -120,7 +130,8 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
         stray = [path for path in self._mask_files() if path not in used]
         return ImageCollection(
             self._fs, self._root, self._category, samples, stray, self._region_kinds(),
-            value_range=self._value_range,
+            self._value_range,
+            self._not_read({*used, *stray, *(sample.path for sample in samples)}),
         )  # fmt: skip
 
     def save(self, data: NoReturn) -> None:
@@ -148,9 +159,11 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
                 f"what is there ({', '.join(categories) or 'nothing'}) or correct `data_root`."
             )
         if not self._good_images():
+            others = "; ".join(not_read_sentences(self._not_read(set())))
+            there = f" ({others})" if others else ""
             raise InputDatasetError(
                 f"Category '{self._category}' in data root '{self._shown}' has no good training "
-                f"images where {type(self).__name__} expects them: check that it has this layout."
+                f"images where {type(self).__name__} expects them{there}: check that it has this layout."
             )
 
     def preview(self, n: int = 12) -> ImagePreview:
@@ -184,6 +197,33 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
     def _mask_files(self) -> list[str]:
         """List the paths of all masks of the category, including masks without an image."""
         return []
+
+    def _own_folder(self) -> str:
+        """Folder of the category, relative to the data root."""
+        return self._category
+
+    def _known_files(self) -> list[str]:
+        """List the paths of further files that the layout reads, or whose use is a setting."""
+        return []
+
+    def _not_read(self, read: set[str]) -> dict[str, list[str]]:
+        """List what lies in the category's folder and is not read, see :data:`reb_pipeline.images.folder.NOT_READ`.
+
+        Args:
+            read: Paths of the files that are read.
+        """
+        folder = self._own_folder()
+        found = self._listing(folder)
+        not_read = {
+            kind: [
+                PurePosixPath(folder, path).as_posix() + "/" * path.endswith("/") for path in paths
+            ]
+            for kind, paths in {**found.not_read, OUTSIDE: found.images}.items()
+        }
+        known = {*read, *self._known_files()}
+        for kind in (OUTSIDE, OTHER_FILES):
+            not_read[kind] = [path for path in not_read.get(kind, ()) if path not in known]
+        return {kind: paths for kind, paths in not_read.items() if paths}
 
     def _categories(self) -> list[str]:
         """List the names of the categories in the data root."""
@@ -241,18 +281,30 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
         }
 
     def _entries(self, folder: str) -> list[tuple[str, bool]]:
-        """List (path, is a folder) of the entries of a folder, sorted, without hidden ones."""
+        """List (path, is a folder) of the entries of a folder, sorted, without hidden ones; empty if it is missing."""
         try:
             entries = self._fs.ls(self._absolute(folder), detail=True)
         except (FileNotFoundError, NotADirectoryError):
             return []
+        except OSError as error:
+            raise self._unlistable(folder, error) from error
         return sorted(
-            (
-                self._relative(entry["name"]),
-                # A link to a folder is listed as a link.
-                entry["type"] == "directory"
-                or bool(entry.get("islink") and self._fs.isdir(entry["name"])),
-            )
+            (self._relative(entry["name"]), is_folder(self._fs, entry))
             for entry in entries
             if not PurePosixPath(entry["name"]).name.startswith(".")
+        )
+
+    def _listing(self, folder: str) -> FolderListing:
+        """List a folder and its subfolders; empty if it is missing."""
+        try:
+            return list_folder(self._fs, self._absolute(folder))
+        except (FileNotFoundError, NotADirectoryError):
+            return FolderListing([], {})
+        except OSError as error:
+            raise self._unlistable(folder, error) from error
+
+    def _unlistable(self, folder: str, error: OSError) -> InputDatasetError:
+        return InputDatasetError(
+            f"Folder '{self._absolute(folder)}' cannot be listed ({error}), and nothing in it may be left out unseen: "
+            "allow reading it, or take it out of the data."
         )

@@ -92,6 +92,12 @@ class ELPVDataset(SplitFolderBase):
     def _categories(self) -> list[str]:
         return sorted({category for _, _, category in self._rows()})
 
+    def _own_folder(self) -> str:
+        return ""
+
+    def _known_files(self) -> list[str]:
+        return ["labels.csv", *(path for path, _, _ in self._rows())]
+
     def _good_images(self) -> list[str]:
         return [path for path, probability in self._cells() if probability == 0]
 

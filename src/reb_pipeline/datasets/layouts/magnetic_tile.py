@@ -40,6 +40,13 @@ class MagneticTileDataset(SplitFolderBase):
     def _categories(self) -> list[str]:
         return ["magnetic_tile"] if "MT_Free" in self._folders("") else []
 
+    def _own_folder(self) -> str:
+        return ""
+
+    def _known_files(self) -> list[str]:
+        # Masks of good tiles are empty: they belong to an image, but nothing is read from them.
+        return [mask for _, masks in self._tiles("MT_Free") for mask in masks]
+
     def _good_images(self) -> list[str]:
         return [path for path, _ in self._tiles("MT_Free")]
 
@@ -52,7 +59,7 @@ class MagneticTileDataset(SplitFolderBase):
         ]
 
     def _mask_files(self) -> list[str]:
-        # Masks of good tiles are empty and unused, but they belong to an image.
+        # Masks of good tiles belong to an image too.
         stems = {
             path.rsplit(".", 1)[0] for kind in self._folders("") for path, _ in self._tiles(kind)
         }

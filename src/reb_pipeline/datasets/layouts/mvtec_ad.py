@@ -59,6 +59,5 @@ class MVTecADDataset(ImageFolderBase):
         return samples
 
     def _mask_files(self) -> list[str]:
-        kinds = self._folders(self._inside("ground_truth"))
-        masks = [self._masks(self._inside("ground_truth", kind)) for kind in kinds]
-        return [path for by_stem in masks for paths in by_stem.values() for path in paths]
+        truth = self._inside("ground_truth")
+        return [f"{truth}/{path}" for path in self._listing(truth).images]

@@ -7,7 +7,6 @@ from pathlib import PurePosixPath
 
 from reb_pipeline.datasets.errors import InputDatasetError
 from reb_pipeline.datasets.layouts.mvtec_ad import MVTecADDataset
-from reb_pipeline.images.folder import IMAGE_SUFFIXES
 
 
 class MVTecLOCODataset(MVTecADDataset):
@@ -28,11 +27,13 @@ class MVTecLOCODataset(MVTecADDataset):
 
     def _masks(self, folder: str) -> dict[str, tuple[str, ...]]:
         masks: dict[str, tuple[str, ...]] = {}
-        for path in map(PurePosixPath, sorted(self._fs.find(self._absolute(folder)))):
-            if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith("."):
-                relative = self._relative(path.as_posix())
-                masks[path.parent.name] = (*masks.get(path.parent.name, ()), relative)
+        for path in self._listing(folder).images:
+            stem = PurePosixPath(path).parent.name
+            masks[stem] = (*masks.get(stem, ()), f"{folder}/{path}")
         return masks
+
+    def _known_files(self) -> list[str]:
+        return [self._inside("defects_config.json")]
 
     def _region_kinds(self) -> dict[int, tuple[float, bool]]:
         path = self._absolute(self._inside("defects_config.json"))

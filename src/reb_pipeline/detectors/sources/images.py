@@ -154,18 +154,23 @@ class ImageFeatures:
             InputError: If the folder is missing or holds no image; while images are streamed, if a file cannot
                 be used.
         """
+        from reb_pipeline.core.errors import InputError
         from reb_pipeline.images.decoding import read_image
-        from reb_pipeline.images.folder import IMAGE_SUFFIXES, list_images
+        from reb_pipeline.images.folder import IMAGE_SUFFIXES, list_images, read_file
 
-        filesystem, paths = list_images(folder, {*IMAGE_SUFFIXES, ARRAY})
+        filesystem, found = list_images(folder, {*IMAGE_SUFFIXES, ARRAY})
 
         def read(path: str) -> np.ndarray:
-            data = filesystem.cat_file(path)
+            try:
+                data = read_file(filesystem, path)
+            except OSError as error:
+                msg = f"'{path}' in '{folder}' cannot be read ({error}): replace or remove it."
+                raise InputError(msg) from error
             if path.lower().endswith(ARRAY):
                 return read_array(data, f"'{path}'", value_range)
             return read_image(data, path, value_range=value_range)
 
-        images = [SourceImage(path, partial(read, path)) for path in paths]
+        images = [SourceImage(path, partial(read, path)) for path in found.images]
         return cls(images, encoder, value_range=value_range)
 
     @property

@@ -69,9 +69,12 @@ def images_to_add(
         InputError: If there is no image, or too many cannot be read.
     """
     from reb_pipeline.images.collection import loose_images
+    from reb_pipeline.images.folder import not_read_sentences
     from reb_pipeline.images.inventory import take_inventory, usable_samples
 
     images = loose_images(folder, value_range=value_range)
+    for sentence in not_read_sentences(images.not_read):
+        logger.warning("%s: %s", folder, sentence)
     inventory = take_inventory(images, f"{images.category}: images to add")
     inventory["split"] = "train"
     found = usable_samples(inventory, max_unreadable_share)
@@ -97,7 +100,9 @@ def with_added(
     """
     import pandas as pd
 
-    is_there = found["sha256"].isin(samples["sha256"]) | found["sha256"].duplicated()
+    # Samples of older versions have no hashes of pixels.
+    content = "pixels_sha256" if "pixels_sha256" in samples else "sha256"
+    is_there = found[content].isin(samples[content]) | found[content].duplicated()
     if is_there.any():
         logger.warning(
             "%d of %d images to add have the content of one that is there already and are skipped, first %s.",

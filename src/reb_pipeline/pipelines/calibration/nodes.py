@@ -1,6 +1,5 @@
 """Nodes of the calibration pipeline."""
 
-import hashlib
 import logging
 from dataclasses import replace
 from typing import Any
@@ -40,12 +39,15 @@ def search_calibration_images(
     from reb_pipeline.detectors.sources.encoder import Encoder
     from reb_pipeline.detectors.sources.images import ImageFeatures
     from reb_pipeline.images.collection import loose_images
+    from reb_pipeline.images.folder import not_read_sentences
     from reb_pipeline.images.samples import Samples
     from reb_pipeline.images.value_range import ValueRange
 
     folder = params.folder
     learnt = ValueRange.of_json(detector.bank.extractor.get("value_range"))
     images = loose_images(folder, category, learnt)
+    for sentence in not_read_sentences(images.not_read):
+        logger.warning("%s: %s: %s", category, folder, sentence)
     _warn_of_known_images(images, samples, detector.bank.image_ids, folder)
     good = ImageFeatures.of_samples(
         Samples(images.table, images),
@@ -102,9 +104,13 @@ def _warn_of_known_images(
     images: ImageCollection, samples: pd.DataFrame, training_ids: list[str], folder: str
 ) -> None:
     """Warn of calibration images that are in the bank: their low scores would make the threshold too low."""
-    known = set(samples.loc[samples["id"].isin(training_ids), "sha256"])
-    digests = (hashlib.sha256(images.read(sample.path)).hexdigest() for sample in images.samples)
-    copies = sum(digest in known for digest in digests)
+    from reb_pipeline.images.inventory import take_inventory
+
+    # Samples of older versions have no hashes of pixels.
+    content = "pixels_sha256" if "pixels_sha256" in samples else "sha256"
+    known = set(samples.loc[samples["id"].isin(training_ids), content])
+    found = take_inventory(images, f"{images.category}: calibration images compared")[content]
+    copies = int(found.isin(known).sum())
     if copies:
         logger.warning(
             "%s: %d of %d images in %s are copies of training images, which score lower than new ones: take them out, "

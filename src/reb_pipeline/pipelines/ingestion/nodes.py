@@ -22,7 +22,7 @@ def audit_samples(inventory: pd.DataFrame, raw_images: ImageCollection) -> dict[
     """Report errors and oddities of the data, see :func:`reb_pipeline.images.inventory.audit`."""
     from reb_pipeline.images.inventory import audit, findings
 
-    report = audit(inventory, raw_images.stray_masks, raw_images.value_range)
+    report = audit(inventory, raw_images.stray_masks, raw_images.value_range, raw_images.not_read)
     for finding in findings(report):
         logger.warning("%s: %s", raw_images.category, finding)
     return report

@@ -17,7 +17,8 @@ def inspect_new_images(
     params: InspectionParams,
 ) -> tuple[pd.DataFrame, str]:
     """Inspect every image of the folder; overlays and the journal are saved to ``inspection_files`` at once."""
-    from reb_pipeline.inspection.folder import inspect_folder, summary_of, table_of
+    from reb_pipeline.images.folder import list_images
+    from reb_pipeline.inspection.folder import inspect_folder, not_inspected, summary_of, table_of
     from reb_pipeline.inspection.inspector import Inspector
     from reb_pipeline.inspection.report import report_page
 
@@ -26,5 +27,9 @@ def inspect_new_images(
     inspected = inspect_folder(
         inspector, folder, inspection_files, f"{inspector.name}: images inspected"
     )
+    left_out = not_inspected(list_images(folder)[1])
     logger.info("%s: %s", inspector.name, summary_of(inspected))
-    return table_of(inspected), report_page(inspector, folder, inspected, inspection_files)
+    if left_out:
+        logger.warning("%s: %s", inspector.name, left_out)
+    page = report_page(inspector, folder, inspected, inspection_files, left_out)
+    return table_of(inspected), page
