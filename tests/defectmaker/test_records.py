@@ -78,7 +78,7 @@ def test_defects_are_collected_in_order():
     assert (found.images.dtype, found.masks.dtype) == (np.uint8, bool)
     assert (found.labels.tolist(), found.labels.dtype) == ([1, 2, 1, 2], np.int64)
     assert found.kinds == kinds
-    assert found.purpose == "validation"
+    assert found.purpose == "training"  # the stream of a plain DefectMaker
     assert found.image_ids == ["image 0", "image 0", "image 1", "image 1"]
     assert [recipe["index"] for recipe in found.recipes] == [0, 1, 2, 3]
 
@@ -104,10 +104,9 @@ def test_both_records_are_stored_and_read_back(tmp_path):
     assert (read.kinds, read.image_ids) == (defects.kinds, defects.image_ids)
 
 
-def test_defects_of_the_first_format_are_refused(tmp_path):
-    """They are draws of the training, and say nothing of a purpose."""
+def test_defects_of_the_first_format_are_draws_of_the_training(tmp_path):
     made = [("a", 1, defect) for defect in make_defects(2)]
-    defects = SyntheticDefects.collect(made, ["bezier+cut_paste"])
+    defects = SyntheticDefects.collect(made, ["bezier+cut_paste"], "validation")
     file = tmp_path / "defects.npz"
     home = "reb_pipeline.defectmaker.records"
     dataset = ArraysDataset(filepath=str(file), record=f"{home}.SyntheticDefects")
@@ -118,5 +117,4 @@ def test_defects_of_the_first_format_are_refused(tmp_path):
     del values["purpose"]
     values["format"] = 1
     np.savez(file, metadata=np.array(json.dumps(values)), **arrays)
-    with pytest.raises(InputError, match=r"purpose.*again"):
-        dataset.load()
+    assert dataset.load().purpose == "training"

@@ -143,9 +143,8 @@ def other_weights(path):
 
 
 def other_held_out_defects(_path):
-    """Drawn as a former release drew them, from the training's stream."""
-    old = synthesize_defects(SAMPLES, saliency_of(SAMPLES), 48, KINDS, Purpose.TRAINING)
-    return {"made": old}
+    others = synthesize_defects(SAMPLES, saliency_of(SAMPLES), 48, KINDS, Purpose.SELECTION)
+    return {"made": others}
 
 
 def other_settings(_path):
@@ -181,6 +180,12 @@ def test_defects_of_other_kinds_are_refused(weights):
         InputError, match=r"are of the kinds \['rect.*run the pipeline defect_synth"
     ):
         run(weights, defects=other)
+
+
+def test_defects_that_are_draws_of_the_training_are_refused(weights):
+    made = synthesize_defects(SAMPLES, saliency_of(SAMPLES), 48, KINDS, Purpose.TRAINING)
+    with pytest.raises(InputError, match=r"draws that the fine-tuning trains on.*again"):
+        run(weights, made=made)
 
 
 @pytest.mark.parametrize(("held_out", "good"), [(3, 2), (1, 1)])

@@ -96,7 +96,7 @@ class SyntheticDefects:
         purpose: A :class:`reb_pipeline.defectmaker.streams.Purpose`; a draw is named by it, kind, seed and index.
     """
 
-    # Files of format 1 name no purpose and are refused: their defects are draws of the training.
+    # Files of format 1 name no purpose: their defects are draws of the training.
     FORMAT: ClassVar[int] = 2
 
     images: np.ndarray
@@ -105,14 +105,14 @@ class SyntheticDefects:
     kinds: list[str]
     image_ids: list[str]
     recipes: list[dict[str, Any]]
-    purpose: str = Purpose.VALIDATION
+    purpose: str = Purpose.TRAINING
 
     @classmethod
     def collect(
         cls,
         made: Iterable[tuple[str, int, Defect]],
         kinds: Iterable[str],
-        purpose: str = Purpose.VALIDATION,
+        purpose: str = Purpose.TRAINING,
     ) -> SyntheticDefects:
         """Collect a stream of defects.
 

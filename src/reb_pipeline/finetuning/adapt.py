@@ -17,6 +17,7 @@ from reb_pipeline.defectmaker.fills import Donor
 from reb_pipeline.defectmaker.good_images import GoodImages
 from reb_pipeline.defectmaker.records import SaliencyMaps, SyntheticDefects
 from reb_pipeline.defectmaker.settings import DefectSynthesisSettings
+from reb_pipeline.defectmaker.streams import Purpose
 from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.backbones import load_backbone, load_deepest
 from reb_pipeline.features.settings import FeatureSettings
@@ -61,7 +62,8 @@ def finetune_backbone(
         If fine-tuning is disabled, these are the initial weights and a history without updates.
 
     Raises:
-        InputError: If backbone or weights cannot be used, or the synthetic defects are of other kinds.
+        InputError: If backbone or weights cannot be used, or the synthetic defects are of other kinds or draws of the
+            training.
     """
     if not finetuning.enabled:
         return _keep_backbone(features)
@@ -71,6 +73,12 @@ def finetune_backbone(
         msg = (
             f"The synthetic defects are of the kinds {synthetic_defects.kinds}, not {names}: run the pipeline "
             f"defect_synthesis again."
+        )
+        raise InputError(msg)
+    if synthetic_defects.purpose == Purpose.TRAINING:
+        msg = (
+            "The synthetic defects are draws that the fine-tuning trains on, as former releases stored them: run the "
+            "pipeline defect_synthesis again."
         )
         raise InputError(msg)
     network = ProxyNetwork(
