@@ -1,6 +1,9 @@
+import os
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.defectmaker.fills import (
@@ -11,6 +14,7 @@ from reb_pipeline.defectmaker.fills import (
     draw_salient,
     noise,
 )
+from reb_pipeline.defectmaker.images import ImageFiles
 from reb_pipeline.defectmaker.settings import DefectSynthesisSettings
 
 RNG = np.random.default_rng(0)
@@ -157,3 +161,15 @@ def test_unusable_texture_folders_are_said(tmp_path):
     (tmp_path / "a.png").write_bytes(b"no image")
     with pytest.raises(InputError, match="is not a readable image"):
         TextureFolder(str(tmp_path))[0]
+
+
+def test_pipes_and_folders_of_hidden_files_beside_textures_are_no_textures(tmp_path):
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "a.png")
+    (tmp_path / ".hidden").mkdir()
+    Image.new("RGB", (8, 8), "red").save(tmp_path / ".hidden/b.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    files = ImageFiles(str(tmp_path), "Texture folder")
+    assert files.paths == ["a.png", "pipe.png"]
+    assert files.read("a.png").shape == (8, 8, 3)
+    with pytest.raises(InputError, match=r"pipe.png' cannot be read \(it is no regular file"):
+        files.read("pipe.png")

@@ -4,6 +4,9 @@ import pytest
 from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 
+from miniatures import make_mvtec_ad
+from reb_pipeline.datasets import MVTecADDataset
+from reb_pipeline.images.inventory import audit, take_inventory
 from reb_pipeline.project.hooks import METRICS, PATH, SummaryHooks
 
 
@@ -67,6 +70,26 @@ def test_metrics_are_one_table_a_detector(print_end):
     ]  # fmt: skip
     assert [lines[2].split() for lines in tables] == [
         ["metal_nut", "1", "2", value] for value in ("0.00", "200.00", "100.00")
+    ]
+
+
+def test_findings_of_the_audits_are_printed_with_their_paths(print_end, tmp_path):
+    root = make_mvtec_ad(tmp_path / "images")
+    (root / "screw/train/good/0.pgm").touch()
+    images = MVTecADDataset(path=root, category="screw").load()
+    inventory = take_inventory(images, "images")
+    formats = {"other_formats": images.not_read["other_formats"]}
+    printed = print_end(
+        {
+            "nut.audit": ({}, audit(inventory, [])),
+            "screw.audit": ({}, audit(inventory, [], not_read=formats)),
+            "part.report": (of_kind(PATH), 1),
+        }
+    )
+    assert printed.splitlines() == [
+        "screw: 1 image files are not read because of their format (.pgm 1), first screw/train/good/0.pgm",
+        f"screw.audit: {tmp_path}/screw.audit.json",
+        f"part.report: {tmp_path}/part.report.json",
     ]
 
 

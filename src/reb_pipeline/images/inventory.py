@@ -209,6 +209,14 @@ def audit(
     }
 
 
+def _shown(found: str | list[str]) -> str:
+    """Show a path, or the first two of a group of equal images."""
+    if isinstance(found, str):
+        return found
+    more = f" and {len(found) - 2} more" if len(found) > 2 else ""
+    return f"{found[0]} = {found[1]}{more}"
+
+
 def _columns(table: "pd.DataFrame", *names: str) -> list[list[str]]:
     return [table[name].tolist() for name in names]
 
@@ -238,7 +246,7 @@ def findings(report: dict[str, Any]) -> list[str]:
         "empty_masks": "masks of anomalous images are empty",
     }
     sentences = [
-        f"{len(report[kind])} {text}, first {next(iter(report[kind]))}"
+        f"{len(report[kind])} {text}, first {_shown(next(iter(report[kind])))}"
         for kind, text in kinds.items()
         if report[kind]
     ]

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MANIFEST = "run_manifest"
-RAW_IMAGES = ".raw_images"  # ending of the name of raw images, after the category
+# Endings of the names of raw images and their audit, after the category.
+RAW_IMAGES, AUDIT = ".raw_images", ".audit"
 # Section of the parameters -> (function that returns its folder of images, relation of these images to a category).
 FOLDERS: dict[str, tuple[Callable[[Any, str], str | None], str]] = {
     "calibration": (lambda params, _: params.folder, "good parts of"),
@@ -276,7 +277,8 @@ class SummaryHooks:
     """Prints tables and paths at the end of a run.
 
     The metadata of an output in the catalog, ``reb: {end_of_run: <kind>}``, select it: ``path`` prints its path,
-    ``metrics`` a table of the metrics of all categories, ``study`` the table of a study and its path.
+    ``metrics`` a table of the metrics of all categories, ``study`` the table of a study and its path. Before the paths
+    stand the findings of each audit that the run made.
     """
 
     @hook_impl
@@ -291,9 +293,23 @@ class SummaryHooks:
                 from reb_pipeline.studies.views import render_study
 
                 sys.stdout.write(f"\n{name}\n{render_study(catalog[name].load())}\n\n")
+        for name in kinds:
+            if name.endswith(AUDIT):
+                self._print_findings(name, catalog)
         for name, kind in kinds.items():
             if kind in (PATH, STUDY):
                 sys.stdout.write(f"{name}: {catalog[name]._get_load_path()}\n")
+
+    @staticmethod
+    def _print_findings(name: str, catalog: "CatalogProtocol") -> None:
+        """Print what is odd about the images of a category, and the path of the audit; nothing without a finding."""
+        from reb_pipeline.images.inventory import findings
+
+        found = findings(catalog[name].load())
+        for sentence in found:
+            sys.stdout.write(f"{name.removesuffix(AUDIT)}: {sentence}\n")
+        if found:
+            sys.stdout.write(f"{name}: {catalog[name]._get_load_path()}\n")
 
     @staticmethod
     def _print_metrics(names: list[str], catalog: "CatalogProtocol") -> None:

@@ -1,6 +1,7 @@
 """Backbones of a category: with initial weights, or fine-tuned once on synthetic defects."""
 
 import hashlib
+from contextlib import suppress
 from typing import Any
 
 import fsspec
@@ -13,6 +14,7 @@ from reb_pipeline.defectmaker.streams import Purpose
 from reb_pipeline.detectors.sources.cached import CachedCheckpoint
 from reb_pipeline.detectors.sources.encoder import Encoder
 from reb_pipeline.features.adapted import BackboneWeights
+from reb_pipeline.images.folder import read_file
 from reb_pipeline.images.samples import Samples
 from reb_pipeline.studies.sections import StudySections
 
@@ -95,10 +97,14 @@ def _finetuning_content(own: StudySections) -> dict[str, Any]:
 
 
 def _digest_of(path: str) -> str:
-    """Hash a file, or the names and contents of all files below a folder; a missing path gives the hash of nothing."""
+    """Hash a file, or the names and contents of all files below a folder; a missing path gives the hash of nothing.
+
+    Pipes, devices and files that cannot be read count by their names.
+    """
     filesystem, root = fsspec.url_to_fs(path)
     digest = hashlib.blake2b(digest_size=16)
     for name in sorted(filesystem.find(root)):
         digest.update(hashlib.sha256(name.removeprefix(root).encode()).digest())
-        digest.update(hashlib.sha256(filesystem.cat_file(name)).digest())
+        with suppress(OSError):
+            digest.update(hashlib.sha256(read_file(filesystem, name)).digest())
     return digest.hexdigest()
