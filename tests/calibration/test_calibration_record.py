@@ -57,12 +57,26 @@ def test_what_cannot_be_promised_is_said(n, smallest):
     calibration = make(n)
     assert calibration.image_threshold == calibration.pixel_threshold == math.inf
     assert not calibration.is_promised
+    assert not calibration.can_flag
     assert not (calibration.p_values([1e9]) <= 0.05).any()
     assert calibration.statement() == (
         f"A false-alarm rate of 5 % cannot be promised with {n} good images that the bank has not seen, only one of "
-        f"{smallest} % or more: at least 19 images are needed; so nothing is flagged."
+        f"{smallest} % or more: at least 19 images are needed; so every part is undecided."
     )
     assert replace(calibration, false_alarm_rate=0.001).statement().count("999 images") == 1
+
+
+@pytest.mark.parametrize("name", ["false_alarm_rate", "alpha"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, None, "0.05"])
+def test_rate_and_alpha_are_finite_numbers(name, value):
+    with pytest.raises(InputError, match=rf"{name} = .* is no finite number: run the pipeline"):
+        replace(make(), **{name: value})
+
+
+@pytest.mark.parametrize("rate", [0, 1, -0.1, 1.5])
+def test_a_rate_is_a_share(rate):
+    with pytest.raises(InputError, match="must lie between 0 and 1"):
+        replace(make(), false_alarm_rate=rate)
 
 
 @pytest.mark.parametrize("n", [0, 29])

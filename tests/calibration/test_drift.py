@@ -53,6 +53,26 @@ def test_parts_that_have_not_drifted_are_fine_at_the_rate_stated(rate):
         assert found <= binom.ppf(0.999, REPORTS, 0.1)
 
 
+def test_where_nothing_can_be_flagged_no_part_is_said_to_be_below_a_threshold():
+    rng = np.random.default_rng(0)
+    report = report_on(rng, 80, calibration_of(rng, 60, rate=0.001))
+    assert report["verdict"] == "fine"
+    assert report["reasons"] == [
+        "Scores and features of all parts, none of which could be flagged, are those of the calibration, as far as 80 "
+        "parts and 60 calibration images tell."
+    ]
+
+
+def test_a_score_that_is_no_number_is_flagged():
+    rng = np.random.default_rng(0)
+    scores, features = parts(rng, 80)
+    calibration = calibration_of(rng)
+    usual = drift_report(calibration, scores, features, ["now"] * 80)["flagged"]["count"]
+    scores[np.flatnonzero(scores < calibration.image_threshold)[0]] = np.nan
+    broken = drift_report(calibration, scores, features, ["now"] * 80)["flagged"]["count"]
+    assert broken == usual + 1
+
+
 def test_a_shift_is_found_and_named():
     rng = np.random.default_rng(0)
     report = report_on(rng, 200, shift=1.0)

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -148,6 +148,39 @@ def test_what_is_no_record(values: Any, message: str, is_newer: bool) -> None:
     remedy = "update reb-pipeline" if is_newer else "make it again"
     sentence = caught.value.sentence("'bank.npz'", "make it again")
     assert sentence == f"'bank.npz' {caught.value}: {remedy}."
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_arrays_are_finite(monkeypatch: Any, value: float, dtype: Any, order: str) -> None:
+    monkeypatch.setattr(records, "_CHECKED_AT_ONCE", 5)
+    for position in np.ndindex(4, 3):
+        features = FEATURES.astype(dtype, order=order)
+        features[position] = value
+        detector = replace(outer().detector, other=Bank(features, "b"))
+        data = written(replace(outer(), detector=detector))
+        message = "has values in 'detector.other.features' that are not finite numbers"
+        with pytest.raises(RecordError, match=f"^{message}$"):
+            read_record(Outer, io.BytesIO(data), is_local=False)
+
+
+def test_mapped_arrays_are_finite(tmp_path: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(records, "MAPPED_BYTES", 1)
+    path = tmp_path / "bank.npz"
+    path.write_bytes(written(Bank(np.full((4, 3), np.nan, np.float32), "a")))
+    with path.open("rb") as file, pytest.raises(RecordError, match="in 'features' that are not"):
+        read_record(Bank, file, is_local=True)
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_are_finite(text: str) -> None:
+    file = io.BytesIO()
+    values = {"fingerprint": 0.125, "format": 3}
+    metadata = json.dumps(values).replace("0.125", text)
+    np.savez(file, features=FEATURES, metadata=np.array(metadata))
+    with pytest.raises(RecordError, match=f"{text} is not a finite number"):
+        read_record(Bank, file, is_local=False)
 
 
 def test_where_the_fault_is() -> None:

@@ -183,6 +183,15 @@ def test_a_failed_write_leaves_nothing(
     assert_same(dataset.load(), weights)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite(filepath: str, weights: BackboneWeights, value: float) -> None:
+    dataset = WeightsDataset(filepath=filepath, record=RECORD)
+    weights.state["bn1.bias"][3] = value
+    dataset.save(weights)
+    with pytest.raises(InputError, match=r"in 'bn1\.bias' that are not finite numbers: delete it"):
+        dataset.load()
+
+
 @pytest.mark.parametrize("share", [0, 0.02, 0.3, 0.99])
 def test_a_file_that_is_cut_off(filepath: str, weights: BackboneWeights, share: float) -> None:
     dataset = WeightsDataset(record=RECORD, filepath=filepath)

@@ -38,5 +38,5 @@ def test_parts_windows_threshold_and_band_are_drawn():
 
 def test_without_windows_and_without_a_threshold():
     figure, _ = draw(30, 0.001, RNG.gamma(4, 1, 20))
-    assert [trace.name for trace in figure.data] == ["not flagged (20)", "flagged (0)"]
+    assert [trace.name for trace in figure.data] == ["undecided (20)", "flagged (0)"]
     assert [shape.name for shape in figure.layout.shapes] == ["calibration, middle 90 %"]

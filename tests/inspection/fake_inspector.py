@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from reb_pipeline.calibration.record import Calibration
+from reb_pipeline.calibration.verdicts import UNDECIDED, verdict_of
 from reb_pipeline.inspection.defects import find_defects
 from reb_pipeline.inspection.results import Inspection, NearestGood
 from reb_pipeline.scoring.anomaly_maps import resize_map
@@ -47,17 +48,19 @@ class FakeInspector:
         self.inspected += 1
         values = resize_map(image.mean(axis=2, dtype=np.float32) / 255, (SIDE, SIDE))
         score = float(values.max() + values.mean() / 10)  # a larger defect is worse
+        verdict = verdict_of(score, self.image_threshold)
         y, x = np.unravel_index(values.argmax(), values.shape)
         height, width = image.shape[:2]
         return Inspection(
             image_score=score,
             p_value=float(self.calibration.p_values([score])[0]),
-            flagged=score > self.image_threshold,
+            verdict=verdict,
             anomaly_map=values,
             defects=find_defects(values, self.pixel_threshold, (height, width)),
             seconds=0.01,
             worst_patch=(int(x * width // SIDE), int(y * height // SIDE), 8, 8),
             mean_features=image.reshape(-1, 3).mean(axis=0).astype(np.float32),
+            reason=self.calibration.statement() if verdict == UNDECIDED else "",
         )
 
     def explain(self, inspection, n=3):

@@ -1,5 +1,6 @@
 """A folder is inspected once, whatever happens in between, and bad files stop nothing."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -59,7 +60,10 @@ def test_table_has_a_row_an_image(photos, files):
     np.testing.assert_array_equal(features, FakeInspector().inspect(image).mean_features)
     assert table.loc["broken.png", "mean_features"] == EMPTY
     assert pd.to_datetime(table["time"]).dt.tz is not None
-    assert summary_of(inspected) == "9 images inspected: 5 good, 3 defective, 1 unreadable."
+    assert (
+        summary_of(inspected)
+        == "9 images inspected: 5 good, 3 defective, 0 undecided, 1 unreadable."
+    )
 
 
 def test_unreadable_image_says_why(photos, files, tmp_path):
@@ -80,7 +84,10 @@ def test_folder_without_any_readable_image(tmp_path, files):
     table = table_of(inspected)
     table.to_parquet(tmp_path / "table.parquet")
     assert table["image_score"].dtype == np.float64
-    assert summary_of(inspected) == "1 image inspected: 0 good, 0 defective, 1 unreadable."
+    assert (
+        summary_of(inspected)
+        == "1 image inspected: 0 good, 0 defective, 0 undecided, 1 unreadable."
+    )
 
 
 def test_table_survives_parquet(photos, files, tmp_path):
@@ -104,21 +111,6 @@ def test_interrupted_run_goes_on(photos, files):
     known = [(one.row, two.row) for one, two in zip(inspected, repeated, strict=True) if one.key]
     assert len(known) == 8
     assert all(one == two for one, two in known)
-
-
-def test_a_run_interrupted_before_the_update_goes_on(photos, files):
-    """Entries of the journal that name the features as they were named before."""
-    expected = inspect_folder(FakeInspector(), str(photos), files)
-    for entry in [name for name in files if name.endswith(".json")]:
-        files[entry] = files[entry].replace(b'"mean_features"', b'"features_mean"')
-    inspector = FakeInspector()
-    inspected = inspect_folder(inspector, str(photos), files)
-    assert inspector.inspected == 0
-    rows = [[one.row for one in run if one.key] for run in (inspected, expected)]
-    assert rows[0] == rows[1]
-    table = table_of(inspected)
-    assert table.columns[-1] == "mean_features"
-    assert (table["mean_features"] != EMPTY).sum() == 8
 
 
 def test_another_content_path_or_model_is_inspected_again(photos, files):
@@ -195,10 +187,70 @@ def test_names_that_are_no_good_names(tmp_path, files):
     assert all(Path(files.root, overlay).is_file() for overlay in table["overlay"])
 
 
-def test_nothing_is_promised_with_few_images(photos, files):
-    inspector = FakeInspector(calibration=make_calibration(n=5))
+@pytest.mark.parametrize("n", [0, 5, 18])
+def test_every_part_is_undecided_where_no_threshold_can_be_promised(photos, files, n):
+    inspector = FakeInspector(calibration=make_calibration(n=n))
     inspected = inspect_folder(inspector, str(photos), files)
-    assert summary_of(inspected) == "9 images inspected: 8 good, 0 defective, 1 unreadable."
+    assert (
+        summary_of(inspected)
+        == "9 images inspected: 0 good, 0 defective, 8 undecided, 1 unreadable."
+    )
+    table = table_of(inspected)
+    readable = table[table["error"] == ""]
+    assert (readable["reason"] == inspector.calibration.statement()).all()
+    assert readable["reason"].str.contains(f"with {n} good images .* at least 19 images").all()
+    assert (table.loc[table["error"] != "", "reason"] == "").all()
+    check_plain(table)
+    # What a person has to decide comes with what explains it.
+    views = [one.view(files) for one in inspected if one.key]
+    assert all(view["nearest"] for view in views)
+    assert all(view["defects"] == [] for view in views)
+
+
+def test_an_image_that_cannot_be_scored_is_undecided_and_stops_nothing(photos, files, tmp_path):
+    class Unsure(FakeInspector):
+        def inspect(self, image):
+            found = super().inspect(image)
+            if found.flagged:
+                raise InputError("The scores of image 'x' are not all finite numbers.")
+            return found
+
+    inspected = inspect_folder(Unsure(), str(photos), files)
+    assert summary_of(inspected).endswith("5 good, 0 defective, 3 undecided, 1 unreadable.")
+    table = table_of(inspected)
+    unsure = table[table["verdict"] == "undecided"]
+    assert unsure["image_score"].isna().all()
+    assert unsure["reason"].str.contains("not all finite").all()
+    assert (unsure["error"] == "").all()
+    table.to_parquet(tmp_path / "table.parquet")
+
+
+def test_verdicts_of_a_journal_by_a_former_rule_are_kept_but_not_used(photos, files):
+    """Entries as they were written when every part was good that no threshold flagged."""
+    few = {"calibration": make_calibration(n=5)}
+    for one in inspect_folder(FakeInspector(**few), str(photos), files):
+        if one.key:
+            path = one.row["path"]
+            data = (photos / path).read_bytes()
+            key = hashlib.sha256(f"1\0model-1\0{path}\0".encode() + data).hexdigest()[:32]
+            entry = json.loads(files.pop(f"journal/{one.key}.json"))
+            entry["row"]["verdict"] = "good"
+            del entry["row"]["reason"]
+            files[f"journal/{key}.json"] = json.dumps(entry).encode()
+    before = {name: bytes(files[name]) for name in files}
+
+    inspector = FakeInspector(**few)
+    inspected = inspect_folder(inspector, str(photos), files)
+    assert inspector.inspected == 8
+    summary = summary_of(inspected)
+    assert "0 good, 0 defective, 8 undecided, 1 unreadable." in summary
+    assert "8 of them had a verdict in the journal by the rule of a former version" in summary
+    assert all(bytes(files[name]) == data for name, data in before.items())  # nothing is lost
+
+    again = FakeInspector(**few)
+    repeated = inspect_folder(again, str(photos), files)
+    assert again.inspected == 0
+    assert summary_of(repeated).endswith("8 undecided, 1 unreadable.")
 
 
 @pytest.mark.parametrize("folder", ["gone", "file.png", "empty", "nosuch://x"])

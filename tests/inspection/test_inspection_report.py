@@ -87,8 +87,12 @@ def test_names_end_no_element(tmp_path):
 def test_page_without_a_threshold(tmp_path):
     inspector = FakeInspector(calibration=make_calibration(n=5))
     page = make_page(write_folder(tmp_path / "photos"), inspector)
-    assert data_of(page)["threshold"] is None
+    data = data_of(page)
+    assert data["threshold"] is None
     assert "cannot be promised" in page
+    assert "0 good, 0 defective, 8 undecided, 1 unreadable." in page
+    reasons = [image["reason"] for image in data["images"] if not image["error"]]
+    assert set(reasons) == {inspector.calibration.statement()}
 
 
 @pytest.mark.parametrize("n", [0, 1])

@@ -2,6 +2,7 @@
 
 import io
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -206,11 +207,30 @@ def test_what_it_tells_of_itself(inspector):
     assert inspector.pixel_threshold == inspector.manifest["calibration"]["pixel_threshold"]
 
 
-def test_a_rate_that_cannot_be_promised_flags_nothing(tmp_path):
-    inspector = Inspector.load(write_tiny(tmp_path / "model", rate=0.001))
-    assert inspector.manifest["calibration"]["image_threshold"] is None
-    found = inspector.inspect(DEFECTIVE)
-    assert (found.verdict, found.defects) == ("good", [])
+def test_without_a_rate_that_can_be_promised_every_part_is_undecided(tmp_path, inspector):
+    few = Inspector.load(write_tiny(tmp_path / "model", rate=0.001))
+    assert few.manifest["calibration"]["image_threshold"] is None
+    assert not few.can_flag
+    for image in (DEFECTIVE, GOOD["good/000"]):
+        found = few.inspect(image)
+        assert (found.verdict, found.flagged, found.defects) == ("undecided", False, [])
+        assert found.reason == few.calibration.statement()
+        assert "with 19 good images" in found.reason
+        assert "at least 999 images are needed; so every part is undecided." in found.reason
+    assert inspector.can_flag
+    assert inspector.inspect(DEFECTIVE).reason == ""
+
+
+def test_scores_that_are_not_finite_are_no_verdict(inspector, monkeypatch):
+    search = type(inspector.detector).search
+
+    def overflowing(self, patches):
+        found = search(self, patches)
+        return replace(found, squared_distances=found.squared_distances * np.float32(np.nan))
+
+    monkeypatch.setattr(type(inspector.detector), "search", overflowing)
+    with pytest.raises(InputError, match=r"scores of image .* are not all finite numbers"):
+        inspector.inspect(DEFECTIVE)
 
 
 def test_good_images_are_packaged_in_the_size_of_the_network(folder):

@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+import math
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import numpy as np
@@ -104,6 +107,67 @@ def test_a_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
     with pytest.raises(InputError, match=f"'{name}' of .* cannot be read .*No such file.*copy"):
         Inspector.load(folder)
+
+
+def tamper(folder: Path, name: str, field: str, change: Callable[[Any], Any]) -> None:
+    """Change an array or another value of a record, with new hashes."""
+    with np.load(folder / name) as archive:
+        arrays = {key: archive[key] for key in archive.files}
+    if field in arrays:
+        arrays[field] = change(arrays[field])
+    else:
+        values = json.loads(arrays["metadata"].item())
+        values[field] = change(values[field])
+        arrays["metadata"] = np.array(json.dumps(values))
+    np.savez(folder / name, **arrays)
+    hashes = json.loads((folder / MANIFEST).read_text())["files"]
+    rewrite(
+        folder, files={**hashes, name: hashlib.sha256((folder / name).read_bytes()).hexdigest()}
+    )
+
+
+ARRAYS = [
+    ("bank.npz", "features"), ("density.npz", "squared_distances"), ("calibration.npz", "image_scores"),
+    ("calibration.npz", "peak_scores"), ("calibration.npz", "mean_features"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "field"), ARRAYS)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("where", ["one", "all"])
+def test_an_array_with_a_value_that_is_not_finite_is_refused(
+    folder: Path, name: str, field: str, value: float, where: str
+) -> None:
+    def change(array: np.ndarray) -> np.ndarray:
+        array[(0, 0)[: array.ndim] if where == "one" else ...] = value
+        return array
+
+    tamper(folder, name, field, change)
+    message = f"'{name}' of .* has values in '{field}' that are not finite numbers: copy the whole"
+    with pytest.raises(InputError, match=message):
+        Inspector.load(folder)
+
+
+@pytest.mark.parametrize("field", ["false_alarm_rate", "alpha"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, None, "0.1"])
+def test_rate_and_alpha_that_are_no_finite_numbers_are_refused(
+    folder: Path, field: str, value: object
+) -> None:
+    tamper(folder, "calibration.npz", field, lambda _: value)
+    with pytest.raises(InputError, match=r"not a finite number|no finite number"):
+        Inspector.load(folder)
+
+
+@pytest.mark.parametrize("value", [0, 1, -0.1, 20])
+def test_a_rate_that_is_no_share_is_refused(folder: Path, value: float) -> None:
+    tamper(folder, "calibration.npz", "false_alarm_rate", lambda _: value)
+    with pytest.raises(InputError, match="must lie between 0 and 1"):
+        Inspector.load(folder)
+
+
+def test_a_network_that_gives_no_finite_features_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not finite"):
+        Inspector.load(write_tiny(tmp_path / "model", factor=math.nan))
 
 
 @pytest.mark.parametrize("name", ["bank.npz", "density.npz", "calibration.npz"])

@@ -6,7 +6,7 @@ import sys
 
 import pandas as pd
 import pytest
-from fake_inspector import FakeInspector, write_folder
+from fake_inspector import FakeInspector, make_calibration, write_folder
 
 from archives import pack
 from miniatures import draw_part, write_image
@@ -54,7 +54,7 @@ def test_files_that_are_no_images_are_named_on_the_console_and_in_the_report(
     out = tmp_path / "out"
     assert main([str(photos), "--model", "m", "--output", str(out)]) == 0
     counted, left_out, _ = capsys.readouterr().out.splitlines()
-    assert counted == "10 images inspected: 5 good, 3 defective, 2 unreadable."
+    assert counted == "10 images inspected: 5 good, 3 defective, 0 undecided, 2 unreadable."
     assert left_out == (
         "Not inspected: 1 files are not read because they are no images by their names (.txt 1), first notes.txt."
     )
@@ -69,7 +69,8 @@ def test_everything_is_written(photos, load, tmp_path, capsys):
     assert load[0][:2] == ("bolt/model", "onnxruntime")
     said = capsys.readouterr()
     assert (
-        said.out == f"9 images inspected: 5 good, 3 defective, 1 unreadable.\n{out}/report.html\n"
+        said.out
+        == f"9 images inspected: 5 good, 3 defective, 0 undecided, 1 unreadable.\n{out}/report.html\n"
     )
     assert "images inspected" in said.err  # the progress bar
     assert "100%" in said.err
@@ -98,7 +99,9 @@ def test_real_model_without_kedro_and_torch(tmp_path):
         timeout=120,
     )
     assert run.returncode == 0, run.stderr
-    assert run.stdout.startswith("3 images inspected: 1 good, 2 defective, 0 unreadable.")
+    assert run.stdout.startswith(
+        "3 images inspected: 1 good, 2 defective, 0 undecided, 0 unreadable."
+    )
     report = (tmp_path / "out/report.html").read_text()
     assert "Inspection: part" in report
     assert '"name":"good/00' in report  # what explains the defects
@@ -136,6 +139,26 @@ def test_model_that_is_none(photos, tmp_path, capsys):
     assert main([str(photos), "--model", str(tmp_path), "--output", str(tmp_path / "out")]) == 2
     assert "is no packaged model" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_model_that_can_flag_nothing_needs_permission(photos, tmp_path, monkeypatch, capsys):
+    few = FakeInspector(calibration=make_calibration(n=17))
+    monkeypatch.setattr(Inspector, "load", lambda path, engine: few)
+    arguments = [str(photos), "--model", "m", "--output", str(tmp_path / "out")]
+    assert main(arguments) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("Error: The model of bolt can call no part good or defective: ")
+    assert "with 17 good images" in error
+    assert "at least 19 images are needed" in error
+    assert error.endswith("or set --allow-undecided to take it as it is.")
+    assert few.inspected == 0
+    assert not (tmp_path / "out").exists()
+
+    assert main([*arguments, "--allow-undecided"]) == 0
+    assert "0 good, 0 defective, 8 undecided, 1 unreadable." in capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "out/inspections.csv", keep_default_na=False)
+    assert set(table["verdict"]) == {"undecided", "unreadable"}
+    assert (table["reason"] != "").sum() == 8
 
 
 def test_interrupted(photos, load, tmp_path, monkeypatch, capsys):

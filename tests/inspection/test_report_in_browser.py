@@ -95,7 +95,7 @@ def test_page_opens_with_every_image(page):
     assert page.locator("#histogram rect.above").count() in range(1, bars)
 
 
-COUNTS = {"defective": 3, "good": 5, "unreadable": 1, "all": 9}
+COUNTS = {"defective": 3, "undecided": 0, "good": 5, "unreadable": 1, "all": 9}
 
 
 @pytest.mark.parametrize(("verdict", "count"), COUNTS.items())
@@ -203,14 +203,30 @@ def test_names_are_shown_as_they_are(open_report, tmp_path):
     assert page.locator("#detail-name").inner_text() in names
 
 
-def test_nothing_is_flagged_without_a_threshold(open_report, tmp_path):
-    inspector, files = FakeInspector(calibration=make_calibration(n=0)), {}
+@pytest.mark.parametrize("n", [0, 6])
+def test_every_part_is_undecided_without_a_threshold(open_report, tmp_path, n):
+    inspector, files = FakeInspector(calibration=make_calibration(n=n)), {}
     inspected = inspect_folder(inspector, str(write_folder(tmp_path / "photos")), files)
     page = open_report(report_page(inspector, "photos", inspected, files))
-    assert page.locator("#counts").inner_text().startswith("0 of 8 would be flagged")
-    assert page.locator("#gallery .card.defective").count() == 0
-    page.locator("#threshold").fill("0")
-    assert page.locator("#counts").inner_text().startswith("7 of 8 would be flagged")
+    counts, slider = page.locator("#counts"), page.locator("#threshold")
+    nothing = (
+        f"0 of 8 would be flagged; without a threshold no part can be ({n} calibration images)."
+    )
+    undecided = (
+        " The model has no threshold of its own, so every part that can be read is undecided."
+    )
+    assert counts.inner_text() == nothing + undecided
+    assert page.locator("#filters button[value=undecided]").inner_text() == "undecided (8)"
+    slider.fill("0")  # a threshold may be tried, but is no verdict
+    assert "8 would be flagged; of 100 good parts" in counts.inner_text()
+    assert counts.inner_text().endswith(undecided)
+    slider.fill("1000")
+    assert counts.inner_text() == nothing + undecided
+    page.locator("#gallery .card").first.click()
+    assert "cannot be promised" in page.locator("#detail-facts").inner_text()
+    for name in ("good", "defective"):
+        assert page.locator(f"#gallery .badge.{name}").count() == 0
+    assert page.locator("#gallery .card.undecided").count() == 8
 
 
 def test_it_follows_the_colours_of_the_system(page):

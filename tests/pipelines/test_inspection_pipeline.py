@@ -34,7 +34,7 @@ def test_new_images_are_inspected_once(run_project, tmp_path, photos, messages_o
 
     out = run_project(params=params, **chosen)
 
-    assert messages == ["part: 5 images inspected: 2 good, 2 defective, 1 unreadable."]
+    assert messages == ["part: 5 images inspected: 2 good, 2 defective, 0 undecided, 1 unreadable."]
     first = pd.read_parquet(newest(out / "07_model_output/screw", "inspections.parquet"))
     assert first.set_index("path")["verdict"].to_dict() == {
         "000.png": "good",
@@ -51,6 +51,23 @@ def test_new_images_are_inspected_once(run_project, tmp_path, photos, messages_o
     run_project(params=params, **chosen)
     again = pd.read_parquet(newest(out / "07_model_output/screw", "inspections.parquet"))
     assert (again["time"] == first["time"])[again["error"] == ""].all()
+
+
+def test_a_model_that_can_flag_nothing_needs_permission(run_project, tmp_path, photos, messages_of):
+    pytest.importorskip("onnx")
+    write_tiny(tmp_path / "out/06_models/screw/model" / VERSION / "model", rate=0.001)
+    chosen = {"env": "mvtec_ad", "pipeline_names": ["inspection"], "namespaces": ["screw"]}
+    params = {"inspection": {"input": str(photos)}}
+    with pytest.raises(InputError, match=r"no part good .* set inspection.allow_undecided=true"):
+        run_project(params=params, **chosen)
+    assert not list((tmp_path / "out/07_model_output/screw/inspection_files").rglob("*"))
+
+    messages = messages_of(nodes.logger)
+    params["inspection"]["allow_undecided"] = True
+    out = run_project(params=params, **chosen)
+    table = pd.read_parquet(newest(out / "07_model_output/screw", "inspections.parquet"))
+    assert table["verdict"].value_counts().to_dict() == {"undecided": 4, "unreadable": 1}
+    assert messages == ["part: 5 images inspected: 0 good, 0 defective, 4 undecided, 1 unreadable."]
 
 
 def test_no_images_are_named(run_project):

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,9 @@ from conftest import SMALL, newest, read_json
 from reb_pipeline.core.errors import InputError, input_error_behind
 from reb_pipeline.datasets import MVTecLOCODataset
 from reb_pipeline.inspection import Inspector
+from reb_pipeline.parameters.sections import PackagingParams
 from reb_pipeline.pipelines.packaging import nodes
+from tiny_model import train
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
@@ -75,6 +78,20 @@ def test_a_packaged_model_judges_as_the_pipelines(run_project, params, tmp_path,
     with pytest.raises(DatasetError, match=r"'density.npz' of .* is not what was") as raised:
         run_project("mvtec_loco", params, **CHECK)
     assert input_error_behind(raised.value)  # one sentence on the command line
+
+
+def test_a_model_that_can_flag_nothing_is_not_packaged():
+    """Refused before the network is exported or an image is opened: nothing else is needed for it."""
+    images = SimpleNamespace(category="pushpins")
+    _, few, _ = train(rate=0.04)  # 19 calibration images
+    given = {"samples": None, "raw_images": images, "backbone": None, "detector": None}
+    rest = {"features": None, "scoring": None, "compute": None}
+    message = (
+        r"The model of pushpins can call no part .* 4 % .* 24 images .* packaging.allow_undecided"
+    )
+    params = PackagingParams(allow_undecided=False)
+    with pytest.raises(InputError, match=message):
+        nodes.package_model(**given, calibration=few, params=params, **rest)
 
 
 def test_what_does_not_belong_together_is_refused(run_project, params):

@@ -1,16 +1,24 @@
 """Tables and paths at the end of a run, as the metadata of the catalog ask for them."""
 
+import numpy as np
 import pytest
 from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 
 from miniatures import make_mvtec_ad
+from reb_pipeline.calibration.record import CALIBRATION_SPLIT, Calibration
 from reb_pipeline.datasets import MVTecADDataset
 from reb_pipeline.images.inventory import audit, take_inventory
 from reb_pipeline.project.hooks import METRICS, PATH, SummaryHooks
 
 
 def nothing() -> None: ...
+
+
+def make_calibration(n):
+    scores = np.arange(n, dtype=np.float32)
+    ids, features = [str(number) for number in range(n)], np.zeros((n, 2), np.float32)
+    return Calibration(scores, scores, ids, 0.05, CALIBRATION_SPLIT, 1.0, "c0", {}, features)
 
 
 @pytest.fixture
@@ -91,6 +99,33 @@ def test_findings_of_the_audits_are_printed_with_their_paths(print_end, tmp_path
         f"screw.audit: {tmp_path}/screw.audit.json",
         f"part.report: {tmp_path}/part.report.json",
     ]
+
+
+@pytest.mark.parametrize(
+    ("n", "said"), [(18, "does NOT keep a false-alarm rate of 5 %. "), (19, "keeps a false-")]
+)
+def test_whether_calibrations_keep_their_rate_comes_last(tmp_path, capsys, n, said):
+    calibration = make_calibration(n)
+    entry = {
+        "type": "reb_pipeline.datasets.ArraysDataset",
+        "record": "reb_pipeline.calibration.record.Calibration",
+        "filepath": str(tmp_path / "calibration.npz"),
+    }
+    chosen = {
+        "type": "kedro_datasets.json.JSONDataset",
+        "filepath": str(tmp_path / "chosen.json"),
+        "metadata": of_kind(PATH),
+    }
+    catalog = DataCatalog.from_config({"mono.calibration": entry, "poly.chosen": chosen})
+    catalog["mono.calibration"].save(calibration)
+    catalog["poly.chosen"].save(1)
+    # The calibration is an input here, as of the packaging.
+    node = Node(lambda _: 1, "mono.calibration", "poly.chosen", name="choose")
+    SummaryHooks().after_pipeline_run(Pipeline([node]), catalog)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2].startswith("poly.chosen: ")
+    assert lines[-1].startswith(f"mono: The calibration {said}")
+    assert lines[-1].endswith(calibration.statement())
 
 
 def test_no_table_without_metrics(print_end):

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from reb_pipeline.calibration.verdicts import DEFECTIVE, UNDECIDED, can_flag, verdict_of
 from reb_pipeline.inspection.results import Defect, Inspection, NearestGood
 
 SIDE = 16
@@ -31,7 +32,10 @@ class PretendInspector:
         self.fails = fails
         self.image_threshold = self.pixel_threshold = threshold
         self.calibration = SimpleNamespace(
-            peak_scores=np.array([0.1, 0.2], np.float32), pixel_threshold=threshold
+            peak_scores=np.array([0.1, 0.2], np.float32),
+            pixel_threshold=threshold,
+            can_flag=can_flag(threshold),
+            statement=lambda: "2 images are too few, so every part is undecided.",
         )
         self.at_once = self.most_at_once = 0
         self._lock = threading.Lock()
@@ -51,16 +55,18 @@ class PretendInspector:
         assert image.dtype == np.uint8
         height, width = image.shape[:2]
         score = float(image.mean()) / 255
-        flagged = score > self.image_threshold
+        verdict = verdict_of(score, self.image_threshold)
+        flagged = verdict == DEFECTIVE
         return Inspection(
             image_score=score,
             p_value=0.25 if flagged else 0.75,
-            flagged=flagged,
+            verdict=verdict,
             anomaly_map=np.full((SIDE, SIDE), score, np.float32),
             defects=[Defect((0, 0, width, height), width * height, score)] if flagged else [],
             seconds=0.01,
             worst_patch=(0, 0, 1, 1),
             mean_features=np.zeros(4, np.float32),
+            reason=self.calibration.statement() if verdict == UNDECIDED else "",
         )
 
     def explain(self, inspection, n=3):

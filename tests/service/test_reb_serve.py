@@ -1,6 +1,7 @@
 """The command: its errors, its start, its end."""
 
 import json
+import math
 import re
 import signal
 import socket
@@ -115,6 +116,26 @@ def test_a_model_that_is_not_there(tmp_path, capsys):
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("Error: ")
     assert "nothing" in error
+
+
+def test_a_model_that_can_flag_nothing_needs_permission(monkeypatch, capsys):
+    from reb_pipeline.inspection.inspector import Inspector
+    from reb_pipeline.service import server
+
+    monkeypatch.setattr(Inspector, "load", lambda *_: PretendInspector(threshold=math.inf))
+    served = []
+    monkeypatch.setattr(server, "serve", lambda *given: served.append(given))
+    assert cli.main(["--model", "x", "--port", "0"]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert re.fullmatch(
+        r"Error: The model of screw can call no part good or defective: 2 images .*"
+        r"or set --allow-undecided to take it as it is\.",
+        error,
+    )
+    assert not served
+    assert cli.main(["--model", "x", "--port", "0", "--allow-undecided"]) == 0
+    ((_, _, listener),) = served
+    listener.close()
 
 
 def test_a_missing_library_is_named(loading, monkeypatch, capsys):

@@ -7,10 +7,12 @@ import re
 
 import numpy as np
 import pytest
-from asking import serving
+from asking import metrics_of, serving
 from PIL import Image
 from pretend_inspector import SIDE, PretendInspector
 from uploads_made import giant_header, image_file, noise_file, png_bomb
+
+from reb_pipeline.core.errors import InputError
 
 
 @pytest.fixture
@@ -34,6 +36,7 @@ def test_a_defective_image(client):
     grey = picture(found.pop("anomaly_map_png"))
     assert found == {
         "verdict": "defective",
+        "reason": None,
         "image_score": 0.8,
         "p_value": 0.25,
         "image_threshold": 0.5,
@@ -98,12 +101,39 @@ def test_the_overlay_as_a_file(client):
     assert Image.open(io.BytesIO(response.content)).size == (20, 10)
 
 
-def test_a_rate_that_cannot_be_promised_flags_nothing():
+def test_without_a_threshold_every_part_is_undecided():
     with serving(PretendInspector(threshold=math.inf)) as client:
         found = send(client, image_file(255), query="?overlay=true").json()
-    assert found["verdict"] == "good"
+        overlay = client.post("/inspect/overlay", files={"image": image_file(0)})
+        batch = client.post("/inspect/batch", files=[("images", image_file(0)), ("images", b"x")])
+        counted = metrics_of(client)
+        health = client.get("/health").json()
+    assert found["verdict"] == "undecided"
+    assert found["reason"] == "2 images are too few, so every part is undecided."
     assert found["image_threshold"] is None
     assert np.isfinite(found["anomaly_map_range"]).all()
+    assert overlay.headers["x-verdict"] == "undecided"
+    results = batch.json()["results"]
+    assert [item["verdict"] for item in results] == ["undecided", "unreadable"]
+    assert results[0]["inspection"]["verdict"] == "undecided"
+    verdicts = {key[1]: n for key, n in counted.items() if key[0] == "reb_verdicts_total"}
+    assert verdicts == {"good": 0, "defective": 0, "undecided": 3, "unreadable": 1}
+    assert (health["can_flag"], health["image_threshold"]) == (False, None)
+
+
+def test_an_image_that_cannot_be_scored_is_refused_in_a_sentence(monkeypatch):
+    def unsure(self, image):
+        raise InputError("The scores of image 'x' are not all finite numbers.")
+
+    monkeypatch.setattr(PretendInspector, "inspect", unsure)
+    with serving() as client:
+        response = send(client, image_file(0))
+        batch = client.post("/inspect/batch", files=[("images", image_file(0))])
+        counted = metrics_of(client)
+    assert response.status_code == 422
+    assert "not all finite" in response.json()["detail"]
+    assert batch.json()["results"][0]["verdict"] == "undecided"
+    assert counted["reb_verdicts_total", "undecided"] == 2
 
 
 REFUSED = {
@@ -151,6 +181,9 @@ def test_a_batch_has_a_result_for_every_file(client):
     assert [item["status"] for item in results] == [200, 415, 422, 413, 200]
     verdicts = [item["inspection"] and item["inspection"]["verdict"] for item in results]
     assert verdicts == ["defective", None, None, None, "good"]
+    assert [item["verdict"] for item in results] == [
+        "defective", "unreadable", "unreadable", "unreadable", "good",
+    ]  # fmt: skip
     assert [bool(item["detail"]) for item in results] == [False, True, True, True, False]
     assert results[0]["inspection"]["anomaly_map_png"] is None
 

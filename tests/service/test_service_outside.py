@@ -35,7 +35,7 @@ def test_metrics_count_what_happened(client):
     assert found["reb_requests_total", "other", "404"] == 1
     assert found["reb_verdicts_total", "good"] == 2
     assert found["reb_verdicts_total", "defective"] == 2
-    assert found["reb_verdicts_total", "refused"] == 2
+    assert found["reb_verdicts_total", "unreadable"] == 2
     assert found["reb_inspection_seconds_count",] == found["reb_queue_seconds_count",] == 6
     assert found["reb_request_seconds_count", "/inspect"] == 4
     assert found["reb_p_value_count",] == 4
@@ -52,6 +52,8 @@ def test_health_names_the_model(client):
         "model": "screw",
         "model_id": PretendInspector.model_id,
         "version": version("reb-pipeline"),
+        "can_flag": True,
+        "image_threshold": 0.5,
     }
 
 
@@ -63,7 +65,7 @@ def test_a_line_of_the_log_for_every_request(client, caplog):
     lines = [json.loads(JsonLines().format(record)) for record in caplog.records]
     requests = [line for line in lines if line["message"] == "request"]
     assert [line["status"] for line in requests] == [200, 200, 415]
-    assert [line["verdict"] for line in requests] == ["defective", ["good", "refused"], None]
+    assert [line["verdict"] for line in requests] == ["defective", ["good", "unreadable"], None]
     assert requests[0].keys() == {
         "time", "level", "message", "id", "method", "path", "status", "verdict", "ms",
     }  # fmt: skip

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reb_pipeline.calibration.conformal import false_alarm_band, threshold_rank
+from reb_pipeline.calibration.verdicts import above
 
 if TYPE_CHECKING:
     from reb_pipeline.calibration.record import Calibration
@@ -87,9 +88,9 @@ def drift_report(
         }
         for begin in range(n % window, n, window)
     ]
-    verdict, reasons = _verdict(found, n, calibration.n_images)
+    verdict, reasons = _verdict(found, n, calibration)
     if windows and window < n:
-        newest, newest_reasons = _verdict(windows[-1], window, calibration.n_images)
+        newest, newest_reasons = _verdict(windows[-1], window, calibration)
         if SEVERITY.index(newest) > SEVERITY.index(verdict):
             verdict, reasons = newest, [f"Of the last {window} parts alone:", *newest_reasons]
     return {
@@ -220,7 +221,7 @@ def _flagged(calibration: "Calibration", scores: np.ndarray) -> dict[str, Any]:
     from scipy.stats import betabinom
 
     n, rate = calibration.n_images, calibration.false_alarm_rate
-    count, k = int((scores > calibration.image_threshold).sum()), threshold_rank(n, rate)
+    count, k = int(above(scores, calibration.image_threshold).sum()), threshold_rank(n, rate)
     alarms = false_alarm_band(n, rate, len(scores))
     return {
         "count": count,
@@ -230,8 +231,11 @@ def _flagged(calibration: "Calibration", scores: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _verdict(found: dict[str, Any], n_parts: int, n_images: int) -> tuple[str, list[str]]:
+def _verdict(
+    found: dict[str, Any], n_parts: int, calibration: "Calibration"
+) -> tuple[str, list[str]]:
     """Derive the verdict from the statistics, with its reasons in sentences."""
+    n_images = calibration.n_images
     flagged, scores, features = (found[name] for name in ("flagged", "scores", "features"))
     many = flagged["p_value"] < TEST_LEVEL
     most = many and flagged["count"] > n_parts / 2
@@ -266,7 +270,11 @@ def _verdict(found: dict[str, Any], n_parts: int, n_images: int) -> tuple[str, l
         return RECALIBRATE, reasons
     if reasons:
         return WATCH, reasons
+    what = (
+        f"Scores, features and the number of flagged parts ({flagged['count']} of {n_parts})"
+        if calibration.can_flag
+        else "Scores and features of all parts, none of which could be flagged,"
+    )
     return FINE, [
-        f"Scores, features and the number of flagged parts ({flagged['count']} of {n_parts}) are those of the "
-        f"calibration, as far as {n_parts} parts and {n_images} calibration images tell."
+        f"{what} are those of the calibration, as far as {n_parts} parts and {n_images} calibration images tell."
     ]

@@ -1,7 +1,9 @@
 """Stored calibration: scores of good images and the false-alarm rate of the thresholds."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +17,7 @@ from reb_pipeline.calibration.conformal import (
     smallest_rate,
     threshold_rank,
 )
+from reb_pipeline.calibration.verdicts import above, can_flag
 from reb_pipeline.core.errors import InputError
 
 CALIBRATION_SPLIT = "calibration split"
@@ -75,6 +78,13 @@ class Calibration:
     scoring: dict[str, Any]
     mean_features: np.ndarray
 
+    def __post_init__(self) -> None:
+        for name, value in (("false_alarm_rate", self.false_alarm_rate), ("alpha", self.alpha)):
+            if not isinstance(value, Real) or not math.isfinite(value):
+                msg = f"The calibration's {name} = {value!r} is no finite number: run the pipeline calibration again."
+                raise InputError(msg)
+        threshold_rank(self.n_images, self.false_alarm_rate)  # checks the range of the rate
+
     def check(self, coreset_fingerprint: str, scoring: dict[str, Any], alpha: float) -> None:
         """Check that the scores were made with a given coreset and given settings.
 
@@ -121,8 +131,13 @@ class Calibration:
         return conformal_threshold(self.peak_scores, self.false_alarm_rate)
 
     @property
+    def can_flag(self) -> bool:
+        """True if there is a threshold; every part is undecided otherwise."""
+        return can_flag(self.image_threshold)
+
+    @property
     def is_promised(self) -> bool:
-        """True if there are enough images to guarantee the rate; nothing is flagged otherwise."""
+        """True if there are enough images to guarantee the rate; every part is undecided otherwise."""
         return threshold_rank(self.n_images, self.false_alarm_rate) > 0
 
     def p_values(self, image_scores: ArrayLike) -> np.ndarray:
@@ -141,12 +156,13 @@ class Calibration:
             smallest = 100 * smallest_rate(n)
             return (
                 f"A false-alarm rate of {100 * rate:.3g} % cannot be promised with {n} good images {which}, only one "
-                f"of {smallest:.3g} % or more: at least {images_needed(rate)} images are needed; so nothing is flagged."
+                f"of {smallest:.3g} % or more: at least {images_needed(rate)} images are needed; so every part is "
+                f"undecided."
             )
-        above = int((self.image_scores > self.image_threshold).sum())
+        n_above = int(above(self.image_scores, self.image_threshold).sum())
         alarms = false_alarm_band(n, rate, n_parts, CONFIDENCE)
         return (
-            f"Of {n} good images {which}, {above or 'none'} {'is' if above < 2 else 'are'} above the threshold; of "
+            f"Of {n} good images {which}, {n_above or 'none'} {'is' if n_above < 2 else 'are'} above the threshold; of "
             f"{n_parts} further good parts {alarms.expected:.1f} are expected to be flagged, at most "
             f"{alarms.at_most} ({100 * CONFIDENCE:.0f} %)."
         )

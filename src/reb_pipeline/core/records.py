@@ -11,6 +11,7 @@ a number have format 1. A class that renamed fields reads former formats by its 
 
 import dataclasses
 import json
+import math
 import struct
 import zipfile
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ _METADATA, _FORMAT = "metadata", "format"
 # Exceptions from reading a file that is cut off or holds no record.
 _UNREADABLE = (zipfile.BadZipFile, EOFError, KeyError, TypeError, ValueError)
 _ALIGNMENT = 64
+_CHECKED_AT_ONCE = 2**20  # values; few enough for a processor's cache
 # Parts of a zip member's header: the fixed part, the zip64 field, and the field that aligns the content.
 _LOCAL_HEADER, _ZIP64, _PADDING = struct.Struct("<26xHH"), 20, struct.Struct("<HH")
 _PADDING_ID = 0xD935
@@ -88,16 +90,18 @@ def read_record(record_class: type[Record], file: IO[bytes], *, is_local: bool) 
         The record; tuples come back as lists.
 
     Raises:
-        RecordError: If the file is cut off, has other fields, or is of a newer format.
+        RecordError: If the file is cut off, has other fields, a number that is not finite, or is of a newer format.
     """
     with _readable(), zipfile.ZipFile(file) as archive:
         arrays = {
             member.filename.removesuffix(".npy"): _array(file, archive, member, is_local)
             for member in archive.infolist()
         }
-        values = json.loads(arrays.pop(_METADATA).item())
+        values = load_json(arrays.pop(_METADATA).item())
         for name, array in arrays.items():
             _put(values, name, array)
+    for name, array in arrays.items():
+        _check_finite(name, array)
     return _build(record_class, values)
 
 
@@ -117,6 +121,38 @@ def read_outline(file: IO[bytes]) -> dict[str, Any]:
                     shape, _, dtype = _read_header(member)
                     arrays[name.removesuffix(".npy")] = {"shape": shape, "dtype": str(dtype)}
     return {"arrays": arrays, **values}
+
+
+def load_json(text: str | bytes) -> Any:
+    """Parse JSON text.
+
+    Raises:
+        ValueError: If it is no JSON, or has a number that is not finite, which Python's parser would let pass.
+    """
+    return json.loads(text, parse_constant=_finite_number, parse_float=_finite_number)
+
+
+def _finite_number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        msg = f"{text} is not a finite number"
+        raise ValueError(msg)
+    return value
+
+
+def _check_finite(name: str, array: np.ndarray) -> None:
+    """Check an array of a record, a part at a time: NaN compares as good with every threshold.
+
+    Raises:
+        RecordError: If a value is not finite.
+    """
+    if array.dtype.kind not in "fc":
+        return
+    values = array.reshape(-1, order="A")  # a view, in either order
+    blocks = range(0, len(values), _CHECKED_AT_ONCE)
+    if not all(np.isfinite(values[start : start + _CHECKED_AT_ONCE]).all() for start in blocks):
+        msg = f"has values in '{name}' that are not finite numbers"
+        raise RecordError(msg)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.utils import load_obj
 
+from reb_pipeline.datasets.errors import InputDatasetError
 from reb_pipeline.datasets.versioned_file import RecordFile
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class WeightsDataset(RecordFile):
         """Load weights and configuration.
 
         Raises:
-            InputDatasetError: If the file is incomplete, or has no configuration.
+            InputDatasetError: If the file is incomplete, has no configuration, or a value is not finite.
         """
         from safetensors.torch import load
 
@@ -70,6 +71,12 @@ class WeightsDataset(RecordFile):
             weights: NetworkWeights = record_class(load(data), config)
         except Exception as error:  # safetensors has its own error, outside of Python's errors
             raise self._unreadable(path, error) from error
+        for name, tensor in weights.state.items():
+            if not tensor.isfinite().all():
+                raise InputDatasetError(
+                    f"'{path}' has values in '{name}' that are not finite numbers: delete it and run the step that "
+                    f"writes it again."
+                )
         return weights
 
     def save(self, data: NetworkWeights) -> None:

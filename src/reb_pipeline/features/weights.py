@@ -93,7 +93,7 @@ def load_covering(network: nn.Module, state: State, name: str, source: str) -> N
 
     Raises:
         UncoveredError: If tensors are missing.
-        InputError: If tensors have another shape.
+        InputError: If tensors have another shape, or a value is not finite.
     """
     needed = network.state_dict()
     problem = _mismatch(needed, state, name, source)
@@ -125,6 +125,11 @@ def _mismatch(needed: State, state: State, name: str, source: str) -> InputError
             return InputError(
                 f"The weights {source!r} are not those of backbone {name!r}: {key!r} has shape {given} where "
                 f"{wanted} is needed."
+            )
+        if not state[key].isfinite().all():
+            return InputError(
+                f"The weights {source!r} have values in {key!r} that are not finite numbers: train them again, or give "
+                f"others."
             )
     return None
 

@@ -1,12 +1,11 @@
 """Plotly figure of a calibration: scores of good images and their thresholds."""
 
-import math
-
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from reb_pipeline.calibration.record import Calibration
+from reb_pipeline.calibration.verdicts import can_flag
 from reb_pipeline.figures.curves import GOOD_COLOUR
 
 _THRESHOLD_COLOUR = "#D55E00"  # visible on white and on Kedro-Viz's dark page
@@ -39,7 +38,7 @@ def calibration_figure(calibration: Calibration, title: str) -> go.Figure:
             showlegend=column == 1,
             **place,
         )
-        known = math.isfinite(threshold)
+        known = can_flag(threshold)
         said = f"{threshold:.4g}, for {rate}" if known else f"none: {rate} needs more images"
         figure.add_scatter(
             x=[threshold] * 2 if known else [None],

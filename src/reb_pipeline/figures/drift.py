@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from reb_pipeline.calibration.drift import LARGE_PSI, SMALL_PSI
+from reb_pipeline.calibration.verdicts import UNDECIDED, above, can_flag
 from reb_pipeline.figures.curves import GOOD_COLOUR
 
 if TYPE_CHECKING:
@@ -60,9 +61,9 @@ def _add_scores(
 ) -> None:
     threshold = calibration.image_threshold
     numbers, when = np.arange(1, len(scores) + 1), np.asarray(times)
-    flagged = scores > threshold
+    flagged = above(scores, threshold)
     for name, chosen, colour in (
-        ("not flagged", ~flagged, GOOD_COLOUR),
+        ("not flagged" if can_flag(threshold) else UNDECIDED, ~flagged, GOOD_COLOUR),
         ("flagged", flagged, _FLAGGED_COLOUR),
     ):
         figure.add_scatter(
@@ -81,7 +82,7 @@ def _add_scores(
         y0=low, y1=high, fillcolor=_BAND_COLOUR, opacity=0.25, line_width=0, row=1, col=1,
         name="calibration, middle 90 %", showlegend=True,
     )  # fmt: skip
-    if np.isfinite(threshold):
+    if can_flag(threshold):
         figure.add_hline(
             y=threshold, line={"color": _THRESHOLD_COLOUR, "width": 2}, row=1, col=1,
             name="threshold", showlegend=True,

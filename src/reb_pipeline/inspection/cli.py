@@ -16,7 +16,8 @@ _DESCRIPTION = """\
 Inspect all images of a folder with a packaged model. Writes into the output folder: report.html, inspections.csv and
 inspections.parquet, overlays/, and journal/, from which an interrupted run resumes."""
 _EXIT_STATUS = """\
-Exit status: 0 if all images are inspected, with any verdict; 2 if an argument cannot be used; 130 if interrupted."""
+Exit status: 0 if all images are inspected, with any verdict; 2 if an argument cannot be used, or if the model can
+call no part good or defective; 130 if interrupted."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = _parser().parse_args(arguments)
     try:
-        _inspect(given.folder, given.model, given.output, given.engine)
+        _inspect(**vars(given))
     except InputError as error:
         message, status = f"Error: {error}", 2
     except KeyboardInterrupt:
@@ -41,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _inspect(folder: str, model: str, output: str, engine: str) -> None:
+def _inspect(folder: str, model: str, output: str, engine: str, allow_undecided: bool) -> None:
+    from reb_pipeline.calibration.verdicts import check_can_flag
     from reb_pipeline.images.folder import list_images
     from reb_pipeline.inspection.folder import inspect_folder, not_inspected, summary_of, table_of
     from reb_pipeline.inspection.inspector import Inspector
@@ -50,6 +52,8 @@ def _inspect(folder: str, model: str, output: str, engine: str) -> None:
     images, listing = list_images(folder)
     files = _output_files(output, images, folder)
     inspector = Inspector.load(model, engine=engine)
+    if not allow_undecided:
+        check_can_flag(inspector.calibration, inspector.name, "--allow-undecided")
     try:
         inspected = inspect_folder(inspector, folder, files, "images inspected")
         table = table_of(inspected)
@@ -98,6 +102,11 @@ def _parser() -> argparse.ArgumentParser:
         default="onnxruntime",
         choices=["onnxruntime", "openvino"],
         help="engine of the network, default %(default)s",
+    )
+    parser.add_argument(
+        "--allow-undecided",
+        action="store_true",
+        help="inspect with a model that can call no part good or defective, for its scores and maps",
     )
     return parser
 

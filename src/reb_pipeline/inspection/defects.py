@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reb_pipeline.calibration.verdicts import above
+
 
 @dataclass(frozen=True)
 class Defect:
@@ -44,7 +46,7 @@ def find_defects(anomaly_map: np.ndarray, threshold: float, shape: tuple[int, in
     """
     from scipy import ndimage
 
-    labels, n = ndimage.label(anomaly_map > threshold, structure=np.ones((3, 3), int))
+    labels, n = ndimage.label(above(anomaly_map, threshold), structure=np.ones((3, 3), int))
     if not n:
         return []
     numbers = range(1, n + 1)

@@ -2,9 +2,10 @@
 
 import base64
 import io
-import math
 
 import numpy as np
+
+from reb_pipeline.calibration.verdicts import can_flag
 
 
 def jpeg(image: np.ndarray, quality: int = 80) -> bytes:
@@ -23,4 +24,4 @@ def in_base64(data: bytes) -> str:
 
 def finite(threshold: float) -> float | None:
     """Replace an infinite threshold by None, since JSON has no infinity."""
-    return threshold if math.isfinite(threshold) else None
+    return threshold if can_flag(threshold) else None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from reb_pipeline.calibration.verdicts import GOOD, UNDECIDED, UNREADABLE, VERDICTS, Verdict
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.folder_files import Files
 from reb_pipeline.core.progress import progress
@@ -26,7 +27,6 @@ from reb_pipeline.images.folder import (
 )
 from reb_pipeline.inspection.encoding import in_base64, jpeg
 from reb_pipeline.inspection.overlay import ColourScale, draw_overlay, shrink
-from reb_pipeline.inspection.results import FORMER_COLUMNS, UNREADABLE
 from reb_pipeline.inspection.views import LARGE_SIDE, view_of
 
 if TYPE_CHECKING:
@@ -37,9 +37,10 @@ if TYPE_CHECKING:
     from reb_pipeline.inspection.inspector import Inspector
     from reb_pipeline.inspection.results import Inspection
 
-VERDICTS = ("good", "defective", UNREADABLE)
 JOURNAL, OVERLAYS = "journal", "overlays"  # folders of the output
-_LAYOUT = "1"  # version of the entries of a journal; other versions are ignored
+# Version of the entries of a journal and of the rule of their verdicts; entries of former versions are not used.
+# 1: every part below an infinite threshold was good.
+_VERSION, _FORMER_VERSIONS = "2", ("1",)
 # Kinds of what is not read that may be parts, with the error of their rows.
 _UNSEEN = {
     UNREADABLE_FOLDERS: "It cannot be opened, so that nothing in it is inspected: allow reading it, or take it out.",
@@ -54,11 +55,13 @@ class Inspected:
 
     Attributes:
         row: Row of the table, JSON values.
-        key: Name of the entry in the journal; None if the image could not be read.
+        key: Name of the entry in the journal; None if the image has no score.
+        has_former_verdict: True if the journal has a verdict on the image by a former rule, which is not used.
     """
 
     row: dict[str, Any]
     key: str | None
+    has_former_verdict: bool = False
 
     def view(self, files: Files) -> dict[str, Any]:
         """Read the content of the report for the image, see :func:`reb_pipeline.inspection.views.view_of`."""
@@ -76,7 +79,8 @@ def inspect_folder(
     """Inspect all images of a folder and its subfolders.
 
     Results are stored in ``files`` after every image: an overlay for the user, and an entry of the journal. An image is
-    inspected again if its path, its content or the model has changed.
+    inspected again if its path, its content or the model has changed, or if the entry was made by a former rule of
+    verdicts; that entry stays.
 
     Args:
         inspector: The model.
@@ -85,8 +89,9 @@ def inspect_folder(
         description: Label of the progress bar; None shows no bar.
 
     Returns:
-        One element per image, ordered by path. Images that cannot be read have an error; so have image files of other
-        formats, and subfolders that cannot be listed, because parts may be unseen in them.
+        One element per image, ordered by path. Undecided images have a reason. Images that cannot be read have an
+        error; so have image files of other formats, and subfolders that cannot be listed, because parts may be unseen
+        in them.
 
     Raises:
         InputError: If the folder is missing or holds no image.
@@ -109,11 +114,12 @@ def table_of(inspected: Sequence[Inspected]) -> "pd.DataFrame":
     """Build a table with one row per image.
 
     Returns:
-        Columns ``path`` (below the folder), ``image_score``, ``p_value``, ``verdict`` ("good", "defective",
-        "unreadable"), ``defect_area`` (pixels), ``boxes`` (JSON text: [[x, y, width, height], …], largest area first),
-        ``seconds``, ``error`` (empty where there is none), ``overlay`` (path of the overlay), ``time`` (UTC, ISO 8601)
-        and ``mean_features`` (JSON text: a number a channel). Scores are missing and ``mean_features`` is empty where
-        the image could not be read.
+        Columns ``path`` (below the folder), ``image_score``, ``p_value``, ``verdict`` (one of
+        :data:`reb_pipeline.calibration.verdicts.VERDICTS`), ``defect_area`` (pixels), ``boxes`` (JSON text: [[x, y,
+        width, height], …], largest area first), ``seconds``, ``error`` (why the image cannot be read, or empty),
+        ``reason`` (why it is undecided, or empty), ``overlay`` (path of the overlay), ``time`` (UTC, ISO 8601) and
+        ``mean_features`` (JSON text: a number a channel). Scores are missing and ``mean_features`` is empty where the
+        image could not be read or scored.
     """
     import pandas as pd
 
@@ -130,12 +136,19 @@ def summary_of(inspected: Sequence[Inspected]) -> str:
     Example:
         >>> from reb_pipeline.inspection.folder import Inspected, summary_of
         >>> summary_of([Inspected({"verdict": "good"}, "1"), Inspected({"verdict": "defective"}, "2")])
-        '2 images inspected: 1 good, 1 defective, 0 unreadable.'
+        '2 images inspected: 1 good, 1 defective, 0 undecided, 0 unreadable.'
     """
     counts = Counter(one.row["verdict"] for one in inspected)
     found = ", ".join(f"{counts[verdict]:,} {verdict}" for verdict in VERDICTS)
     images = "image" if len(inspected) == 1 else "images"
-    return f"{len(inspected):,} {images} inspected: {found}."
+    summary = f"{len(inspected):,} {images} inspected: {found}."
+    former = sum(one.has_former_verdict for one in inspected)
+    if former:
+        summary += (
+            f" {former:,} of them had a verdict in the journal by the rule of a former version, which is kept there "
+            f"but not used: they were inspected again."
+        )
+    return summary
 
 
 def not_inspected(listing: "FolderListing") -> str:
@@ -172,11 +185,14 @@ def _inspect_once(
     try:
         learnt = getattr(inspector, "value_range", None)
         image = read_image(data, _printable(path), value_range=learnt)
-        inspection = inspector.inspect(image)
     except InputError as error:
         return Inspected(_row(path, error=str(error)), None)
+    try:
+        inspection = inspector.inspect(image)
+    except InputError as error:  # features or scores that are not finite
+        return Inspected(_row(path, reason=str(error)), None)
 
-    nearest = inspector.explain(inspection) if inspection.flagged else []
+    nearest = inspector.explain(inspection) if inspection.verdict != GOOD else []
     threshold = inspector.pixel_threshold
     row = _row(path, inspection, overlay=_overlay_name(path, key))
     view = view_of(image, inspection, nearest, scale, threshold)
@@ -184,23 +200,32 @@ def _inspect_once(
     files[f"{JOURNAL}/{key}.jpg"] = jpeg(shrink(image, LARGE_SIDE))
     # Written last: if it exists, the others exist too.
     files[f"{JOURNAL}/{key}.json"] = json.dumps({"row": row, "view": view}).encode()
-    return Inspected(row, key)
+    former = (_key(inspector, path, data, version) for version in _FORMER_VERSIONS)
+    return Inspected(row, key, any(f"{JOURNAL}/{one}.json" in files for one in former))
 
 
 def _row(
-    path: str, inspection: "Inspection | None" = None, *, overlay: str = "", error: str = ""
+    path: str,
+    inspection: "Inspection | None" = None,
+    *,
+    overlay: str = "",
+    error: str = "",
+    reason: str = "",
 ) -> dict[str, Any]:
+    """Describe an image by its inspection, or by why there is none: an error in reading it, or in scoring it."""
+    without: Verdict = UNREADABLE if error else UNDECIDED
     return {
         "path": _printable(path),
         "image_score": float(inspection.image_score) if inspection else None,
         "p_value": float(inspection.p_value) if inspection else None,
-        "verdict": inspection.verdict if inspection else UNREADABLE,
+        "verdict": inspection.verdict if inspection else without,
         "defect_area": sum(int(d.area) for d in inspection.defects) if inspection else 0,
         "boxes": json.dumps(
             [[int(side) for side in d.box] for d in inspection.defects] if inspection else []
         ),
         "seconds": float(inspection.seconds) if inspection else None,
         "error": error,
+        "reason": inspection.reason if inspection else reason,
         "overlay": overlay,
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "mean_features": _text(inspection.mean_features) if inspection else None,
@@ -212,12 +237,12 @@ def _row_in_journal(files: Files, key: str) -> dict[str, Any] | None:
         row: dict[str, Any] = json.loads(files[f"{JOURNAL}/{key}.json"])["row"]
     except (KeyError, ValueError):  # missing, or incomplete after an interrupted write
         return None
-    return {FORMER_COLUMNS.get(name, name): value for name, value in row.items()}
+    return row
 
 
-def _key(inspector: "Inspector", path: str, data: bytes) -> str:
+def _key(inspector: "Inspector", path: str, data: bytes, version: str = _VERSION) -> str:
     digest = hashlib.sha256()
-    for part in (_LAYOUT.encode(), inspector.model_id.encode(), _raw(path)):
+    for part in (version.encode(), inspector.model_id.encode(), _raw(path)):
         digest.update(part + b"\0")
     digest.update(data)
     return digest.hexdigest()[:32]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from reb_pipeline.calibration.verdicts import UNDECIDED, can_flag, verdict_of
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.features.tiles import Tiles
 from reb_pipeline.images.decoding import MAX_PIXELS, read_image
@@ -34,7 +35,7 @@ class Inspector:
     Attributes:
         name: Name of the category.
         model_id: SHA-256 over all files of the model.
-        image_threshold: Highest image score that is not flagged; infinity if the rate cannot be guaranteed.
+        image_threshold: Highest image score that is good; infinity if the rate cannot be guaranteed.
         pixel_threshold: Highest value of an anomaly map that is not marked; infinity if the rate cannot be guaranteed.
         calibration: Scores of good images, and the false-alarm rate.
         detector: The fitted detector.
@@ -91,6 +92,11 @@ class Inspector:
         self._grid = grid.shape[:2]
         self.verdict(found, grid, (self.side, self.side))
 
+    @property
+    def can_flag(self) -> bool:
+        """True if parts can be good or defective; every part is undecided otherwise."""
+        return can_flag(self.image_threshold)
+
     @classmethod
     def load(cls, path: str | Path, engine: str = "onnxruntime") -> "Inspector":
         """Load a packaged model.
@@ -128,7 +134,7 @@ class Inspector:
             image: uint8 [height, width, 3] RGB of any size, such as :meth:`read` returns.
 
         Raises:
-            InputError: If the image is not such an array.
+            InputError: If the image is not such an array, or its features or scores are not finite.
         """
         start = time.perf_counter()
         found, grid = self.search(image)
@@ -155,7 +161,7 @@ class Inspector:
         if not np.isfinite(features).all():
             msg = "The image gives features that are not finite: package the model again from weights that are."
             raise InputError(msg)
-        return self.detector.search([("", features[0])]), features[0]
+        return self.detector.search([("inspected", features[0])]), features[0]
 
     def verdict(
         self, found: NearestPatches, grid: np.ndarray, shape: tuple[int, ...]
@@ -166,6 +172,9 @@ class Inspector:
             found: Neighbours from :meth:`search`.
             grid: Patch features from :meth:`search`.
             shape: Height and width of the image in pixels.
+
+        Raises:
+            InputError: If a score is not finite.
         """
         detection = self.detector.score(found)
         (score,) = detection.image_scores
@@ -174,16 +183,18 @@ class Inspector:
         worst = np.asarray(detection.patch_scores).argmax()
         y, x = np.unravel_index(worst, self._grid)
         (p_value,) = self.calibration.p_values([score])
+        verdict = verdict_of(float(score), self.image_threshold)
         return Inspection(
             image_score=float(score),
             p_value=float(p_value),
-            flagged=bool(score > self.image_threshold),
+            verdict=verdict,
             anomaly_map=amap,
             defects=find_defects(amap, self.pixel_threshold, (height, width)),
             seconds=0.0,
             worst_patch=self._box(int(y), int(x), 0, (height, width)),
             mean_features=found.mean_features[0],
             worst_feature=self._bank.space.apply(grid[y, x]),
+            reason=self.calibration.statement() if verdict == UNDECIDED else "",
         )
 
     def explain(self, inspection: Inspection, n: int = 3) -> list[NearestGood]:

@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.records import load_json
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -52,7 +53,7 @@ def read_manifest(folder: str, filesystem: "AbstractFileSystem") -> dict[str, An
     except OSError as error:
         raise wrong_manifest(folder, f"cannot be read ({error})") from error
     try:
-        manifest = json.loads(text)
+        manifest = load_json(text)
     except ValueError as error:
         raise wrong_manifest(folder, f"is cut off or no JSON ({error})") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:

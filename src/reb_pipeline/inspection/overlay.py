@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from reb_pipeline.calibration.verdicts import above, can_flag
+
 if TYPE_CHECKING:
     from reb_pipeline.calibration.record import Calibration
     from reb_pipeline.inspection.results import Inspection
@@ -41,7 +43,7 @@ class ColourScale:
         """
         peaks = calibration.peak_scores
         threshold = calibration.pixel_threshold
-        if not np.isfinite(threshold):
+        if not can_flag(threshold):
             threshold = float(peaks.max()) if len(peaks) else 1.0
         span = threshold if threshold > 0 else float(np.ptp(peaks)) or 1.0
         return cls(float(threshold), float(span))
@@ -139,7 +141,7 @@ def outlines(
     import cv2
 
     found, _ = cv2.findContours(
-        (anomaly_map > pixel_threshold).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE
+        above(anomaly_map, pixel_threshold).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE
     )
     factors = np.array(shape[::-1]) / anomaly_map.shape[::-1]
     # The centre of a pixel of the map is half a pixel from its corner.

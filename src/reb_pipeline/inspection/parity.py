@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from reb_pipeline.calibration.record import Calibration
+from reb_pipeline.calibration.verdicts import above
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.inspection.inspector import Inspector
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches
@@ -137,7 +138,7 @@ def _verdicts_differ(
     found: np.ndarray, expected: np.ndarray, found_threshold: float, threshold: float
 ) -> int:
     """Count images that only one of both flags, except those with both scores within rounding of the threshold."""
-    differ = (found > found_threshold) != (expected > threshold)
+    differ = above(found, found_threshold) != above(expected, threshold)
     near = TOLERANCE * (float(np.abs(expected).max()) or 1.0)
     at_threshold = np.maximum(np.abs(found - found_threshold), np.abs(expected - threshold)) <= near
     return int((differ & ~at_threshold).sum())

@@ -85,6 +85,7 @@ def _image(row: dict[str, Any]) -> dict[str, Any]:
         "seconds": row["seconds"],
         "time": row["time"],
         "error": row["error"],
+        "reason": row["reason"],
         "overlay": row["overlay"],
     }
 

@@ -1,13 +1,12 @@
 """Results of an inspection."""
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 
+from reb_pipeline.calibration.verdicts import DEFECTIVE, Verdict
 from reb_pipeline.inspection.defects import Defect
 
-UNREADABLE = "unreadable"  # replaces the verdict of an image that could not be read
 # Former names of columns -> present names; old tables and journals are still read.
 FORMER_COLUMNS = {"features_mean": "mean_features"}
 
@@ -19,13 +18,14 @@ class Inspection:
     Attributes:
         image_score: Image score; higher is more anomalous.
         p_value: Share of good images, including this image, that score at least as high.
-        flagged: True if the image score is above the threshold.
+        verdict: ``"good"``, ``"defective"`` or ``"undecided"``, see :mod:`reb_pipeline.calibration.verdicts`.
         anomaly_map: float32 [side, side]; see :func:`reb_pipeline.scoring.anomaly_maps.resize_map`.
         defects: Regions of marked pixels, largest area first; a good image may have some too.
         seconds: Duration of the inspection.
         worst_patch: Patch with the highest score: x, y, width and height in pixels of the original image.
         mean_features: Mean patch feature, float32 [channels].
         worst_feature: Feature of the worst patch, float32 [channels]; used by explanations.
+        reason: Why the part is undecided, a sentence; empty otherwise.
 
     Example:
         >>> import numpy as np
@@ -38,18 +38,19 @@ class Inspection:
 
     image_score: float
     p_value: float
-    flagged: bool
+    verdict: Verdict
     anomaly_map: np.ndarray
     defects: list[Defect]
     seconds: float
     worst_patch: tuple[int, int, int, int]
     mean_features: np.ndarray
     worst_feature: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32), repr=False)
+    reason: str = ""
 
     @property
-    def verdict(self) -> Literal["good", "defective"]:
-        """Verdict: ``"good"`` or ``"defective"``."""
-        return "defective" if self.flagged else "good"
+    def flagged(self) -> bool:
+        """True if the part is defective: its image score is above the threshold."""
+        return self.verdict == DEFECTIVE
 
 
 @dataclass(frozen=True, eq=False)

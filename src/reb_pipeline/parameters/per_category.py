@@ -19,6 +19,7 @@ from reb_pipeline.parameters.sections import (
     EvaluationParams,
     IngestionParams,
     InspectionParams,
+    PackagingParams,
     SummaryParams,
 )
 from reb_pipeline.parameters.studies import SelectionParams, StudiesParams
@@ -40,6 +41,7 @@ CATEGORY_SECTIONS: dict[str, type[Settings]] = {
     "pixel_reconstruction": PixelReconstructionSettings,
     "calibration": CalibrationParams,
     "evaluation": EvaluationParams,
+    "packaging": PackagingParams,
     "bank_update": BankUpdateParams,
     "drift": DriftParams,
     "inspection": InspectionParams,

@@ -52,11 +52,18 @@ class DriftParams(Settings):
     window: int = Field(ge=1)  # number of parts per point of the figure
 
 
+class PackagingParams(Settings):
+    """Permission to package a model that can call no part good or defective."""
+
+    allow_undecided: bool
+
+
 class InspectionParams(Settings):
-    """New images to inspect, and the engine to use."""
+    """New images to inspect, the engine to use, and the permission to use a model that leaves every part undecided."""
 
     input: str | None
     engine: Literal["onnxruntime", "openvino"]
+    allow_undecided: bool
 
     def folder(self, category: str) -> str:
         """Return the folder of images.

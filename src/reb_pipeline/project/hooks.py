@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from kedro.io import CatalogProtocol
     from kedro.pipeline import Pipeline
 
+    from reb_pipeline.calibration.record import Calibration
+
 logger = logging.getLogger(__name__)
 
 MANIFEST = "run_manifest"
-# Endings of the names of raw images and their audit, after the category.
-RAW_IMAGES, AUDIT = ".raw_images", ".audit"
+# Endings of the names of raw images, their audit and calibrations, after the category.
+RAW_IMAGES, AUDIT, CALIBRATION = ".raw_images", ".audit", ".calibration"
 # Section of the parameters -> (function that returns its folder of images, relation of these images to a category).
 FOLDERS: dict[str, tuple[Callable[[Any, str], str | None], str]] = {
     "calibration": (lambda params, _: params.folder, "good parts of"),
@@ -279,6 +281,7 @@ class SummaryHooks:
     The metadata of an output in the catalog, ``reb: {end_of_run: <kind>}``, select it: ``path`` prints its path,
     ``metrics`` a table of the metrics of all categories, ``study`` the table of a study and its path. Before the paths
     stand the findings of each audit that the run made.
+    The last lines say of each calibration that the run made or read whether it keeps its false-alarm rate.
     """
 
     @hook_impl
@@ -299,6 +302,10 @@ class SummaryHooks:
         for name, kind in kinds.items():
             if kind in (PATH, STUDY):
                 sys.stdout.write(f"{name}: {catalog[name]._get_load_path()}\n")
+        for name in sorted(pipeline.datasets()):
+            if name.endswith(CALIBRATION) and not _is_parameter(name):
+                category = name.removesuffix(CALIBRATION)
+                sys.stdout.write(f"{category}: {_about_rate(catalog[name].load())}\n")
 
     @staticmethod
     def _print_findings(name: str, catalog: "CatalogProtocol") -> None:
@@ -327,6 +334,13 @@ class SummaryHooks:
         for title in sorted(tables, key=lambda title: (title != "metrics", title)):
             table = render_table(summary_table(tables[title], params.textures))
             sys.stdout.write(f"\n{title.replace('_', ' ')}\n{table}\n\n")
+
+
+def _about_rate(calibration: "Calibration") -> str:
+    """Say whether a calibration keeps its false-alarm rate, and why not."""
+    keeps = "keeps" if calibration.is_promised else "does NOT keep"
+    rate = f"{100 * calibration.false_alarm_rate:.3g} %"
+    return f"The calibration {keeps} a false-alarm rate of {rate}. {calibration.statement()}"
 
 
 def _end_of_run(dataset: Any) -> str | None:

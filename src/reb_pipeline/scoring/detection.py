@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
 from reb_pipeline.scoring.image_scores import image_scores
 from reb_pipeline.scoring.settings import ImageScoreSettings
@@ -27,6 +28,9 @@ class Detection:
         image_scores: float32 [images], higher = more anomalous.
         patch_scores: float32 [images, h, w]; None if only whole images are scored.
 
+    Raises:
+        InputError: If a score is not finite: NaN is not above any threshold, and would pass as good.
+
     Example:
         >>> patch_scores = np.array([[[0, 1], [2, 9]]], np.float32)
         >>> found = Detection.of_patches(["part"], patch_scores, ImageScoreSettings(image_score="max"))
@@ -37,6 +41,18 @@ class Detection:
     image_ids: list[str]
     image_scores: np.ndarray
     patch_scores: np.ndarray | None
+
+    def __post_init__(self) -> None:
+        finite = np.isfinite(self.image_scores)
+        if self.patch_scores is not None:
+            finite = finite & np.isfinite(self.patch_scores).all(axis=(1, 2))
+        if not finite.all():
+            image_id = self.image_ids[int(np.argmin(finite))]
+            msg = (
+                f"The scores of image {image_id!r} are not all finite numbers, so nothing can be said about it: check "
+                f"the image, and make what it was compared with again."
+            )
+            raise InputError(msg)
 
     @classmethod
     def of_patches(

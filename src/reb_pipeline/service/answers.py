@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, Field
 
+from reb_pipeline.calibration.verdicts import Verdict
 from reb_pipeline.inspection.encoding import finite, in_base64, jpeg
 from reb_pipeline.inspection.overlay import ColourScale, draw_overlay
 
@@ -36,13 +37,14 @@ class NearestGood(BaseModel):
 class Answer(BaseModel):
     """Inspection of one image."""
 
-    verdict: Literal["good", "defective"]
+    verdict: Verdict = Field(description="undecided where there is no threshold")
+    reason: str | None = Field(default=None, description="why the part is undecided")
     image_score: float
     p_value: float = Field(
         description="share of good images, this one included, that score at least as high"
     )
     image_threshold: float | None = Field(
-        description="a higher image score is defective; null where the false-alarm rate cannot be promised"
+        description="a higher image score is defective; null where there is none, then every part is undecided"
     )
     defects: list[Defect] = Field(description="largest first")
     worst_patch: Box = Field(description="x, y, width, height in pixels of the image as sent")
@@ -68,6 +70,7 @@ class BatchItem(BaseModel):
 
     filename: str
     status: int = Field(description="200, or what the image alone would have been answered")
+    verdict: Verdict = Field(description="of the inspection; unreadable where there is none")
     detail: str | None = Field(default=None, description="why it was refused")
     inspection: Answer | None = None
 
@@ -85,6 +88,8 @@ class Health(BaseModel):
     model: str
     model_id: str
     version: str = Field(description="of reb-pipeline")
+    can_flag: bool = Field(description="whether parts can be good or defective, not just undecided")
+    image_threshold: float | None = Field(description="null where there is none")
 
 
 class Problem(BaseModel):
@@ -114,6 +119,7 @@ def answer(inspector: "Inspector", image: np.ndarray, extras: Extras) -> Answer:
     height, width = image.shape[:2]
     found = Answer(
         verdict=inspection.verdict,
+        reason=inspection.reason or None,
         image_score=inspection.image_score,
         p_value=inspection.p_value,
         image_threshold=finite(inspector.image_threshold),

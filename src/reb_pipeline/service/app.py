@@ -139,9 +139,7 @@ def create_app(inspector: "Inspector", settings: ServiceSettings) -> FastAPI:
         """Inspect several images; each has its own result or error."""
         async with uploaded(request, "images", most=settings.max_batch) as files:
             found = await service.inspect_batch(files, extras)
-        request.state.verdict = [
-            item.inspection.verdict if item.inspection else "refused" for item in found.results
-        ]
+        request.state.verdict = [item.verdict for item in found.results]
         return found
 
     return app

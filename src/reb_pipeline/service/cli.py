@@ -35,7 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(
-    model: str, engine: str, host: str, port: int, api_key_file: Path | None, **limits: Any
+    model: str,
+    engine: str,
+    host: str,
+    port: int,
+    api_key_file: Path | None,
+    allow_undecided: bool,
+    **limits: Any,
 ) -> None:
     settings = _settings(api_key_file, limits)
     try:
@@ -43,11 +49,14 @@ def _run(
     except ModuleNotFoundError as error:
         msg = f"The service needs {error.name}: pip install 'reb-pipeline[serve]'."
         raise InputError(msg) from error
+    from reb_pipeline.calibration.verdicts import check_can_flag
     from reb_pipeline.inspection.inspector import Inspector
     from reb_pipeline.service.logs import log_as_json_lines
 
     log_as_json_lines()
     inspector = Inspector.load(model, engine)
+    if not allow_undecided:
+        check_can_flag(inspector.calibration, inspector.name, "--allow-undecided")
     listener = listen(host, port)
     if settings.api_key is None and host not in LOOPBACK:
         logger.warning(
@@ -75,6 +84,11 @@ def _parser() -> argparse.ArgumentParser:
         "--port", type=int, default=8000, help="port to listen on; 0 takes a free one"
     )
     parser.add_argument("--api-key-file", type=Path, help="file that holds the API key")
+    parser.add_argument(
+        "--allow-undecided",
+        action="store_true",
+        help="serve a model that can call no part good or defective, for its scores and maps",
+    )
     for name, field in ServiceSettings.model_fields.items():
         if name != "api_key":
             option = f"--{name.replace('_', '-')}"

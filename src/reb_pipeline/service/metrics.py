@@ -10,7 +10,8 @@ from prometheus_client import (
     generate_latest,
 )
 
-VERDICTS = ("good", "defective", "refused")
+from reb_pipeline.calibration.verdicts import VERDICTS
+
 P_VALUES = (0.01, 0.02, 0.05, *(tenth / 10 for tenth in range(1, 11)))
 
 
@@ -30,7 +31,7 @@ class Metrics:
         )
         self.verdicts = Counter(
             "reb_verdicts",
-            "Images by verdict; refused ones could not be inspected",
+            "Images by verdict",
             ["verdict"],
             registry=self.registry,
         )

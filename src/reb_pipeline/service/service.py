@@ -1,11 +1,14 @@
 """Service: one model for many clients."""
 
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
+from reb_pipeline.calibration.verdicts import UNDECIDED, UNREADABLE, can_flag
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.inspection.encoding import finite
 from reb_pipeline.service.answers import Answer, Batch, BatchItem, Extras, Health, answer
 from reb_pipeline.service.metrics import Metrics
 from reb_pipeline.service.settings import ServiceSettings
@@ -14,6 +17,10 @@ from reb_pipeline.service.uploads import decode
 
 if TYPE_CHECKING:
     from reb_pipeline.inspection.inspector import Inspector
+
+
+class UnscoredError(HTTPException):
+    """Refusal of an image that can be read, but whose features or scores are not finite."""
 
 
 class Service:
@@ -38,12 +45,19 @@ class Service:
 
     def health(self) -> Health:
         """Get the state of the service."""
-        return Health(status="stopping" if self.turns.stopping else "ok", **self.about)
+        threshold = self._inspector.image_threshold
+        return Health(
+            status="stopping" if self.turns.stopping else "ok",
+            can_flag=can_flag(threshold),
+            image_threshold=finite(threshold),
+            **self.about,
+        )
 
     async def inspect(self, file: UploadFile, extras: Extras) -> Answer:
         """Inspect one image.
 
         Raises:
+            UnscoredError: If the image can be read but its features or scores are not finite.
             HTTPException: If the image is refused, see :func:`~reb_pipeline.service.uploads.decode`.
         """
 
@@ -54,8 +68,11 @@ class Service:
         try:
             found = await self.turns.run(work)
         except HTTPException:
-            self.metrics.verdicts.labels("refused").inc()
+            self.metrics.verdicts.labels(UNREADABLE).inc()
             raise
+        except InputError as error:
+            self.metrics.verdicts.labels(UNDECIDED).inc()
+            raise UnscoredError(422, str(error)) from error
         self.metrics.verdicts.labels(found.verdict).inc()
         self.metrics.p_values.observe(found.p_value)
         return found
@@ -64,10 +81,16 @@ class Service:
         """Inspect images one after the other, so that other requests get their turn in between."""
         results = []
         for file in files:
-            item = BatchItem(filename=file.filename or "", status=200)
+            item: dict[str, Any] = {"filename": file.filename or ""}
             try:
-                item.inspection = await self.inspect(file, extras)
+                found = await self.inspect(file, extras)
+                item |= {"status": 200, "verdict": found.verdict, "inspection": found}
             except HTTPException as refusal:
-                item.status, item.detail = refusal.status_code, refusal.detail
-            results.append(item)
+                verdict = UNDECIDED if isinstance(refusal, UnscoredError) else UNREADABLE
+                item |= {
+                    "status": refusal.status_code,
+                    "verdict": verdict,
+                    "detail": refusal.detail,
+                }
+            results.append(BatchItem(**item))
         return Batch(results=results)

@@ -1,7 +1,7 @@
 const PER_PAGE = 60;
 const POSITIONS = 1000; // of the slider
 const VIEWS = ["overlay", "image", "map"];
-const VERDICTS = ["all", "defective", "good", "unreadable"];
+const VERDICTS = ["all", "defective", "undecided", "good", "unreadable"];
 const names = new Intl.Collator("en", { numeric: true });
 const ORDERS = {
   score: (a, b) => (b.score ?? -Infinity) - (a.score ?? -Infinity) || names.compare(a.path, b.path),
@@ -10,6 +10,7 @@ const ORDERS = {
   seconds: (a, b) => (b.seconds ?? 0) - (a.seconds ?? 0) || names.compare(a.path, b.path),
 };
 const calibrated = data.threshold ?? Infinity;
+const canFlag = Number.isFinite(calibrated);
 const inspected = data.images.filter((image) => image.score !== null).map((image) => image.score).sort((a, b) => a - b);
 const every = [...data.calibration, ...inspected];
 if (!every.length) every.push(0);
@@ -18,7 +19,12 @@ const highest = Math.max(every.reduce((a, b) => Math.max(a, b), -Infinity), lowe
 // `list` is what filter and order leave; `open` is the place in it that the detail view shows.
 const state = { filter: "all", order: "score", show: "overlay", page: 0, threshold: calibrated, list: [], open: 0 };
 
-const verdict = (image) => (image.error ? "unreadable" : image.score > state.threshold ? "defective" : "good");
+// Never good without a threshold of the model: another one may be tried, but says nothing about a part.
+function verdict(image) {
+  if (image.error) return "unreadable";
+  if (image.score === null || !canFlag) return "undecided";
+  return image.score <= state.threshold ? "good" : "defective";
+}
 
 function badge(image) {
   const kind = verdict(image);
@@ -46,15 +52,21 @@ function drawGallery() {
 
 function drawCounts() {
   const flagged = above(inspected, state.threshold);
-  const counts = { all: data.images.length, defective: flagged, good: inspected.length - flagged, unreadable: data.images.length - inspected.length };
+  const counts = Object.fromEntries(VERDICTS.map((name) => [name, 0]));
+  for (const image of data.images) counts[verdict(image)] += 1;
+  counts.all = data.images.length;
   for (const button of byId("filters").children) button.textContent = `${button.value} (${thousands(counts[button.value])})`;
   const n = data.calibration.length;
   const expected = (100 * (1 + above(data.calibration, state.threshold))) / (n + 1);
   const moved = state.threshold !== calibrated;
+  const images = `(${thousands(n)} calibration images).`;
   byId("counts").textContent =
     `${thousands(flagged)} of ${thousands(inspected.length)} would be flagged; ` +
-    `of 100 good parts at most about ${expected.toFixed(expected < 10 ? 1 : 0)} are expected to be (${thousands(n)} calibration images).` +
-    (moved ? " Verdicts below follow this threshold, not the calibrated one." : "");
+    (Number.isFinite(state.threshold)
+      ? `of 100 good parts at most about ${expected.toFixed(expected < 10 ? 1 : 0)} are expected to be ${images}`
+      : `without a threshold no part can be ${images}`) +
+    (!canFlag ? " The model has no threshold of its own, so every part that can be read is undecided."
+      : moved ? " Verdicts below follow this threshold, not the calibrated one." : "");
   byId("calibrated").hidden = !moved;
   byId("threshold").setAttribute("aria-valuetext", byId("counts").textContent);
   moveThreshold(state.threshold);
@@ -67,8 +79,8 @@ function setThreshold(value) {
 
 function facts(image) {
   const rows = [["verdict", badge(image)]];
-  if (image.error) rows.push(["reason", image.error]);
-  else
+  if (image.error || image.reason) rows.push(["reason", image.error || image.reason]);
+  if (image.score !== null)
     rows.push(
       ["image score", `${score(image.score)} (threshold ${Number.isFinite(state.threshold) ? score(state.threshold) : "none"})`],
       ["p-value", `${score(image.p)}: a good part scores as high with at most this probability`],
@@ -167,7 +179,7 @@ const span = highest - lowest;
 const handle = () => Math.round((POSITIONS * (Math.min(calibrated, highest) - lowest)) / span);
 Object.assign(slider, { min: 0, max: POSITIONS, value: handle() });
 // At its right end nothing is flagged.
-slider.oninput = () => setThreshold(slider.valueAsNumber === POSITIONS ? Infinity : lowest + (span * slider.valueAsNumber) / POSITIONS);
+slider.oninput = () => setThreshold(slider.valueAsNumber === POSITIONS ? Math.max(highest, calibrated) : lowest + (span * slider.valueAsNumber) / POSITIONS);
 slider.onchange = drawGallery; // once the handle is let go
 byId("calibrated").onclick = () => {
   slider.value = handle();

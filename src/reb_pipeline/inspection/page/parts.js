@@ -40,7 +40,7 @@ function marks(view) {
 /** An image as itself, as its map, or both; `alt` is empty where a caption says what it is. */
 function picture(image, show, alt, large = false) {
   const view = image.view;
-  if (!view) return element("span", { className: "nothing", textContent: image.error || "too many images for a picture of each" });
+  if (!view) return element("span", { className: "nothing", textContent: image.error || (image.score === null ? image.reason : "too many images for a picture of each") });
   const frame = element("span", { className: `picture ${show}` });
   frame.style.aspectRatio = `${view.width} / ${view.height}`;
   if (show !== "map") frame.append(photo("jpeg", (large && image.large) || view.thumbnail, alt));

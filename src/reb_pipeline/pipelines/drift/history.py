@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.inspection.results import FORMER_COLUMNS, UNREADABLE
+from reb_pipeline.inspection.results import FORMER_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,7 @@ def latest_parts(
         n: Largest number of parts.
 
     Returns:
-        The rows of readable images, oldest first.
+        The rows of images with a score, oldest first.
 
     Raises:
         InputError: If the newest table was made with another calibration, or has no readable image.
@@ -38,7 +38,7 @@ def latest_parts(
     rows: pd.DataFrame | None = None
     for name in sorted(history, reverse=True):
         table = history[name]().rename(columns=FORMER_COLUMNS)
-        table = table[table["verdict"] != UNREADABLE]
+        table = table[table["image_score"].notna()]
         if not _is_of(calibration, table):
             if rows is None:
                 msg = (

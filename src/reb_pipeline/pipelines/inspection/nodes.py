@@ -5,6 +5,7 @@ from collections.abc import MutableMapping
 
 import pandas as pd
 
+from reb_pipeline.calibration.verdicts import check_can_flag
 from reb_pipeline.inspection.model import PackagedModel
 from reb_pipeline.parameters.sections import InspectionParams
 
@@ -23,6 +24,8 @@ def inspect_new_images(
     from reb_pipeline.inspection.report import report_page
 
     inspector = Inspector(packaged_model, engine=params.engine)
+    if not params.allow_undecided:
+        check_can_flag(inspector.calibration, inspector.name, "inspection.allow_undecided=true")
     folder = params.folder(inspector.name)
     inspected = inspect_folder(
         inspector, folder, inspection_files, f"{inspector.name}: images inspected"

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 
 from reb_pipeline.calibration.record import Calibration
+from reb_pipeline.calibration.verdicts import check_can_flag
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.images.collection import ImageCollection
 from reb_pipeline.images.samples import Samples
 from reb_pipeline.inspection.model import PackagedModel
-from reb_pipeline.parameters.sections import ComputeParams
+from reb_pipeline.parameters.sections import ComputeParams, PackagingParams
 from reb_pipeline.scoring.detector import MemoryBankDetector
 from reb_pipeline.scoring.settings import ScoringSettings
 
@@ -36,9 +37,10 @@ def package_model(
     calibration: Calibration,
     features: FeatureSettings,
     scoring: ScoringSettings,
+    params: PackagingParams,
     compute: ComputeParams,
 ) -> PackagedModel:
-    """Build the packaged model, after a check that it scores like the training pipeline."""
+    """Build the packaged model, after checks that it can flag parts and scores like the training pipeline."""
     import fsspec
 
     from reb_pipeline.detectors.sources.encoder import Encoder
@@ -48,6 +50,8 @@ def package_model(
     from reb_pipeline.inspection.inspector import Inspector
     from reb_pipeline.inspection.model import pack, with_images_of_rows, write_model
 
+    if not params.allow_undecided:
+        check_can_flag(calibration, raw_images.category, "packaging.allow_undecided=true")
     encoder = Encoder(features, backbone, compute.device)
     images = ImageFeatures.of_samples(Samples(samples, raw_images), encoder)
     detector.bank.check_extractor(images.provenance)

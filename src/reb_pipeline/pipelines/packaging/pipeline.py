@@ -21,7 +21,7 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 package_model,
-                [*TRAINED, "params:scoring", COMPUTE],
+                [*TRAINED, "params:scoring", "params:packaging", COMPUTE],
                 "packaged_model",
                 name="package_model",
             ),
