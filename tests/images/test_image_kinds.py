@@ -1,6 +1,7 @@
 """Every kind of image file has one stated behaviour: the pixels that it gives, or the sentence that refuses it."""
 
 import io
+from pathlib import Path
 from types import SimpleNamespace
 
 import fsspec
@@ -10,6 +11,7 @@ from PIL import Image
 
 import odd_images as odd
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.images import decoding
 from reb_pipeline.images.collection import ImageCollection, Sample
 from reb_pipeline.images.decoding import decode_image, read_image, to_rgb
 from reb_pipeline.images.value_range import ValueRange
@@ -125,14 +127,17 @@ REFUSED = {
     "32-bit TIFF without a range": (odd.tiff(odd.RAMP16.astype(np.uint32)), None, "32-bit pixels .unsigned"),
     "unsigned 32-bit TIFF out of range": (
         odd.tiff(np.full((4, 4), 2**31 + 5, np.uint32)), TWELVE, r"value 2.14748e\+09 outside"),
-    "signed TIFF of 8 bits": (odd.tiff(odd.RAMP8.astype(np.int8)), None, "signed 8-bit samples"),
+    "signed TIFF of 8 bits": (odd.tiff(odd.RAMP8.astype(np.int8)), None, "signed samples of 8 bits"),
     "RGB TIFF of 16 bits in planes": (odd.tiff(odd.RGB16, planes=2), None, "channels of 16 bits in separate planes"),
     "grey with alpha TIFF of 16 bits": (
         odd.tiff(odd.RGB16[:, :, :2], photometric=1, t338=2), None, "2 channels of 16 bits that are not red"),
     "CMYK TIFF of 16 bits": (
         odd.tiff(rgba(65535, odd.RGB16), photometric=5), None, "4 channels of 16 bits that are not red"),
     "grey TIFF of 16 bits with white as 0": (odd.tiff(odd.RAMP16, photometric=0), None, "stores white as 0"),
-    "TIFF of 10 bits": (odd.tiff(odd.RAMP12, t258=10), None, "packs samples of 10 bits"),
+    "float TIFF of 64 bits": (odd.tiff(odd.RAMP12 / 4095), UNIT, "float samples of 64 bits"),
+    "float TIFF of 16 bits": (
+        odd.tiff((odd.RAMP12 / 4095).astype(np.float16)), UNIT, "float samples of 16 bits"),
+    "TIFF of 10 bits": (odd.tiff(odd.RAMP12, t258=10), None, "unsigned samples of 10 bits"),
     "TIFF of 5 channels": (
         odd.tiff(np.repeat(odd.RAMP8[:, :, None], 5, 2), t338=[0, 0]), None, "5 channels where 3"),
     "TIFF of 2 channels": (odd.tiff(odd.RGB8[:, :, :2], photometric=1, t338=0), None, "2 channels where 1"),
@@ -250,3 +255,24 @@ def test_conversions_are_remarked():
         (found,) = decode_image(data, "x").remarks
         assert remark in found
     assert decode_image(odd.pillow(odd.RGB8, "PNG"), "x").remarks == ()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["TIFF of 3 pages", "RGBA PNG with a transparent pixel", "EPS", "RGB TIFF of 16 bits in planes"],
+)  # fmt: skip
+def test_masks_are_read_by_the_same_rules(kind):
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/odd/mask.png", REFUSED[kind][0])
+    with pytest.raises(InputError, match=r"mask\.png"):
+        ImageCollection(memory, "/odd", "part", [], [], {}).open_mask(["mask.png"])
+
+
+def test_one_module_opens_files():
+    package = Path(decoding.__file__).parents[1]
+    opening = [
+        file.relative_to(package).as_posix()
+        for file in package.rglob("*.py")
+        if "Image.open(" in file.read_text()
+    ]
+    assert opening == ["images/decoding.py"]

@@ -136,6 +136,8 @@ def test_the_audit_names_range_and_refused_images(bolts, tmp_path):
     assert "read as 0 to 4095" in said
     assert "1 images: an alpha channel without transparency dropped" in said
     assert len(usable_samples(inventory, 0.5)) == GOOD + 1
+    declared = audit(inventory, [], value_range=ValueRange.of_depth(12))
+    assert "read as" not in "\n".join(findings(declared))
 
 
 def test_folders_beside_the_data_are_read_in_the_range_of_the_model(tmp_path):

@@ -18,12 +18,14 @@ _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _COLOURS, _OFFSETS = 256, 257, 258, 259, 262, 273
 _CHANNELS, _ROWS, _COUNTS, _MAX, _PLANES = 277, 278, 279, 281, 284
 _EXTRA, _FORMAT, _SCALED_MAX = 338, 339, 341
-_UNSIGNED, _SIGNED = 1, 2  # sample formats
+_UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3  # sample formats
 _WHITE_IS_ZERO, _RGB, _YCBCR = 0, 2, 6
 # Channels of the colours that are read, by TIFF's photometric interpretation.
 _COLOUR_CHANNELS = {_WHITE_IS_ZERO: 1, 1: 1, _RGB: 3, 3: 1, 5: 4, _YCBCR: 3}
 _ALPHA = (1, 2)  # extra samples: associated and unassociated alpha
-_GREY_BITS = (1, 2, 4, 8, 12, 16, 32, 64)
+# Bits of grey samples that are read, by sample format.
+_GREY_BITS = {_UNSIGNED: (1, 2, 4, 8, 12, 16, 32), _SIGNED: (16, 32), _FLOAT: (32,)}
+_FORMATS = {_UNSIGNED: "unsigned", _SIGNED: "signed", _FLOAT: "float"}
 
 
 @dataclass(frozen=True)
@@ -172,8 +174,14 @@ def _fault(tags: Any, bits: Sequence[int], channels: int, formats: Sequence[int]
             not is_alpha or channels not in (expected, expected + 1),
             f"has {channels} channels where {expected} and at most one of transparency are read",
         ),
-        (depth <= 8 and _SIGNED in formats, "has signed 8-bit samples"),
-        (is_alone and depth not in _GREY_BITS, f"packs samples of {depth} bits"),
+        (
+            is_alone and depth not in _GREY_BITS.get(formats[0], ()),
+            f"has {_FORMATS.get(formats[0], 'unknown')} samples of {depth} bits",
+        ),
+        (
+            depth <= 8 and set(formats) != {_UNSIGNED},
+            f"has samples of {depth} bits that are not unsigned",
+        ),
         (
             depth > 8 and colours == _WHITE_IS_ZERO,
             f"stores white as 0 in samples of {depth} bits",

@@ -193,6 +193,7 @@ def audit(
             Counter(remark for remarks in readable["remarks"] for remark in from_text(remarks))
         ),
         "value_range": str(value_range or ""),
+        "inferred_range": bool(value_range and value_range.is_inferred),
         # Masks are missing only in a data set that has some.
         "without_mask": anomalous.loc[~masked, "path"].tolist() if masked.any() else [],
         "has_masks": bool(masked.any()),
@@ -257,7 +258,7 @@ def findings(report: dict[str, Any]) -> list[str]:
             f"only {count} good training images, too few to know how good parts differ: other good parts score too high"
         )
     sentences += [f"{count} images: {remark}" for remark, count in report["conversions"].items()]
-    if report["value_range"]:
+    if report["inferred_range"]:
         sentences.append(
             f"images with more than 8 bits are read as {report['value_range']}; bit_depth or value_range of the raw "
             "images say otherwise"

@@ -23,6 +23,7 @@ class ValueRange:
         low: Value that becomes 0.
         high: Value that becomes 255.
         origin: Reason for this range, for messages.
+        is_inferred: True if nobody and no file gave it.
 
     Example:
         >>> twelve_bits = ValueRange.of_depth(12)
@@ -33,6 +34,7 @@ class ValueRange:
     low: float
     high: float
     origin: str = field(default="", compare=False)
+    is_inferred: bool = field(default=False, compare=False)
 
     @classmethod
     def of_depth(cls, bits: int, origin: str = "") -> Self:
@@ -154,7 +156,7 @@ def inferred_range(found: Iterable[tuple[int, Sequence[int]]]) -> ValueRange | N
             raise InputError(msg)
         return ValueRange(0, min(common), "what the files state")
     origin = f"the good training images, whose largest value is {largest}"
-    return ValueRange(0, _depth_of(largest), origin)
+    return ValueRange(0, _depth_of(largest), origin, is_inferred=True)
 
 
 def own_range(largest: int, stated: Sequence[int]) -> ValueRange | None:
