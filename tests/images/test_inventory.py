@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 import miniatures
 from reb_pipeline import datasets
@@ -121,6 +121,31 @@ def test_masks_that_cannot_be_used(folder: Path) -> None:
     assert samples.loc["screw/test/dark_spot/000.png", "mask_paths"] == EMPTY
     assert samples.loc["screw/test/dark_spot/001.png", "mask_paths"] == EMPTY
     assert len(from_text(samples.loc["screw/test/bright_spot/002.png", "mask_paths"])) == 1
+
+
+def test_masks_that_may_not_be_what_they_seem(folder: Path) -> None:
+    truth = folder / "ground_truth"
+    exact = np.asarray(Image.open(truth / "dark_spot/000_mask.png"))
+    smooth = Image.fromarray(exact).filter(ImageFilter.GaussianBlur(1))
+    smooth.save(truth / "dark_spot/000_mask.png")
+    (truth / "dark_spot/001_mask.png").unlink()
+    miniatures.write_mask(truth / "dark_spot/001_mask.jpg", np.ones((64, 64), bool))
+    inverted = np.asarray(Image.open(truth / "bright_spot/002_mask.png")) == 0
+    miniatures.write_mask(truth / "bright_spot/002_mask.png", inverted)
+    inventory, report = look(folder)
+    paths = [f"screw/test/{name}.png" for name in ("dark_spot/000", "dark_spot/001")]
+    assert report["inexact_masks"] == paths
+    assert report["full_masks"] == paths[1:]
+    assert report["inverted_masks"] == ["screw/test/bright_spot/002.png"]
+    assert report["empty_masks"] == []
+    assert len(findings(report)) == 3
+    pixels = inventory.set_index("path")["mask_pixels"]
+    assert abs(pixels[paths[0]] - (exact > 0).sum()) <= 4
+    assert len(usable_samples(inventory, 0.0)) == IMAGES
+    old = inventory.drop(columns="mask_doubts")
+    for refuses in (lambda: audit(old, []), lambda: usable_samples(old, 0.0)):
+        with pytest.raises(InputError, match="run the pipeline ingestion again"):
+            refuses()
 
 
 def test_images_without_a_mask(folder: Path) -> None:

@@ -19,6 +19,7 @@ from reb_pipeline.images.decoding import (
     to_rgb,
 )
 from reb_pipeline.images.folder import list_images, read_file
+from reb_pipeline.images.masks import defective_pixels, mask_doubts
 from reb_pipeline.images.value_range import ValueRange, inferred_range
 
 if TYPE_CHECKING:
@@ -226,18 +227,28 @@ class ImageCollection:
             mask_paths: At least one path relative to the data root.
 
         Returns:
-            bool [H, W], True where any mask is not zero.
+            bool [H, W], True where any mask is defective, see
+            :func:`reb_pipeline.images.masks.defective_pixels`.
 
         Raises:
             UnreadableImageError: If a mask is missing or broken, or the masks differ in size.
         """
-        masks = [self._decode_mask(path) > 0 for path in mask_paths]
+        masks = [defective_pixels(self._decode_mask(path)) for path in mask_paths]
         if len({mask.shape for mask in masks}) != 1:
             raise UnreadableImageError(
                 f"The masks {list(mask_paths)} in '{self._shown}' are not one or more of the same "
                 f"size (height, width): {[mask.shape for mask in masks]}."
             )
         return np.logical_or.reduce(masks)
+
+    def doubts_of_mask(self, mask_paths: Sequence[str]) -> list[str]:
+        """List why the masks of one image may not be what they seem, see :func:`reb_pipeline.images.masks.mask_doubts`.
+
+        Raises:
+            UnreadableImageError: If a mask is missing or broken.
+        """
+        doubts = [mask_doubts(self._decode_mask(path), self.read(path)) for path in mask_paths]
+        return list(dict.fromkeys(doubt for found in doubts for doubt in found))
 
     def open_regions(self, mask_paths: Sequence[str]) -> list[tuple[np.ndarray, float, bool]]:
         """Open each annotated region of one image with its saturation; for MVTec LOCO only.
@@ -262,7 +273,7 @@ class ImageCollection:
                     f"{sorted(self._region_kinds)} in the category's defects_config.json: use the "
                     "masks and the configuration of one download."
                 )
-            regions.append((mask > 0, *self._region_kinds[value]))
+            regions.append((defective_pixels(mask), *self._region_kinds[value]))
         return regions
 
     def decode(self, path: str, data: bytes) -> DecodedImage:

@@ -11,6 +11,7 @@ from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.progress import progress
 from reb_pipeline.core.text_lists import EMPTY, from_text, to_text
 from reb_pipeline.images.folder import not_read_sentences
+from reb_pipeline.images.masks import MASK_DOUBTS
 from reb_pipeline.images.samples import good_training
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ def take_inventory(images: "ImageCollection", description: str) -> "pd.DataFrame
         ``images.table`` with further columns: ``error`` (reason why an image cannot be used, else empty); ``sha256``
         of the file; ``pixels_sha256`` of the decoded pixels, see :func:`pixel_digest`; ``width`` and ``height`` in
         pixels; ``mode`` (Pillow's name of the channels); ``remarks`` (what was done to the image beside the decoding,
-        JSON text); ``mask_error``, ``mask_width`` and ``mask_height``;
-        ``mask_pixels`` (number of anomalous pixels; 0 without a mask).
+        JSON text); ``mask_error``, ``mask_width`` and ``mask_height``; ``mask_pixels`` (number of anomalous pixels; 0
+        without a mask); ``mask_doubts`` (JSON text, see :func:`reb_pipeline.images.masks.mask_doubts`).
     """
     import pandas as pd
 
@@ -52,6 +53,7 @@ def _inspect(images: "ImageCollection", path: str, mask_paths: Sequence[str]) ->
     facts: dict[str, Any] = {
         "error": "", "sha256": "", "pixels_sha256": "", "width": 0, "height": 0, "mode": "", "remarks": EMPTY,
         "mask_error": "", "mask_width": 0, "mask_height": 0, "mask_pixels": 0,
+        "mask_doubts": EMPTY,
     }  # fmt: skip
     try:
         data = images.read(path)
@@ -70,6 +72,7 @@ def _inspect(images: "ImageCollection", path: str, mask_paths: Sequence[str]) ->
             mask = images.open_mask(mask_paths)
             facts["mask_height"], facts["mask_width"] = mask.shape
             facts["mask_pixels"] = int(mask.sum())
+            facts["mask_doubts"] = to_text(images.doubts_of_mask(mask_paths))
         except InputError as error:
             facts["mask_error"] = str(error)
     return facts
@@ -110,8 +113,10 @@ def usable_samples(inventory: "pd.DataFrame", max_unreadable_share: float) -> "p
         Table of samples: the inventory's rows of readable images, without the columns of errors and mask sizes.
 
     Raises:
-        InputError: If a larger share is unreadable, or no good training image is left.
+        InputError: If a larger share is unreadable, no good training image is left, or the inventory is of an older
+            version.
     """
+    _check_version(inventory)
     unreadable = inventory[inventory["error"] != ""]
     share = len(unreadable) / len(inventory)
     if share > max_unreadable_share:
@@ -126,8 +131,21 @@ def usable_samples(inventory: "pd.DataFrame", max_unreadable_share: float) -> "p
         raise InputError(msg)
     unusable_mask = (samples["mask_error"] != "") | _mask_differs(samples)
     samples.loc[unusable_mask, "mask_paths"] = EMPTY
-    dropped = ["error", "remarks", "mask_error", "mask_width", "mask_height", "mask_pixels"]
+    dropped = [
+        *("error", "remarks"),
+        *("mask_error", "mask_width", "mask_height", "mask_pixels", "mask_doubts"),
+    ]
     return samples.drop(columns=dropped)
+
+
+def _check_version(inventory: "pd.DataFrame") -> None:
+    missing = [name for name in ("pixels_sha256", "mask_doubts") if name not in inventory]
+    if missing:
+        msg = (
+            f"The inventory was made by an older version, without {' and '.join(missing)}: run the pipeline ingestion "
+            "again."
+        )
+        raise InputError(msg)
 
 
 def _mask_differs(inventory: "pd.DataFrame") -> "pd.Series[bool]":
@@ -156,11 +174,9 @@ def audit(
         JSON values: counts by split and defect type, and the findings of each kind.
 
     Raises:
-        InputError: If the inventory was made before pixels were compared.
+        InputError: If the inventory is of an older version.
     """
-    if "pixels_sha256" not in inventory:
-        msg = "The inventory was made by an older version, without hashes of pixels: run the pipeline ingestion again."
-        raise InputError(msg)
+    _check_version(inventory)
     readable = inventory[inventory["error"] == ""]
     anomalous = readable[readable["label"] == 1]
     masked = anomalous["mask_paths"] != EMPTY
@@ -168,6 +184,7 @@ def audit(
     sizes = Counter(zip(readable["width"], readable["height"], strict=True))
     repeated = readable[readable["pixels_sha256"].duplicated(keep=False)]
     groups = [group for _, group in repeated.groupby("pixels_sha256", sort=False)]
+    used = _columns(anomalous[~_mask_differs(anomalous)], "path", "mask_doubts")
     present = set(zip(readable["split"], readable["label"], strict=True))
     needed = {
         ("train", 0): "good training",
@@ -204,9 +221,10 @@ def audit(
             )
         ),
         "masks_of_another_size": readable.loc[_mask_differs(readable), "path"].tolist(),
-        "empty_masks": anomalous.loc[
-            masked & (anomalous["mask_error"] == "") & (anomalous["mask_pixels"] == 0), "path"
-        ].tolist(),
+        **{
+            doubt: [path for path, doubts in zip(*used, strict=True) if doubt in from_text(doubts)]
+            for doubt in MASK_DOUBTS
+        },
     }
 
 
@@ -244,7 +262,7 @@ def findings(report: dict[str, Any]) -> list[str]:
         "masks_without_image": "masks belong to no image",
         "unreadable_masks": "masks are unreadable and left out",
         "masks_of_another_size": "masks differ in size from their image and are left out",
-        "empty_masks": "masks of anomalous images are empty",
+        **MASK_DOUBTS,
     }
     sentences = [
         f"{len(report[kind])} {text}, first {_shown(next(iter(report[kind])))}"
