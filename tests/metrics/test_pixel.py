@@ -1,8 +1,9 @@
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
@@ -150,6 +151,7 @@ def test_pixel_metrics_agree_with_scikit_learn(kind, side, lift):
     st.sampled_from([1e-30, 1e-3, 1.0, 1e30]),
     st.sampled_from([0.0, -1.0, 1.0, 1e3]),
 )
+@example(719059, 4.0, 0.5625, 1e-3, 1e3)  # most scores within 1e-7 of the offset
 def test_any_distribution_gives_the_metrics_of_its_exact_order(seed, tail, lift, scale, offset):
     rng = np.random.default_rng(seed)
     masks = rng.random((6, 96, 96)) < rng.choice([1e-4, 1e-2, 0.3])
@@ -163,13 +165,53 @@ def test_any_distribution_gives_the_metrics_of_its_exact_order(seed, tail, lift,
 
 
 @pytest.mark.parametrize("kind", ["plain", "tied"])
-@pytest.mark.parametrize("limit", [0.05, 0.3])
+@pytest.mark.parametrize("limit", [1e-3, 0.05, 0.3, 1.0])
 def test_au_pro_agrees_with_a_threshold_sweep(kind, limit):
     maps, masks = make_images(kind, count=4, size=32)
     histogram = fill(choose_bins(maps), maps, masks)
     swept = swept_au_pro(maps, masks, limit)
     assert exact_au_pro(maps, masks, limit) == pytest.approx(swept)
     assert histogram.metrics(limit)["au_pro"] == pytest.approx(swept, abs=TOLERANCE)
+
+
+# Overlap over false positive rate: 0 up to 1/4, a straight line to 1 at 1/2, then 1.
+@pytest.mark.parametrize(
+    ("limit", "area"), [(0.2, 0), (0.25, 0), (0.375, 1 / 32), (0.5, 1 / 8), (1.0, 5 / 8)]
+)
+def test_au_pro_up_to_limits_by_hand(limit, area):
+    scores = np.array([[9, 5, 5, 1, 0]], np.float32)
+    mask = np.array([[False, True, False, False, False]])
+    metrics = fill(choose_bins([scores]), [scores], [mask]).metrics(limit)
+    assert metrics["au_pro"] == pytest.approx(area / limit)
+
+
+def test_large_images_are_counted_in_strips_and_their_regions_whole():
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(1100, 1000)).astype(np.float32)
+    mask = np.zeros(scores.shape, bool)
+    mask[1000:1060, 10:20] = True  # across the end of a strip
+    scores[mask] += 2
+    histogram = fill(choose_bins([scores]), [scores], [mask])
+    assert histogram.region_count == 1
+    assert histogram.overlap.sum() == pytest.approx(1)
+    metrics = histogram.metrics()
+    assert metrics.pop("au_pro") == pytest.approx(exact_au_pro([scores], [mask], 0.3), abs=1e-4)
+    assert metrics == pytest.approx(exact_metrics([scores], [mask]), abs=TOLERANCE)
+    saturated = SaturatedHistogram(histogram.bins)
+    saturated.update(scores, [(mask, 600.0)])
+    assert np.array_equal(saturated.good, histogram.good)
+    assert saturated.overlap == pytest.approx(histogram.overlap)
+
+
+def test_memory_is_bounded_by_a_few_bytes_a_pixel():
+    scores = np.random.default_rng(0).random((3000, 2000), np.float32)
+    mask = np.zeros(scores.shape, bool)
+    mask[100:200, 100:200] = True
+    tracemalloc.start()
+    fill(choose_bins([scores]), [scores], [mask])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20 * scores.size + 150e6
 
 
 @pytest.mark.parametrize("kind", ["plain", "tied", "both signs", "heavy-tailed"])

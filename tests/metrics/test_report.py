@@ -9,8 +9,9 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from reb_pipeline.core.text_lists import to_text
 from reb_pipeline.metrics.image import IMAGE_METRICS
+from reb_pipeline.metrics.pixel import PixelHistogram
 from reb_pipeline.metrics.registry import LOGICAL, METRICS, STRUCTURAL
-from reb_pipeline.metrics.report import evaluate, resize_mask
+from reb_pipeline.metrics.report import PixelResolution, evaluate, resize_mask
 from reb_pipeline.metrics.summary import render_table, summary_table
 from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
 
@@ -66,8 +67,16 @@ def make_case(
     return table, AnomalyMaps(patch_scores, ids, SIZE, sigma=4.0), Masks(masks, regions)
 
 
-def run(case: tuple[pd.DataFrame, AnomalyMaps, Masks]) -> dict[str, Any]:
-    return evaluate(*case, pro_fpr_limit=0.3, spro_fpr_limit=0.05, description="test")
+def run(
+    case: tuple[pd.DataFrame, AnomalyMaps, Masks], resolution: PixelResolution = "image"
+) -> dict[str, Any]:
+    return evaluate(
+        *case,
+        pro_fpr_limit=0.3,
+        spro_fpr_limit=0.05,
+        pixel_resolution=resolution,
+        description="test",
+    )
 
 
 @pytest.mark.parametrize("kinds", [["scratch"], ["hole"], ["hole", "scratch"]])
@@ -87,6 +96,45 @@ def test_defect_types_are_measured_against_all_good_images(kinds: list[str]) -> 
         expected = average_precision_score(labels, values)
         assert found[f"{kind}_ap"] == pytest.approx(expected, abs=1e-4)
     assert 0 < found["au_pro"] < 1
+
+
+@pytest.mark.parametrize("resolution", ["image", "map"])
+@pytest.mark.parametrize("side", [16, 96])
+def test_pixels_are_compared_at_the_resolution_of_the_images_or_of_the_maps(
+    side: int, resolution: PixelResolution
+) -> None:
+    table, maps, masks = make_case(side=side)
+    report = run((table, maps, masks), resolution)
+    shape = (side, side) if resolution == "image" else (SIZE, SIZE)
+    nothing = np.zeros((side, side), bool)
+    truth = [masks.masks.get(image_id, nothing) for image_id in table["id"]]
+    if resolution == "map":
+        truth = [resize_mask(mask, shape) for mask in truth]
+    labels = np.ravel(truth)
+    scores = np.ravel([maps.at(image_id, shape) for image_id in table["id"]])
+    assert report["pixel_auroc"] == pytest.approx(roc_auc_score(labels, scores), abs=1e-4)
+    assert report["pixel_ap"] == pytest.approx(average_precision_score(labels, scores), abs=1e-4)
+
+
+@pytest.mark.parametrize(("resolution", "regions"), [("image", 2), ("map", 1)])
+def test_neighbouring_regions_stay_apart_at_the_resolution_of_the_images(
+    monkeypatch: pytest.MonkeyPatch, resolution: PixelResolution, regions: int
+) -> None:
+    table, maps, masks = make_case(["good", "scratch"], side=200)
+    table["width"] = 150
+    mask = np.zeros((200, 150), bool)
+    mask[50:60, 20:40] = mask[63:73, 20:40] = True
+    masks.masks = dict.fromkeys(masks.masks, mask)
+    counted = []
+    update = PixelHistogram.update
+
+    def spy(self: PixelHistogram, anomaly_map: np.ndarray, mask: np.ndarray) -> None:
+        update(self, anomaly_map, mask)
+        counted.append(self.region_count)
+
+    monkeypatch.setattr(PixelHistogram, "update", spy)
+    run((table, maps, masks), resolution)
+    assert counted == [0, regions]
 
 
 def test_counts_of_a_report() -> None:
@@ -138,7 +186,8 @@ def test_loco_averages_its_halves_and_measures_spro_at_mask_resolution() -> None
             return maps.at(image_id, shape)
 
     report = run((table, Spy(maps.patch_scores, maps.image_ids, SIZE, 4.0), masks))
-    assert shapes == [(96, 96)] * len(kinds)
+    assert set(shapes) == {(96, 96)}
+    assert len(shapes) >= len(kinds)
     halves = [report["per_defect_type"][kind] for kind in (STRUCTURAL, LOGICAL)]
     assert 0 < report["au_spro"] <= 1
     for name, mean in report["structural_logical_mean"].items():

@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import pytest
+import yaml
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.settings import Settings
@@ -85,7 +86,9 @@ RAW: dict[str, Any] = {
     "inspection": {"input": None, "engine": "onnxruntime", "allow_undecided": False},
     "bank_update": {"add": None, "forget": []},
     "drift": {"last": 500, "window": 50},
-    "evaluation": {"pro_fpr_limit": 0.3, "spro_fpr_limit": 0.05, "examples_per_kind": 3},
+    "evaluation": {
+        "pro_fpr_limit": 0.3, "spro_fpr_limit": 0.05, "pixel_resolution": "image", "examples_per_kind": 3,
+    },
     "summary": {"textures": ["wood"]},
     "studies": {
         "benchmark": "mvtec_ad", "representation_defects": {"cutpaste": {"shapes": ["rect"]}},
@@ -231,7 +234,7 @@ def test_a_category_may_change_one_number_of_a_budget() -> None:
             r"selection cannot be used: K is no setting of a study; known are backbone, ",
         ),
         (
-            {**RAW, "evaluation": {"pro_fpr_limit": 0.3}},
+            {**RAW, "evaluation": {"pro_fpr_limit": 0.3, "pixel_resolution": "image"}},
             r"evaluation.spro_fpr_limit cannot be used: Field required\.$",
         ),
         ({**RAW, "scoring": 5}, r"scoring cannot be used: it must hold names .* \(given: 5\)"),
@@ -398,3 +401,14 @@ def test_a_category_is_listed_once(tmp_path: Path) -> None:
     loader = ProjectConfigLoader(str(tmp_path), env="base", **LOADER_ARGS)
     with pytest.raises(InputError, match="'bolt' of environment 'base' is listed more than once"):
         _ = loader.categories
+
+
+@pytest.mark.parametrize("environment", ["mvtec_ad", "mvtec_loco", "btad"])
+def test_environments_of_the_paper_measure_pixels_as_its_reference_code(environment):
+    conf = Path(__file__).parents[2] / "conf"
+    base, own = (
+        yaml.safe_load((conf / name / "parameters.yml").read_text())
+        for name in ("base", environment)
+    )
+    assert base["evaluation"]["pixel_resolution"] == "image"
+    assert own["evaluation"]["pixel_resolution"] == "map"

@@ -320,7 +320,9 @@ def test_evaluation(run_slice, learn):
     params = {
         "features": learn["features"],
         "scoring": SCORING,
-        "evaluation": EvaluationParams(pro_fpr_limit=0.3, spro_fpr_limit=0.05, examples_per_kind=1),
+        "evaluation": EvaluationParams(
+            pro_fpr_limit=0.3, spro_fpr_limit=0.05, pixel_resolution="map", examples_per_kind=1
+        ),
     }
     learnt = learn["detector"]()
     learnt["raw_images"].has_regions = False

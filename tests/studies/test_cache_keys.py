@@ -59,6 +59,7 @@ CHANGES = {
     ("defect_synthesis", "per_kind"): (7, FINETUNED),
     ("evaluation", "pro_fpr_limit"): (0.1, FEATURES),
     ("evaluation", "spro_fpr_limit"): (0.1, FEATURES),
+    ("evaluation", "pixel_resolution"): ("image", FEATURES),
     ("compute", "memory_gib"): (1.0, {"coreset_ratio": 0.5}),
 }
 BUDGET_CHANGES = {

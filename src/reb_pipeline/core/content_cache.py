@@ -29,7 +29,7 @@ ALGORITHMS = {
     "banks": 2,
     "searches": 2,
     "detections": 2,
-    "reports": 2,
+    "reports": 3,
 }
 # Packages whose versions may change numbers; code that uses another engine than PyTorch adds that engine.
 LIBRARIES = (

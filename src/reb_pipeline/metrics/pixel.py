@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from reb_pipeline.metrics.metric import Metric
-from reb_pipeline.metrics.score_bins import ScoreBins
+from reb_pipeline.metrics.score_bins import ScoreBins, strips
 
 
 def saturation_area(
@@ -155,13 +155,14 @@ class PixelHistogram(_RegionHistogram):
             ValueError: If the shapes differ, the mask is not bool or a score is not finite.
         """
         _check_mask(mask, anomaly_map)
-        bins = self.bins(anomaly_map)
-        self._add_good(bins, mask)
-        hit = bins[mask]
-        np.add.at(self.anomalous, hit, 1)
         count, components = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
-        region = components[mask]
-        np.add.at(self.overlap, hit, 1 / np.bincount(region)[region])
+        areas = np.bincount(components[mask], minlength=count)
+        for rows in strips(mask.shape):
+            bins, anomalous = self.bins(anomaly_map[rows]), mask[rows]
+            self._add_good(bins, anomalous)
+            hit = bins[anomalous]
+            np.add.at(self.anomalous, hit, 1)
+            np.add.at(self.overlap, hit, 1 / areas[components[rows][anomalous]])
         self.region_count += count - 1  # without the background
 
     def metrics(self, fpr_limit: float = 0.3) -> dict[str, float | None]:
@@ -205,10 +206,9 @@ class SaturatedHistogram(_RegionHistogram):
             ValueError: If shapes differ, a mask is not bool, a score is not finite, or a saturation area is not
             positive or exceeds its region.
         """
-        bins = self.bins(anomaly_map)
-        anomalous = np.zeros(bins.shape, dtype=bool)
+        anomalous = np.zeros(anomaly_map.shape, dtype=bool)
         for mask, saturation in regions:
-            _check_mask(mask, bins)
+            _check_mask(mask, anomaly_map)
             area = np.count_nonzero(mask)
             if not 0 < saturation <= area:
                 raise ValueError(
@@ -216,9 +216,10 @@ class SaturatedHistogram(_RegionHistogram):
                     f"{area} pixels: scale it to the map's resolution."
                 )
             anomalous |= mask
-        self._add_good(bins, anomalous)
+        for rows in strips(anomalous.shape):
+            self._add_good(self.bins(anomaly_map[rows]), anomalous[rows])
         for mask, saturation in regions:
-            self._add_region(bins[mask], saturation)
+            self._add_region(self.bins(anomaly_map[mask]), saturation)
 
     def _add_region(self, bins: np.ndarray, saturation: float) -> None:
         """Spread weight 1 over the ``saturation`` pixels of the region with the highest scores.

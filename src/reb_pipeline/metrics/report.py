@@ -1,7 +1,7 @@
 """Metrics of one category: over all test images and per defect type."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from PIL import Image
@@ -15,6 +15,8 @@ from reb_pipeline.metrics.score_bins import choose_bins
 
 if TYPE_CHECKING:
     import pandas as pd
+
+PixelResolution = Literal["image", "map"]
 
 
 class Maps(Protocol):
@@ -53,12 +55,12 @@ def evaluate(
     *,
     pro_fpr_limit: float,
     spro_fpr_limit: float,
+    pixel_resolution: PixelResolution = "image",
     description: str | None,
 ) -> dict[str, Any]:
     """Compute image and pixel metrics, over all defects and per defect type against all good images.
 
-    Pixel AUROC, AP, F1max and AU-PRO are computed at the resolution of the maps, with masks resized as in the reference
-    code. sPRO is computed at the resolution of the masks, since saturation areas refer to it.
+    One map and one mask are in memory at a time.
 
     Args:
         scores: One row a test image: id, label, defect_type, mask_paths (JSON text), width, height, image_score.
@@ -66,6 +68,9 @@ def evaluate(
         masks: Opener of the masks.
         pro_fpr_limit: Upper limit of the false positive rate in AU-PRO.
         spro_fpr_limit: Upper limit of the false positive rate in AU-sPRO.
+        pixel_resolution: "image" resizes the maps to the images, as MVTec's evaluation scripts do. "map" resizes the
+            masks to the maps, as the reference code; but sPRO is always at the resolution of the images, which
+            saturation areas refer to.
         description: Label of the progress bar; None shows no bar.
 
     Returns:
@@ -98,7 +103,9 @@ def evaluate(
     good = scores["label"] == 0
     has_masks = bool((scores["mask_paths"] != EMPTY).any())
     pixels = (
-        _PixelMetrics(scores, maps, masks, pro_fpr_limit, spro_fpr_limit, description)
+        _PixelMetrics(
+            scores, maps, masks, (pro_fpr_limit, spro_fpr_limit), pixel_resolution, description
+        )
         if has_masks
         else None
     )
@@ -136,12 +143,17 @@ class _PixelMetrics:
         scores: "pd.DataFrame",
         maps: Maps,
         masks: Masks,
-        pro_fpr_limit: float,
-        spro_fpr_limit: float,
+        limits: tuple[float, float],
+        resolution: PixelResolution,
         description: str | None,
     ) -> None:
-        self._limits = pro_fpr_limit, spro_fpr_limit
-        bins = choose_bins(anomaly_map for _, anomaly_map in maps)
+        self._limits = limits
+
+        def map_of(row: Any) -> np.ndarray:
+            shape = (row.height, row.width)
+            return maps.at(row.id, shape) if resolution == "image" else maps[row.id]
+
+        bins = choose_bins(map_of(row) for row in scores.itertuples())
         kinds = ["", *scores.loc[scores["label"] == 1, "defect_type"].unique()]
         self._by_kind = {kind: PixelHistogram(bins) for kind in kinds}
         self._regions = (
@@ -152,11 +164,13 @@ class _PixelMetrics:
             if row.label == 1 and row.mask_paths == EMPTY:
                 continue  # an anomalous image without a mask has no known defect pixels
             kind = row.defect_type if row.label == 1 else ""
-            anomaly_map = maps[row.id]
+            anomaly_map = map_of(row)
             mask = np.zeros((row.height, row.width), bool)
             if row.label == 1:
                 mask = masks.open_mask(from_text(row.mask_paths))
-            self._by_kind[kind].update(anomaly_map, resize_mask(mask, anomaly_map.shape))
+            if mask.shape != anomaly_map.shape:
+                mask = resize_mask(mask, anomaly_map.shape)
+            self._by_kind[kind].update(anomaly_map, mask)
             if self._regions is not None:
                 regions = masks.open_regions(from_text(row.mask_paths)) if row.label == 1 else []
                 areas = [
@@ -164,7 +178,9 @@ class _PixelMetrics:
                     for region, threshold, relative in regions
                     if region.any()
                 ]
-                self._regions[kind].update(maps.at(row.id, (row.height, row.width)), areas)
+                if resolution == "map":
+                    anomaly_map = maps.at(row.id, (row.height, row.width))
+                self._regions[kind].update(anomaly_map, areas)
 
     def metrics(self, kinds: list[str]) -> dict[str, float | None]:
         """Compute the metrics of given defect types together, against all good images."""

@@ -96,7 +96,7 @@ def choose_bins(maps: Iterable[np.ndarray]) -> ScoreBins:
         if not len(counts):
             centre = _centre(anomaly_map)
             counts = np.zeros(_blocks(centre), np.int64)
-        for rows in strips(*anomaly_map.shape):
+        for rows in strips(anomaly_map.shape):
             codes = _codes(anomaly_map[rows], centre).ravel()
             np.add.at(counts, codes >> _LOW_BITS, 1)
             highest = np.concatenate([highest, codes[codes > floor]])
@@ -112,8 +112,9 @@ def choose_bins(maps: Iterable[np.ndarray]) -> ScoreBins:
     return ScoreBins(low_bits, np.unique(_largest(highest)), centre)
 
 
-def strips(height: int, width: int) -> list[slice]:
+def strips(shape: tuple[int, ...]) -> list[slice]:
     """Divide the rows of a map into strips of about a million pixels, so that memory is bounded for any size."""
+    height, width = shape
     step = max(1, 2**20 // max(width, 1))
     return [slice(top, top + step) for top in range(0, height, step)]
 

@@ -66,7 +66,7 @@ class Evaluator:
                 "masks": self._mask_digests(samples),
                 "side": configuration.image_size,
                 "smoothing_sigma": experiment.sections.scoring.smoothing_sigma,
-                "limits": self._limits(),
+                **self._protocol(),
             }
         return {
             "category": experiment.category,
@@ -75,9 +75,10 @@ class Evaluator:
             "pixels": pixels,
         }
 
-    def _limits(self) -> dict[str, float]:
+    def _protocol(self) -> dict[str, Any]:
+        """Settings of the pixel metrics, arguments of ``evaluate``."""
         params = self._experiment.sections.evaluation
-        return params.model_dump(include={"pro_fpr_limit", "spro_fpr_limit"})
+        return params.model_dump(exclude={"examples_per_kind"})
 
     def _mask_digests(self, samples: Samples) -> list[str]:
         """Hash the masks of each test image, with the saturation of annotated regions."""
@@ -108,7 +109,7 @@ class Evaluator:
             scores,
             detection.anomaly_maps(configuration.image_size, sigma),
             experiment.images,
-            **self._limits(),
+            **self._protocol(),
             description=label,
         )
         low, high = None, None

@@ -68,7 +68,7 @@ class StudySections:
     feature_reconstruction: FeatureReconstructionSettings = FeatureReconstructionSettings()
     pixel_reconstruction: PixelReconstructionSettings = PixelReconstructionSettings()
     evaluation: EvaluationParams = EvaluationParams(
-        pro_fpr_limit=0.3, spro_fpr_limit=0.05, examples_per_kind=3
+        pro_fpr_limit=0.3, spro_fpr_limit=0.05, pixel_resolution="image", examples_per_kind=3
     )
     compute: ComputeParams = ComputeParams(device="auto", memory_gib=4.0)
     representations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

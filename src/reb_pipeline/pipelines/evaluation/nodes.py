@@ -95,6 +95,7 @@ def compute_metrics(
         raw_images,
         pro_fpr_limit=params.pro_fpr_limit,
         spro_fpr_limit=params.spro_fpr_limit,
+        pixel_resolution=params.pixel_resolution,
         description=f"{raw_images.category}: pixel metrics",
     )
 

@@ -86,6 +86,7 @@ def score_pixel_models(
             raw_images,
             pro_fpr_limit=evaluation.pro_fpr_limit,
             spro_fpr_limit=evaluation.spro_fpr_limit,
+            pixel_resolution=evaluation.pixel_resolution,
             description=f"{raw_images.category}: pixel metrics, {words}",
         )
         share = mean_share(detector.reconstructor, examples)
