@@ -102,6 +102,10 @@ def test_taps_come_in_the_order_asked_for(resnet18: torch.nn.Module, tmp_path: P
             lambda s: {**s, "conv1.weight": torch.zeros(64, 1, 7, 7)},
             r"\(64, 1, 7, 7\) where \(64, 3",
         ),
+        (
+            lambda s: {**s, "bn1.bias": torch.full((64,), float("nan"))},
+            r"values in 'bn1\.bias' that are not finite numbers: train them again, or give others",
+        ),
         (lambda s: {}, "covers nothing"),
         (lambda s: [1, 2], "cannot be read"),
     ],

@@ -81,3 +81,10 @@ def test_small_images_have_areas_of_at_least_one_pixel():
 
 def test_nothing_is_above_infinity():
     assert find_defects(np.ones((4, 4), np.float32), np.inf, (4, 4)) == []
+
+
+def test_a_value_that_is_no_number_is_marked():
+    anomaly_map = np.zeros((4, 4), np.float32)
+    anomaly_map[1, 2] = np.nan
+    (defect,) = find_defects(anomaly_map, 1.0, (4, 4))
+    assert defect.box == (2, 1, 1, 1)

@@ -129,3 +129,9 @@ def test_shrinking_keeps_the_shape_and_never_grows(height, width, side):
     shrunk = shrink(np.zeros((height, width, 3), np.uint8), side)
     assert max(shrunk.shape[:2]) == min(side, max(height, width))
     assert min(shrunk.shape[:2]) >= 1
+
+
+def test_a_value_that_is_no_number_is_outlined():
+    anomaly_map = np.zeros((64, 64), np.float32)
+    anomaly_map[20:30, 40:60] = np.nan
+    assert len(outlines(anomaly_map, 0.5, (64, 64))) == 1

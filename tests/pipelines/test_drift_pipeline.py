@@ -71,6 +71,13 @@ def test_tables_written_before_are_read(tmp_path):
     assert "features_mean" not in parts
 
 
+def test_parts_without_a_score_are_left_out():
+    """An image whose scores are no numbers is undecided, by a model that has a threshold."""
+    table = inspected(1, unreadable=2)
+    table.loc[table.index[-1], "verdict"] = "undecided"
+    assert len(latest_parts(opened(v1=table), CALIBRATION, 1000)) == 38
+
+
 def test_enough_parts_need_no_older_table():
     def open_older():
         raise AssertionError

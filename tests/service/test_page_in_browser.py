@@ -72,6 +72,18 @@ def test_an_image_that_is_chosen_is_inspected_and_shown(page):
     assert page.inner_text("#defects") == "No marked region."
 
 
+def test_an_undecided_part_is_shown_with_its_reason(page):
+    page.goto(page.here)
+    found = {
+        "verdict": "undecided", "reason": "17 images are too few.", "image_score": 1.0, "image_threshold": None,
+        "p_value": 0.5, "seconds": 0.1, "overlay_jpeg": "", "defects": [], "nearest_good": [],
+    }  # fmt: skip
+    page.evaluate("found => show(found, 'part.png')", found)
+    assert page.inner_text("#verdict.undecided") == "undecided"
+    assert page.inner_text("#reason") == "17 images are too few."
+    assert "no threshold" in page.inner_text("#numbers")
+
+
 def test_a_refusal_is_shown_as_its_sentence(page):
     page.goto(page.here)
     text = {"name": "a.png", "mimeType": "image/png", "buffer": b"text"}
