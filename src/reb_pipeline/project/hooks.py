@@ -281,7 +281,7 @@ class SummaryHooks:
     The metadata of an output in the catalog, ``reb: {end_of_run: <kind>}``, select it: ``path`` prints its path,
     ``metrics`` a table of the metrics of all categories, ``study`` the table of a study and its path. Before the paths
     stand the findings of each audit that the run made.
-    The last lines say of each calibration that the run made or read whether it keeps its false-alarm rate.
+    The last lines say of each calibration that the run made or read whether a threshold keeps the rate.
     """
 
     @hook_impl
@@ -337,10 +337,10 @@ class SummaryHooks:
 
 
 def _about_rate(calibration: "Calibration") -> str:
-    """Say whether a calibration keeps its false-alarm rate, and why not."""
-    keeps = "keeps" if calibration.is_promised else "does NOT keep"
+    """Say whether a threshold keeps the false-alarm rate, with what is known of it or why there is none."""
+    what = "a threshold is set" if calibration.can_flag else "NO threshold can be set"
     rate = f"{100 * calibration.false_alarm_rate:.3g} %"
-    return f"The calibration {keeps} a false-alarm rate of {rate}. {calibration.statement()}"
+    return f"{what} for a false-alarm rate of {rate}. {calibration.statement()}"
 
 
 def _end_of_run(dataset: Any) -> str | None:
