@@ -1,10 +1,16 @@
+import json
 import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from reb_pipeline.calibration.record import CALIBRATION_SPLIT, TRAINING_IMAGES, Calibration
+from reb_pipeline.calibration.record import (
+    CALIBRATION_SPLIT,
+    LEFT_OUT,
+    TRAINING_IMAGES,
+    Calibration,
+)
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.datasets import ArraysDataset
 
@@ -104,3 +110,50 @@ def test_other_settings_of_scores_are_refused():
 
 def test_a_setting_that_is_newer_than_a_calibration_refuses_nothing():
     make().check("a coreset", {"scorer": "ldknn", "top_share": 0.03}, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "method", "guarantee", "sentence"),
+    [
+        ({}, "split", "proven", "(95 %)."),
+        ({"source": "/day/2"}, "split", "proven", "(95 %)."),
+        ({"source": LEFT_OUT}, "leave_one_out", "simulated", "No proof covers this rate, simulations do."),
+        ({"source": LEFT_OUT, "fine_tuned": True}, "leave_one_out", "none", "the rate is not promised."),
+        ({"chosen_by": ["the pipeline selection"]}, "split", "none", "where 5 % are asked for."),
+        ({"source": TRAINING_IMAGES}, "own_rows", "none", "run the pipeline calibration again."),
+        ({"chosen_by": None, "fine_tuned": None}, "split", "none", "chosen with its images."),
+    ],
+)  # fmt: skip
+def test_what_is_known_of_the_rate_is_said(changes, method, guarantee, sentence):
+    calibration = replace(make(), **changes)
+    assert (calibration.method, calibration.guarantee) == (method, guarantee)
+    assert calibration.statement().endswith(sentence)
+    facts = calibration.facts()
+    assert (facts["method"], facts["guarantee"]) == (method, guarantee)
+    assert facts["false_alarm_rate"] == 0.05
+
+
+def test_too_few_images_have_no_guarantee():
+    assert make(n=18).guarantee == "none"
+
+
+def test_a_former_record_does_not_claim_what_it_does_not_know(tmp_path):
+    """A file of format 2, which had no word on chosen settings."""
+    calibration = make()
+    arrays = {
+        name: getattr(calibration, name)
+        for name in ("image_scores", "peak_scores", "mean_features")
+    }
+    values = {
+        name: getattr(calibration, name)
+        for name in ("image_ids", "false_alarm_rate", "source", "alpha", "coreset_fingerprint", "scoring")
+    }  # fmt: skip
+    metadata = np.array(json.dumps({"format": 2, **values}))
+    np.savez(tmp_path / "calibration.npz", **arrays, metadata=metadata)
+    loaded = ArraysDataset(
+        filepath=str(tmp_path / "calibration.npz"),
+        record="reb_pipeline.calibration.record.Calibration",
+    ).load()
+    assert loaded.image_threshold == calibration.image_threshold
+    assert loaded.guarantee == "none"
+    assert "An older version made this calibration" in loaded.statement()

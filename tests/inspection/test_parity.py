@@ -97,3 +97,14 @@ def test_verdicts_within_rounding_of_the_threshold_are_alike():
     assert count(scores + np.array([2, 0, 0]), scores, 2.0, 2.0) == 1
     assert count(scores, scores, 1.5, 2.0) == 1
     assert count(scores, scores, np.inf, np.inf) == 0
+
+
+def test_an_older_calibration_is_named_as_such(tmp_path):
+    """Not as two verdicts that differ, for which another backbone would be no remedy."""
+    inspector = Inspector.load(write_tiny(tmp_path / "model"))
+    detector, calibration, found = train()
+    newer = replace(calibration, false_alarm_rate=0.3)
+    with pytest.raises(
+        InputError, match=r"another calibration \(.*run the pipeline packaging again"
+    ):
+        compare(inspector, IMAGES, found, detector, newer)

@@ -55,6 +55,8 @@ def test_alpha_is_fitted_to_held_out_images(
 ):
     scoring = {"n_neighbors": K, "per_category": {category: {"alpha": "auto"}}}
     params = {"data_root": str(make(tmp_path / "images")), **PARAMS, "scoring": scoring}
+    if split == "calibration":
+        params["split"] = {"calibration": 5}
 
     messages = messages_of(nodes.logger)
     out = run_project(env, params, namespaces=[category])

@@ -8,6 +8,7 @@ import pytest
 
 import miniatures
 from conftest import SMALL, newest
+from reb_pipeline.calibration.record import Calibration
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.records import read_record
 from reb_pipeline.memory_bank.bank import Coreset, MemoryBank
@@ -179,3 +180,12 @@ def test_known_content_is_skipped_and_a_known_name_refused(messages_of):
     former = [*SAMPLES["id"], "added/x/4"]
     with pytest.raises(InputError, match="Another image is called 'added/x/4' already: rename"):
         changes.with_added(SAMPLES, found, former)
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept"), [({}, 0.4), ({"calibration": {"false_alarm_rate": 0.3}}, 0.3)]
+)
+def test_the_false_alarm_rate_in_use_stays(screw, asked, kept):
+    screw(["calibration"], calibration={"false_alarm_rate": 0.4})
+    out = screw(["bank_update"], bank_update={"forget": ["train/good/003"]}, **asked)
+    assert record(Calibration, out / MODELS, "calibration.npz").false_alarm_rate == kept

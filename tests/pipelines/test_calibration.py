@@ -13,6 +13,7 @@ from reb_pipeline.calibration.record import Calibration
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.records import read_record
 from reb_pipeline.pipelines.calibration import nodes
+from reb_pipeline.project import hooks
 
 BANK = ["ingestion", "defect_synthesis", "ssl_finetune", "memory_bank", "ldknn_density"]
 PARAMS = {**SMALL, "ssl_finetune": {"enabled": False}, "memory_bank": {"coreset_ratio": 0.2}}
@@ -126,20 +127,96 @@ def test_copies_of_training_images_and_other_folders(run_project, elpv, tmp_path
             run_project("elpv", params, from_nodes=["mono.calibration.calibrate"], **MONO)
 
 
-def test_training_images_are_warned_of(run_project, tmp_path, messages_of):
+def test_training_images_are_left_out_in_turn(run_project, tmp_path, messages_of):
     root = miniatures.make_mvtec_ad(tmp_path / "images")
     messages = messages_of(nodes.logger)
-    params = {"data_root": str(root), **PARAMS, "calibration": {"false_alarm_rate": 0.5}}
+    params = {"data_root": str(root), **PARAMS, "calibration": {"false_alarm_rate": 0.3}}
 
     out = run_project(
         "mvtec_ad", params, pipeline_names=[*BANK, "calibration"], namespaces=["screw"]
     )
 
     calibration = read_calibration(out, "screw")
-    assert calibration.source == "training images"
-    assert calibration.n_images == 1  # every tenth of eight
-    assert messages[0] == f"screw: {calibration.statement()}"
-    assert "are training images" in messages[1]
+    assert calibration.source == "training images, each left out"
+    assert sorted(calibration.image_ids) == [f"train/good/{n:03}" for n in range(8)]
+    assert (calibration.method, calibration.guarantee) == ("leave_one_out", "simulated")
+    assert calibration.image_threshold == np.sort(calibration.image_scores)[-2]
+    assert calibration.pixel_threshold == np.sort(calibration.peak_scores)[-2]
+    assert calibration.mean_features.shape[0] == 8
+    assert messages == [f"screw: {calibration.statement()}"]
+    assert messages[0].endswith("No proof covers this rate, simulations do.")
+
+
+def test_leaving_out_what_fine_tuning_saw_promises_nothing(run_project, tmp_path):
+    root = miniatures.make_mvtec_ad(tmp_path / "images")
+    params = {"data_root": str(root), **SMALL, "calibration": {"false_alarm_rate": 0.3}}
+
+    out = run_project(
+        "mvtec_ad", params, pipeline_names=[*BANK, "calibration"], namespaces=["screw"]
+    )
+
+    calibration = read_calibration(out, "screw")
+    assert calibration.fine_tuned is True
+    assert calibration.guarantee == "none"
+    assert "the rate is not promised" in calibration.statement()
+
+
+@pytest.mark.parametrize(
+    ("rate", "source"), [(0.25, "calibration split"), (0.05, "training images, each left out")]
+)
+def test_the_split_follows_from_the_rate(run_project, elpv, messages_of, rate, source):
+    """Of 40 good cells 28 are not for the test: 3 or 4 of them can calibrate, but not the 19 of 5 %."""
+    said = messages_of(hooks.logger)
+    params = {**elpv, "calibration": {"false_alarm_rate": rate}}
+
+    out = run_project("elpv", params, pipeline_names=[*BANK, "calibration"], **MONO)
+
+    calibration = read_calibration(out)
+    assert calibration.source == source
+    assert calibration.n_images == (4 if rate == 0.25 else 28)
+    assert calibration.is_promised
+    assert said[0].startswith(
+        f"mono: {100 * rate:g} % needs {3 if rate == 0.25 else 19} calibration images; of 40"
+    )
+
+
+def test_the_command_line_sets_the_number_of_calibration_images(run_project, elpv):
+    params = {**elpv, "split": {"calibration": 9}, "calibration": {"false_alarm_rate": 0.1}}
+    out = run_project("elpv", params, pipeline_names=["ingestion"], **MONO)
+    samples = pd.read_parquet(newest(out / "03_primary/mono", "samples.parquet"))
+    assert samples.loc[samples["label"] == 0, "split"].value_counts().to_dict() == {
+        "train": 19, "test": 12, "calibration": 9
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("environment", "split", "sentence"),
+    [
+        ("mvtec_ad", {"calibration": 9}, "split.calibration = 9 has no effect on the raw images"),
+        ("elpv", {"calibraton": 9}, "'calibraton' is unknown: did you mean 'calibration'"),
+        ("elpv", {"calibration": 28}, "split.calibration=28 takes all images that are left"),
+        ("elpv", {"calibration": 1.5}, "calibration=1.5 is not possible"),
+    ],
+)
+def test_a_split_that_cannot_be_writes_nothing(
+    run_project, elpv, tmp_path, environment, split, sentence
+):
+    with pytest.raises(InputError, match=sentence):
+        run_project(environment, {**elpv, "split": split}, pipeline_names=["ingestion"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_chosen_settings_are_said(run_project, elpv):
+    params = {
+        **elpv,
+        "scoring": {"alpha": "auto"},
+        "calibration": {"false_alarm_rate": 0.25, "chosen_by_selection": True},
+    }
+    out = run_project("elpv", params, pipeline_names=[*BANK, "calibration"], **MONO)
+    calibration = read_calibration(out)
+    assert calibration.chosen_by == ["scoring.alpha = auto", "the pipeline selection"]
+    assert calibration.guarantee == "none"
+    assert "Settings were chosen with the same images" in calibration.statement()
 
 
 def test_a_bank_of_one_image_promises_nothing(run_project, tmp_path, messages_of):

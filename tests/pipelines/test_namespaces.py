@@ -83,7 +83,7 @@ def test_a_category_is_a_pipeline(environment):
     assert len(names) == len(set(names)) == len(made)
     named = [node.name for node in made["full"].nodes if node.name.startswith("screw.")]
     assert [node.name for node in made["screw"].nodes] == named
-    assert len(named) == 20
+    assert len(named) == 21
     with pytest.raises(KeyError):
         made["scrw"]
 
@@ -151,7 +151,9 @@ def test_one_box_of_one_category_is_run(run_project, tmp_path):
 
     manifest = read_json(out / "08_reporting", "run_manifest.json")
     assert manifest["nodes"] == [
-        "screw.calibration.search_calibration_images", "screw.calibration.calibrate"
+        "screw.calibration.leave_images_out",
+        "screw.calibration.search_calibration_images",
+        "screw.calibration.calibrate",
     ]  # fmt: skip
     assert len(list((out / "06_models/screw/calibration.npz").iterdir())) == 2
     assert len(list((out / "06_models/screw/memory_bank.npz").iterdir())) == 1

@@ -144,6 +144,8 @@ def test_too_few_held_out_images_keep_the_first_candidate(
     monkeypatch.setattr(candidates, "MIN_HELD_OUT", 7)
     pipelines = ["selection", "studies_selection"]
 
+    params["split"] = {"calibration": 6}
+
     out = run_project("folder", params, pipeline_names=pipelines)
 
     sentence = "part has 6 good images to choose by, fewer than 7: the first candidate is kept."

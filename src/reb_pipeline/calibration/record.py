@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -21,12 +21,26 @@ from reb_pipeline.calibration.verdicts import above, can_flag
 from reb_pipeline.core.errors import InputError
 
 CALIBRATION_SPLIT = "calibration split"
-TRAINING_IMAGES = "training images"
+LEFT_OUT = "training images, each left out"
+TRAINING_IMAGES = "training images"  # of records before format 3
 CONFIDENCE = 0.95  # confidence of the bound on false alarms in a statement
+# Ways to take a threshold, and what is known of their rate.
+SPLIT, LEAVE_ONE_OUT, OWN_ROWS = "split", "leave_one_out", "own_rows"
+PROVEN, SIMULATED, NO_GUARANTEE = "proven", "simulated", "none"
+_METHODS = {LEFT_OUT: LEAVE_ONE_OUT, TRAINING_IMAGES: OWN_ROWS}
 _WHICH = {
     CALIBRATION_SPLIT: "that the bank has not seen",
+    LEFT_OUT: "of the bank, each scored by a detector fitted without it",
     TRAINING_IMAGES: "of the bank, each compared with the others only",
 }
+_LIMITS = {
+    SPLIT: "",
+    LEAVE_ONE_OUT: " No proof covers this rate, simulations do.",
+    OWN_ROWS: " Fewer than that are flagged, and fewer defects: run the pipeline calibration again.",
+}
+_FINE_TUNED = " Fine-tuning has seen these images and no new part, so more may be flagged: the rate is not promised."
+_CHOSEN = " Settings were chosen with the same images ({}), so 5.4 to 6.4 % may be flagged where 5 % are asked for."
+_UNKNOWN = " An older version made this calibration, which does not say whether settings were chosen with its images."
 
 
 @dataclass(frozen=True)
@@ -36,18 +50,21 @@ class Calibration:
     A part is flagged if its image score is above ``image_threshold``, that is, if its p-value is at most
     ``false_alarm_rate``. A pixel is marked if the anomaly map is above ``pixel_threshold``: at most a share
     ``false_alarm_rate`` of good images has any marked pixel. See :mod:`reb_pipeline.calibration.conformal` for the
-    assumptions.
+    assumptions, and :attr:`guarantee` for whether they hold.
 
     Attributes:
         image_scores: float32 [images], in the order of ``image_ids``.
         peak_scores: Highest value of each image's anomaly map, float32 [images].
         image_ids: Ids of the images; for images of a folder their paths relative to it.
         false_alarm_rate: Share of good parts that may be flagged, in (0, 1).
-        source: Origin of the images: :data:`CALIBRATION_SPLIT`, :data:`TRAINING_IMAGES` or a folder.
+        source: Origin of the images: :data:`CALIBRATION_SPLIT`, :data:`LEFT_OUT` or a folder; in records before
+            format 3 also :data:`TRAINING_IMAGES`.
         alpha: Alpha of the scores, with ``auto`` resolved; 0 for scorers without alpha.
         coreset_fingerprint: Hash of the features of the coreset that the images were scored with.
         scoring: The section ``scoring`` of the parameters, JSON values.
         mean_features: Mean patch feature of each image in the space of the bank, float32 [images, channels].
+        chosen_by: Fits and choices of settings that used these images; None if an older record does not say.
+        fine_tuned: True if the backbone was fine-tuned on these images; None if an older record does not say.
 
     Example:
         >>> import numpy as np
@@ -62,11 +79,12 @@ class Calibration:
         (94.0, array([0.01]))
     """
 
-    FORMAT: ClassVar[int] = 2
+    FORMAT: ClassVar[int] = 3
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {
         "coreset": "coreset_fingerprint",
         "features_mean": "mean_features",
     }
+    FORMER_VALUES: ClassVar[Mapping[str, Any]] = {"chosen_by": None, "fine_tuned": None}
 
     image_scores: np.ndarray
     peak_scores: np.ndarray
@@ -77,6 +95,8 @@ class Calibration:
     coreset_fingerprint: str
     scoring: dict[str, Any]
     mean_features: np.ndarray
+    chosen_by: list[str] | None = field(default_factory=list)
+    fine_tuned: bool | None = False
 
     def __post_init__(self) -> None:
         for name, value in (("false_alarm_rate", self.false_alarm_rate), ("alpha", self.alpha)):
@@ -121,6 +141,49 @@ class Calibration:
         return len(self.image_ids)
 
     @property
+    def method(self) -> str:
+        """Way that the scores were made: ``split``, ``leave_one_out``, or ``own_rows`` of records before format 3."""
+        return _METHODS.get(self.source, SPLIT)
+
+    @property
+    def guarantee(self) -> str:
+        """Knowledge of the rate: ``proven``, ``simulated`` or ``none``.
+
+        It is proven for a split, and simulated for images that are left out in turn. There is none if settings were
+        chosen with the images, the backbone was fine-tuned on them, the record does not say, or nothing is flagged.
+        """
+        if not self.is_promised or self.chosen_by != [] or self.fine_tuned is not False:
+            return NO_GUARANTEE
+        return {SPLIT: PROVEN, LEAVE_ONE_OUT: SIMULATED}.get(self.method, NO_GUARANTEE)
+
+    def is_same(self, other: "Calibration") -> bool:
+        """Return True if another calibration, of the same scores, gives the same thresholds and p-values."""
+        return (
+            self.false_alarm_rate == other.false_alarm_rate
+            and self.source == other.source
+            and self.image_ids == other.image_ids
+            and np.array_equal(self.image_scores, other.image_scores)
+            and np.array_equal(self.peak_scores, other.peak_scores)
+        )
+
+    @property
+    def origin(self) -> str:
+        """Rate, number and origin of the images in a few words."""
+        return f"{100 * self.false_alarm_rate:.3g} % by {self.n_images} images, {self.source}"
+
+    def facts(self) -> dict[str, Any]:
+        """List the rate and the origin of the thresholds, JSON values."""
+        return {
+            "images": self.n_images,
+            "source": self.source,
+            "method": self.method,
+            "guarantee": self.guarantee,
+            "chosen_by": self.chosen_by,
+            "fine_tuned": self.fine_tuned,
+            "false_alarm_rate": self.false_alarm_rate,
+        }
+
+    @property
     def image_threshold(self) -> float:
         """Highest image score that is not flagged; infinity if the rate cannot be guaranteed."""
         return conformal_threshold(self.image_scores, self.false_alarm_rate)
@@ -145,13 +208,20 @@ class Calibration:
         return p_values(image_scores, self.image_scores)
 
     def statement(self, n_parts: int = 200) -> str:
-        """Describe the guarantee of the calibration in words, with counts.
+        """Describe the guarantee of the calibration in words, with counts and with its limits.
 
         Args:
             n_parts: Number of further good parts in the statement.
         """
         n, rate = self.n_images, self.false_alarm_rate
         which = _WHICH.get(self.source, f"in {self.source}")
+        limits = _LIMITS[self.method]
+        if self.fine_tuned:
+            limits = _FINE_TUNED
+        if self.chosen_by:
+            limits += _CHOSEN.format(", ".join(self.chosen_by))
+        elif self.chosen_by is None:
+            limits += _UNKNOWN
         if not self.is_promised:
             smallest = 100 * smallest_rate(n)
             return (
@@ -164,5 +234,5 @@ class Calibration:
         return (
             f"Of {n} good images {which}, {n_above or 'none'} {'is' if n_above < 2 else 'are'} above the threshold; of "
             f"{n_parts} further good parts {alarms.expected:.1f} are expected to be flagged, at most "
-            f"{alarms.at_most} ({100 * CONFIDENCE:.0f} %)."
+            f"{alarms.at_most} ({100 * CONFIDENCE:.0f} %).{limits}"
         )

@@ -5,7 +5,8 @@ under dotted names such as ``bank.features``. All other fields form one JSON tex
 
 The JSON text also holds the number of the record's format: the class variable ``FORMAT``, by default 1. Files without
 a number have format 1. A class that renamed fields reads former formats by its class variable ``FORMER_NAMES``
-(former name -> name). A field that a former format lacks takes its default, if it has one. Fields with
+(former name -> name). A field that a former format lacks takes its value in the class variable ``FORMER_VALUES``, or
+else its default, if it has one. Fields with
 ``metadata={"stored": False}`` are not stored and take their default on reading.
 """
 
@@ -264,7 +265,7 @@ def _build(record_class: type[Record], values: Any, path: str = "") -> Record:
     if number != newest:
         former = getattr(record_class, "FORMER_NAMES", {})
         known = {former.get(field, field): value for field, value in values.items()}
-        values = _defaults(record_class) | known
+        values = _defaults(record_class) | getattr(record_class, "FORMER_VALUES", {}) | known
     if values.keys() != set(stored):
         msg = f"has the fields {sorted(values)}{where}, but {name} has {sorted(stored)}"
         raise RecordError(msg)

@@ -84,9 +84,7 @@ def pack(
         },
         "scoring": {**calibration.scoring, "alpha": calibration.alpha},
         "calibration": {
-            "images": calibration.n_images,
-            "source": calibration.source,
-            "false_alarm_rate": calibration.false_alarm_rate,
+            **calibration.facts(),
             "image_threshold": finite(calibration.image_threshold),
             "pixel_threshold": finite(calibration.pixel_threshold),
         },

@@ -89,12 +89,23 @@ def compare(
         calibration: Calibration of the training pipeline.
 
     Raises:
-        InputError: If the packaged model was made from another coreset.
+        InputError: If the packaged model was made from another coreset, or has an older calibration.
     """
     if inspector.calibration.coreset_fingerprint != expected.coreset_fingerprint:
         msg = (
             "The packaged model was made from another coreset than the one that is there now: run the pipeline "
             "packaging again, or load the versions that it was made from."
+        )
+        raise InputError(msg)
+    packaged = inspector.calibration
+    is_scored_alike = (
+        packaged.scoring == calibration.scoring and packaged.alpha == calibration.alpha
+    )
+    if is_scored_alike and not packaged.is_same(calibration):
+        msg = (
+            f"The packaged model has another calibration ({packaged.origin}) than the one that is there "
+            f"now ({calibration.origin}), so the verdicts differ: run the pipeline packaging again, or load the "
+            f"calibration that it was made with by --load-versions."
         )
         raise InputError(msg)
     found, inspections = [], []

@@ -44,13 +44,14 @@ def report_page(
     Returns:
         HTML text with about 10 kB per image, and 50 kB for each of the 200 most suspicious ones.
     """
+    calibration = inspector.calibration
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     counts = f"{summary_of(inspected)} {left_out}".rstrip()
     facts = f"{counts} Folder {folder}, model {inspector.model_id[:12]}, {now}."
     parts = {
         "title": html.escape(f"Inspection: {inspector.name}"),
         "facts": html.escape(facts),
-        "promise": html.escape(inspector.calibration.statement()),
+        "promise": html.escape(f"Thresholds for {calibration.origin}. {calibration.statement()}"),
         "style": _file("style.css"),
         "script": "\n".join(map(_file, _SCRIPTS)),
         "data": _json_in_html(_data(inspector, inspected, files)),

@@ -7,6 +7,7 @@ from typing import Any
 
 from kedro.config import OmegaConfigLoader
 from kedro.utils import find_kedro_project
+from omegaconf import OmegaConf
 
 from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.core.moved import present_path
@@ -35,6 +36,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
         global _active  # noqa: PLW0603  (Kedro passes no loader to the registry)
         _check_environment(*args, **kwargs)
         super().__init__(*args, **kwargs)
+        OmegaConf.register_new_resolver("by_category", self._by_category, replace=True)
         _active = self
 
     @property
@@ -78,11 +80,25 @@ class ProjectConfigLoader(OmegaConfigLoader):
         return list(names)
 
     def __getitem__(self, key: str) -> Any:
-        """Load a configuration; ``parameters`` are expanded per category, ``catalog`` is checked for former paths."""
+        """Load a configuration; ``parameters`` are expanded per category, ``catalog`` is checked.
+
+        Raises:
+            InputError: If the catalog names a class by a former path, or has no place for a given ``split``.
+        """
+        if key != "catalog":
+            config = super().__getitem__(key)
+            return expand_parameters(config, self.categories) if key == "parameters" else config
+        # Before the catalog, which Kedro cannot resolve while another configuration is loaded.
+        self._parameters, self._names = self["parameters"], self.categories
         config = super().__getitem__(key)
-        if key == "catalog":
-            _check_paths(config)
-        return expand_parameters(config, self.categories) if key == "parameters" else config
+        _check_paths(config)
+        _check_split(config, self._parameters.get("split", {}))
+        return config
+
+    def _by_category(self, path: str) -> dict[str, Any]:
+        """Resolve ``${by_category:<section>.<name>}`` in the catalog: the parameter of each category."""
+        section, name = path.split(".")
+        return {each: self._parameters[each][section][name] for each in self._names}
 
 
 def categories() -> list[str]:
@@ -111,6 +127,25 @@ def _check_paths(catalog: Any, entry: str = "") -> None:
             _check_paths(value, entry or name)
         elif isinstance(value, str) and (path := present_path(value)):
             msg = f"The catalog entry {entry!r} names {value}, which has moved to {path}: change its `{name}`."
+            raise InputError(msg)
+
+
+def _check_split(catalog: Any, split: dict[str, Any]) -> None:
+    """Check that a parameter ``split.<name>`` has an effect on the raw images.
+
+    Raises:
+        InputError: For the first name whose value no entry has.
+    """
+    raw = [entry for name, entry in catalog.items() if name.endswith(".raw_images")]
+    for name, value in split.items():
+        if not any(
+            value in (entry.get(name), (entry.get("split") or {}).get(name)) for entry in raw
+        ):
+            msg = (
+                f"split.{name} = {value!r} has no effect on the raw images: give it by --params or in the "
+                f"environment's catalog.yml, and only for images that do not come with a split of their own; for these "
+                f"calibration.folder gives images to calibrate with."
+            )
             raise InputError(msg)
 
 

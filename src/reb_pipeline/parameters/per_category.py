@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from omegaconf import OmegaConf
 
+from reb_pipeline.calibration.photos import check_calibration
 from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.core.settings import Settings, validated
 from reb_pipeline.defectmaker.settings import DefectSynthesisSettings
@@ -52,7 +53,10 @@ SHARED_SECTIONS: dict[str, type[Settings]] = {
     "studies": StudiesParams,
     "selection": SelectionParams,
 }
-FREE_NAMES = ("seed", "data_root", "output_root")  # used within the YAML
+FREE_NAMES = ("seed", "data_root", "output_root", "split")  # used within the YAML
+# Parameters that a command or a pipeline gives; any environment may leave them out.
+OPTIONAL = ("calibration.chosen_by_selection", "bank_update.false_alarm_rate")
+SPLIT_NAMES = ("test", "calibration", "seed")
 
 
 def expand_parameters(raw: dict[str, Any], categories: Iterable[str]) -> dict[str, Any]:
@@ -71,6 +75,9 @@ def expand_parameters(raw: dict[str, Any], categories: Iterable[str]) -> dict[st
     """
     categories = list(categories)
     check_known(raw, [*CATEGORY_SECTIONS, *SHARED_SECTIONS, *FREE_NAMES], "Parameter section")
+    split = _mapping(raw.get("split"), "split")
+    check_known(split, SPLIT_NAMES, "Parameter of section split")
+    check_calibration(split.get("calibration", 0))
     shared = {name: raw[name] for name in (*SHARED_SECTIONS, *FREE_NAMES) if name in raw}
     own_sections: dict[str, Any] = {category: {"category": category} for category in categories}
     for section, model in SHARED_SECTIONS.items():
@@ -98,7 +105,7 @@ def _mapping(value: Any, name: str) -> dict[str, Any]:
 def _validate(model: type[Settings], values: dict[str, Any], section: str) -> None:
     check_known(values, [*model.model_fields, PER_CATEGORY], f"Parameter of section {section}")
     for name in model.model_fields:  # a run uses no defaults: the YAML has all values
-        if name not in values:
+        if name not in values and f"{section}.{name}" not in OPTIONAL:
             msg = f"Parameter {section}.{name} cannot be used: Field required."
             raise InputError(msg)
     validated(model, values, f"Parameter {section}")

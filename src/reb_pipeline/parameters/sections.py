@@ -23,6 +23,7 @@ class CalibrationParams(Settings):
 
     false_alarm_rate: float = Field(gt=0, lt=1)  # share of good parts that may be flagged
     folder: str | None  # good images that are not in the bank; null for the held-out ones
+    chosen_by_selection: bool = False  # True where the pipeline selection chose settings
 
 
 class EvaluationParams(Settings):
@@ -38,6 +39,7 @@ class BankUpdateParams(Settings):
     """Good images to add to a memory bank and to remove from it."""
 
     add: str | None  # folder of good images
+    false_alarm_rate: float | None = Field(default=None, gt=0, lt=1)  # None keeps the rate in use
     forget: list[str]  # ids of good training images, or patterns of ids
 
     @field_validator("forget", mode="before")

@@ -4,7 +4,7 @@ import hashlib
 import logging
 import subprocess
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from importlib.metadata import distributions
 from pathlib import Path
@@ -78,6 +78,29 @@ class PreflightHooks:
         self._check_backbones(pipeline, catalog)
         self._check_sources(pipeline, catalog)
         self._check_packaging(pipeline)
+        self._say_shares(pipeline, catalog)
+
+    @staticmethod
+    def _say_shares(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
+        """Say of each category how its good images are shared out, and whether they can keep the false-alarm rate."""
+        from reb_pipeline.calibration.photos import Shares
+        from reb_pipeline.images.folder import list_images
+        from reb_pipeline.parameters.sections import CalibrationParams
+
+        for category in categories():
+            if f"{category}.inventory" not in pipeline.all_outputs():
+                continue  # the images were shared out by an earlier run
+            samples = catalog[f"{category}{RAW_IMAGES}"].load().samples
+            good = Counter(sample.split for sample in samples if sample.label == 0)
+            given = catalog[f"params:{category}.calibration"].load()
+            params = CalibrationParams.model_validate(given)
+            in_folder = len(list_images(params.folder)[1].images) if params.folder else 0
+            shares = Shares(
+                good["train"], good["calibration"], good["test"], params.folder, in_folder
+            )
+            can_flag = shares.can_flag(params.false_alarm_rate)
+            log = logger.info if can_flag else logger.warning
+            log("%s: %s", category, shares.statement(params.false_alarm_rate))
 
     @staticmethod
     def _check_test_images(

@@ -105,3 +105,38 @@ def test_group_by_keeps_the_shots_of_a_part_together(tmp_path: Path) -> None:
     shots(tmp_path, "good/no_part.png")
     with pytest.raises(InputError, match="finds no part in the image 'good/no_part'"):
         dataset.load()
+
+
+@pytest.mark.parametrize(
+    ("n", "rate", "calibration", "expected"),
+    [
+        (168, 0.02, "auto", (69, 49, 50)),
+        (168, 0.05, "auto", (99, 19, 50)),
+        (168, 0.01, "auto", (118, 0, 50)),
+        (588, 0.05, "auto", (353, 59, 176)),
+        (13, 0.05, "auto", (9, 0, 4)),
+        (60, 0.05, 25, (17, 25, 18)),
+        (60, 0.05, 0.2, (30, 12, 18)),
+    ],
+)
+def test_calibration_follows_from_the_rate_and_the_test_stays(n, rate, calibration, expected):
+    ids = [f"{index:03}" for index in range(n)]
+    splits = split_good(ids, test=0.3, calibration=calibration, seed=0, rate=rate)
+    assert tuple(list(splits.values()).count(name) for name in SPLITS) == expected
+    of_default = split_good(ids, test=0.3, calibration=0.1, seed=0)
+    assert {i for i in ids if splits[i] == "test"} == {i for i in ids if of_default[i] == "test"}
+
+
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [
+        ({"test": 0.3, "train": 0.6}, "give one of them"),
+        ({"train": 0.6, "calibration": "auto"}, "auto decides how many are learnt"),
+        ({"test": 0.95, "calibration": 0.1}, "test=0.95, calibration=0.1 is not possible"),
+        ({"test": 0.3, "calibration": "some"}, "calibration=some is not possible"),
+        ({"test": 0.3, "calibration": True}, "calibration=True is not possible"),
+    ],
+)
+def test_impossible_split_with_a_share_for_test(split, message):
+    with pytest.raises(InputError, match=message):
+        datasets.PlainFolderDataset(path="data", category="bolt", split=split)

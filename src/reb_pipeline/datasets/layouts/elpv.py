@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from reb_pipeline.datasets.errors import InputDatasetError
-from reb_pipeline.datasets.layouts.seeded_split import SplitFolderBase
+from reb_pipeline.datasets.layouts.seeded_split import DEFAULT_RATE, SplitFolderBase
 from reb_pipeline.images.collection import Sample
 
 
@@ -23,6 +23,7 @@ class ELPVDataset(SplitFolderBase):
         1 from 0.5
             upwards, else 0, and their defect type is `probability_<p>`.
         split: See :class:`~reb_pipeline.datasets.layouts.seeded_split.SplitFolderBase`.
+        false_alarm_rate: See there.
         credentials: Secrets of the file system.
         fs_args: Further arguments of the file system.
         metadata: Not used by Kedro; for plugins such as Kedro-Viz.
@@ -35,7 +36,8 @@ class ELPVDataset(SplitFolderBase):
           type: reb_pipeline.datasets.ELPVDataset
           path: data/01_raw
           category: "{category}"
-          split: {train: 0.6, calibration: 0.1, seed: 0}
+          split: {test: 0.3, calibration: auto, seed: 0}
+          false_alarm_rate: 0.05
         ```
 
         The same in Python:
@@ -57,6 +59,7 @@ class ELPVDataset(SplitFolderBase):
         path: str | os.PathLike[str] | None = None,
         include_uncertain: bool = False,
         split: dict[str, Any] | None = None,
+        false_alarm_rate: float | dict[str, float] = DEFAULT_RATE,
         credentials: dict[str, Any] | None = None,
         fs_args: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
@@ -70,6 +73,7 @@ class ELPVDataset(SplitFolderBase):
             path=path or "",
             category=category,
             split=split,
+            false_alarm_rate=false_alarm_rate,
             credentials=credentials,
             fs_args=fs_args,
             metadata=metadata,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from abc import abstractmethod
 from itertools import chain, product
@@ -10,10 +11,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from reb_pipeline.calibration.photos import check_calibration
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.datasets.errors import InputDatasetError
 from reb_pipeline.datasets.layouts.base import ImageFolderBase
 from reb_pipeline.datasets.layouts.packed_files import N_CLASSES, Packed
+from reb_pipeline.datasets.layouts.seeded_split import (
+    DEFAULT_RATE,
+    n_calibration,
+    rate_of,
+)
 from reb_pipeline.images.collection import Sample
 from reb_pipeline.images.packed import PackedImages
 
@@ -29,7 +36,9 @@ class OneVsRestBase(ImageFolderBase):
     Args:
         path: Folder of the files, or torchvision's download folder.
         category: The good class.
-        calibration: Share of the good training images that is used for calibration.
+        calibration: Good training images that are used for calibration: a share of them, a number, or `auto`, see
+            :class:`reb_pipeline.datasets.layouts.seeded_split.SplitFolderBase`.
+        false_alarm_rate: The rate that `auto` follows; or a rate for each category.
         max_train: Largest number of good training images, including those for calibration; None for all.
         max_test: Largest number of test images, the same number of each class and the same images for every category;
         None for all.
@@ -53,7 +62,8 @@ class OneVsRestBase(ImageFolderBase):
         *,
         path: str | os.PathLike[str],
         category: str,
-        calibration: float = 0.1,
+        calibration: float | str = 0.1,
+        false_alarm_rate: float | dict[str, float] = DEFAULT_RATE,
         max_train: int | None = None,
         max_test: int | None = None,
         seed: int = 0,
@@ -68,11 +78,8 @@ class OneVsRestBase(ImageFolderBase):
             fs_args=fs_args,
             metadata=metadata,
         )
-        if not 0 <= calibration < 1:
-            raise InputError(
-                f"The share calibration={calibration} is not possible: it must be at least 0 and below 1, because the "
-                "rest is what is learnt from."
-            )
+        check_calibration(calibration)
+        self._rate = rate_of(category, false_alarm_rate)
         for name, number, least in (
             ("max_train", max_train, 1),
             ("max_test", max_test, N_CLASSES),
@@ -114,7 +121,7 @@ class OneVsRestBase(ImageFolderBase):
 
     def _list_samples(self) -> list[Sample]:
         good = self._good_images()
-        held_out = int(self._calibration * len(good))
+        held_out = n_calibration(self._calibration, len(good), 0, self._rate, math.floor)
         samples = [
             self._good(path, "calibration" if rank < held_out else "train")
             for rank, path in enumerate(good)
@@ -161,5 +168,5 @@ class OneVsRestBase(ImageFolderBase):
         return {}
 
     def _describe(self) -> dict[str, Any]:
-        draw = ("calibration", "max_train", "max_test", "seed")
+        draw = ("calibration", "rate", "max_train", "max_test", "seed")
         return {**super()._describe(), **{name: getattr(self, f"_{name}") for name in draw}}

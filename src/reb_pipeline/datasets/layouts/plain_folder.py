@@ -22,7 +22,8 @@ class PlainFolderDataset(SplitFolderBase):
           type: reb_pipeline.datasets.PlainFolderDataset
           path: data/01_raw
           category: "{category}"
-          split: {train: 0.6, calibration: 0.1, seed: 0}
+          split: {test: 0.3, calibration: auto, seed: 0}
+          false_alarm_rate: 0.05
         ```
 
         The same in Python:

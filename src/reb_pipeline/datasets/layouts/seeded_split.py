@@ -5,17 +5,25 @@ from __future__ import annotations
 import os
 import re
 from abc import abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from reb_pipeline.calibration.photos import (
+    AUTO,
+    TEST_SHARE,
+    calibration_images,
+    check_calibration,
+)
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.datasets.errors import InputDatasetError
 from reb_pipeline.datasets.layouts.base import ImageFolderBase
 from reb_pipeline.images.collection import Sample
 
-_DEFAULT_SPLIT = {"train": 0.6, "calibration": 0.1, "seed": 0, "group_by": None}
+DEFAULT_RATE = 0.05
+_DEFAULT_SPLIT = {"train": 0.6, "calibration": 0.1, "seed": 0}
+_KEYS = ("test", *_DEFAULT_SPLIT, "group_by")
 
 
 class SplitFolderBase(ImageFolderBase):
@@ -26,10 +34,14 @@ class SplitFolderBase(ImageFolderBase):
     Args:
         path: Data root, the folder that holds the categories.
         category: Name of the category.
-        split: Shares `train` and `calibration` of the good images (the rest is for test), and the `seed` of the random
-            order; the defaults are 0.6, 0.1 and 0. Several shots of one part: a regular expression `group_by`, whose
+        split: Shares of the good images. `calibration` is a share of them (below 1), a number of images, or
+            `auto`: as many as `false_alarm_rate` needs, see :func:`reb_pipeline.calibration.photos.calibration_images`.
+            Either `test` is the share for test and the rest is learnt from, or `train` is the share to learn from
+            and the rest is for test. `seed` is that of the random order. The defaults are `train` 0.6, `calibration`
+            0.1 and `seed` 0. Several shots of one part: a regular expression `group_by`, whose
             only group tells the parts apart in the ids of the images (paths without extension below the category);
-            see :func:`split_groups`.
+            see :func:`split_groups`. All numbers and shares are those of parts then.
+        false_alarm_rate: The rate that `auto` follows; or a rate for each category.
         credentials: Secrets of the file system.
         fs_args: Further arguments of the file system.
         metadata: Not used by Kedro; for plugins such as Kedro-Viz.
@@ -46,6 +58,7 @@ class SplitFolderBase(ImageFolderBase):
         path: str | os.PathLike[str],
         category: str,
         split: dict[str, Any] | None = None,
+        false_alarm_rate: float | dict[str, float] = DEFAULT_RATE,
         credentials: dict[str, Any] | None = None,
         fs_args: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
@@ -61,25 +74,21 @@ class SplitFolderBase(ImageFolderBase):
             bit_depth=bit_depth,
             value_range=value_range,
         )
-        self._split = {**_DEFAULT_SPLIT, **(split or {})}
-        unknown = sorted(self._split.keys() - _DEFAULT_SPLIT.keys())
-        if unknown:
-            raise InputError(
-                f"The split has the unknown keys {unknown}: it takes {', '.join(_DEFAULT_SPLIT)}."
-            )
-        group_by = self._split.pop("group_by")
+        split = dict(split or {})
+        group_by = split.pop("group_by", None)
         self._group_of = None if group_by is None else _PartNames(group_by)
-        check_shares(self._split["train"], self._split["calibration"])
+        self._split = checked_split(split)
+        self._rate = rate_of(category, false_alarm_rate)
 
     def _list_samples(self) -> list[Sample]:
         good, others = self._good_images(), self._other_samples()
         ids = [self._id(path) for path in good]
         if self._group_of is None:
-            splits = split_good(ids, **self._split)
+            splits = split_good(ids, **self._split, rate=self._rate)
         else:
             parts = {sample_id: self._group_of(sample_id) for sample_id in ids}
             tested = {self._group_of(sample.id) for sample in others}
-            splits = split_groups(parts, tested, **self._split)
+            splits = split_groups(parts, tested, **self._split, rate=self._rate)
         return [self._good(path, splits[self._id(path)]) for path in good] + others
 
     @abstractmethod
@@ -88,7 +97,11 @@ class SplitFolderBase(ImageFolderBase):
 
     def _describe(self) -> dict[str, Any]:
         group_by = None if self._group_of is None else self._group_of.pattern.pattern
-        return {**super()._describe(), "split": {**self._split, "group_by": group_by}}
+        return {
+            **super()._describe(),
+            "split": {**self._split, "group_by": group_by},
+            "false_alarm_rate": self._rate,
+        }
 
 
 class _PartNames:
@@ -123,40 +136,69 @@ class _PartNames:
         return found[1]
 
 
-def check_shares(train: float, calibration: float) -> None:
-    """Check the shares of the good images.
+def rate_of(category: str, false_alarm_rate: float | dict[str, float]) -> float:
+    """Return the false-alarm rate of a category; for one that is not named, the default."""
+    if isinstance(false_alarm_rate, dict):
+        return false_alarm_rate.get(str(category), DEFAULT_RATE)
+    return false_alarm_rate
 
-    Args:
-        train: Share for training, above 0.
-        calibration: Share for calibration, 0 or more.
+
+def checked_split(split: dict[str, Any]) -> dict[str, Any]:
+    """Check a split and add what it leaves out.
 
     Raises:
-        InputError: If a share is out of range, or no images are left for test.
+        InputError: If a key is unknown, a share is out of range, or `test` and `train` are given together.
     """
-    if not (0 < train < 1 and 0 <= calibration < 1 and train + calibration < 1):
+    unknown = sorted(split.keys() - set(_KEYS))
+    if unknown:
+        raise InputError(f"The split has the unknown keys {unknown}: it takes {', '.join(_KEYS)}.")
+    if "test" not in split:
+        split = {**_DEFAULT_SPLIT, **split}
+    elif "train" in split:
         raise InputError(
-            f"The split train={train}, calibration={calibration} is not possible: train must be "
-            "above 0, calibration 0 or more, and their sum below 1, because the rest is for test."
+            f"The split gives test={split['test']} and train={split['train']}: give one of them, because the other is "
+            "what is left."
+        )
+    else:
+        split = {"calibration": AUTO, "seed": 0, **split}
+    check_calibration(split["calibration"])
+    _check_shares(split)
+    return split
+
+
+def _check_shares(split: dict[str, Any]) -> None:
+    """Check that the shares leave images for every purpose; a number of images is checked when they are counted."""
+    given, left = ("test", "is learnt from") if "test" in split else ("train", "is for test")
+    share, calibration = split[given], split["calibration"]
+    of_calibration = calibration if calibration != AUTO and calibration < 1 else 0
+    if not (isinstance(share, int | float) and 0 < share < 1 and share + of_calibration < 1):
+        raise InputError(
+            f"The split {given}={share}, calibration={calibration} is not possible: {given} must be above 0, "
+            f"calibration 0 or more, and their sum below 1, because the rest {left}."
+        )
+    if given == "train" and calibration == AUTO:
+        raise InputError(
+            f"The split train={share}, calibration=auto is not possible, because auto decides how many are learnt "
+            f"from: give test={TEST_SHARE}, say, in the place of train."
         )
 
 
 def split_groups(
-    parts: Mapping[str, str], tested: Collection[str], train: float, calibration: float, seed: int
+    parts: Mapping[str, str], tested: Collection[str], *shares: Any, **split: Any
 ) -> dict[str, str]:
     """Assign a split to each good image, the same to all images of one part.
 
     Args:
         parts: Part that each good image shows, by id.
         tested: Parts whose images are all for test, because another image of them is.
-        train: Share of the other parts for training, see :func:`split_good`.
-        calibration: Share of the other parts for calibration.
-        seed: Seed of the random order of the parts.
+        shares: Shares of the other parts, arguments of :func:`split_good`.
+        split: More arguments of it.
 
     Returns:
         "train", "calibration" or "test" for each id.
 
     Raises:
-        InputError: If no part is left to learn from; see also :func:`check_shares`.
+        InputError: If no part is left to learn from; see also :func:`checked_split`.
 
     Example:
         >>> from reb_pipeline.datasets.layouts.seeded_split import split_groups
@@ -170,24 +212,69 @@ def split_groups(
             "Every part of a good image has an image for test too, by split.group_by: correct the expression, or add "
             "parts that have only good images."
         )
-    splits = split_good(free, train, calibration, seed)
+    splits = split_good(free, *shares, **split)
     return {image_id: splits.get(part, "test") for image_id, part in parts.items()}
 
 
-def split_good(ids: Iterable[str], train: float, calibration: float, seed: int) -> dict[str, str]:
-    """Assign a split to each good image; the result depends only on the set of ids and the seed.
+def n_calibration(
+    calibration: float | str,
+    n_good: int,
+    n_taken: int,
+    rate: float,
+    to_integer: Callable[[float], int] = round,
+) -> int:
+    """Compute the number of calibration images.
+
+    Args:
+        calibration: A share of the good images, a number of them, or `auto`.
+        n_good: Number of good images.
+        n_taken: Number of these that are given away before; one more is kept for what is left.
+        rate: The false-alarm rate that `auto` follows.
+        to_integer: Makes a share of the images a whole number.
+
+    Raises:
+        InputDatasetError: If a number of images leaves nothing.
+    """
+    left = n_good - n_taken
+    if isinstance(calibration, str):
+        return calibration_images(n_good, n_taken, rate)
+    if calibration < 1:
+        return max(0, min(to_integer(calibration * n_good), left - 1))
+    if calibration >= left:
+        raise InputDatasetError(
+            f"split.calibration={calibration} takes all images that are left: of {n_good} good ones {n_taken} are "
+            f"given away before, so give a number below {left}."
+        )
+    return int(calibration)
+
+
+def split_good(
+    ids: Iterable[str],
+    train: float | None = None,
+    calibration: float | str = AUTO,
+    seed: int = 0,
+    *,
+    test: float | None = None,
+    rate: float = DEFAULT_RATE,
+) -> dict[str, str]:
+    """Assign a split to each good image; the result depends only on the set of ids and the arguments.
+
+    Another number of calibration images leaves the test images as they are if their share is given.
 
     Args:
         ids: Ids of the good images, in any order.
-        train: Share for training; with at least two images, at least one is for training and one for test.
-        calibration: Share for calibration; the rest is for test.
+        train: Share for training, the rest is for test; None if `test` is given. With at least two images, at least
+            one is for training and one for test.
+        calibration: Share for calibration, number of images, or `auto`.
         seed: Seed of the random order.
+        test: Share for test, the rest is for training.
+        rate: The false-alarm rate that `auto` follows.
 
     Returns:
         "train", "calibration" or "test" for each id, in the order of the sorted ids.
 
     Raises:
-        InputError: See :func:`check_shares`.
+        InputError: See :func:`checked_split`; also if the calibration images leave none to learn from.
 
     Example:
         >>> from reb_pipeline.datasets.layouts.seeded_split import split_good
@@ -195,18 +282,25 @@ def split_good(ids: Iterable[str], train: float, calibration: float, seed: int) 
         >>> sorted(splits.values())
         ['calibration', 'test', 'test', 'test', 'train', 'train', 'train', 'train', 'train', 'train']
     """
-    check_shares(train, calibration)
+    given = {"train": train} if test is None else {"test": test}
+    checked_split({**given, "calibration": calibration, "seed": seed})
     ordered = sorted(ids)
-    count = len(ordered)
-    train_count = max(1, min(round(train * count), count - 1))
-    calibration_count = max(0, min(round(calibration * count), count - train_count - 1))
+    n_good = len(ordered)
+    if test is None:
+        assert train is not None
+        n_train = max(1, min(round(train * n_good), n_good - 1))
+        n_held_out = n_calibration(calibration, n_good, n_train, rate)
+    else:
+        n_test = max(1, min(round(test * n_good), n_good - 1))
+        n_held_out = n_calibration(calibration, n_good, n_test, rate)
+        n_train = n_good - n_test - n_held_out
     # The rank of an image in a random order determines its split.
-    ranks = np.random.default_rng(seed).permutation(count)
+    ranks = np.random.default_rng(seed).permutation(n_good)
     return {
         sample_id: "train"
-        if rank < train_count
+        if rank < n_train
         else "calibration"
-        if rank < train_count + calibration_count
+        if rank < n_train + n_held_out
         else "test"
         for sample_id, rank in zip(ordered, ranks, strict=True)
     }

@@ -1,9 +1,11 @@
 """Nodes of the bank update pipeline."""
 
 import logging
+from typing import Any
 
 import pandas as pd
 
+from reb_pipeline.calibration.record import CALIBRATION_SPLIT, SPLIT, Calibration
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.settings import FeatureSettings
@@ -11,7 +13,12 @@ from reb_pipeline.images.collection import ImageCollection
 from reb_pipeline.memory_bank.bank import Coreset, MemoryBank
 from reb_pipeline.memory_bank.density import LocalDensity
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
-from reb_pipeline.parameters.sections import BankUpdateParams, ComputeParams, IngestionParams
+from reb_pipeline.parameters.sections import (
+    BankUpdateParams,
+    CalibrationParams,
+    ComputeParams,
+    IngestionParams,
+)
 from reb_pipeline.scoring.settings import ScoringSettings
 
 logger = logging.getLogger(__name__)
@@ -93,3 +100,21 @@ def update_memory_bank(
         device,
     )
     return bank, coreset, density
+
+
+def keep_false_alarm_rate(
+    calibration_before: Calibration, params: BankUpdateParams, calibration: CalibrationParams
+) -> dict[str, Any]:
+    """Return the settings of the next calibration: with the rate in use, unless this run names another."""
+    rate = params.false_alarm_rate or calibration_before.false_alarm_rate
+    is_folder = (
+        calibration_before.method == SPLIT and calibration_before.source != CALIBRATION_SPLIT
+    )
+    if is_folder and calibration.folder is None:
+        logger.warning(
+            "The thresholds were taken from the images in %s, and will be taken from held-out images now: add "
+            "--params calibration.folder=%s to keep them.",
+            calibration_before.source,
+            calibration_before.source,
+        )
+    return {**calibration.model_dump(mode="json"), "false_alarm_rate": rate}

@@ -4,7 +4,11 @@ from kedro.pipeline import Node, Pipeline
 
 from reb_pipeline.parameters.loader import categories
 from reb_pipeline.pipelines import calibration, ldknn_density
-from reb_pipeline.pipelines.bank_update.nodes import change_samples, update_memory_bank
+from reb_pipeline.pipelines.bank_update.nodes import (
+    change_samples,
+    keep_false_alarm_rate,
+    update_memory_bank,
+)
 from reb_pipeline.pipelines.namespaces import COMPUTE, GPU, per_category
 
 
@@ -22,6 +26,12 @@ def create_pipeline() -> Pipeline:
                 ["samples_before", "raw_images", "params:bank_update", "params:ingestion"],
                 "samples",
                 name="change_samples",
+            ),
+            Node(
+                keep_false_alarm_rate,
+                ["calibration_before", "params:bank_update", "params:calibration"],
+                "calibration_settings",
+                name="keep_false_alarm_rate",
             ),
             Node(
                 update_memory_bank,
@@ -52,6 +62,6 @@ def create_pipeline() -> Pipeline:
         [
             per_category("bank_update", template),
             ldknn_density.create_pipeline().only_nodes(*fitted),
-            calibration.create_pipeline(),
+            calibration.create_pipeline("calibration_settings"),
         ]
     )

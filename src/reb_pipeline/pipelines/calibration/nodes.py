@@ -7,15 +7,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reb_pipeline.calibration.record import CALIBRATION_SPLIT, TRAINING_IMAGES, Calibration
+from reb_pipeline.calibration.conformal import images_needed
+from reb_pipeline.calibration.record import CALIBRATION_SPLIT, LEFT_OUT, Calibration
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.images.collection import ImageCollection
+from reb_pipeline.memory_bank.bank import MemoryBank
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches
 from reb_pipeline.parameters.sections import CalibrationParams, ComputeParams
-from reb_pipeline.scoring.detector import MemoryBankDetector
+from reb_pipeline.scoring.detection import Detection
+from reb_pipeline.scoring.detector import MemoryBankDetector, needs_fitted_alpha
 from reb_pipeline.scoring.settings import ScoringSettings
+
+ENOUGH_LEFT_OUT = 99  # images, unless the rate needs more
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +39,7 @@ def search_calibration_images(
 
     Without a folder, return the neighbours of the held-out good images.
     """
+    params = CalibrationParams.model_validate(params)  # bank_update stores them as plain values
     if params.folder is None:
         return held_out_patches
     from reb_pipeline.detectors.sources.encoder import Encoder
@@ -59,6 +65,54 @@ def search_calibration_images(
     return replace(found, image_ids=[_mark(folder) + image_id for image_id in found.image_ids])
 
 
+def leave_images_out(
+    memory_bank: MemoryBank,
+    backbone: BackboneWeights,
+    detector: MemoryBankDetector,
+    held_out_patches: NearestPatches,
+    features: FeatureSettings,
+    params: CalibrationParams,
+    compute: ComputeParams,
+) -> Calibration:
+    """Score training images by detectors fitted without them, where neither folder nor split gives enough images.
+
+    Otherwise, the calibration has no images.
+    """
+    from reb_pipeline.scoring.left_out import score_left_out
+
+    params = CalibrationParams.model_validate(params)
+    needed, there = images_needed(params.false_alarm_rate), len(memory_bank.image_ids)
+    n_split = _n_split(held_out_patches.image_ids, memory_bank.image_ids)
+    found = []
+    if params.folder is None and n_split < min(needed, there):
+        enough = needed if ENOUGH_LEFT_OUT < needed <= there else ENOUGH_LEFT_OUT
+        found = list(
+            score_left_out(
+                memory_bank,
+                detector,
+                enough,
+                memory_gib=compute.memory_gib,
+                device=compute.processor(),
+                description="images left out in turn",
+            )
+        )
+    none = np.empty((0, memory_bank.features.shape[1]), np.float32)
+    peaks = [_peaks(detection, features, detector.scoring) for _, detection in found]
+    return Calibration(
+        image_scores=np.concatenate([none[:, 0], *(one.image_scores for _, one in found)]),
+        peak_scores=np.concatenate([none[:, 0], *peaks]),
+        image_ids=[image_id for nearest, _ in found for image_id in nearest.image_ids],
+        false_alarm_rate=params.false_alarm_rate,
+        source=LEFT_OUT,
+        alpha=detector.alpha,
+        coreset_fingerprint=detector.bank.fingerprint,
+        scoring=detector.scoring.model_dump(mode="json"),
+        mean_features=np.concatenate([none, *(nearest.mean_features for nearest, _ in found)]),
+        chosen_by=_chosen_by(detector.scoring, params),
+        fine_tuned=bool(backbone.config["finetuned"]),
+    )
+
+
 def calibrate(
     calibration_patches: NearestPatches,
     held_out_patches: NearestPatches,
@@ -67,10 +121,15 @@ def calibrate(
     scoring: ScoringSettings,
     params: CalibrationParams,
     category: str,
+    left_out_calibration: Calibration | None = None,
 ) -> tuple[Calibration, Any]:
-    """Score good images as `evaluation` scores test images, store the scores, and log the guarantee."""
+    """Score good images as `evaluation` scores test images, store the scores, and log the guarantee.
+
+    Images that were left out take the place of a split that has too few.
+    """
     from reb_pipeline.figures.calibration import calibration_figure
 
+    params = CalibrationParams.model_validate(params)
     detector.check_settings(scoring, features.image_size)
     source, image_ids = _origin(
         calibration_patches.image_ids,
@@ -78,26 +137,58 @@ def calibrate(
         detector.bank.image_ids,
         params.folder,
     )
-    scores = peaks = np.empty(0, np.float32)
-    if image_ids:  # the only image of a bank cannot be compared with others
-        detection = detector.score(calibration_patches)
-        scores = detection.image_scores
-        maps = detection.anomaly_maps(features.image_size, scoring.smoothing_sigma)
-        peaks = np.array([one.max() for _, one in maps], np.float32)
-    calibration = Calibration(
-        image_scores=scores,
-        peak_scores=peaks,
-        image_ids=image_ids,
-        false_alarm_rate=params.false_alarm_rate,
-        source=source,
-        alpha=detector.alpha,
-        coreset_fingerprint=calibration_patches.coreset_fingerprint,
-        scoring=scoring.model_dump(mode="json"),
-        mean_features=calibration_patches.mean_features,
-    )
-    _log_promise(category, calibration)
-    title = f"{category}: calibration by {len(image_ids)} good images"
+    rate, left_out = params.false_alarm_rate, left_out_calibration
+    if (
+        left_out is not None
+        and params.folder is None
+        and _is_better(left_out, source, image_ids, rate)
+    ):
+        left_out.check(detector.bank.fingerprint, scoring.model_dump(mode="json"), detector.alpha)
+        calibration = replace(left_out, false_alarm_rate=rate)
+    else:
+        scores = peaks = np.empty(0, np.float32)
+        if image_ids:  # the only image of a bank cannot be compared with others
+            detection = detector.score(calibration_patches)
+            scores, peaks = detection.image_scores, _peaks(detection, features, scoring)
+        calibration = Calibration(
+            image_scores=scores,
+            peak_scores=peaks,
+            image_ids=image_ids,
+            false_alarm_rate=rate,
+            source=source,
+            alpha=detector.alpha,
+            coreset_fingerprint=calibration_patches.coreset_fingerprint,
+            scoring=scoring.model_dump(mode="json"),
+            mean_features=calibration_patches.mean_features,
+            chosen_by=[] if params.folder else _chosen_by(scoring, params),
+        )
+    log = logger.info if calibration.is_promised else logger.warning
+    log("%s: %s", category, calibration.statement())
+    title = f"{category}: calibration by {calibration.n_images} good images"
     return calibration, calibration_figure(calibration, title)
+
+
+def _n_split(held_out: list[str], training_ids: list[str]) -> int:
+    """Count the held-out images that are not in the bank: those of the calibration split."""
+    return 0 if set(held_out) <= set(training_ids) else len(held_out)
+
+
+def _is_better(left_out: Calibration, source: str, image_ids: list[str], rate: float) -> bool:
+    """Return True if images that were left out are to calibrate, rather than a split or a few training images."""
+    n_split = len(image_ids) if source == CALIBRATION_SPLIT else 0
+    return n_split < min(images_needed(rate), left_out.n_images) or not n_split
+
+
+def _peaks(detection: Detection, features: FeatureSettings, scoring: ScoringSettings) -> np.ndarray:
+    """Find the highest value of each image's anomaly map, float32 [images]."""
+    maps = detection.anomaly_maps(features.image_size, scoring.smoothing_sigma)
+    return np.array([one.max() for _, one in maps], np.float32)
+
+
+def _chosen_by(scoring: ScoringSettings, params: CalibrationParams) -> list[str]:
+    """List what chose settings with the held-out good images of the category."""
+    chosen = ["scoring.alpha = auto"] if needs_fitted_alpha(scoring) else []
+    return [*chosen, "the pipeline selection"] if params.chosen_by_selection else chosen
 
 
 def _warn_of_known_images(
@@ -127,6 +218,8 @@ def _origin(
 ) -> tuple[str, list[str]]:
     """Determine the origin of the searched images, and their ids without the folder.
 
+    Held-out images of the bank count as training images; without others they are those that are left out.
+
     Raises:
         InputError: If the parameters now ask for other images than were searched.
     """
@@ -134,7 +227,7 @@ def _origin(
         return folder, [image_id.removeprefix(_mark(folder)) for image_id in searched]
     if folder is None and searched == held_out:
         seen = set(searched) <= set(training_ids)
-        return TRAINING_IMAGES if seen else CALIBRATION_SPLIT, searched
+        return LEFT_OUT if seen else CALIBRATION_SPLIT, searched
     msg = (
         f"The images that were searched are not those of calibration.folder = {folder!r}: "
         f"run the pipeline calibration."
@@ -144,16 +237,3 @@ def _origin(
 
 def _mark(folder: str) -> str:
     return f"{folder}::"  # no other folder has this prefix
-
-
-def _log_promise(category: str, calibration: Calibration) -> None:
-    """Log the guarantee of the calibration, and its limits."""
-    log = logger.info if calibration.is_promised else logger.warning
-    log("%s: %s", category, calibration.statement())
-    if calibration.source == TRAINING_IMAGES:
-        logger.warning(
-            "%s: the calibration images are training images, because the split calibration has none, so the rate is "
-            "not promised for new parts: give good images that the bank has not seen by split.calibration or "
-            "calibration.folder.",
-            category,
-        )

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from reb_pipeline.images.collection import ImageCollection
+from reb_pipeline.parameters.per_category import PER_CATEGORY
 from reb_pipeline.parameters.studies import SelectionParams
 
 
@@ -27,10 +28,15 @@ def rank_candidates(
 
 
 def write_parameters(*candidates: pd.DataFrame) -> dict[str, Any]:
-    """Write the chosen settings as parameters for an environment."""
+    """Write the chosen settings as parameters for an environment, and that they were chosen."""
     from reb_pipeline.studies.selection import as_parameters
 
-    return as_parameters(pd.concat(candidates, ignore_index=True))
+    selected = as_parameters(pd.concat(candidates, ignore_index=True))
+    with_a_bank = selected.get("memory_bank", {}).get(PER_CATEGORY, {})  # others are not calibrated
+    if with_a_bank:
+        marked = {category: {"chosen_by_selection": True} for category in with_a_bank}
+        selected["calibration"] = {PER_CATEGORY: marked}
+    return selected
 
 
 def draw_selection(*candidates: pd.DataFrame) -> Any:

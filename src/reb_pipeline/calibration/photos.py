@@ -1,0 +1,130 @@
+"""Number of good images that a false-alarm rate needs, and their shares for bank, calibration and test."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from reb_pipeline.calibration.conformal import images_needed, smallest_rate
+from reb_pipeline.core.errors import InputError
+
+AUTO = "auto"
+LEAST_SHARE = 0.1  # of the good images, for calibration, where the rate needs fewer
+TEST_SHARE = 0.3  # of the good images, where the layout has no test of its own
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Number of good images for each purpose.
+
+    Attributes:
+        train: Images that the memory bank is made of.
+        calibration: Images that only the threshold is taken from.
+        test: Images for the test.
+        folder: Folder of other good images that calibrate, None for none of these.
+        in_folder: Number of images in the folder.
+
+    Example:
+        >>> Shares(train=69, calibration=49, test=50).statement(0.02)
+        '2 % needs 49 calibration images; of 168 good ones, with 50 for the test, 49 calibrate and 69 are learnt from.'
+    """
+
+    train: int
+    calibration: int
+    test: int
+    folder: str | None = None
+    in_folder: int = 0
+
+    @property
+    def most(self) -> int:
+        """Largest number of images that a threshold can be taken from: of a folder, a split, or left out in turn."""
+        return self.in_folder if self.folder else max(self.calibration, self.train)
+
+    def can_flag(self, rate: float) -> bool:
+        """Return True if there are enough images for a threshold that keeps the rate."""
+        return self.most >= images_needed(rate)
+
+    def statement(self, rate: float) -> str:
+        """Say how the good images are shared out, and whether the rate can be kept.
+
+        Args:
+            rate: False-alarm rate, in (0, 1).
+        """
+        needed, total = images_needed(rate), self.train + self.calibration + self.test
+        begin = f"{100 * rate:.3g} % needs {needed} calibration images; of {total} good ones"
+        begin += f", with {self.test} for the test, " if self.test else ", "
+        if self.folder and self.in_folder >= needed:
+            return f"{begin}{self.train} are learnt from and {self.in_folder} in {self.folder} calibrate."
+        if self.calibration >= needed and not self.folder:
+            return f"{begin}{self.calibration} calibrate and {self.train} are learnt from."
+        if self.train >= needed and not self.folder:
+            return (
+                f"{begin}{self.train} are learnt from, and the threshold is taken from these too, each scored by a "
+                f"detector fitted without it (leave-one-image-out: the rate is simulated, not proven)."
+            )
+        where = f"in {self.folder}" if self.folder else "to learn from"
+        return (
+            f"{begin}{self.most} could calibrate, so no part can be flagged: give at least {needed - self.most} more "
+            f"good images {where}, or ask for a rate of at least {math.ceil(1000 * smallest_rate(self.most)) / 10:g} %."
+        )
+
+
+def check_calibration(calibration: Any) -> None:
+    """Check what a split says about calibration: a share, a number of images or ``auto``.
+
+    Raises:
+        InputError: If it is none of these.
+    """
+    is_number = isinstance(calibration, int | float) and not isinstance(calibration, bool)
+    is_share = is_number and 0 <= calibration < 1
+    if calibration == AUTO or is_share or (type(calibration) is int and calibration > 0):
+        return
+    msg = (
+        f"The split calibration={calibration} is not possible: give a share of the good images (at least 0 and below "
+        f"1), a number of images, or auto."
+    )
+    raise InputError(msg)
+
+
+def calibration_images(n_good: int, n_test: int, rate: float) -> int:
+    """Compute how many good images calibrate where nobody says it.
+
+    They are as many as the rate needs, and at least a tenth of the good images, but at most half of those that are not
+    for the test. If the rate needs more than this half there are none: all images are learnt from, and the threshold is
+    taken from them by leaving images out, see :mod:`reb_pipeline.scoring.left_out`.
+
+    Args:
+        n_good: Number of good images.
+        n_test: Number of these for the test.
+        rate: False-alarm rate, in (0, 1).
+
+    Example:
+        >>> calibration_images(168, 50, 0.05), calibration_images(168, 50, 0.02), calibration_images(168, 50, 0.01)
+        (19, 49, 0)
+    """
+    half = (n_good - n_test) // 2
+    needed = images_needed(rate)
+    return 0 if needed > half else max(needed, min(round(LEAST_SHARE * n_good), half))
+
+
+def photos_needed(rate: float) -> tuple[int, int]:
+    """Compute the numbers of good images that a rate needs where 30 % are for the test.
+
+    Args:
+        rate: False-alarm rate, in (0, 1).
+
+    Returns:
+        Smallest number for a calibration split, and smallest number for leaving images out.
+
+    Example:
+        >>> photos_needed(0.05), photos_needed(0.02)
+        ((54, 27), (140, 70))
+    """
+    needed = images_needed(rate)
+    return _first(lambda n: n >= 2 * needed), _first(lambda n: n >= needed)
+
+
+def _first(is_enough: Callable[[int], bool]) -> int:
+    """Find the smallest number of good images whose part that is not for the test is enough."""
+    return next(n for n in count(2) if is_enough(n - round(TEST_SHARE * n)))

@@ -1,0 +1,90 @@
+"""Leave-one-image-out scores: images of a bank, each scored by a detector that was fitted without it.
+
+A new image is scored with a bank, coreset and local density that it had no part in. A training image that is merely
+compared with the coreset rows of the other images is not: the coreset was selected to cover it too, so what its own
+rows covered is covered by no row, and it scores higher than a new image. A threshold of such scores flags too few good
+parts. Here bank, coreset and local density are made again without the image.
+
+R. Barber, E. Candès, A. Ramdas and R. Tibshirani, Predictive inference with the jackknife+, Annals of Statistics 49(1),
+2021: these are the scores of the jackknife, by groups those of cross-validation. Compared with scores by the detector
+of all images, as here, they have no guarantee without assumptions about the detector.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from reb_pipeline.core.progress import progress
+from reb_pipeline.memory_bank.bank import MEMORY_GIB, MemoryBank
+from reb_pipeline.memory_bank.nearest_patches import NearestPatches
+from reb_pipeline.memory_bank.settings import MemoryBankSettings
+from reb_pipeline.scoring.detection import Detection
+from reb_pipeline.scoring.detector import MemoryBankDetector
+
+GROUPS = 30  # up to thirty images are left out one by one, more of them in thirty groups
+
+
+@dataclass(frozen=True)
+class BankImages:
+    """Images of a memory bank as a source of patches.
+
+    Attributes:
+        bank: The memory bank, image by image.
+        indices: Indices of the images in ``bank.image_ids``, int64.
+    """
+
+    bank: MemoryBank
+    indices: np.ndarray
+
+    @property
+    def image_ids(self) -> list[str]:
+        """Ids of the images."""
+        return [self.bank.image_ids[index] for index in self.indices]
+
+    def patches(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Stream (image id, float32 [h, w, channels]), in the space of the bank."""
+        h, w = int(self.bank.y.max()) + 1, int(self.bank.x.max()) + 1
+        for index in self.indices:
+            rows = self.bank.features[index * h * w : (index + 1) * h * w]
+            yield self.bank.image_ids[index], rows.reshape(h, w, -1)
+
+
+def score_left_out(
+    bank: MemoryBank,
+    detector: MemoryBankDetector,
+    n_images: int,
+    *,
+    memory_gib: float = MEMORY_GIB,
+    device: str = "cpu",
+    description: str | None = None,
+) -> Iterator[tuple[NearestPatches, Detection]]:
+    """Score images of a bank, each group by a detector fitted to the images of all other groups.
+
+    Args:
+        bank: The whole memory bank.
+        detector: The detector of the whole bank, whose share of rows, scoring settings and alpha are used.
+        n_images: Number of images that is enough; no further group is left out then.
+        memory_gib: See :class:`reb_pipeline.scoring.detector.MemoryBankDetector`.
+        device: See :class:`reb_pipeline.search.index.NeighborIndex`.
+        description: Label of the progress bar; None shows no bar.
+
+    Yields:
+        Neighbours and scores of the images of one group. Nothing for a bank of one image.
+    """
+    share = len(detector.features) / len(bank.features)
+    settings = MemoryBankSettings(distance=bank.distance, coreset_ratio=share)
+    order = np.random.default_rng(settings.seed).permutation(len(bank.image_ids))
+    groups = np.array_split(order, min(GROUPS, len(order))) if len(order) > 1 else []
+    scored = np.cumsum([0, *map(len, groups)])[:-1]
+    scoring = detector.scoring.model_copy(
+        update={"alpha": detector.alpha, "max_neighbors": detector.scoring.n_neighbors}
+    )
+    for group in progress(groups[: int((scored < n_images).sum())], description):
+        others = BankImages(bank, np.setdiff1d(order, group))
+        left_out = BankImages(bank, np.sort(group))
+        fitted = MemoryBankDetector.fit(
+            others, settings, scoring, device=device, memory_gib=memory_gib
+        )
+        found = fitted.search(left_out.patches(), device)
+        yield found, fitted.score(found)
