@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.text_lists import to_text
 from reb_pipeline.metrics.image import IMAGE_METRICS
 from reb_pipeline.metrics.pixel import PixelHistogram
@@ -36,6 +37,16 @@ class Masks:
 
     def open_regions(self, mask_paths: list[str]) -> list[tuple[np.ndarray, float, bool]]:
         return [(self.masks[path], *self.regions[path]) for path in mask_paths]
+
+
+def test_copies_of_training_images_are_left_out_and_counted():
+    scores, maps, masks = make_case()
+    limits = {"pro_fpr_limit": 0.3, "spro_fpr_limit": 0.05, "description": None}
+    copies = scores["id"].isin(["good/0", "hole/8"])
+    report = evaluate(scores.assign(is_copy=copies), maps, masks, **limits)
+    assert report == {**evaluate(scores[~copies], maps, masks, **limits), "copies_left_out": 2}
+    with pytest.raises(InputError, match="All 9 test images of bolt have the pixels"):
+        evaluate(scores.assign(is_copy=True), maps, masks, **limits)
 
 
 def make_case(

@@ -1,6 +1,7 @@
 """Each pipeline alone, from an in-memory catalog of small arrays: its outputs compared with plain loops."""
 
 import json
+from dataclasses import replace
 from importlib import import_module
 
 import numpy as np
@@ -24,9 +25,12 @@ from reb_pipeline.parameters.sections import (
     ComputeParams,
     EvaluationParams,
     IngestionParams,
+    PackagingParams,
 )
 from reb_pipeline.pipelines.calibration.nodes import calibrate
+from reb_pipeline.pipelines.evaluation import nodes
 from reb_pipeline.pipelines.evaluation.nodes import score_images
+from reb_pipeline.pipelines.packaging.nodes import package_model
 from reb_pipeline.scoring.alpha import fit_alpha
 from reb_pipeline.scoring.settings import ScoringSettings
 from tiny_model import GRID, mean_colours
@@ -316,14 +320,13 @@ def test_a_calibration_with_another_alpha_is_refused(run_slice, learn):
         calibration.check(fingerprint, SCORING.model_dump(mode="json"), SCORING.alpha + 0.001)
 
 
+EVALUATION = EvaluationParams(
+    pro_fpr_limit=0.3, spro_fpr_limit=0.05, pixel_resolution="map", examples_per_kind=1
+)
+
+
 def test_evaluation(run_slice, learn):
-    params = {
-        "features": learn["features"],
-        "scoring": SCORING,
-        "evaluation": EvaluationParams(
-            pro_fpr_limit=0.3, spro_fpr_limit=0.05, pixel_resolution="map", examples_per_kind=1
-        ),
-    }
+    params = {"features": learn["features"], "scoring": SCORING, "evaluation": EVALUATION}
     learnt = learn["detector"]()
     learnt["raw_images"].has_regions = False
 
@@ -340,3 +343,42 @@ def test_evaluation(run_slice, learn):
     assert (metrics["good_images"], metrics["anomalous_images"]) == (4, 3)
     assert metrics["image_auroc"] == 1  # bright spots are plain to see
     assert metrics["pixel_auroc"] > 0.9
+    assert metrics["copies_left_out"] == 0
+
+
+def test_copies_of_training_images_are_scored_but_not_measured(run_slice, learn, messages_of):
+    params = {"features": learn["features"], "scoring": SCORING, "evaluation": EVALUATION}
+    content = [*TRAINED, *HELD_OUT, TRAINED[4], *TESTED[1:]]
+    learnt = learn["detector"](samples=table().assign(pixels_sha256=content))
+    learnt["raw_images"].has_regions = False
+    warnings = messages_of(nodes.logger)
+
+    read = run_slice("evaluation", params, **learnt)
+
+    scores, metrics = read("scores"), read(f"metrics_{CATEGORY}")
+    assert scores["id"].tolist() == TESTED
+    assert scores.loc[scores["is_copy"], "id"].tolist() == TESTED[:1]
+    assert (metrics["good_images"], metrics["copies_left_out"]) == (3, 1)
+    said = "1 test image has the pixels of a good training image and is left out of the metrics"
+    assert warnings == [f"{CATEGORY}: {said}"]
+    assert said in read("report")
+    assert len(read("score_histogram").data[0].x) < len(TESTED)
+
+
+def test_test_images_in_the_bank_are_refused(run_slice, learn, images):
+    """As after a change of the split: the bank is older than the samples."""
+    params = {"features": learn["features"], "scoring": SCORING, "evaluation": EVALUATION}
+    learnt = learn["detector"]()
+    moved = table()
+    moved.loc[moved["id"].isin(TRAINED[3:5]), "split"] = "test"
+    refused = pytest.raises(InputError, match=r"2 test images are in the memory bank.*'train/3'")
+
+    with refused:
+        run_slice("evaluation", params, **{**learnt, "samples": moved})
+    with refused:  # searched before, with the bank of another run
+        found = replace(learnt["held_out_patches"], image_ids=[*TRAINED[3:5], *HELD_OUT[2:]])
+        score_images(moved, found, learnt["detector"], learn["features"], SCORING)
+    compute, trained = ComputeParams(device="cpu", memory_gib=1), (learnt["detector"], None)
+    given = (moved, learnt["raw_images"], learnt["backbone"], *trained, learn["features"])
+    with refused:
+        package_model(*given, SCORING, PackagingParams(allow_undecided=True), compute)

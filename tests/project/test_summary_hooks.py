@@ -81,6 +81,16 @@ def test_metrics_are_one_table_a_detector(print_end):
     ]
 
 
+def test_copies_left_out_of_the_metrics_are_said(print_end):
+    printed = print_end({
+        f"metrics_{name}": (of_kind(METRICS), {**report(name, 0.9), "copies_left_out": n})
+        for name, n in (("pill", 3), ("screw", 0))
+    })  # fmt: skip
+    assert printed.splitlines()[-1] == (
+        "pill: 3 test images have the pixels of a good training image and are left out of the metrics."
+    )
+
+
 def test_findings_of_the_audits_are_printed_with_their_paths(print_end, tmp_path):
     root = make_mvtec_ad(tmp_path / "images")
     (root / "screw/train/good/0.pgm").touch()

@@ -8,6 +8,8 @@ from typing import Any
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
 
+from reb_pipeline.metrics.report import about_copies
+
 _STYLE = """
 body { font-family: system-ui, sans-serif; max-width: 980px; margin: 2rem auto; color: #222; }
 table { border-collapse: collapse; margin: 1rem 0; }
@@ -37,10 +39,12 @@ def report_page(
         for position, figure in enumerate(interactive)
     ]
     title = html.escape(category)
+    copies = about_copies(metrics)
     return (
         f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>{title}</title>"
         f"<style>{_STYLE}</style></head><body><h1>{title}</h1>"
         f"<p>{metrics['good_images']} good and {metrics['anomalous_images']} anomalous test images.</p>"
+        f"{copies and f'<p>{copies}.</p>'}"
         f"{_table(metrics)}{''.join(plots)}<img alt='hardest images' src='{_png(hardest)}'></body></html>"
     )
 

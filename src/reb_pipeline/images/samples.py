@@ -128,6 +128,20 @@ def held_out_good(samples: "pd.DataFrame") -> "pd.DataFrame":
     return calibration if len(calibration) else good_training(samples).iloc[::HOLD_OUT_EVERY]
 
 
+def content_column(samples: "pd.DataFrame") -> str:
+    """Return the column of hashes that tell equal images: of pixels, in samples of older versions of files."""
+    return "pixels_sha256" if "pixels_sha256" in samples else "sha256"
+
+
+def copies_of_training(samples: "pd.DataFrame") -> "pd.Series[bool]":
+    """Mark the test images whose pixels are also those of a good training image, so that a memory bank knows them."""
+    content = content_column(samples)
+    is_test = samples["split"] == "test"
+    if content not in samples:  # images in memory
+        return is_test & False
+    return is_test & samples[content].isin(good_training(samples)[content])
+
+
 def good_finetuning(samples: "pd.DataFrame") -> "pd.DataFrame":
     """Select the good training images that are not held out; all of them if none would remain."""
     good = good_training(samples)

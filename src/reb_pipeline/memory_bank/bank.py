@@ -78,6 +78,21 @@ class MemoryBank:
     def _indexes(self) -> dict[str, NeighborIndex]:
         return {}
 
+    def check_unseen(self, image_ids: Iterable[str]) -> None:
+        """Check that the bank has not seen the test images.
+
+        Raises:
+            InputError: If one of them is in the bank, as after a change of the split.
+        """
+        seen = sorted(set(self.image_ids) & set(image_ids))
+        if seen:
+            msg = (
+                f"{len(seen)} test images are in the memory bank, the first {seen[0]!r}, so their scores would flatter "
+                f"the metrics: run the pipelines memory_bank, ldknn_density and calibration again, or set the split of "
+                f"the raw images back and run the pipeline ingestion."
+            )
+            raise InputError(msg)
+
     def check_extractor(self, extractor: dict[str, Any]) -> None:
         """Check that test features come from the extractor that made the bank, if the bank knows it.
 

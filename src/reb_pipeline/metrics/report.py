@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 from PIL import Image
 
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.progress import progress
 from reb_pipeline.core.text_lists import EMPTY, from_text
 from reb_pipeline.metrics.image import image_metrics
@@ -63,7 +64,8 @@ def evaluate(
     One map and one mask are in memory at a time.
 
     Args:
-        scores: One row a test image: id, label, defect_type, mask_paths (JSON text), width, height, image_score.
+        scores: One row a test image: id, label, defect_type, mask_paths (JSON text), width, height, image_score; images
+            whose ``is_copy`` is True are left out and counted.
         maps: Anomaly maps of the same images.
         masks: Opener of the masks.
         pro_fpr_limit: Upper limit of the false positive rate in AU-PRO.
@@ -75,6 +77,9 @@ def evaluate(
 
     Returns:
         JSON values; metrics in [0, 1], None if they cannot be computed.
+
+    Raises:
+        InputError: If no image is left.
 
     Example:
         >>> import numpy as np
@@ -100,6 +105,15 @@ def evaluate(
         >>> report["image_auroc"], report["pixel_auroc"] > 0.99
         (1.0, True)
     """
+    n_copies = len(scores)
+    scores = without_copies(scores)
+    n_copies -= len(scores)
+    if not len(scores):
+        msg = (
+            f"All {n_copies} test images of {masks.category} have the pixels of good training images, so nothing can "
+            f"be measured: give others to test on."
+        )
+        raise InputError(msg)
     good = scores["label"] == 0
     has_masks = bool((scores["mask_paths"] != EMPTY).any())
     pixels = (
@@ -122,6 +136,7 @@ def evaluate(
         "category": masks.category,
         "good_images": int(good.sum()),
         "anomalous_images": int((~good).sum()),
+        "copies_left_out": n_copies,
         "has_masks": has_masks,
         **measure(kinds),
         "per_defect_type": {kind: measure([kind]) for kind in kinds},
@@ -133,6 +148,26 @@ def evaluate(
             for name in halves[0]
         }
     return report
+
+
+def without_copies(scores: "pd.DataFrame") -> "pd.DataFrame":
+    """Leave out test images with the pixels of a good training image, which would flatter the metrics.
+
+    Args:
+        scores: Table with the column ``is_copy``; tables of older versions lack it and stay as they are.
+    """
+    return scores[~scores["is_copy"].astype(bool)] if "is_copy" in scores else scores
+
+
+def about_copies(report: dict[str, Any]) -> str:
+    """Say how many test images were left out of a report as copies of training images; empty if none was."""
+    n = report.get("copies_left_out", 0)  # reports of older versions do not count them
+    if not n:
+        return ""
+    return (
+        f"{n} test {'image has' if n == 1 else 'images have'} the pixels of a good training image and "
+        f"{'is' if n == 1 else 'are'} left out of the metrics"
+    )
 
 
 class _PixelMetrics:

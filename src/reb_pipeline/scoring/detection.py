@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.images.samples import copies_of_training
 from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
 from reb_pipeline.scoring.image_scores import image_scores
 from reb_pipeline.scoring.settings import ImageScoreSettings
@@ -72,13 +73,16 @@ class Detection:
         return cls(image_ids, image_scores(scores, settings), scores)
 
     def table(self, samples: "pd.DataFrame") -> "pd.DataFrame":
-        """Make a table with one row per image: its columns :data:`SAMPLE_COLUMNS`, and ``image_score``.
+        """Make a table with one row per image: its columns :data:`SAMPLE_COLUMNS`, ``is_copy`` and ``image_score``.
+
+        ``is_copy`` is True for test images with the pixels of a good training image, which metrics leave out.
 
         Args:
-            samples: Table of samples that contains the images.
+            samples: Table of samples that contains the images, and the training images.
         """
-        rows = samples.set_index("id").loc[self.image_ids].reset_index()
-        return rows[[*SAMPLE_COLUMNS]].assign(image_score=self.image_scores)
+        marked = samples.assign(is_copy=copies_of_training(samples))
+        rows = marked.set_index("id").loc[self.image_ids].reset_index()
+        return rows[[*SAMPLE_COLUMNS, "is_copy"]].assign(image_score=self.image_scores)
 
     def anomaly_maps(self, side: int, sigma: float) -> AnomalyMaps:
         """Make anomaly maps of the images; maps of zeros if only whole images are scored.

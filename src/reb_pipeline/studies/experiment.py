@@ -1,5 +1,6 @@
 """Experiment on one category: all measurements of configurations, where shared parts are computed once."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -14,7 +15,7 @@ from reb_pipeline.detectors.interface import Detector, settings_of
 from reb_pipeline.detectors.registry import DETECTORS, DetectorSettings
 from reb_pipeline.images.collection import ImageCollection
 from reb_pipeline.images.inventory import take_inventory, usable_samples
-from reb_pipeline.images.samples import Samples
+from reb_pipeline.images.samples import Samples, copies_of_training
 from reb_pipeline.parameters.configurations import Configuration
 from reb_pipeline.scoring.detection import Detection
 from reb_pipeline.scoring.patch_scores import SCORERS
@@ -26,6 +27,8 @@ from reb_pipeline.studies.searches import Searches
 from reb_pipeline.studies.sections import StudySections, checked
 
 HYBRID = "hybrid"  # the detector that contains a memory bank
+
+logger = logging.getLogger(__name__)
 
 
 class Experiment:
@@ -68,6 +71,14 @@ class Experiment:
     ) -> None:
         inventory = take_inventory(images, f"{images.category}: images inspected")
         table = usable_samples(inventory, sections.ingestion.max_unreadable_share)
+        copies = copies_of_training(table)
+        if copies.any():
+            logger.warning(
+                "%s: %d test images have the pixels of a good training image and are left out of the study.",
+                images.category,
+                copies.sum(),
+            )
+        table = table[~copies]
         self.images = images
         self.sections = sections
         self.cache = cache

@@ -100,8 +100,9 @@ def with_added(
     """
     import pandas as pd
 
-    # Samples of older versions have no hashes of pixels.
-    content = "pixels_sha256" if "pixels_sha256" in samples else "sha256"
+    from reb_pipeline.images.samples import content_column
+
+    content = content_column(samples)
     is_there = found[content].isin(samples[content]) | found[content].duplicated()
     if is_there.any():
         logger.warning(

@@ -196,9 +196,9 @@ def _warn_of_known_images(
 ) -> None:
     """Warn of calibration images that are in the bank: their low scores would make the threshold too low."""
     from reb_pipeline.images.inventory import take_inventory
+    from reb_pipeline.images.samples import content_column
 
-    # Samples of older versions have no hashes of pixels.
-    content = "pixels_sha256" if "pixels_sha256" in samples else "sha256"
+    content = content_column(samples)
     known = set(samples.loc[samples["id"].isin(training_ids), content])
     found = take_inventory(images, f"{images.category}: calibration images compared")[content]
     copies = int(found.isin(known).sum())

@@ -1,5 +1,6 @@
 """Nodes of the evaluation pipeline."""
 
+import logging
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,8 @@ from reb_pipeline.parameters.sections import ComputeParams, EvaluationParams, Su
 from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
 from reb_pipeline.scoring.detector import MemoryBankDetector
 from reb_pipeline.scoring.settings import ScoringSettings
+
+logger = logging.getLogger(__name__)
 
 
 def search_memory_bank(
@@ -34,6 +37,7 @@ def search_memory_bank(
     check_max_neighbors(memory_bank, scoring.max_neighbors)  # before the search, not after it
     encoder = Encoder(features, backbone, compute.device)
     test = Samples(samples, raw_images).test
+    memory_bank.check_unseen(test.ids)
     images = ImageFeatures.of_samples(test, encoder, "test images searched")
     return images.search(coreset.of(memory_bank), scoring.search_depth, compute.processor())
 
@@ -47,6 +51,7 @@ def score_images(
 ) -> tuple[pd.DataFrame, AnomalyMaps]:
     """Score patches, and compute one score and one anomaly map per image from them."""
     detector.check_settings(scoring, features.image_size)
+    detector.bank.check_unseen(nearest_patches.image_ids)
     detection = detector.score(nearest_patches)
     maps = detection.anomaly_maps(features.image_size, scoring.smoothing_sigma)
     return detection.table(samples), maps
@@ -87,9 +92,9 @@ def compute_metrics(
     params: EvaluationParams,
 ) -> dict[str, Any]:
     """Compute metrics of scores and maps, over all defects and per defect type."""
-    from reb_pipeline.metrics.report import evaluate
+    from reb_pipeline.metrics.report import about_copies, evaluate
 
-    return evaluate(
+    report = evaluate(
         scores,
         anomaly_maps,
         raw_images,
@@ -98,6 +103,9 @@ def compute_metrics(
         pixel_resolution=params.pixel_resolution,
         description=f"{raw_images.category}: pixel metrics",
     )
+    if copies := about_copies(report):
+        logger.warning("%s: %s", raw_images.category, copies)
+    return report
 
 
 def draw_figures(
@@ -111,7 +119,9 @@ def draw_figures(
     from reb_pipeline.figures.curves import roc_figure, score_histogram
     from reb_pipeline.figures.examples import hardest_images_of
     from reb_pipeline.figures.page import report_page
+    from reb_pipeline.metrics.report import without_copies
 
+    scores = without_copies(scores)
     category = raw_images.category
     roc = roc_figure(scores["label"], scores["image_score"], f"{category}: ROC of image scores")
     histogram = score_histogram(scores, f"{category}: image scores")

@@ -98,7 +98,9 @@ def draw_residual_maps(
 ) -> Any:
     """Draw the residual maps of the hardest images by level, beside their fusion."""
     from reb_pipeline.figures.residuals import residual_maps_of
+    from reb_pipeline.metrics.report import without_copies
 
+    scores = without_copies(scores)
     title = f"{raw_images.category}: reconstruction of features"
     return residual_maps_of(
         scores, feature_residuals, maps, raw_images, params.examples_per_kind, title

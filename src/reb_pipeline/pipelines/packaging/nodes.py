@@ -56,6 +56,7 @@ def package_model(
     images = ImageFeatures.of_samples(Samples(samples, raw_images), encoder)
     detector.bank.check_extractor(images.provenance)
     detector.check_settings(scoring, features.image_size)
+    detector.bank.check_unseen(Samples(samples, raw_images).test.ids)
     _check_calibration(calibration, detector)
     bank = with_images_of_rows(detector.bank)
     on_cpu = features.model_copy(update={"engine": "torch"})
@@ -92,6 +93,7 @@ def check_package(
     from reb_pipeline.inspection.inspector import Inspector
 
     _check_calibration(calibration, detector)
+    detector.bank.check_unseen(Samples(samples, raw_images).test.ids)
     encoder = Encoder(features, backbone, compute.device)
     inspector = Inspector(packaged_model)
     parity = _compare(inspector, Samples(samples, raw_images), encoder, detector, calibration)

@@ -1,5 +1,6 @@
 """Nodes of the pixel reconstruction pipeline."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,8 @@ from reb_pipeline.images.samples import Samples
 from reb_pipeline.parameters.sections import ComputeParams, EvaluationParams
 from reb_pipeline.reconstruction.settings import PixelReconstructionSettings
 from reb_pipeline.scoring.settings import ScoringSettings
+
+logger = logging.getLogger(__name__)
 
 Trained = tuple[NetworkWeights, dict[str, Any]]
 
@@ -68,7 +71,7 @@ def score_pixel_models(
     from reb_pipeline.detectors.reconstruction import PixelReconstructionDetector
     from reb_pipeline.detectors.sources.images import SamplePixels
     from reb_pipeline.metrics.registry import measured_metrics
-    from reb_pipeline.metrics.report import evaluate
+    from reb_pipeline.metrics.report import about_copies, evaluate
     from reb_pipeline.reconstruction.examples import synthetic_examples
     from reb_pipeline.reconstruction.reconstructed_defects import mean_share
 
@@ -89,6 +92,8 @@ def score_pixel_models(
             pixel_resolution=evaluation.pixel_resolution,
             description=f"{raw_images.category}: pixel metrics, {words}",
         )
+        if copies := about_copies(report):
+            logger.warning("%s: %s", raw_images.category, copies)
         share = mean_share(detector.reconstructor, examples)
         row = {"model": model, "loss": detector.settings.loss, **measured_metrics(report)}
         rows.append({**row, "reconstructed_share": share})
