@@ -86,8 +86,7 @@ def tiny_model(tile_size=None, tile_overlap=0, factor=1.0, **training):
         "part",
         network(tile_size or SIZE, factor),
         tiles,
-        replace(bank, extractor=about),
-        detector.density,
+        replace(detector, bank=replace(bank, extractor=about)),
         calibration,
         [good_image(GOOD[image_id], SIZE) for image_id in bank.image_ids],
     )

@@ -82,6 +82,22 @@ def test_a_record_in_a_record() -> None:
     assert written(found) == data == written(outer())
 
 
+@dataclass(frozen=True)
+class Scaled:
+    scores: np.ndarray
+    scale: Bank | None = None
+
+
+@pytest.mark.parametrize("scale", [None, Bank(FEATURES, "a")])
+def test_a_record_or_none_in_a_record(scale: Bank | None) -> None:
+    data = written(Scaled(FEATURES, scale))
+    found = read_record(Scaled, io.BytesIO(data), is_local=False)
+    assert (found.scale is None) == (scale is None)
+    if scale is not None:
+        np.testing.assert_array_equal(found.scale.features, scale.features)
+    assert written(found) == data
+
+
 def test_what_a_file_holds() -> None:
     data = written(outer())
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:

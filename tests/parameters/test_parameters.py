@@ -48,7 +48,7 @@ STUDY = {
     "published_tables": ["2", "5"], "max_neighbors": 15, "pixel_metrics": True, "speed": False,
 }  # fmt: skip
 STUDIES = (
-    "arms", "representations", "detectors", "few_shot", "coreset", "neighbors", "alpha", "paradigms"
+    "arms", "representations", "detectors", "few_shot", "coreset", "neighbors", "alpha", "defaults", "paradigms"
 )  # fmt: skip
 RAW: dict[str, Any] = {
     "compute": {"device": "auto", "memory_gib": 4.0},
@@ -72,7 +72,7 @@ RAW: dict[str, Any] = {
         "scorer": "ldknn",
         "max_neighbors": 15, "n_neighbors": 5, "alpha": 1.0, "form": "ratio",
         "image_score": "max", "top_patches": 10, "top_share": 0.03, "quantile": 0.99,
-        "area_threshold": None, "smoothing_sigma": 4.0,
+        "area_threshold": None, "normalization": "none", "smoothing_sigma": 4.0,
     },
     "feature_reconstruction": {
         "layers": None, "loss": "squared", "fusion": "sum", "updates": 9, "batch_size": 4,
@@ -91,7 +91,7 @@ RAW: dict[str, Any] = {
     },
     "summary": {"textures": ["wood"]},
     "studies": {
-        "benchmark": "mvtec_ad", "representation_defects": {"cutpaste": {"shapes": ["rect"]}},
+        "benchmark": "mvtec_ad", "start": {"alpha": 1.0}, "representation_defects": {"cutpaste": {"shapes": ["rect"]}},
         **dict.fromkeys(STUDIES, STUDY),
     },
     "selection": {"grids": [{"alpha": [1.0]}], "oracle_grids": [], "max_neighbors": 15},

@@ -1,4 +1,4 @@
-"""`scoring.alpha: auto`: fitted to held-out good images, said in the log and above the density figure."""
+"""`scoring.alpha: auto`: fitted to the bank's own images, said in the log and above the density figure."""
 
 import json
 
@@ -34,48 +34,41 @@ def arrays(folder, name):
 
 
 def make_elpv(root):
-    return miniatures.make_elpv(root, good=50)  # five of them for calibration
+    return miniatures.make_elpv(root, good=50)
 
 
 def make_mvtec_ad(root):
     miniatures.make_mvtec_ad(root)
-    miniatures.write_good(root / "screw/train/good", 21)  # every tenth is held out, three
+    miniatures.write_good(root / "screw/train/good", 21)
     return root
 
 
 @pytest.mark.parametrize(
-    ("env", "make", "category", "split"),
-    [
-        ("elpv", make_elpv, "mono", "calibration"),
-        ("mvtec_ad", make_mvtec_ad, "screw", "train"),
-    ],
+    ("env", "make", "category"), [("elpv", make_elpv, "mono"), ("mvtec_ad", make_mvtec_ad, "screw")]
 )
-def test_alpha_is_fitted_to_held_out_images(
-    run_project, tmp_path, messages_of, env, make, category, split
+def test_alpha_is_fitted_to_the_bank_s_own_images(
+    run_project, tmp_path, messages_of, env, make, category
 ):
     scoring = {"n_neighbors": K, "per_category": {category: {"alpha": "auto"}}}
     params = {"data_root": str(make(tmp_path / "images")), **PARAMS, "scoring": scoring}
-    if split == "calibration":
-        params["split"] = {"calibration": 5}
 
     messages = messages_of(nodes.logger)
     out = run_project(env, params, namespaces=[category])
 
     models, results = out / "06_models" / category, out / "07_model_output" / category
-    good, about = arrays(models, "held_out_patches.npz")
+    good, about = arrays(models, "own_patches.npz")
     samples = pd.read_parquet(newest(out / "03_primary" / category, "samples.parquet"))
-    held_out = samples.set_index("id").loc[about["image_ids"]]
-    assert held_out[["split", "label"]].drop_duplicates().to_numpy().tolist() == [[split, 0]]
+    own = samples.set_index("id").loc[about["image_ids"]]
+    assert own[["split", "label"]].drop_duplicates().to_numpy().tolist() == [["train", 0]]
     assert good["squared_distances"].min() > 0  # no patch is compared with itself
     local = LocalDensity(arrays(models, "local_density.npz")[0]["squared_distances"], "")
     alpha = fit_alpha(good["squared_distances"][..., 0], good["rows"][..., 0], local, n_neighbors=K)
     assert alpha > 0
-    assert f"alpha = {alpha:.2f}, fitted to held-out good images" in messages
+    assert f"alpha = {alpha:.2f}, fitted to good images, each compared with the others" in messages
     error = arrays(models, "detector.npz")[1]["alpha_error"]
     assert error > 0
     assert (
-        f"standard error of alpha: {error:.2f}, of a bootstrap over {len(held_out)} images"
-        in messages
+        f"standard error of alpha: {error:.2f}, of a bootstrap over {len(own)} images" in messages
     )
     tested, _ = arrays(results, "nearest_patches.npz")
     usual = local.mean_distance(K, squared=True)[tested["rows"][..., 0]]
@@ -87,10 +80,9 @@ def test_alpha_is_fitted_to_held_out_images(
     )
     figure = read_json(out / "08_reporting" / category, "density_figure.json")
     assert figure["layout"]["title"]["text"].endswith(f"alpha = {alpha:.2f}")
-    assert [trace["name"] for trace in figure["data"]] == [
-        "held-out good images", "farthest of anomalous images", "α = 1",
-        f"α = {alpha:.2f}, fitted to good patches",
-    ]  # fmt: skip
+    *shown, fitted = [trace["name"] for trace in figure["data"]]
+    assert shown == ["held-out good images", "farthest of anomalous images", "α = 1"]
+    assert fitted.endswith("fitted to good patches")  # those that are shown, not the bank's own
 
 
 def test_one_good_image_runs_but_not_with_auto(run_project, tmp_path):
@@ -105,9 +97,7 @@ def test_one_good_image_runs_but_not_with_auto(run_project, tmp_path):
     assert [trace["name"] for trace in figure["data"]][2:] == ["α = 1"]
     again = {"from_nodes": ["screw.ldknn_density.fit_detector"], "namespaces": ["screw"]}
     auto = {**params, "scoring": {"alpha": "auto"}}
-    with pytest.raises(
-        InputError, match=r"alpha = auto needs at least 3 held-out .* are 0 .*: give"
-    ):
+    with pytest.raises(InputError, match=r"alpha = auto needs at least 3 .* are 0 .*: give"):
         run_project("mvtec_ad", auto, **again)
     auto["scoring"]["scorer"] = "nearest"  # which has no alpha to fit
     run_project("mvtec_ad", auto, **again)

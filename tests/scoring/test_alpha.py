@@ -118,7 +118,7 @@ def alike(*shape):
     "shape", [(0, 9, 9), (1, 500), (1, 32, 32), (2, 32, 32), (3, 66), (4, 7, 7)]
 )
 def test_too_few_images_or_patches_are_refused(shape):
-    said = f"3 held-out good images with 200 patches in all, but there are {shape[0]} with {np.prod(shape)}: give"
+    said = f"3 good images with 200 patches in all, but there are {shape[0]} with {np.prod(shape)}: give"
     with pytest.raises(InputError, match=said):
         fit_alpha(*alike(*shape), ALIKE, n_neighbors=1)
 
@@ -127,9 +127,9 @@ def test_too_few_images_or_patches_are_refused(shape):
 def test_a_warning_says_that_images_are_few(caplog, n_images, warns):
     assert fit_alpha(*alike(n_images, 10, 10), ALIKE, n_neighbors=1) == 0
     said = [record.getMessage() for record in caplog.records]
-    assert [
-        f"fitted to {n_images} held-out good images, fewer than 20" in text for text in said
-    ] == ([True] if warns else [])
+    assert [f"fitted to {n_images} good images, fewer than 20" in text for text in said] == (
+        [True] if warns else []
+    )
 
 
 def images_with_slopes(n_images, spread, seed, form="subtract_squared", n_patches=80):

@@ -55,7 +55,7 @@ def test_one_search_serves_every_k_and_scorer():
         for k in (2, 7):
             scoring = ScoringSettings(scorer=scorer, n_neighbors=k, max_neighbors=7)
             expected = MemoryBankDetector.fit(GOOD, scoring=scoring).detect(TEST)
-            scores = detector.with_scoring(scoring, alpha=1).score(found)
+            scores = detector.with_scoring(scoring).score(found)
             np.testing.assert_allclose(scores.patch_scores, expected.patch_scores, rtol=1e-5)
             np.testing.assert_allclose(scores.image_scores, expected.image_scores, rtol=1e-5)
 
@@ -95,19 +95,19 @@ def test_alpha_is_fitted_where_it_is_asked_for():
     detector = MemoryBankDetector.fit(many, scoring=ScoringSettings(alpha="auto"))
     assert detector.alpha >= 0
     assert detector.alpha_error >= 0
-    assert detector.with_scoring(ScoringSettings(alpha=1), 1.0).alpha_error is None
+    assert detector.with_scoring(ScoringSettings(alpha=1)).alpha_error is None
     assert fitted(alpha=0.25).alpha_error is None
     assert fitted(alpha=0.25).alpha == 0.25
     assert fitted(scorer="nearest", alpha="auto").alpha == 0  # which uses none
     detector = fitted()
-    with pytest.raises(InputError, match="alpha = auto is fitted on held-out good images: give"):
+    with pytest.raises(InputError, match="alpha = auto is fitted on good images that are compared"):
         MemoryBankDetector.of(detector.bank, detector.density, ScoringSettings(alpha="auto"))
 
 
 def test_k_beyond_the_density_is_refused_when_it_is_made():
     detector = fitted(n_neighbors=2, max_neighbors=3)
     with pytest.raises(InputError, match="n_neighbors = 5 but neighbours were searched up to 3"):
-        detector.with_scoring(ScoringSettings(), alpha=1)
+        detector.with_scoring(ScoringSettings())
     with pytest.raises(InputError, match="n_neighbors = 5 but neighbours were searched up to 3"):
         MemoryBankDetector.of(detector.bank, detector.density, ScoringSettings())
 

@@ -75,6 +75,26 @@ def test_top_share_mean(share, n):
     np.testing.assert_allclose(image_scores(GRIDS, asked), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize(("share", "n"), [(0.001, 1), (0.12, 2), (0.35, 7), (1.0, 20)])
+def test_ranked_mean_weights_the_highest_squares_by_one_over_their_rank(share, n):
+    h, w = GRIDS.shape[1:]
+    expected = []
+    for grid in GRIDS:
+        squares = sorted(
+            (
+                grid[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].mean()
+                for y in range(h)
+                for x in range(w)
+            ),
+            reverse=True,
+        )
+        ranks = range(1, n + 1)
+        total = sum(square / rank for square, rank in zip(squares[:n], ranks, strict=True))
+        expected.append(total / sum(1 / rank for rank in ranks))
+    asked = ImageScoreSettings(image_score="ranked_mean", top_share=share)
+    np.testing.assert_allclose(image_scores(GRIDS, asked), expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("share", [0, -0.1, 1.1])
 def test_a_share_is_above_zero_and_at_most_one(share):
     with pytest.raises(ValidationError, match="top_share"):

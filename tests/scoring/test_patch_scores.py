@@ -39,10 +39,9 @@ def random_search(seed, n_rows=30, **depths):
 
 
 def score(detector, found, scorer, n_neighbors):
-    scoring = ScoringSettings(
-        scorer=scorer, n_neighbors=n_neighbors, max_neighbors=K_MAX, form=LDKNN["form"]
-    )
-    return patch_scores(found, detector.with_scoring(scoring, LDKNN["alpha"]))
+    settings = {"n_neighbors": n_neighbors, "max_neighbors": K_MAX, "form": LDKNN["form"]}
+    scoring = ScoringSettings(scorer=scorer, alpha=LDKNN["alpha"], **settings)
+    return patch_scores(found, detector.with_scoring(scoring))
 
 
 def lof_of_scikit_learn(patches, rows, k):

@@ -29,7 +29,6 @@ PIXELS, FINETUNED = {"detector": "autoencoder"}, {"representation": "defectmaker
 CHANGES = {
     ("features", "weights"): (WEIGHTS, FEATURES),
     ("features", "layers"): (["blocks.1"], FEATURES),
-    ("features", "neck"): ("paper", FEATURES),
     ("features", "width"): (16, FEATURES),
     ("features", "engine"): ("openvino", FEATURES),
     ("features", "tile_size"): (32, FEATURES),
@@ -71,6 +70,7 @@ WITHOUT_EFFECT = {
     ("ingestion", "max_unreadable_share"): "decides if anything is measured at all; images count by their content",
     ("features", "backbone"): "every configuration has its own, another one its own weights and layers",
     ("features", "image_size"): OF_THE_CONFIGURATION,
+    ("features", "neck"): OF_THE_CONFIGURATION,
     ("features", "batch_size"): "images of a batch do not see each other",
     ("memory_bank", "distance"): OF_THE_CONFIGURATION,
     ("memory_bank", "coreset_ratio"): OF_THE_CONFIGURATION,
@@ -80,6 +80,7 @@ WITHOUT_EFFECT = {
     ("scoring", "alpha"): OF_THE_CONFIGURATION,
     ("scoring", "form"): OF_THE_CONFIGURATION,
     ("scoring", "image_score"): OF_THE_CONFIGURATION,
+    ("scoring", "normalization"): OF_THE_CONFIGURATION,
     ("scoring", "max_neighbors"): "a study has its own K_max, and scores of K neighbours do not depend on it",
     ("feature_reconstruction", "loss"): OF_THE_CONFIGURATION,
     ("feature_reconstruction", "fusion"): OF_THE_CONFIGURATION,
@@ -98,7 +99,8 @@ WITHOUT_EFFECT = {
 OTHER_CONFIGURATIONS = {
     "backbone": "resnet18", "representation": "defectmaker", "image_size": 96, "detector": "padim",
     "distance": "cosine", "coreset_ratio": 0.5, "shots": 3, "seed": 1, "n_neighbors": 4, "alpha": 0.5,
-    "form": "ratio", "image_score": "max", "feature_loss": "squared", "fusion": "product", "pixel_loss": "ssim",
+    "form": "ratio", "image_score": "max", "normalization": "position", "neck": "reference",
+    "feature_loss": "squared", "fusion": "product", "pixel_loss": "ssim",
 }  # fmt: skip
 
 
@@ -203,7 +205,8 @@ def test_a_setting_without_effect_measures_nothing_again(
     values = {
         "max_unreadable_share": 0.9, "image_size": 96, "batch_size": 2, "distance": "cosine", "coreset_ratio": 0.5,
         "seed": 7, "scorer": "knn", "n_neighbors": 2, "alpha": 0.5, "form": "ratio", "image_score": "max",
-        "max_neighbors": 60, "loss": "other", "fusion": "product", "enabled": True, "paper": demo, "small": demo,
+        "neck": "reference", "normalization": "position", "max_neighbors": 60, "loss": "other",
+        "fusion": "product", "enabled": True, "paper": demo, "small": demo,
         "demo": demo, "examples_per_kind": 9, "device": "auto", "backbone": sections.features.backbone,
     }  # fmt: skip
     for own in (FEATURES, LEVELS, PIXELS, FINETUNED):

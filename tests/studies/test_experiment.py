@@ -20,8 +20,7 @@ from reb_pipeline.finetuning import adapt
 from reb_pipeline.images.resize import resize_image
 from reb_pipeline.metrics.registry import measured_metrics
 from reb_pipeline.parameters.configurations import Configuration
-from reb_pipeline.scoring import detector as detector_module
-from reb_pipeline.studies import category_features, representations
+from reb_pipeline.studies import category_features, representations, searches
 from reb_pipeline.studies.groups import FAINT, GOOD, HELD_OUT, SYNTHETIC, TEST, UNSEEN
 from reb_pipeline.studies.measure import Evaluator
 
@@ -181,7 +180,7 @@ def test_held_out_images_are_never_in_their_bank(open_experiment, tmp_path, has_
 
 
 def test_one_shot_holds_nothing_out(experiment):
-    with pytest.raises(InputError, match=r"has one good image, .*: give another one, or set sc"):
+    with pytest.raises(InputError, match=r"alpha = auto needs at least 3 .* there are 0 .*: give"):
         experiment.searches.alpha(configuration(shots=1, alpha="auto"))
     assert experiment.searches.alpha(configuration(shots=1, alpha=0.5)) == 0.5
     assert np.isfinite(experiment.detect(configuration(shots=1), TEST).image_scores).all()
@@ -191,7 +190,7 @@ def test_one_shot_holds_nothing_out(experiment):
 
 
 def test_configurations_of_another_k_or_alpha_search_nothing(experiment, count):
-    searched = count(detector_module, "search_images")
+    searched = count(searches, "search_images")
     experiment.detect(configuration(), TEST)
     names = set(experiment.cache)
     for changes in (

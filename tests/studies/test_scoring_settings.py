@@ -97,7 +97,7 @@ def test_a_category_s_own_settings_reach_its_studies():
     own = {"top_patches": 3, "per_category": {"screw": {"top_share": 0.5, "quantile": 0.1}}}
     params = {**PARAMS, "scoring": {**PARAMS.get("scoring", {}), **own}}
     loader = ProjectConfigLoader(str(CONF), env="mvtec_ad", runtime_params=params, **LOADER_ARGS)
-    for category, expected in (("screw", (3, 0.5, 0.1)), ("wood", (3, 0.03, 0.99))):
+    for category, expected in (("screw", (3, 0.5, 0.1)), ("wood", (3, 0.1, 0.99))):
         sections = StudySections.of(loader["parameters"], category)
         found = sections.under(configuration()).scoring
         assert (found.top_patches, found.top_share, found.quantile) == expected

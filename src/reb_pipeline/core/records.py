@@ -1,7 +1,7 @@
 """Stored records: dataclasses as .npz files without pickle; independent of Kedro, quick to import.
 
-A field is a numpy array, a JSON value, another record, or a pydantic model. The arrays of a nested record are stored
-under dotted names such as ``bank.features``. All other fields form one JSON text, the member ``metadata``.
+A field is a numpy array, a JSON value, another record (or None), or a pydantic model. The arrays of a nested record are
+stored under dotted names such as ``bank.features``. All other fields form one JSON text, the member ``metadata``.
 
 The JSON text also holds the number of the record's format: the class variable ``FORMAT``, by default 1. Files without
 a number have format 1. A class that renamed fields reads former formats by its class variable ``FORMER_NAMES``
@@ -17,7 +17,8 @@ import struct
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Any, TypeVar, get_type_hints
+from types import NoneType
+from typing import IO, Any, TypeVar, get_args, get_type_hints
 
 import numpy as np
 
@@ -187,6 +188,12 @@ def _defaults(record_class: type) -> dict[str, Any]:
     }
 
 
+def _without_none(kind: Any) -> Any:
+    """Return the type of a field that may be None without the None; any other type as it is."""
+    kinds = [one for one in get_args(kind) if one is not NoneType]
+    return kinds[0] if len(kinds) == 1 and NoneType in get_args(kind) else kind
+
+
 def _is_model(kind: Any) -> bool:
     """Return True for a pydantic model; does not import pydantic."""
     return isinstance(kind, type) and hasattr(kind, "model_validate")
@@ -211,7 +218,7 @@ def _flatten(record: Any, prefix: str = "") -> tuple[dict[str, np.ndarray], dict
                 )
                 raise TypeError(msg)
             arrays[f"{prefix}{name}"] = value
-        elif dataclasses.is_dataclass(types[name]):
+        elif value is not None and dataclasses.is_dataclass(_without_none(types[name])):
             nested, values[name] = _flatten(value, f"{prefix}{name}.")
             arrays |= nested
         elif _is_model(types[name]):
@@ -279,6 +286,7 @@ def _build(record_class: type[Record], values: Any, path: str = "") -> Record:
 
 def _convert(kind: Any, value: Any, path: str) -> Any:
     """Convert the stored value of a field to the type of the field."""
+    kind = _without_none(kind) if value is not None else kind
     if dataclasses.is_dataclass(kind):
         return _build(kind, value, path)  # type: ignore[arg-type]
     if not _is_model(kind):

@@ -288,3 +288,34 @@ def _add_band(
         showlegend=False,
         **place,
     )
+
+
+def ranking_figure(table: pd.DataFrame, x: str, y: str, series: str, title: str) -> go.Figure:
+    """Draw a metric as a grid of numbers: one row per method, the best mean on top, one column per category.
+
+    Args:
+        table: One row per method and category.
+        x: Column of the categories.
+        y: Column of the metric, in [0, 1]; shown in percent.
+        series: Column of the methods' names.
+        title: Title of the figure.
+    """
+    if table.empty:
+        return nothing_measured(title)
+    grid = 100 * table.pivot_table(index=series, columns=x, values=y, sort=False)
+    grid.insert(0, "mean", grid.mean(axis=1))
+    grid = grid.sort_values("mean", kind="stable")  # plotly draws the first row at the bottom
+    figure = go.Figure(
+        go.Heatmap(
+            z=grid.to_numpy(),
+            x=grid.columns,
+            y=grid.index,
+            colorscale="Viridis",
+            texttemplate="%{z:.1f}",
+            colorbar={"title": "%"},
+        )
+    )
+    figure.update_layout(title=title, height=140 + 22 * len(grid), margin={"l": 20, "r": 20})
+    figure.update_yaxes(automargin=True)
+    figure.update_xaxes(side="top")
+    return figure

@@ -79,14 +79,13 @@ class Inspector:
         self._network = load_network(model.network, engine)
         self._bank = model.bank
         self._good_images = model.good_images
-        scoring = ScoringSettings.model_validate(model.manifest["scoring"])
-        # Scores need K neighbours, so no more are searched.
         self.detector = MemoryBankDetector(
             model.bank,
             model.density,
-            scoring.model_copy(update={"max_neighbors": scoring.n_neighbors}),
+            ScoringSettings.model_validate(model.manifest["scoring"]),
             model.calibration.alpha,
-        )
+            good_scores=model.good_scores,
+        ).lean()
         # Warm-up: without it the first image of the user would be the slowest.
         found, grid = self.search(self._good_image(0))
         self._grid = grid.shape[:2]

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import platform
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,11 +18,13 @@ from reb_pipeline.inspection.encoding import finite, jpeg
 from reb_pipeline.inspection.manifest import AGAIN, read_manifest, write_manifest, wrong_manifest
 from reb_pipeline.memory_bank.bank import MemoryBank
 from reb_pipeline.memory_bank.density import LocalDensity
+from reb_pipeline.scoring.good_scores import GoodScores
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
     from reb_pipeline.features.tiles import Tiles
+    from reb_pipeline.scoring.detector import MemoryBankDetector
 
 NETWORK = "network.onnx"
 RECORDS: dict[str, Any] = {
@@ -31,6 +33,7 @@ RECORDS: dict[str, Any] = {
 MADE_WITH = (
     "reb-pipeline", "torch", "torchvision", "timm", "onnx", "onnxscript", "numpy", "faiss-cpu", "pillow"
 )  # fmt: skip
+OPTIONAL: dict[str, Any] = {"good_scores.npz": GoodScores}
 JPEG_QUALITY = 90
 
 
@@ -45,6 +48,7 @@ class PackagedModel:
         density: Local density of these rows.
         calibration: Calibration with scores of good images.
         good_images: The images of ``bank`` as JPEG files, resized like the input of the network.
+        good_scores: Scores of good patches by position, in whose units patches are scored; None without them.
     """
 
     manifest: dict[str, Any]
@@ -53,14 +57,14 @@ class PackagedModel:
     density: LocalDensity
     calibration: Calibration
     good_images: list[bytes]
+    good_scores: GoodScores | None = None
 
 
 def pack(
     name: str,
     network: bytes,
     tiles: "Tiles | None",
-    bank: MemoryBank,
-    density: LocalDensity,
+    detector: "MemoryBankDetector",
     calibration: Calibration,
     good_images: list[bytes],
 ) -> PackagedModel:
@@ -70,11 +74,11 @@ def pack(
         name: Name of the category.
         network: See :class:`PackagedModel`.
         tiles: Tiles that the network sees; None if it sees the whole image.
-        bank: See :func:`with_images_of_rows`.
-        density: See :class:`PackagedModel`.
+        detector: The fitted detector, whose bank has only images that own a row, see :func:`with_images_of_rows`.
         calibration: See :class:`PackagedModel`; images will be scored with its settings.
-        good_images: One file for each image of ``bank``, see :func:`good_image`.
+        good_images: One file for each image of the bank, see :func:`good_image`.
     """
+    bank = detector.bank
     manifest = {
         "name": name,
         "features": {
@@ -95,7 +99,9 @@ def pack(
         },
         "made_with": {"python": platform.python_version(), **_versions()},
     }
-    return PackagedModel(manifest, network, bank, density, calibration, good_images)
+    return PackagedModel(
+        manifest, network, bank, detector.density, calibration, good_images, detector.good_scores
+    )
 
 
 def with_images_of_rows(bank: MemoryBank) -> MemoryBank:
@@ -143,11 +149,13 @@ def write_model(model: PackagedModel, folder: str, filesystem: "AbstractFileSyst
         >>> read_model("memory://part").manifest["name"]
         'part'
     """
-    records = zip(RECORDS, (model.bank, model.density, model.calibration), strict=True)
+    records = dict(zip(RECORDS, (model.bank, model.density, model.calibration), strict=True))
+    if model.good_scores is not None:
+        records["good_scores.npz"] = model.good_scores
     files = {
         NETWORK: model.network,
         **_image_files(model.good_images),
-        **{name: _record_file(record) for name, record in records},
+        **{name: _record_file(record) for name, record in records.items()},
     }
     filesystem.makedirs(f"{folder}/good_images", exist_ok=True)
     filesystem.pipe({f"{folder}/{name}": data for name, data in files.items()})
@@ -176,16 +184,26 @@ def read_model(path: str | Path, filesystem: "AbstractFileSystem | None" = None)
         filesystem, folder = _resolve(folder)
     manifest = read_manifest(folder, filesystem)
     hashes = manifest.get("files")
-    if not isinstance(hashes, dict) or hashes.keys() != _expected_files(len(hashes)):
+    if not isinstance(hashes, dict) or hashes.keys() != _expected_files(hashes):
         raise wrong_manifest(folder, "lists other files than a packaged model has")
     files = _checked_files(filesystem, folder, hashes)
     network = files.pop(NETWORK)
-    bank, density, calibration = (_record(files.pop(name), folder, name) for name in RECORDS)
-    return PackagedModel(manifest, network, bank, density, calibration, list(files.values()))
+    records = {name: _record(files.pop(name), folder, name) for name in _records_in(files)}
+    bank, density, calibration = (records[name] for name in RECORDS)
+    images = list(files.values())
+    return PackagedModel(
+        manifest, network, bank, density, calibration, images, records.get("good_scores.npz")
+    )
 
 
-def _expected_files(n: int) -> set[str]:
-    return {NETWORK, *RECORDS, *_image_files(range(n - 1 - len(RECORDS)))}
+def _expected_files(names: Collection[str]) -> set[str]:
+    records = _records_in(names)
+    return {NETWORK, *records, *_image_files(range(len(names) - 1 - len(records)))}
+
+
+def _records_in(names: Collection[str]) -> list[str]:
+    """List the records of a packaged model: all required ones, and the optional ones that it has."""
+    return [*RECORDS, *(name for name in OPTIONAL if name in names)]
 
 
 def _image_files(images: Iterable[Any]) -> dict[str, Any]:
@@ -221,7 +239,7 @@ def _record_file(record: Any) -> bytes:
 
 def _record(data: bytes, folder: str, name: str) -> Any:
     try:
-        return read_record(RECORDS[name], io.BytesIO(data), is_local=False)
+        return read_record({**RECORDS, **OPTIONAL}[name], io.BytesIO(data), is_local=False)
     except RecordError as error:
         msg = error.sentence(f"'{name}' of the packaged model '{folder}'", AGAIN)
         raise InputError(msg) from error

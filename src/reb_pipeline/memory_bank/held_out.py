@@ -1,11 +1,19 @@
 """Search with the bank's own good images, as if they were not in the bank."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from reb_pipeline.memory_bank.bank import Coreset, MemoryBank, fingerprint
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches, search_other_images
+
+ENOUGH = 50  # images to fit scores on; more would change them little
+
+
+def evenly_chosen(image_ids: Sequence[str]) -> list[str]:
+    """Choose at most 50 images, evenly over the order of their ids; as many as a fit of the scores needs."""
+    n = min(ENOUGH, len(image_ids))
+    return [image_ids[index] for index in np.linspace(0, len(image_ids) - 1, n).round().astype(int)]
 
 
 def search_own_images(

@@ -23,6 +23,7 @@ class Configuration:
         backbone: See :func:`reb_pipeline.features.backbones.backbone_spec`.
         representation: ``"imagenet"``, or the name of the synthetic defects that the backbone is fine-tuned on.
         image_size: Side of the network's input in pixels.
+        neck: A key of :data:`reb_pipeline.features.neck.NECKS`.
         detector: A key of :data:`reb_pipeline.scoring.patch_scores.SCORERS` or
             :data:`reb_pipeline.detectors.registry.DETECTORS`.
         distance: A key of :data:`reb_pipeline.memory_bank.distances.DISTANCES`.
@@ -33,6 +34,7 @@ class Configuration:
         alpha: Weight of the local density, or ``"auto"``.
         form: A key of :data:`reb_pipeline.scoring.ldknn.SCORE_FORMS`.
         image_score: A key of :data:`reb_pipeline.scoring.image_scores.IMAGE_SCORES`.
+        normalization: ``"none"`` or ``"position"``, see :mod:`reb_pipeline.scoring.good_scores`.
         feature_loss: A key of :data:`reb_pipeline.reconstruction.feature_losses.FEATURE_LOSSES`.
         fusion: A key of :data:`reb_pipeline.reconstruction.fusion.FUSIONS`.
         pixel_loss: A key of :data:`reb_pipeline.reconstruction.pixel_losses.PIXEL_LOSSES`.
@@ -47,6 +49,7 @@ class Configuration:
     backbone: str
     representation: str
     image_size: int
+    neck: str
     detector: str
     distance: str
     coreset_ratio: float
@@ -56,6 +59,7 @@ class Configuration:
     alpha: float | str
     form: str
     image_score: str
+    normalization: str
     feature_loss: str
     fusion: str
     pixel_loss: str

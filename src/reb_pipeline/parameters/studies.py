@@ -78,6 +78,7 @@ class StudiesParams(Settings):
     """Settings of all studies: the tables and figures of the paper, on any data set."""
 
     benchmark: str
+    start: dict[str, Any]
     representation_defects: dict[str, dict[str, Any]]
     arms: StudyParams
     representations: StudyParams
@@ -86,7 +87,13 @@ class StudiesParams(Settings):
     coreset: StudyParams
     neighbors: StudyParams
     alpha: StudyParams
+    defaults: StudyParams
     paradigms: StudyParams
+
+    @model_validator(mode="after")
+    def _start_names_settings(self) -> "StudiesParams":
+        _check_names([self.start])
+        return self
 
 
 def _check_names(grids: Iterable[dict[str, Any]]) -> None:

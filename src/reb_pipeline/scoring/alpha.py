@@ -58,13 +58,13 @@ def fit_alpha(
     n_images, n_patches = len(squared_distance), squared_distance.size
     if not enough_to_fit(squared_distance):
         msg = (
-            f"scoring.alpha = auto needs at least {MIN_IMAGES} held-out good images with {MIN_PATCHES} patches in all, "
+            f"scoring.alpha = auto needs at least {MIN_IMAGES} good images with {MIN_PATCHES} patches in all, "
             f"but there are {n_images} with {n_patches}: give more good images, or set scoring.alpha to a number."
         )
         raise InputError(msg)
     if n_images < FEW_IMAGES:
         logger.warning(
-            "alpha = auto is fitted to %d held-out good images, fewer than %d: other images can give quite another "
+            "alpha = auto is fitted to %d good images, fewer than %d: other images can give quite another "
             "alpha. Give more good images, or set scoring.alpha to a number.",
             n_images,
             FEW_IMAGES,

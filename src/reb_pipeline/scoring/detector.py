@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any, ClassVar, Protocol
 
@@ -13,11 +12,12 @@ from reb_pipeline.core.errors import InputError
 from reb_pipeline.memory_bank.bank import MEMORY_GIB, MemoryBank, collect_patches
 from reb_pipeline.memory_bank.coreset import select_coreset
 from reb_pipeline.memory_bank.density import LocalDensity, measure_local_density
-from reb_pipeline.memory_bank.held_out import search_own_images
+from reb_pipeline.memory_bank.held_out import evenly_chosen, search_own_images
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches, search_images
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.scoring.alpha import alpha_error, fit_alpha
 from reb_pipeline.scoring.detection import Detection
+from reb_pipeline.scoring.good_scores import GoodScores, enough_images
 from reb_pipeline.scoring.image_scores import IMAGE_SCORES, image_scores
 from reb_pipeline.scoring.patch_scores import SCORERS, check_depth, patch_scores
 from reb_pipeline.scoring.settings import AUTO, ScoringSettings
@@ -46,6 +46,8 @@ class MemoryBankDetector:
         alpha: Weight of the local density as a number, also for ``auto``; 0 for scorers without it.
         alpha_error: Standard error of a fitted alpha, see :func:`reb_pipeline.scoring.alpha.alpha_error`; None for a
             number that was given.
+        good_scores: Mean and spread of good patches' scores by position, in whose units patches are scored; None
+            without ``normalization``, or with too few good images for it.
 
     Raises:
         InputError: If the density belongs to another coreset or has not its rows, K is larger than its K_max, or
@@ -70,6 +72,7 @@ class MemoryBankDetector:
     scoring: ScoringSettings
     alpha: float
     alpha_error: float | None = None
+    good_scores: GoodScores | None = None
 
     def __post_init__(self) -> None:
         self.density.check_coreset(self.bank.fingerprint)
@@ -96,7 +99,8 @@ class MemoryBankDetector:
     ) -> "MemoryBankDetector":
         """Fill a memory bank, select its coreset and measure its local density.
 
-        ``alpha = auto`` is fitted on the good images themselves, each compared with the others only.
+        What the settings leave to be fitted (:func:`needs_good_images`) is fitted on some of the good images, each
+        compared with the others only.
 
         Args:
             good: Good images; their ``provenance``, if they have it, is stored in the bank.
@@ -122,10 +126,11 @@ class MemoryBankDetector:
         coreset = select_coreset(whole, settings, labels[0], memory_gib, device)
         k = min(scoring.max_neighbors, len(whole.features) - 1)
         density = measure_local_density(whole, coreset, k, labels[1], device)
-        held_out = None
-        if needs_fitted_alpha(scoring):
-            held_out = search_own_images(whole, coreset, whole.image_ids, 1, device)
-        return cls.of(coreset.of(whole), density, scoring, held_out)
+        own = None
+        if needs_good_images(scoring):
+            chosen = evenly_chosen(whole.image_ids)
+            own = search_own_images(whole, coreset, chosen, scoring.search_depth, device)
+        return cls.of(coreset.of(whole), density, scoring, own)
 
     @classmethod
     def of(
@@ -133,25 +138,28 @@ class MemoryBankDetector:
         bank: MemoryBank,
         density: LocalDensity,
         scoring: ScoringSettings,
-        held_out: NearestPatches | None = None,
+        own: NearestPatches | None = None,
     ) -> "MemoryBankDetector":
-        """Build a detector from its parts; alpha is fitted if the settings say ``auto``.
+        """Build a detector from its parts; alpha and the scores of good patches are fitted if the settings say so.
 
         Args:
             bank: The coreset's rows, see :meth:`reb_pipeline.memory_bank.bank.Coreset.of`.
             density: Their local density.
             scoring: Settings of the scores.
-            held_out: Search results of good images that are not in the bank; needed for ``alpha = auto``.
+            own: Search results of good images that were not compared with their own rows, see
+                :func:`needs_good_images`.
 
         Raises:
-            InputError: If the parts do not belong together, ``held_out`` has too few neighbours, or no alpha fits.
+            InputError: If the parts do not belong together, ``own`` is needed and missing or has too few neighbours, or
+                no alpha fits.
         """
-        if held_out is not None:
-            check_depth(held_out, scoring)
-        alpha, error = resolve_alpha(scoring, density, held_out), None
-        if held_out is not None and needs_fitted_alpha(scoring):
-            error = alpha_error(**_of_alpha(scoring, density, held_out))
-        return cls(bank, density, scoring, alpha, error)
+        if own is not None:
+            check_depth(own, scoring)
+        alpha, error = resolve_alpha(scoring, density, own), None
+        if own is not None and needs_fitted_alpha(scoring):
+            error = alpha_error(**_of_alpha(scoring, density, own))
+        plain = cls(bank, density, scoring, alpha, error)
+        return replace(plain, good_scores=plain._good_scores(own))
 
     @property
     def features(self) -> np.ndarray:
@@ -190,22 +198,26 @@ class MemoryBankDetector:
                 )
                 raise InputError(msg)
 
-    def with_scoring(self, scoring: ScoringSettings, alpha: float) -> "MemoryBankDetector":
+    def with_scoring(
+        self, scoring: ScoringSettings, own: NearestPatches | None = None
+    ) -> "MemoryBankDetector":
         """Copy the detector with other scoring settings; both share the neighbours of rows computed so far.
 
         Args:
             scoring: The settings.
-            alpha: Weight of the local density as a number.
+            own: See :meth:`of`.
 
         Raises:
-            InputError: If K is larger than K_max of the density.
+            InputError: As :meth:`of`.
         """
-        other = copy(self)  # shares the computed neighbours
-        object.__setattr__(other, "scoring", scoring)
-        object.__setattr__(other, "alpha", alpha)
-        object.__setattr__(other, "alpha_error", None)
-        other._check_neighbors()
+        other = self.of(self.bank, self.density, scoring, own)
+        object.__setattr__(other, "_graph", self.__dict__["_graph"])
         return other
+
+    def lean(self) -> "MemoryBankDetector":
+        """Copy the detector so that it searches no more rows for a patch than its scorer reads."""
+        fewest = self.scoring.model_copy(update={"max_neighbors": self.scoring.n_neighbors})
+        return replace(self, scoring=fewest)
 
     def search(
         self, patches: Iterable[tuple[str, np.ndarray]], device: str = "cpu"
@@ -228,10 +240,13 @@ class MemoryBankDetector:
             found: Result of :meth:`search`.
 
         Raises:
-            InputError: If another coreset was searched, or fewer than K rows were found for each patch.
+            InputError: If another coreset was searched, fewer than K rows were found for each patch, or the grids have
+                another shape than those of the good images.
         """
         self.density.check_coreset(found.coreset_fingerprint)
         of_patches = patch_scores(found, self)
+        if self.good_scores is not None:
+            of_patches = self.good_scores.standardize(of_patches)
         chosen = IMAGE_SCORES[self.scoring.image_score]
         of_images = (
             chosen.score(found, self)
@@ -274,6 +289,18 @@ class MemoryBankDetector:
             graph[:] = nearest_other_rows(self.features, np.arange(n_rows), self.features, k)
         return graph[0][:, :n_neighbors], graph[1][:, :n_neighbors]
 
+    def _good_scores(self, own: NearestPatches | None) -> GoodScores | None:
+        """Measure the scores of good patches by position, if the settings ask for it and there are enough images."""
+        if self.scoring.normalization == "none":
+            return None
+        if own is None:
+            msg = (
+                "scoring.normalization = position is fitted on good images that are compared with the others: give "
+                "them, or set scoring.normalization to none."
+            )
+            raise InputError(msg)
+        return GoodScores.of(patch_scores(own, self)) if enough_images(len(own.image_ids)) else None
+
     def _check_neighbors(self) -> None:
         if self.uses_alpha:
             self.density.mean_distance(self.scoring.n_neighbors, squared=True)
@@ -290,41 +317,49 @@ def _is_finite_number(value: Any) -> bool:
 
 
 def needs_fitted_alpha(scoring: ScoringSettings) -> bool:
-    """Return True if alpha must be fitted on held-out good images."""
+    """Return True if alpha must be fitted on good images."""
     return SCORERS[scoring.scorer].uses_alpha and scoring.alpha == AUTO
 
 
+def needs_good_images(scoring: ScoringSettings) -> bool:
+    """Return True if the scores are fitted on good images: alpha, or the good patches' scores by position."""
+    return needs_fitted_alpha(scoring) or scoring.normalization != "none"
+
+
 def resolve_alpha(
-    scoring: ScoringSettings, density: LocalDensity, held_out: NearestPatches | None
+    scoring: ScoringSettings, density: LocalDensity, own: NearestPatches | None
 ) -> float:
     """Determine alpha as a number: fitted for ``auto``, 0 for scorers that do not use it.
 
     Args:
         scoring: Settings of the scores.
         density: Local density of the coreset rows.
-        held_out: Search results of good images that are not in the bank; needed for ``alpha = auto``.
+        own: See :meth:`MemoryBankDetector.of`; needed for ``alpha = auto``.
 
     Raises:
-        InputError: If alpha must be fitted, and ``held_out`` is missing, has too few images or another coreset.
+        InputError: If alpha must be fitted, and ``own`` is missing, has too few images or another coreset.
     """
     if not SCORERS[scoring.scorer].uses_alpha:
         return 0.0
     if scoring.alpha != AUTO:
         return float(scoring.alpha)
-    if held_out is None:
-        msg = "scoring.alpha = auto is fitted on held-out good images: give them, or give a number."
+    if own is None:
+        msg = (
+            "scoring.alpha = auto is fitted on good images that are compared with the others: give them, or give a "
+            "number."
+        )
         raise InputError(msg)
-    density.check_coreset(held_out.coreset_fingerprint)
-    return fit_alpha(**_of_alpha(scoring, density, held_out))
+    density.check_coreset(own.coreset_fingerprint)
+    return fit_alpha(**_of_alpha(scoring, density, own))
 
 
 def _of_alpha(
-    scoring: ScoringSettings, density: LocalDensity, held_out: NearestPatches
+    scoring: ScoringSettings, density: LocalDensity, own: NearestPatches
 ) -> dict[str, Any]:
     """Collect the arguments of :func:`fit_alpha`."""
     return {
-        "squared_distance": held_out.squared_distances[..., 0],
-        "rows": held_out.rows[..., 0],
+        "squared_distance": own.squared_distances[..., 0],
+        "rows": own.rows[..., 0],
         "density": density,
         "n_neighbors": scoring.n_neighbors,
         "form": scoring.form,

@@ -93,8 +93,26 @@ def mean_max_score(patch_scores: np.ndarray, _: Any) -> np.ndarray:
     At the border, where a part of the square lies outside of the grid, it is the mean of the patches inside: four at a
     corner. So every patch counts.
     """
+    return _window_means(patch_scores).max(axis=(1, 2))
+
+
+def ranked_mean_score(patch_scores: np.ndarray, settings: "ImageScoreSettings") -> np.ndarray:
+    """Average the highest means of 3x3 patches with weights 1, 1/2, 1/3, …, over the share ``top_share``.
+
+    The highest counts most, so that a small defect is found; those below it count more together, so that a large faint
+    one is found as well. The squares are those of ``mean_max``.
+    """
+    means = _window_means(patch_scores).reshape(len(patch_scores), -1)
+    n = _top_patches(patch_scores, settings)
+    highest = -np.sort(-means, axis=1)[:, :n]
+    weights = 1 / np.arange(1, n + 1)
+    return highest @ (weights / weights.sum())
+
+
+def _window_means(patch_scores: np.ndarray) -> np.ndarray:
+    """Average the square of 3x3 patches around each patch, of the patches inside of the grid; floats [n, h, w]."""
     inside = np.ones_like(patch_scores[:1])
-    return (_window_sums(patch_scores) / _window_sums(inside)).max(axis=(1, 2))
+    return _window_sums(patch_scores) / _window_sums(inside)
 
 
 def _window_sums(grids: np.ndarray) -> np.ndarray:
@@ -111,8 +129,12 @@ def top_k_mean(patch_scores: np.ndarray, settings: "ImageScoreSettings") -> np.n
 
 def top_share_mean(patch_scores: np.ndarray, settings: "ImageScoreSettings") -> np.ndarray:
     """Average the share ``top_share`` of patches with the highest scores, at least one patch."""
-    n_patches = patch_scores[0].size
-    return _mean_of_highest(patch_scores, max(1, round(settings.top_share * n_patches)))
+    return _mean_of_highest(patch_scores, _top_patches(patch_scores, settings))
+
+
+def _top_patches(patch_scores: np.ndarray, settings: "ImageScoreSettings") -> int:
+    """Compute the number of patches in the share ``top_share`` of a grid, at least one."""
+    return max(1, round(settings.top_share * patch_scores[0].size))
 
 
 def _mean_of_highest(patch_scores: np.ndarray, n_patches: int) -> np.ndarray:
@@ -170,6 +192,7 @@ IMAGE_SCORES: dict[str, ImageScore] = {
     "block_max": ImageScore(block_max_score),
     "mean_max": ImageScore(mean_max_score),
     "max": ImageScore(max_score),
+    "ranked_mean": ImageScore(ranked_mean_score),
     "top_k_mean": ImageScore(top_k_mean),
     "top_share_mean": ImageScore(top_share_mean),
     "quantile": ImageScore(quantile),

@@ -11,7 +11,8 @@ of all images, as here, they have no guarantee without assumptions about the det
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -77,14 +78,22 @@ def score_left_out(
     order = np.random.default_rng(settings.seed).permutation(len(bank.image_ids))
     groups = np.array_split(order, min(GROUPS, len(order))) if len(order) > 1 else []
     scored = np.cumsum([0, *map(len, groups)])[:-1]
-    scoring = detector.scoring.model_copy(
-        update={"alpha": detector.alpha, "max_neighbors": detector.scoring.n_neighbors}
-    )
+    changes: dict[str, Any] = {
+        "alpha": detector.alpha,
+        "max_neighbors": detector.scoring.n_neighbors,
+    }
+    if detector.good_scores is None:
+        changes["normalization"] = "none"
+    scoring = detector.scoring.model_copy(update=changes)
     for group in progress(groups[: int((scored < n_images).sum())], description):
         others = BankImages(bank, np.setdiff1d(order, group))
         left_out = BankImages(bank, np.sort(group))
         fitted = MemoryBankDetector.fit(
             others, settings, scoring, device=device, memory_gib=memory_gib
         )
+        if (
+            fitted.good_scores is None
+        ):  # one image fewer may be too few, but all scores need one unit
+            fitted = replace(fitted, good_scores=detector.good_scores)
         found = fitted.search(left_out.patches(), device)
         yield found, fitted.score(found)

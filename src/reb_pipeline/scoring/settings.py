@@ -25,7 +25,7 @@ class ImageScoreSettings(Settings):
     top_patches: int = Field(default=10, ge=1)  # patches averaged by top_k_mean
     top_share: float = Field(
         default=0.03, gt=0, le=1
-    )  # share of patches averaged by top_share_mean
+    )  # share of patches averaged by top_share_mean and ranked_mean
     quantile: float = Field(default=0.99, ge=0, le=1)  # quantile of the patch scores
     area_threshold: float | None = (
         None  # patch score above which a patch counts for thresholded_area
@@ -57,6 +57,8 @@ class ScoringSettings(ImageScoreSettings):
     n_neighbors: int = Field(default=5, ge=1)  # K
     alpha: Annotated[float, Field(ge=0)] | Literal["auto"] = 1.0
     form: Annotated[str, one_of(SCORE_FORMS)] = "subtract_squared"
+    # position: patch scores in units of good patches' spread at the position, see good_scores.py
+    normalization: Literal["none", "position"] = "none"
     smoothing_sigma: float = Field(default=4.0, ge=0)  # px of a map of side 256
 
     @property
@@ -95,5 +97,10 @@ class ScoringSettings(ImageScoreSettings):
             self.scorer != "nearest" or self.n_neighbors < 2
         ):
             msg = f"image_score = {self.image_score} needs scorer = nearest and n_neighbors of at least 2"
+            raise ValueError(msg)
+        if IMAGE_SCORES[self.image_score].compares_neighbors and self.normalization != "none":
+            msg = (
+                f"image_score = {self.image_score} reads no patch scores: set normalization to none"
+            )
             raise ValueError(msg)
         return self

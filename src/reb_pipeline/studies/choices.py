@@ -14,7 +14,8 @@ from reb_pipeline.studies.measure import Evaluator
 from reb_pipeline.studies.regret import choice_rows, unavailable_choices
 
 PAPER = {
-    "detector": "ldknn", "n_neighbors": 5, "alpha": 1.0, "form": "subtract_squared", "image_score": "block_max"
+    "detector": "ldknn", "n_neighbors": 5, "alpha": 1.0, "form": "subtract_squared", "image_score": "block_max",
+    "normalization": "none",
 }  # fmt: skip
 
 

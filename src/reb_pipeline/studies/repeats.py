@@ -12,15 +12,15 @@ from reb_pipeline.scoring.patch_scores import SCORERS
 
 _ALWAYS = {"detector", "image_size", "shots", "seed"}  # the image size is that of anomaly maps too
 _NETWORK = {*_ALWAYS, "backbone", "representation"}
-_BANK = {*_NETWORK, "distance", "coreset_ratio", "image_score"}
+_BANK = {*_NETWORK, "neck", "distance", "coreset_ratio", "image_score", "normalization"}
 _LOCAL_DENSITY = {"n_neighbors", "alpha", "form"}
 _RECONSTRUCTION = {*_NETWORK, "feature_loss", "fusion", "image_score"}
 _READ = {
     "gde": _NETWORK,
-    "spade": _NETWORK,
-    "padim": {*_NETWORK, "image_score"},
-    "fused": {*_NETWORK, "coreset_ratio", "image_score"},
-    "hierarchical": {*_NETWORK, "n_neighbors", "image_score"},
+    "spade": {*_NETWORK, "neck"},
+    "padim": {*_NETWORK, "neck", "image_score"},
+    "fused": {*_NETWORK, "neck", "coreset_ratio", "image_score"},
+    "hierarchical": {*_NETWORK, "neck", "n_neighbors", "image_score"},
     "feature_reconstruction": _RECONSTRUCTION,
     **{name: {*_ALWAYS, "pixel_loss", "image_score"} for name in PIXEL_DETECTORS},
     "hybrid": {*_BANK, *_LOCAL_DENSITY, *_RECONSTRUCTION},

@@ -3,17 +3,21 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from reb_pipeline.core.content_cache import entry, remember_arrays, remember_record
 from reb_pipeline.detectors.interface import FeatureSource
 from reb_pipeline.detectors.sources.cached import CachedFeatures
-from reb_pipeline.memory_bank.nearest_patches import NearestPatches
+from reb_pipeline.memory_bank.bank import Coreset, MemoryBank, collect_patches
+from reb_pipeline.memory_bank.held_out import evenly_chosen, search_own_images
+from reb_pipeline.memory_bank.nearest_patches import NearestPatches, search_images
 from reb_pipeline.parameters.configurations import AUTO, Configuration
 from reb_pipeline.scoring.detection import Detection
-from reb_pipeline.scoring.detector import MemoryBankDetector, needs_fitted_alpha, resolve_alpha
+from reb_pipeline.scoring.detector import MemoryBankDetector, needs_fitted_alpha, needs_good_images
 from reb_pipeline.scoring.settings import ScoringSettings
 from reb_pipeline.studies import costs
 from reb_pipeline.studies.category_features import CategoryFeatures
-from reb_pipeline.studies.groups import GOOD, HELD_OUT, TEST, UNSEEN, learned_from
+from reb_pipeline.studies.groups import GOOD, TEST, learned_from
 from reb_pipeline.studies.sections import StudySections, checked
 
 KEPT = "squared_distances", "rows", "peak_features", "mean_features"  # cached fields of a search
@@ -51,7 +55,7 @@ class Searches:
         # The latest of each group, because configurations that differ only in K or alpha follow one another.
         self._banks: dict[str, tuple[str, FittedBank]] = {}
         self._found: dict[str, tuple[str, NearestPatches]] = {}
-        self._alphas: dict[Configuration, float] = {}  # fitted ones
+        self._detectors: dict[tuple[Configuration, str], MemoryBankDetector] = {}
 
     def detect(self, configuration: Configuration, group: str) -> Detection:
         """Score the images of a group.
@@ -68,23 +72,24 @@ class Searches:
         Raises:
             InputError: As for :meth:`detect`.
         """
-        fitted = self.bank(configuration, group).detector
-        return fitted.with_scoring(self._scoring(configuration), self.alpha(configuration))
+        key = configuration, group
+        if key not in self._detectors:
+            scoring = self._scoring(configuration)
+            fitted = self.bank(configuration, group).detector
+            own = self._own(configuration, group) if needs_good_images(scoring) else None
+            self._detectors[key] = fitted.with_scoring(scoring, own)
+        return self._detectors[key]
 
     def alpha(self, configuration: Configuration) -> float:
-        """Return the weight of the local density; ``auto`` is fitted on good images that are not in the bank.
+        """Return the weight of the local density; ``auto`` is fitted on images of the bank, each without its own rows.
 
         Raises:
             InputError: If there are too few of these images.
         """
         scoring = self._scoring(configuration)
-        if not needs_fitted_alpha(scoring):
-            return 0.0 if scoring.alpha == AUTO else float(scoring.alpha)
-        if configuration not in self._alphas:
-            held_out = self.nearest(configuration, HELD_OUT)
-            density = self.bank(configuration, UNSEEN).detector.density
-            self._alphas[configuration] = resolve_alpha(scoring, density, held_out)
-        return self._alphas[configuration]
+        if needs_fitted_alpha(scoring):
+            return self.detector(configuration, GOOD).alpha
+        return 0.0 if scoring.alpha == AUTO else float(scoring.alpha)
 
     def nearest(self, configuration: Configuration, group: str) -> NearestPatches:
         """Search the configuration's memory bank for the patches of a group.
@@ -95,12 +100,11 @@ class Searches:
         of_bank, fitted = self._bank(configuration, learned_from(group))
         detector, images = fitted.detector, self._features.of(configuration, group)
         k = min(self._max_neighbors, len(detector.features))
-        scoring = self._scoring(configuration).model_copy(update={"max_neighbors": k})
-        depth = scoring.search_depth
+        depth = self._depth(configuration, k)
         name = entry("searches", bank=of_bank, images=images.content(), depth=depth, kept=KEPT)
 
         def search() -> dict[str, Any]:
-            found = detector.with_scoring(scoring, 0.0).search(images.patches(), self._device)
+            found = search_images(images.patches(), detector.bank, depth, self._device)
             return {field: getattr(found, field) for field in KEPT}
 
         if self._found.get(group, ("",))[0] != name:
@@ -113,6 +117,47 @@ class Searches:
             self._found[group] = name, nearest
         return self._found[group][1]
 
+    def _own(self, configuration: Configuration, group: str) -> NearestPatches:
+        """Search the bank of a group for the patches of some of its own images, without each image's own rows."""
+        of_bank, fitted = self._bank(configuration, group)
+        detector, images = fitted.detector, self._features.of(configuration, group)
+        chosen = evenly_chosen(images.image_ids)
+        depth = self._depth(configuration, self._max_neighbors)
+        name = entry("searches", bank=of_bank, own=chosen, depth=depth, kept=KEPT)
+
+        def search() -> dict[str, Any]:
+            whole, coreset = self._whole_bank(configuration, images, detector)
+            found = search_own_images(whole, coreset, chosen, depth, self._device)
+            ids = np.array(found.image_ids, dtype=str)
+            return {"image_ids": ids, **{field: getattr(found, field) for field in KEPT}}
+
+        kept = dict(remember_arrays(self._features.cache, name, search))
+        return NearestPatches(
+            image_ids=kept.pop("image_ids").tolist(),
+            coreset_fingerprint=detector.density.coreset_fingerprint,
+            **kept,
+        )
+
+    def _whole_bank(
+        self, configuration: Configuration, good: CachedFeatures, detector: MemoryBankDetector
+    ) -> tuple[MemoryBank, Coreset]:
+        """Fill the memory bank again, of which the detector has the rows of the coreset only."""
+        own = self._features.sections.under(configuration)
+        settings = checked(own.memory_bank, "memory_bank")
+        gib, ids = own.compute.memory_gib, good.image_ids
+        whole = collect_patches(
+            good.patches(), len(ids), good.provenance, settings, gib, image_ids=ids
+        )
+        h, w = int(whole.y.max()) + 1, int(whole.x.max()) + 1
+        rows = detector.bank
+        numbers = (rows.image.astype(np.int64) * h + rows.y) * w + rows.x
+        return whole, Coreset(numbers, bank_rows=len(whole.features))
+
+    def _depth(self, configuration: Configuration, max_neighbors: int) -> int:
+        """Compute the number of rows to find for a patch, enough for every K up to ``max_neighbors``."""
+        scoring = self._scoring(configuration)
+        return scoring.model_copy(update={"max_neighbors": max_neighbors}).search_depth
+
     def bank(self, configuration: Configuration, group: str) -> FittedBank:
         """Fill the memory bank of a configuration with a group of good images.
 
@@ -123,10 +168,8 @@ class Searches:
 
     def costs(self, configuration: Configuration) -> dict[str, float]:
         """Measure the costs of a configuration, see :data:`reb_pipeline.studies.rows.COSTS`."""
-        scoring = self._scoring(configuration)
-        of_k = scoring.model_copy(update={"max_neighbors": scoring.n_neighbors})  # no more than K
         fitted = self.bank(configuration, GOOD)
-        detector = fitted.detector.with_scoring(of_k, self.alpha(configuration))
+        detector = self.detector(configuration, GOOD).lean()
         images = self._features.of(configuration, TEST)
         inspection = costs.inspection_costs(
             images, lambda opened: detector.detect(opened, self._device), detector.nbytes

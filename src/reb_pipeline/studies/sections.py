@@ -28,6 +28,7 @@ from reb_pipeline.scoring.settings import ScoringSettings
 PLACES = {
     "backbone": ("features", "backbone"),
     "image_size": ("features", "image_size"),
+    "neck": ("features", "neck"),
     "distance": ("memory_bank", "distance"),
     "coreset_ratio": ("memory_bank", "coreset_ratio"),
     "seed": ("memory_bank", "seed"),
@@ -36,6 +37,7 @@ PLACES = {
     "alpha": ("scoring", "alpha"),
     "form": ("scoring", "form"),
     "image_score": ("scoring", "image_score"),
+    "normalization": ("scoring", "normalization"),
     "feature_loss": ("feature_reconstruction", "loss"),
     "fusion": ("feature_reconstruction", "fusion"),
     "pixel_loss": ("pixel_reconstruction", "loss"),

@@ -56,7 +56,7 @@ def create_pipeline() -> Pipeline:
     fitted = [
         f"{category}.ldknn_density.{node}"
         for category in categories()
-        for node in ("search_held_out_images", "fit_detector")
+        for node in ("search_own_images", "search_held_out_images", "fit_detector")
     ]
     return Pipeline(
         [

@@ -108,7 +108,7 @@ def leave_images_out(
         coreset_fingerprint=detector.bank.fingerprint,
         scoring=detector.scoring.model_dump(mode="json"),
         mean_features=np.concatenate([none, *(nearest.mean_features for nearest, _ in found)]),
-        chosen_by=_chosen_by(detector.scoring, params),
+        chosen_by=[*_fitted(detector.scoring), *_chosen_by(params)],
         fine_tuned=bool(backbone.config["finetuned"]),
     )
 
@@ -160,7 +160,7 @@ def calibrate(
             coreset_fingerprint=calibration_patches.coreset_fingerprint,
             scoring=scoring.model_dump(mode="json"),
             mean_features=calibration_patches.mean_features,
-            chosen_by=[] if params.folder else _chosen_by(scoring, params),
+            chosen_by=[] if params.folder else _chosen_by(params),
         )
     log = logger.info if calibration.is_promised else logger.warning
     log("%s: %s", category, calibration.statement())
@@ -185,10 +185,14 @@ def _peaks(detection: Detection, features: FeatureSettings, scoring: ScoringSett
     return np.array([one.max() for _, one in maps], np.float32)
 
 
-def _chosen_by(scoring: ScoringSettings, params: CalibrationParams) -> list[str]:
+def _chosen_by(params: CalibrationParams) -> list[str]:
     """List what chose settings with the held-out good images of the category."""
-    chosen = ["scoring.alpha = auto"] if needs_fitted_alpha(scoring) else []
-    return [*chosen, "the pipeline selection"] if params.chosen_by_selection else chosen
+    return ["the pipeline selection"] if params.chosen_by_selection else []
+
+
+def _fitted(scoring: ScoringSettings) -> list[str]:
+    """List what was fitted on images of the bank and is not fitted again without those that are left out."""
+    return ["scoring.alpha = auto"] if needs_fitted_alpha(scoring) else []
 
 
 def _warn_of_known_images(

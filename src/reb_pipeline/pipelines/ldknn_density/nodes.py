@@ -11,7 +11,7 @@ from reb_pipeline.memory_bank.bank import Coreset, MemoryBank
 from reb_pipeline.memory_bank.density import LocalDensity
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches
 from reb_pipeline.parameters.sections import ComputeParams
-from reb_pipeline.scoring.detector import MemoryBankDetector, needs_fitted_alpha
+from reb_pipeline.scoring.detector import MemoryBankDetector, needs_fitted_alpha, needs_good_images
 from reb_pipeline.scoring.settings import ScoringSettings
 
 logger = logging.getLogger(__name__)
@@ -58,22 +58,38 @@ def search_held_out_images(
     return images.search(coreset.of(memory_bank), depth, device)
 
 
+def search_own_images(
+    memory_bank: MemoryBank, coreset: Coreset, scoring: ScoringSettings, compute: ComputeParams
+) -> NearestPatches:
+    """Find the nearest coreset rows for patches of up to 50 images of the bank, never rows of the same image.
+
+    Scores are fitted on them, so that the images of the calibration stay unseen. No image is searched if the settings
+    leave nothing to fit.
+    """
+    from reb_pipeline.memory_bank import held_out
+
+    chosen = held_out.evenly_chosen(memory_bank.image_ids) if needs_good_images(scoring) else []
+    return held_out.search_own_images(
+        memory_bank, coreset, set(chosen), scoring.search_depth, compute.processor()
+    )
+
+
 def fit_detector(
     memory_bank: MemoryBank,
     coreset: Coreset,
     local_density: LocalDensity,
-    held_out_patches: NearestPatches,
+    own_patches: NearestPatches,
     scoring: ScoringSettings,
 ) -> MemoryBankDetector:
-    """Build the detector from coreset, density and scoring settings; ``alpha = auto`` is fitted on held-out images."""
-    detector = MemoryBankDetector.of(
-        coreset.of(memory_bank), local_density, scoring, held_out_patches
-    )
+    """Build the detector from coreset, density and settings; what is left to fit is fitted on the bank's own images."""
+    detector = MemoryBankDetector.of(coreset.of(memory_bank), local_density, scoring, own_patches)
     if needs_fitted_alpha(scoring):
-        logger.info("alpha = %.2f, fitted to held-out good images", detector.alpha)
+        logger.info(
+            "alpha = %.2f, fitted to good images, each compared with the others", detector.alpha
+        )
         logger.info(
             "standard error of alpha: %.2f, of a bootstrap over %d images",
             detector.alpha_error,
-            len(held_out_patches.image_ids),
+            len(own_patches.image_ids),
         )
     return detector

@@ -6,12 +6,13 @@ from reb_pipeline.pipelines.ldknn_density.nodes import (
     fit_detector,
     measure_local_density,
     search_held_out_images,
+    search_own_images,
 )
 from reb_pipeline.pipelines.namespaces import COMPUTE, GPU, per_category
 
 
 def create_pipeline() -> Pipeline:
-    """Create the pipeline: memory_bank, coreset, held-out images -> local_density, held_out_patches -> detector."""
+    """Create the pipeline: memory_bank, coreset, good images -> local_density, own_ and held_out_patches, detector."""
     template = Pipeline(
         [
             Node(
@@ -38,14 +39,15 @@ def create_pipeline() -> Pipeline:
                 tags=GPU,
             ),
             Node(
+                search_own_images,
+                ["memory_bank", "coreset", "params:scoring", COMPUTE],
+                "own_patches",
+                name="search_own_images",
+                tags=GPU,
+            ),
+            Node(
                 fit_detector,
-                [
-                    "memory_bank",
-                    "coreset",
-                    "local_density",
-                    "held_out_patches",
-                    "params:scoring",
-                ],
+                ["memory_bank", "coreset", "local_density", "own_patches", "params:scoring"],
                 "detector",
                 name="fit_detector",
             ),

@@ -1,6 +1,7 @@
 """Nodes of the packaging pipeline."""
 
 import logging
+from dataclasses import replace
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -58,17 +59,16 @@ def package_model(
     detector.check_settings(scoring, features.image_size)
     detector.bank.check_unseen(Samples(samples, raw_images).test.ids)
     _check_calibration(calibration, detector)
-    bank = with_images_of_rows(detector.bank)
+    lean = replace(detector, bank=with_images_of_rows(detector.bank))
     on_cpu = features.model_copy(update={"engine": "torch"})
     extractor = PatchExtractor(on_cpu, backbone, "cpu")
     model = pack(
         raw_images.category,
         export_onnx(extractor.network, extractor.network_size),
         extractor.tiles,
-        bank,
-        detector.density,
+        lean,
         calibration,
-        _good_images(bank.image_ids, Samples(samples, raw_images), features.image_size),
+        _good_images(lean.bank.image_ids, Samples(samples, raw_images), features.image_size),
     )
     with TemporaryDirectory() as folder:
         write_model(model, folder, fsspec.filesystem("file"))

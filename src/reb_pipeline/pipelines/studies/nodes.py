@@ -26,7 +26,8 @@ def measure_configurations(
 
     category = raw_images.category
     sections = StudySections.of(parameters, category)
-    configurations = study.configurations(sections.defaults())
+    start = {**sections.defaults(), **parameters["studies"]["start"]}
+    configurations = study.configurations(start)
     settings = [one.settings() for one in configurations]
     if isinstance(raw_images, UnavailableImages):
         return failed_rows(category, settings, f"not available: {raw_images.reason}")

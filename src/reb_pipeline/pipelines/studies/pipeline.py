@@ -8,6 +8,7 @@ from kedro.pipeline import Pipeline
 from reb_pipeline.pipelines.studies.alpha import draw_alpha
 from reb_pipeline.pipelines.studies.arms import draw_arms
 from reb_pipeline.pipelines.studies.coreset import draw_coreset
+from reb_pipeline.pipelines.studies.defaults import draw_defaults
 from reb_pipeline.pipelines.studies.detectors import draw_detectors
 from reb_pipeline.pipelines.studies.few_shot import draw_few_shot
 from reb_pipeline.pipelines.studies.neighbors import draw_neighbors
@@ -25,6 +26,7 @@ STUDIES: dict[str, Callable[[], Pipeline]] = {
     "coreset": partial(study_pipeline, "coreset", draw_coreset),
     "neighbors": partial(study_pipeline, "neighbors", draw_neighbors),
     "alpha": partial(study_pipeline, "alpha", draw_alpha),
+    "defaults": partial(study_pipeline, "defaults", draw_defaults),
     "paradigms": partial(study_pipeline, "paradigms", draw_paradigms),
     "selection": selection_pipeline,
 }

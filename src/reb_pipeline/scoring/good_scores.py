@@ -1,0 +1,94 @@
+"""Patch scores in units of the good patches' spread at the same position.
+
+The scores of good patches differ over the image: they are high where good parts vary, such as at printed letters or at
+edges, and low where all parts look alike. A patch is anomalous if its score is high for its position. So the mean of
+the good patches at its position is subtracted, and the difference is divided by their spread there. PaDiM (Defard et
+al., 2021) models positions as well, in feature space. Where parts lie at any position, all positions are alike, and
+the score is only shifted and scaled.
+"""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from reb_pipeline.core.errors import InputError
+
+MIN_IMAGES = (
+    20  # with fewer the spread at a position is too uncertain, see docs/measured/defaults.md
+)
+NEIGHBOURHOOD = (
+    1.0  # standard deviation in patches of the Gaussian that averages neighbouring positions
+)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class GoodScores:
+    """Mean and spread of the patch scores of good images, by position.
+
+    Attributes:
+        mean: float32 [h, w].
+        spread: Standard deviation, float32 [h, w]; positive.
+
+    Example:
+        >>> scores = np.random.default_rng(0).normal(5, 2, (100, 4, 4))
+        >>> good = GoodScores.of(scores)
+        >>> good.standardize(scores[:1]).shape
+        (1, 4, 4)
+    """
+
+    mean: np.ndarray
+    spread: np.ndarray
+
+    @classmethod
+    def of(cls, patch_scores: np.ndarray) -> "GoodScores":
+        """Measure the scores of good images that were not compared with rows of their own image.
+
+        Mean and variance are averaged over neighbouring positions. The spread is at least its median over positions,
+        because the least spread would otherwise turn harmless differences in a plain background into high scores.
+
+        Args:
+            patch_scores: Floats [images, h, w].
+        """
+        from scipy.ndimage import gaussian_filter
+
+        scores = np.asarray(patch_scores, np.float64)
+        mean = gaussian_filter(scores.mean(axis=0), NEIGHBOURHOOD)
+        spread = np.sqrt(gaussian_filter(scores.var(axis=0), NEIGHBOURHOOD))
+        least = float(np.median(spread)) or float(spread.max()) or 1.0
+        return cls(mean.astype(np.float32), np.maximum(spread, least).astype(np.float32))
+
+    def standardize(self, patch_scores: np.ndarray) -> np.ndarray:
+        """Subtract the mean of good patches at each position and divide by their spread.
+
+        Args:
+            patch_scores: Floats [images, h, w].
+
+        Returns:
+            float32 of the same shape.
+
+        Raises:
+            InputError: If the grids have another shape.
+        """
+        shape = patch_scores.shape[1:]
+        if shape != self.mean.shape:
+            msg = (
+                f"The scores of good patches are of grids of {list(self.mean.shape)} patches, not {list(shape)}: run "
+                f"the pipeline ldknn_density again."
+            )
+            raise InputError(msg)
+        return ((patch_scores - self.mean) / self.spread).astype(np.float32, copy=False)
+
+
+def enough_images(n_images: int) -> bool:
+    """Return True if there are at least 20 good images, enough to measure scores by position; otherwise warn."""
+    if n_images < MIN_IMAGES:
+        logger.warning(
+            "Patch scores are not normalised by position: there are %d good images to measure it on, fewer than %d. "
+            "Give more good images, or set scoring.normalization to none.",
+            n_images,
+            MIN_IMAGES,
+        )
+    return n_images >= MIN_IMAGES
