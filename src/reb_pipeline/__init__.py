@@ -1,6 +1,7 @@
 """REB as a Kedro project: learns the appearance of good parts from images, and marks deviations."""
 
 import os
+import sys
 
 from reb_pipeline.core import moved
 
@@ -8,6 +9,14 @@ from reb_pipeline.core import moved
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # OpenCV's threads do not survive a fork: processes of ParallelRunner would wait for them for ever.
 os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
+
+# No library reports its use to its makers. ONNX Runtime would look up their server and write below the home directory
+# unless this is set before it is loaded; the others are the Hugging Face Hub and Kedro's plugins.
+os.environ |= dict.fromkeys(
+    ("ORT_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK"), "1"
+)
+# OpenVINO reports only where it can import this.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 __version__ = "0.1.0"
 

@@ -86,6 +86,28 @@ def test_everything_is_written(photos, load, tmp_path, capsys):
     assert load[1][2].inspected == 0  # all of it is in the journal
 
 
+def test_names_of_files_are_no_formulas_in_a_spreadsheet(photos, load, tmp_path):
+    image = next(photos.rglob("*.png")).read_bytes()
+    names = [
+        "=HYPERLINK(1).png",
+        "+1.png",
+        "-1.png",
+        "@SUM(A1).png",
+        "\t=1.png",
+        "\r+1.png",
+        "a=1.png",
+    ]
+    for name in names:
+        (photos / name).write_bytes(image)
+    out = tmp_path / "out"
+    assert main([str(photos), "--model", "m", "--output", str(out)]) == 0
+    table = pd.read_csv(out / "inspections.csv", lineterminator="\n")
+    texts = table.select_dtypes(exclude="number").to_numpy().ravel()
+    assert not [cell for cell in texts if str(cell).strip()[:1] in set("=+-@")]
+    assert "a=1.png" in set(table["path"])  # an ordinary name stays
+    assert set(names) <= set(pd.read_parquet(out / "inspections.parquet")["path"])
+
+
 def test_real_model_without_kedro_and_torch(tmp_path):
     pytest.importorskip("onnx")
     for seed, defect in enumerate(["good", "dark_spot", "bright_spot"]):

@@ -45,7 +45,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _inspect(folder: str, model: str, output: str, engine: str, allow_undecided: bool) -> None:
     from reb_pipeline.calibration.verdicts import check_can_flag
     from reb_pipeline.images.folder import list_images
-    from reb_pipeline.inspection.folder import inspect_folder, not_inspected, summary_of, table_of
+    from reb_pipeline.inspection.folder import (
+        csv_of,
+        inspect_folder,
+        not_inspected,
+        summary_of,
+        table_of,
+    )
     from reb_pipeline.inspection.inspector import Inspector
     from reb_pipeline.inspection.report import report_page
 
@@ -58,7 +64,7 @@ def _inspect(folder: str, model: str, output: str, engine: str, allow_undecided:
         inspected = inspect_folder(inspector, folder, files, "images inspected")
         table = table_of(inspected)
         files["inspections.parquet"] = table.to_parquet(index=False)
-        files["inspections.csv"] = table.drop(columns="mean_features").to_csv(index=False).encode()
+        files["inspections.csv"] = csv_of(table.drop(columns="mean_features"))
         left_out = not_inspected(listing)
         page = report_page(inspector, folder, inspected, files, left_out)
         files["report.html"] = page.encode(errors="replace")
