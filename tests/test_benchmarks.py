@@ -42,3 +42,11 @@ def test_updates_are_measured_beside_rebuilds(tmp_path):
     out = run("benchmarks.bank_update", "--quick", "--repeats", "1", "--out", str(tmp_path))
     assert "| 6 | +1 −1 |" in out
     assert (tmp_path / "bank_update.md").read_text() == out
+
+
+def test_intervals_of_every_method_are_simulated(tmp_path):
+    sizes = ("--simulations", "2", "--resampled", "1", "--out", str(tmp_path))
+    out = run("benchmarks.interval_coverage", *sizes)
+    assert out.count("| 14, 40 | 99.5 | ") == 4
+    assert out.count("| 176, 313 |") == 4 * 4 + 1
+    assert (tmp_path / "interval_coverage.md").read_text() == out

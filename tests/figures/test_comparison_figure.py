@@ -27,9 +27,11 @@ def test_every_image_is_a_point_of_its_kind():
 
 def test_titles_tell_the_image_auroc_of_each():
     figure = comparison_figure(SCORES, NAMES, "screw")
-    assert figure.layout.title.text == "screw, together: image AUROC 1.000"
-    assert "memory bank (image AUROC 0.833)" in figure.layout.xaxis.title.text  # 5 of 6 pairs
-    assert "feature reconstruction (image AUROC 0.667)" in figure.layout.yaxis.title.text  # 4 of 6
+    assert figure.layout.title.text == "screw, together: image AUROC 100.00 %"
+    assert "memory bank (image AUROC 83.33 %)" in figure.layout.xaxis.title.text  # 5 of 6 pairs
+    assert (
+        "feature reconstruction (image AUROC 66.67 %)" in figure.layout.yaxis.title.text
+    )  # 4 of 6
 
 
 def test_lines_are_where_good_images_end():

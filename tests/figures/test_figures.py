@@ -27,10 +27,22 @@ def make_example(peak=5.0, mask=True, title="cell0012 · defective · score 3.21
 def test_roc_shows_the_curve_and_its_area():
     figure = roc_figure([0, 1, 0, 1], [0.1, 0.2, 0.3, 0.4], "ROC · bottle")
     curve, chance = figure.data
-    assert curve.name == "AUROC 0.750"
+    assert curve.name == "AUROC 75.00 %"
     assert np.trapezoid(curve.y, curve.x) == pytest.approx(0.75)
     assert chance.name == "chance"
     assert figure.layout.title.text == "ROC · bottle"
+
+
+def test_roc_marks_the_threshold():
+    point = roc_figure([0, 1, 0, 1], [0.1, 0.2, 0.3, 0.4], "ROC", threshold=0.25).data[1]
+    assert (point.x, point.y) == ((0.5,), (0.5,))
+    assert point.name == "calibrated threshold: 50.0% found, 50.0% false alarms"
+
+
+def test_histogram_draws_the_threshold():
+    assert not score_histogram(SCORES, "Scores").layout.shapes
+    (line,) = score_histogram(SCORES, "Scores", threshold=0.75).layout.shapes
+    assert (line.x0, line.x1) == (0.75, 0.75)
 
 
 def test_roc_of_one_class_says_so():

@@ -9,6 +9,7 @@ from reb_pipeline.core.text_lists import to_text
 from reb_pipeline.figures.curves import roc_figure, score_histogram
 from reb_pipeline.figures.examples import hardest_images_of
 from reb_pipeline.figures.page import report_page
+from reb_pipeline.metrics.at_threshold import at_threshold
 from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
 
 METRICS = {
@@ -42,12 +43,45 @@ def test_page_shows_the_category_and_its_numbers():
     assert "12 good and 7 anomalous test images" in page
     assert rows_of(page) == [
         ["", "image auroc", "pixel auroc"],
-        ["all defects", "0.9877", "0.5000"],
-        ["scratch", "0.2500", "–"],
-        ["&lt;b&gt;hole&lt;/b&gt;", "1.0000", "0.7500"],
+        ["all defects", "98.77", "50.00"],
+        ["scratch", "25.00", "–"],
+        ["&lt;b&gt;hole&lt;/b&gt;", "100.00", "75.00"],
     ]
     assert "No masks" not in page
     assert "No masks: image metrics only." in make_page(has_masks=False)
+
+
+def flagged(threshold):
+    scores = pd.DataFrame({
+        "image_score": [1.0, 6.0, 6.0, 2.0], "label": [0, 1, 1, 1],
+        "defect_type": ["good", "scratch", "<b>hole</b>", "<b>hole</b>"],
+    })  # fmt: skip
+    return at_threshold(scores, threshold, 0.05, 59)
+
+
+def test_page_says_what_is_found_and_missed_at_the_threshold():
+    page = make_page(at_threshold=flagged(5.0))
+    assert "from 59 good images, for a false-alarm rate of 5 %" in page
+    rows = [row[:4] for row in rows_of(page)[:5]]
+    assert rows == [
+        ["", "images", "flagged", "not flagged"],
+        ["good", "1", "0", "1"],
+        ["all defects", "3", "2", "1"],
+        ["&lt;b&gt;hole&lt;/b&gt;", "2", "1", "1"],
+        ["scratch", "1", "1", "0"],
+    ]
+    assert rows_of(page)[2][4] == "66.67 (9.43–99.16)"
+
+
+def test_page_without_a_threshold_says_so_and_counts_nothing():
+    page = make_page(at_threshold=flagged(float("inf")))
+    assert "<b>no threshold</b>: 59 good images cannot guarantee a false-alarm rate of 5 %" in page
+    assert rows_of(page)[0] == ["", "image auroc", "pixel auroc"]
+
+
+def test_page_says_that_the_threshold_of_f1max_is_chosen_by_test_labels():
+    assert "oracle" not in make_page()
+    assert "oracle" in make_page(image_f1_max=0.5)
 
 
 def test_page_needs_no_network():

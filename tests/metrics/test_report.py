@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from plain_tables import check_plain
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.text_lists import to_text
+from reb_pipeline.metrics.at_threshold import at_threshold
 from reb_pipeline.metrics.image import IMAGE_METRICS
 from reb_pipeline.metrics.pixel import PixelHistogram
 from reb_pipeline.metrics.registry import LOGICAL, METRICS, STRUCTURAL
@@ -201,6 +203,8 @@ def test_loco_averages_its_halves_and_measures_spro_at_mask_resolution() -> None
     assert len(shapes) >= len(kinds)
     halves = [report["per_defect_type"][kind] for kind in (STRUCTURAL, LOGICAL)]
     assert 0 < report["au_spro"] <= 1
+    # No pooled figure is published: the value in the head is the mean, each half with all good images.
+    assert report["au_spro"] == report["structural_logical_mean"]["au_spro"]
     for name, mean in report["structural_logical_mean"].items():
         assert mean == pytest.approx((halves[0][name] + halves[1][name]) / 2)
     assert {"image_auroc", "au_pro", "au_spro"} <= set(report["structural_logical_mean"])
@@ -256,12 +260,14 @@ def test_summary_of_one_category_has_no_mean() -> None:
 
 
 def test_summary_of_loco() -> None:
-    report = run(make_case(["good"] * 3 + [STRUCTURAL] * 2 + [LOGICAL] * 2, saturated=True))
+    report = run(make_case(["good"] * 3 + [STRUCTURAL] * 6 + [LOGICAL] * 2, saturated=True))
     row = summary_table([report], []).iloc[0]
     halves = [report["per_defect_type"][kind]["image_auroc"] for kind in (STRUCTURAL, LOGICAL)]
     assert [row["image_auroc_structural"], row["image_auroc_logical"]] == halves
     assert row["image_auroc_loco_mean"] == pytest.approx(np.mean(halves))
-    assert row["au_spro"] == report["au_spro"]
+    spro = [report["per_defect_type"][kind]["au_spro"] for kind in (STRUCTURAL, LOGICAL)]
+    assert [row["au_spro_structural"], row["au_spro_logical"]] == spro
+    assert row["au_spro"] == row["au_spro_loco_mean"] == pytest.approx(np.mean(spro))
 
 
 def test_rendered_table_is_in_percent() -> None:
@@ -271,3 +277,47 @@ def test_rendered_table_is_in_percent() -> None:
     assert wood.split() == ["wood", "10", "20", "51.23", "90.00"]
     assert tile.split()[:5] == ["tile", "10", "20", "50.00", "–"]
     assert "note" not in render_table(summary_table(reports[:1], []))
+
+
+def flagged_report(category: str, threshold: float) -> dict[str, Any]:
+    scores = pd.DataFrame({
+        "label": [0] * 10 + [1] * 20, "defect_type": ["good"] * 10 + ["dent"] * 5 + ["hole"] * 15,
+        "image_score": [*range(10), *range(4, 9), *[7.5] * 15],
+    })  # fmt: skip
+    return report_of(category, 0.9, at_threshold=at_threshold(scores, threshold, 0.05, 59))
+
+
+def test_summary_says_what_is_found_and_missed_at_the_threshold() -> None:
+    table = summary_table([flagged_report("nut", 7), flagged_report("pill", np.inf)], [])
+    nut, pill, mean = (row for _, row in table.iterrows())
+    assert [nut[name] for name in ("false_alarms", "found", "missed")] == [2, 16, 4]
+    assert nut["missed_by_type"] == "dent 4 of 5, hole 0 of 15"
+    assert nut["recall_share"] == mean["recall_share"] == 0.8
+    assert nut["recall_low"] < 0.8 < nut["recall_high"]
+    for name in ("threshold", "false_alarms", "found", "missed", "recall_share"):
+        assert pd.isna(pill[name])  # not 0
+    assert pill["missed_by_type"] == ""
+    assert pill["note"] == "no threshold: 59 good images cannot guarantee 5 % false alarms"
+    check_plain(table)
+    check_plain(summary_table([flagged_report("pill", np.inf)], []))
+    lines = render_table(table).partition("at the calibrated threshold")[2].splitlines()[2:]
+    assert "2 of 10: 20.00 %" in lines[0]
+    assert "16 of 20: 80.00 %" in lines[0]
+    assert "dent 4 of 5, hole 0 of 15" in lines[0]
+    assert lines[1].split() == ["pill", "5", "%", "no", "threshold", "no", "threshold", "–"]
+    assert lines[2].split() == [
+        "mean",
+        "20.00",
+        "%",
+        "on",
+        "average",
+        "80.00",
+        "%",
+        "on",
+        "average",
+        "–",
+    ]
+
+
+def test_rendered_f1_says_that_its_threshold_is_chosen_by_test_labels() -> None:
+    assert "oracle" in render_table(summary_table([report_of("nut", 0.9, image_f1_max=0.8)], []))

@@ -9,8 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from reb_pipeline.metrics.significance import (
     auroc,
-    bootstrap_interval,
-    delong_interval,
+    auroc_interval,
     delong_test,
     wilcoxon_over_categories,
 )
@@ -58,10 +57,6 @@ def test_delong_agrees_with_every_pair(case):
         assert comparison.z == pytest.approx((areas[0] - areas[1]) / np.sqrt(variance))
         p_value = 2 * stats.norm.cdf(-abs(comparison.z))
         assert comparison.p_value == pytest.approx(p_value)
-    low, high = delong_interval(labels, a, confidence=0.9)
-    half = 1.6448536 * np.sqrt(covariance[0, 0])
-    assert low == pytest.approx(max(areas[0] - half, 0), abs=1e-7)
-    assert high == pytest.approx(min(areas[0] + half, 1), abs=1e-7)
 
 
 @settings(max_examples=40, deadline=None)
@@ -81,7 +76,6 @@ def test_methods_that_rank_alike_do_not_differ():
     assert (comparison.difference, comparison.standard_error) == (0, 0)
     assert (comparison.z, comparison.p_value) == (0, 1)
     assert (perfect.difference, perfect.z, perfect.p_value) == (1, np.inf, 0)
-    assert delong_interval([0, 0, 1, 1], [1, 2, 3, 4]) == (1, 1)
 
 
 def test_p_values_are_uniform_where_two_methods_are_equally_good():
@@ -105,43 +99,58 @@ def test_delong_finds_a_difference_and_its_sign():
     assert better.p_value < 0.001
 
 
-def test_bootstrap_agrees_with_a_plain_loop():
-    scores = np.round(noisy_scores(np.random.default_rng(3), 1.0), 1)
-    rng = np.random.default_rng(4)
-    good, anomalous = scores[LABELS == 0], scores[LABELS == 1]
-    areas = []
-    for _ in range(2000):
-        x, y = rng.choice(anomalous, len(anomalous)), rng.choice(good, len(good))
-        areas.append((x[:, None] > y).mean() + (x[:, None] == y).mean() / 2)
-    # Two bootstraps of 2000 differ by their own chance: about 0.005 at these quantiles.
-    expected = np.quantile(areas, [0.05, 0.95])
-    assert bootstrap_interval(LABELS, scores, confidence=0.9) == pytest.approx(expected, abs=0.012)
+@settings(max_examples=60, deadline=None)
+@given(two_methods())
+def test_interval_holds_every_area_within_two_standard_errors(case):
+    """Newcombe's formula on a grid, and DeLong's variance from every pair where it is larger."""
+    labels, scores, _ = case
+    m, n = np.count_nonzero(labels == 1), np.count_nonzero(labels == 0)
+    (area, _), covariance = pair_by_pair(labels, scores, scores)
+
+    def variance(tried):
+        other = (m + n) / 2 - 1
+        terms = 1 + other * (1 - tried) / (2 - tried) + other * tried / (1 + tried)
+        return tried * (1 - tried) * terms / (m * n)
+
+    scale = max(1, covariance[0, 0] / variance(area)) if 0 < area < 1 else 1
+    grid = np.linspace(0, 1, 2001)[1:-1]
+    inside = grid[(grid - area) ** 2 <= 1.6448536**2 * scale * variance(grid)]
+    low, high = auroc_interval(labels, scores, confidence=0.9)
+    assert low <= area <= high
+    assert low == pytest.approx(inside.min() if area else 0, abs=1e-3)
+    assert high == pytest.approx(inside.max() if area < 1 else 1, abs=1e-3)
 
 
-def test_bootstrap_keeps_the_classes_apart_and_the_order_of_images_does_not_matter():
-    labels, scores = np.array([1, 0, 0, 1, 0]), np.array([7.0, 1.0, 2.0, 8.0, 3.0])
-    seen = []
-
-    def lowest_anomalous(labels, resamples):
-        seen.extend([labels, resamples])
-        return resamples[:, labels == 1].min(axis=1)
-
-    interval = bootstrap_interval(labels, scores, lowest_anomalous, n_resamples=50)
-    assert interval == (7, 8)
-    resampled_labels, resamples = seen
-    assert resampled_labels.tolist() == [0, 0, 0, 1, 1]
-    assert resamples.shape == (50, 5)
-    assert set(resamples[:, :3].ravel()) == {1, 2, 3}
-    assert set(resamples[:, 3:].ravel()) == {7, 8}
+def test_interval_of_complete_separation_has_a_width():
+    for labels in ([0] * 14 + [1] * 40, [0, 0, 1, 1], [0, 1]):
+        low, high = auroc_interval(labels, range(len(labels)))
+        assert low < 0.91
+        assert high == 1
+        # The same images the other way round.
+        assert auroc_interval(np.flip(labels), range(len(labels))) == pytest.approx((0, 1 - low))
 
 
-def test_bootstrap_is_seeded_and_wider_for_more_confidence():
+@pytest.mark.parametrize("area", [0.8, 0.97, 0.995])
+@pytest.mark.parametrize(("n", "m"), [(14, 40), (20, 20)])
+def test_intervals_of_small_tests_cover(area, n, m):
+    """The percentile bootstrap covers 81 % at 14 and 40 images, and DeLong's logit half of that near 1."""
+    rng = np.random.default_rng(0)
+    shift = np.sqrt(2) * stats.norm.ppf(area)
+    labels = np.repeat([0, 1], [n, m])
+    covered = 0
+    for _ in range(300):
+        low, high = auroc_interval(labels, rng.normal(size=n + m) + shift * labels)
+        covered += low <= area <= high
+    assert covered / 300 > 0.93
+
+
+def test_interval_is_wider_for_more_confidence_and_narrower_for_more_images():
     scores = noisy_scores(np.random.default_rng(5), 1.0)
-    low, high = bootstrap_interval(LABELS, scores, n_resamples=300, seed=1)
-    assert (low, high) == bootstrap_interval(LABELS, scores, n_resamples=300, seed=1)
-    assert (low, high) != bootstrap_interval(LABELS, scores, n_resamples=300, seed=2)
-    wide = bootstrap_interval(LABELS, scores, n_resamples=300, seed=1, confidence=0.99)
+    low, high = auroc_interval(LABELS, scores)
+    wide = auroc_interval(LABELS, scores, confidence=0.99)
     assert wide[0] < low < auroc(LABELS, scores) < high < wide[1]
+    more = auroc_interval(np.tile(LABELS, 4), np.tile(scores, 4))
+    assert low < more[0] < more[1] < high
 
 
 def test_wilcoxon_over_categories():
@@ -175,7 +184,7 @@ def test_delong_refuses(labels, scores, message):
 
 def test_others_refuse():
     with pytest.raises(ValueError, match="0 good and 3 anomalous images: at least 1"):
-        bootstrap_interval([1, 1, 1], [1, 2, 3])
+        auroc_interval([1, 1, 1], [1, 2, 3])
     with pytest.raises(ValueError, match="one a category"):
         wilcoxon_over_categories([1.0] * 7, [1.0] * 6)
     with pytest.raises(ValueError, match="nan"):

@@ -67,12 +67,24 @@ def test_the_split_calibrates(run_project, elpv, messages_of):
 
     # Another rate needs no new search.
     params["calibration"] = {"false_alarm_rate": 0.5}
-    run_project("elpv", params, from_nodes=["mono.calibration.calibrate"], **MONO)
+    run_project(
+        "elpv",
+        params,
+        pipeline_names=["calibration"],
+        from_nodes=["mono.calibration.calibrate"],
+        **MONO,
+    )
     assert read_calibration(out).image_threshold == np.sort(calibration.image_scores)[-2]
     assert len(list((out / "06_models/mono/calibration_patches.npz").iterdir())) == 1
 
     # The default rate needs more images.
-    run_project("elpv", elpv, from_nodes=["mono.calibration.calibrate"], **MONO)
+    run_project(
+        "elpv",
+        elpv,
+        pipeline_names=["calibration"],
+        from_nodes=["mono.calibration.calibrate"],
+        **MONO,
+    )
     few = read_calibration(out)
     assert few.image_threshold == few.pixel_threshold == math.inf
     assert messages[2:] == [f"mono: {few.statement()}"]
@@ -86,7 +98,7 @@ def test_a_folder_is_scored_as_test_images_are(
     messages = messages_of(nodes.logger)
     scoring = {"scorer": scorer, "max_neighbors": 4, "n_neighbors": 3}
     params = {**elpv, "scoring": scoring}
-    out = run_project("elpv", params, pipeline_names=[*BANK, "evaluation"], **MONO)
+    out = run_project("elpv", params, pipeline_names=[*BANK, "calibration", "evaluation"], **MONO)
     copy_test_images(out, elpv["data_root"], tmp_path / "day")
     folder = str(tmp_path / "day")
     if where == "memory":
@@ -124,7 +136,13 @@ def test_copies_of_training_images_and_other_folders(run_project, elpv, tmp_path
         with pytest.raises(
             InputError, match=r"not those of calibration.folder = .*: run the pipeline"
         ):
-            run_project("elpv", params, from_nodes=["mono.calibration.calibrate"], **MONO)
+            run_project(
+                "elpv",
+                params,
+                pipeline_names=["calibration"],
+                from_nodes=["mono.calibration.calibrate"],
+                **MONO,
+            )
 
 
 def test_training_images_are_left_out_in_turn(run_project, tmp_path, messages_of):

@@ -73,7 +73,9 @@ def test_both_detectors_count(run_project, tmp_path):
     metrics = read_json(out / "08_reporting/mono", "hybrid_metrics.json")
     figure = read_json(out / "08_reporting/mono", "hybrid_comparison.json")
     assert metrics["good_images"] == (scores["label"] == 0).sum()
-    assert figure["layout"]["title"]["text"].endswith(f"image AUROC {metrics['image_auroc']:.3f}")
+    assert figure["layout"]["title"]["text"].endswith(
+        f"image AUROC {100 * metrics['image_auroc']:.2f} %"
+    )
 
     # A test image fewer is reconstructed now, but was searched for.
     (root / scores["path"].iloc[0]).unlink()

@@ -326,9 +326,15 @@ EVALUATION = EvaluationParams(
 
 
 def test_evaluation(run_slice, learn):
-    params = {"features": learn["features"], "scoring": SCORING, "evaluation": EVALUATION}
+    params = {
+        "calibration": CalibrationParams(false_alarm_rate=0.2, folder=None),
+        "features": learn["features"],
+        "scoring": SCORING,
+        "evaluation": EVALUATION,
+    }
     learnt = learn["detector"]()
     learnt["raw_images"].has_regions = False
+    learnt["calibration"] = run_slice("calibration", params, **learnt)("calibration")
 
     read = run_slice("evaluation", params, **learnt)
 
@@ -344,13 +350,29 @@ def test_evaluation(run_slice, learn):
     assert metrics["image_auroc"] == 1  # bright spots are plain to see
     assert metrics["pixel_auroc"] > 0.9
     assert metrics["copies_left_out"] == 0
+    flagged = scores["image_score"] > learnt["calibration"].image_threshold
+    at_threshold = metrics["at_threshold"]
+    assert at_threshold["found"]["flagged"] == flagged[scores["label"] == 1].sum() == 3
+    assert at_threshold["false_alarms"]["flagged"] == flagged[scores["label"] == 0].sum()
+    assert (at_threshold["false_alarm_rate"], at_threshold["calibration_images"]) == (0.2, 5)
+    assert "At the calibrated threshold" in read("report")
+
+    other = replace(learnt["calibration"], coreset_fingerprint="another coreset")
+    with pytest.raises(InputError, match="calibration is that of another coreset"):
+        run_slice("evaluation", params, **{**learnt, "calibration": other})
 
 
 def test_copies_of_training_images_are_scored_but_not_measured(run_slice, learn, messages_of):
-    params = {"features": learn["features"], "scoring": SCORING, "evaluation": EVALUATION}
+    params = {
+        "calibration": CalibrationParams(false_alarm_rate=0.2, folder=None),
+        "features": learn["features"],
+        "scoring": SCORING,
+        "evaluation": EVALUATION,
+    }
     content = [*TRAINED, *HELD_OUT, TRAINED[4], *TESTED[1:]]
     learnt = learn["detector"](samples=table().assign(pixels_sha256=content))
     learnt["raw_images"].has_regions = False
+    learnt["calibration"] = run_slice("calibration", params, **learnt)("calibration")
     warnings = messages_of(nodes.logger)
 
     read = run_slice("evaluation", params, **learnt)
@@ -359,6 +381,7 @@ def test_copies_of_training_images_are_scored_but_not_measured(run_slice, learn,
     assert scores["id"].tolist() == TESTED
     assert scores.loc[scores["is_copy"], "id"].tolist() == TESTED[:1]
     assert (metrics["good_images"], metrics["copies_left_out"]) == (3, 1)
+    assert metrics["at_threshold"]["false_alarms"]["images"] == 3
     said = "1 test image has the pixels of a good training image and is left out of the metrics"
     assert warnings == [f"{CATEGORY}: {said}"]
     assert said in read("report")
@@ -367,8 +390,14 @@ def test_copies_of_training_images_are_scored_but_not_measured(run_slice, learn,
 
 def test_test_images_in_the_bank_are_refused(run_slice, learn, images):
     """As after a change of the split: the bank is older than the samples."""
-    params = {"features": learn["features"], "scoring": SCORING, "evaluation": EVALUATION}
+    params = {
+        "calibration": CalibrationParams(false_alarm_rate=0.2, folder=None),
+        "features": learn["features"],
+        "scoring": SCORING,
+        "evaluation": EVALUATION,
+    }
     learnt = learn["detector"]()
+    learnt["calibration"] = run_slice("calibration", params, **learnt)("calibration")
     moved = table()
     moved.loc[moved["id"].isin(TRAINED[3:5]), "split"] = "test"
     refused = pytest.raises(InputError, match=r"2 test images are in the memory bank.*'train/3'")
@@ -382,3 +411,21 @@ def test_test_images_in_the_bank_are_refused(run_slice, learn, images):
     given = (moved, learnt["raw_images"], learnt["backbone"], *trained, learn["features"])
     with refused:
         package_model(*given, SCORING, PackagingParams(allow_undecided=True), compute)
+
+
+def test_evaluation_with_too_few_calibration_images_counts_nothing(run_slice, learn):
+    params = {
+        "calibration": CalibrationParams(false_alarm_rate=0.01, folder=None),  # needs 99 images
+        "features": learn["features"],
+        "scoring": SCORING,
+        "evaluation": EVALUATION,
+    }
+    learnt = learn["detector"]()
+    learnt["raw_images"].has_regions = False
+    learnt["calibration"] = run_slice("calibration", params, **learnt)("calibration")
+
+    read = run_slice("evaluation", params, **learnt)
+
+    at_threshold = read(f"metrics_{CATEGORY}")["at_threshold"]
+    assert [at_threshold[name] for name in ("threshold", "false_alarms", "found")] == [None] * 3
+    assert "<b>no threshold</b>" in read("report")

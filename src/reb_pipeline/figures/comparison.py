@@ -66,4 +66,4 @@ def _axis(scores: pd.DataFrame, name: str) -> str:
 
 def _auroc(scores: pd.DataFrame, name: str) -> str:
     auroc = image_metrics(scores["label"], scores[name])["image_auroc"]
-    return "one class only" if auroc is None else f"image AUROC {auroc:.3f}"
+    return "one class only" if auroc is None else f"image AUROC {100 * auroc:.2f} %"

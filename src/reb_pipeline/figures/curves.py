@@ -17,13 +17,16 @@ DEFECT_COLOURS = ("#D55E00", "#E69F00", "#009E73", "#CC79A7", "#000000", "#F0E44
 _BINS = 40
 
 
-def roc_figure(labels: ArrayLike, scores: ArrayLike, title: str) -> go.Figure:
-    """Draw the ROC curve, with the AUROC in the legend.
+def roc_figure(
+    labels: ArrayLike, scores: ArrayLike, title: str, threshold: float | None = None
+) -> go.Figure:
+    """Draw the ROC curve, with the AUROC in percent in the legend, and the point of a threshold.
 
     Args:
         labels: [N] int, 0 good, 1 anomalous.
         scores: [N] float, higher = more anomalous.
         title: Title of the figure.
+        threshold: Highest score that is not flagged; None draws no point.
 
     Returns:
         The figure; a note replaces the curve if only one class is present.
@@ -35,7 +38,7 @@ def roc_figure(labels: ArrayLike, scores: ArrayLike, title: str) -> go.Figure:
         >>> from reb_pipeline.figures.curves import roc_figure
         >>> figure = roc_figure(labels=[0, 0, 1, 1], scores=[0.1, 0.4, 0.3, 0.9], title="screw")
         >>> figure.data[0].name
-        'AUROC 0.750'
+        'AUROC 75.00 %'
     """
     auroc = image_metrics(labels, scores)["image_auroc"]
     figure = go.Figure(
@@ -57,25 +60,38 @@ def roc_figure(labels: ArrayLike, scores: ArrayLike, title: str) -> go.Figure:
             x=fpr,
             y=tpr,
             mode="lines",
-            name=f"AUROC {auroc:.3f}",
+            name=f"AUROC {100 * auroc:.2f} %",
             line={"color": GOOD_COLOUR, "width": 3},
             customdata=thresholds,
-            hovertemplate="threshold %{customdata:.4g}<br>FPR %{x:.3f}, TPR %{y:.3f}",
+            hovertemplate="threshold %{customdata:.4g}<br>FPR %{x:.1%}, TPR %{y:.1%}",
         )
+        if threshold is not None:
+            labels, flagged = np.asarray(labels), ~(np.asarray(scores) <= threshold)
+            alarms, found = (float(flagged[labels == label].mean()) for label in (0, 1))
+            figure.add_scatter(
+                x=[alarms],
+                y=[found],
+                mode="markers",
+                name=f"calibrated threshold: {found:.1%} found, {alarms:.1%} false alarms",
+                marker={"color": DEFECT_COLOURS[0], "size": 11},
+                hovertemplate=f"threshold {threshold:.4g}<br>FPR %{{x:.1%}}, TPR %{{y:.1%}}",
+            )
     figure.add_scatter(
         x=[0, 1], y=[0, 1], mode="lines", name="chance", line={"color": "grey", "dash": "dot"}
     )
-    figure.update_xaxes(title="false positive rate", range=[-0.01, 1.01], constrain="domain")
-    figure.update_yaxes(title="true positive rate", range=[-0.01, 1.01], scaleanchor="x")
+    percent = {"range": [-0.01, 1.01], "tickformat": ".0%"}
+    figure.update_xaxes(title="false positive rate", constrain="domain", **percent)
+    figure.update_yaxes(title="true positive rate", scaleanchor="x", **percent)
     return figure
 
 
-def score_histogram(scores: pd.DataFrame, title: str) -> go.Figure:
+def score_histogram(scores: pd.DataFrame, title: str, threshold: float | None = None) -> go.Figure:
     """Draw overlaid histograms of the scores of good images and of each defect type, above a rug plot.
 
     Args:
         scores: One row per image: ``image_score`` float, ``label`` 0 or 1, ``defect_type`` str.
         title: Title of the figure.
+        threshold: Highest score that is not flagged, drawn as a line; None draws none.
     """
     defects = sorted(scores.loc[scores["label"] == 1, "defect_type"].unique())
     kinds = [("good", scores["label"] == 0, GOOD_COLOUR)] + [
@@ -112,6 +128,15 @@ def score_histogram(scores: pd.DataFrame, title: str) -> go.Figure:
             legendgroup=name,
             showlegend=False,
             row=2,
+            col=1,
+        )
+    if threshold is not None:
+        # In the upper panel only, where there is room for the words.
+        figure.add_vline(
+            threshold,
+            line={"color": "grey", "dash": "dot"},
+            annotation_text="threshold",
+            row=1,
             col=1,
         )
     figure.update_layout(

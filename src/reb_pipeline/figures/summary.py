@@ -31,7 +31,7 @@ def summary_figure(summary: pd.DataFrame) -> go.Figure:
             y=summary[metric],
             name=METRICS[metric].title,
             marker_color=colour,
-            texttemplate="%{y:.3f}",
+            texttemplate="%{y:.2%}",
             textposition="inside",
             insidetextanchor="end",
             textangle=-90,
@@ -47,5 +47,5 @@ def summary_figure(summary: pd.DataFrame) -> go.Figure:
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
     )
     figure.update_xaxes(type="category")
-    figure.update_yaxes(range=[0, 1])
+    figure.update_yaxes(range=[0, 1], tickformat=".0%")
     return figure

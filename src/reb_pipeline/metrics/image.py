@@ -12,7 +12,7 @@ from reb_pipeline.metrics.metric import Metric
 
 
 def f1_max(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Compute the highest F1 score over all thresholds."""
+    """Compute the highest F1 score over all thresholds: the best threshold is chosen by these labels (an oracle)."""
     precision, recall, _ = precision_recall_curve(labels, scores)
     # The last point of the curve has recall 0; a threshold without a hit has recall and precision 0.
     f1 = 2 * precision * recall / np.maximum(precision + recall, np.finfo(float).tiny)
@@ -24,7 +24,7 @@ IMAGE_METRICS = {
     "image_auroc": Metric("image AUROC", roc_auc_score, headline=True),
     # Average precision: the sum of precision x gain in recall over thresholds.
     "image_ap": Metric("image AP", average_precision_score),
-    "image_f1_max": Metric("image F1max", f1_max),
+    "image_f1_max": Metric("image F1max (oracle)", f1_max),
 }
 
 

@@ -4,6 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+_ROUNDING = (
+    1e-12  # rounding errors of a sum of many shares are smaller; real differences from 1 are larger
+)
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -28,6 +32,8 @@ class Metric:
     in_studies: bool = True
 
     def __call__(self, *measured: Any) -> float | None:
-        """Compute the metric; None if it cannot be computed."""
+        """Compute the metric; exactly 1 where only rounding errors lie between; None if it cannot be computed."""
         value = self.compute(*measured)
-        return None if value is None else float(value)
+        if value is None:
+            return None
+        return 1.0 if value > 1 - _ROUNDING else float(value)

@@ -265,7 +265,7 @@ def pixel_f1_max(counts: PixelCounts) -> float:
 PIXEL_METRICS = {
     "pixel_auroc": Metric("pixel AUROC", pixel_auroc, headline=True),
     "pixel_ap": Metric("pixel AP", pixel_ap),
-    "pixel_f1_max": Metric("pixel F1max", pixel_f1_max, in_studies=False),
+    "pixel_f1_max": Metric("pixel F1max (oracle)", pixel_f1_max, in_studies=False),
     # Bergmann et al., CVPR 2020, "Uninformed Students".
     "au_pro": Metric("AU-PRO", attrgetter("region_overlap"), headline=True),
 }

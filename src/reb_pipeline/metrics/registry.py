@@ -10,11 +10,16 @@ METRICS: dict[str, Metric] = {**IMAGE_METRICS, **PIXEL_METRICS, **SATURATED_METR
 HEADLINES = [name for name, metric in METRICS.items() if metric.headline]
 
 STRUCTURAL, LOGICAL = "structural_anomalies", "logical_anomalies"  # the defect types of MVTec LOCO
-# Image AUROCs of MVTec LOCO -> path of each in the report.
+_LOCO_PARTS = {
+    "structural": ("per_defect_type", STRUCTURAL),
+    "logical": ("per_defect_type", LOGICAL),
+    "loco_mean": ("structural_logical_mean",),
+}
+# Metrics of MVTec LOCO, as its authors report them -> (metric, path in the report).
 LOCO_METRICS = {
-    "image_auroc_structural": ("per_defect_type", STRUCTURAL),
-    "image_auroc_logical": ("per_defect_type", LOGICAL),
-    "image_auroc_loco_mean": ("structural_logical_mean",),
+    f"{metric}_{part}": (metric, path)
+    for metric in ("image_auroc", "au_spro")
+    for part, path in _LOCO_PARTS.items()
 }
 
 
@@ -33,13 +38,13 @@ def measured_metrics(report: dict[str, Any]) -> dict[str, float]:
 
 
 def loco_metrics(report: dict[str, Any]) -> dict[str, float | None]:
-    """List the image AUROCs of MVTec LOCO in a report; empty for other data sets."""
+    """List the metrics of MVTec LOCO by type of anomaly, and their means; empty for other data sets."""
     if "structural_logical_mean" not in report:
         return {}
     found = {}
-    for name, path in LOCO_METRICS.items():
+    for name, (metric, path) in LOCO_METRICS.items():
         part = report
         for key in path:
             part = part[key]
-        found[name] = part["image_auroc"]
+        found[name] = part.get(metric)
     return found

@@ -76,7 +76,9 @@ def evaluate(
         description: Label of the progress bar; None shows no bar.
 
     Returns:
-        JSON values; metrics in [0, 1], None if they cannot be computed.
+        JSON values; metrics in [0, 1], None if they cannot be computed. For MVTec LOCO ``au_spro`` is the mean of its
+        two types of anomaly; all other metrics are over all images, and their means by type in
+        ``structural_logical_mean``.
 
     Raises:
         InputError: If no image is left.
@@ -147,6 +149,9 @@ def evaluate(
             name: None if None in (a := [half[name] for half in halves]) else float(np.mean(a))
             for name in halves[0]
         }
+        if "au_spro" in halves[0]:
+            # Bergmann et al., IJCV 2022, average over the types of anomaly; no pooled figure is published.
+            report["au_spro"] = report["structural_logical_mean"]["au_spro"]
     return report
 
 

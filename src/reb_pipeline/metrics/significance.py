@@ -1,15 +1,15 @@
 """Significance of differences of AUROC: paired tests and confidence intervals."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import optimize, stats
 
 _FEWEST_PAIRS = 6  # with 5 categories, even wins in all of them give p = 2 / 2⁵ = 6.25 %
 # Coarser than rounding errors of AUROCs or percentages, finer than any real difference.
 _DECIMALS = 12
+_NEAR = 1e-12
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,17 @@ def delong_test(labels: ArrayLike, scores_a: ArrayLike, scores_b: ArrayLike) -> 
     return Comparison(difference, error, z, float(2 * stats.norm.sf(abs(z))))
 
 
-def delong_interval(
+def auroc_interval(
     labels: ArrayLike, scores: ArrayLike, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """Compute the confidence interval of an AUROC from DeLong's standard error, clipped to [0, 1].
+    """Compute a score interval of an AUROC, which has a width also where the scores separate the classes completely.
 
-    If the scores separate the classes completely, the interval has width 0: these test images have no variance.
+    All AUROCs A whose distance to the measured one is at most z standard errors, with the error at A itself: method 5
+    of Newcombe, Statistics in Medicine 25(4), 2006, with the variance of Hanley and McNeil (Radiology 1982) for equally
+    many images of both classes. Where DeLong's variance (Biometrics 1988) of the measured AUROC is larger than that,
+    for example because few good images score as high as defects, all variances are scaled up to it. The percentile and
+    the BCa bootstrap and DeLong's interval, with or without logit, cover too rarely near 1:
+    ``benchmarks/interval_coverage.py``.
 
     Args:
         labels: [N] int, 0 good, 1 anomalous.
@@ -94,45 +99,38 @@ def delong_interval(
         (low, high) in [0, 1].
 
     Raises:
-        ValueError: See :func:`delong_test`.
-    """
-    area, error = _mean_and_error(*_placements(labels, scores))
-    half = float(stats.norm.ppf((1 + confidence) / 2)) * error
-    return max(area - half, 0.0), min(area + half, 1.0)
-
-
-def bootstrap_interval(
-    labels: ArrayLike,
-    scores: ArrayLike,
-    metric: Callable[[np.ndarray, np.ndarray], np.ndarray] = auroc,
-    n_resamples: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """Compute a percentile bootstrap interval; good and anomalous images are resampled separately.
-
-    Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
-
-    Args:
-        labels: [N] int, 0 good, 1 anomalous.
-        scores: [N] float, higher = more anomalous.
-        metric: Function of labels [N] and scores [R, N] that returns one value per row, [R].
-        n_resamples: R; needs memory for a few float64 [R, N].
-        confidence: Confidence level, in (0, 1).
-        seed: Seed of the resampling.
-
-    Returns:
-        (low, high) of the metric.
-
-    Raises:
         ValueError: If a class is missing, the lengths differ or a score is not finite.
+
+    Example:
+        >>> from reb_pipeline.metrics.significance import auroc_interval
+        >>> low, high = auroc_interval([0] * 14 + [1] * 40, range(54))  # complete separation
+        >>> round(low, 3), high
+        (0.891, 1.0)
     """
     good, anomalous = _by_class(labels, scores, fewest=1)
-    rng = np.random.default_rng(seed)
-    drawn = [rng.choice(part, (n_resamples, len(part))) for part in (good, anomalous)]
-    values = metric(np.repeat([0, 1], [len(good), len(anomalous)]), np.hstack(drawn))
-    low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
+    m, n = len(anomalous), len(good)
+    area = float(auroc(np.repeat([0, 1], [n, m]), np.concatenate([good, anomalous])))
+    scale = 1.0
+    if min(m, n) > 1 and 0 < area < 1:
+        _, error = _mean_and_error(*_placements(labels, scores))
+        scale = max(1.0, error**2 / _hanley_mcneil(area, m, n))
+    z2 = float(stats.norm.ppf((1 + confidence) / 2)) ** 2
+
+    def outside(tried: float) -> float:
+        """Compute a number that is negative if the tried AUROC is in the interval."""
+        return (tried - area) ** 2 - z2 * scale * _hanley_mcneil(tried, m, n)
+
+    within = min(max(area, _NEAR), 1 - _NEAR)  # 0 and 1 themselves are no ends of the interval
+    low = 0.0 if area == 0 else float(optimize.brentq(outside, 0, within))
+    high = 1.0 if area == 1 else float(optimize.brentq(outside, within, 1))
+    return low, high
+
+
+def _hanley_mcneil(area: float, m: int, n: int) -> float:
+    """Compute the variance of an AUROC of m and n images, with (m + n) / 2 images of either class in its two terms."""
+    pairs = (m + n) / 2 - 1
+    spread = 1 + pairs * (1 - area) / (2 - area) + pairs * area / (1 + area)
+    return area * (1 - area) * spread / (m * n)
 
 
 def wilcoxon_over_categories(a: ArrayLike, b: ArrayLike) -> float | None:

@@ -9,7 +9,7 @@ from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.text_lists import EMPTY, from_text
 from reb_pipeline.images.samples import Samples
 from reb_pipeline.metrics.report import evaluate
-from reb_pipeline.metrics.significance import bootstrap_interval
+from reb_pipeline.metrics.significance import auroc_interval
 from reb_pipeline.parameters.configurations import Configuration
 from reb_pipeline.scoring.detection import Detection
 from reb_pipeline.studies.experiment import Experiment
@@ -114,7 +114,7 @@ class Evaluator:
         )
         low, high = None, None
         if report["image_auroc"] is not None:
-            low, high = bootstrap_interval(scores["label"], scores["image_score"])
+            low, high = auroc_interval(scores["label"], scores["image_score"])
         return {
             **report,
             "labels": scores["label"].tolist(),

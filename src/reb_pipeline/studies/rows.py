@@ -15,7 +15,7 @@ MEASURED = "measured"
 ALL_DEFECTS, MEAN = "all", "mean"
 METRICS = [
     *(name for name, metric in registry.METRICS.items() if metric.in_studies),
-    *LOCO_METRICS,
+    *(name for name, (metric, _) in LOCO_METRICS.items() if registry.METRICS[metric].in_studies),
 ]
 COSTS = ["fit_seconds", "images_per_second", "model_mib"]
 ADDED = ["image_auroc_low", "image_auroc_high", "fitted_alpha", *COSTS]

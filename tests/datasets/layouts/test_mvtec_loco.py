@@ -1,5 +1,6 @@
 """MVTec LOCO AD: annotated regions with a saturation each."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -33,3 +34,16 @@ def test_configuration_that_is_none(tmp_path: Path) -> None:
     (root / "pushpins/defects_config.json").write_text('[{"pixel_value": 255}]')
     with pytest.raises(InputError, match="is no list of defects"):
         datasets.MVTecLOCODataset(path=root, category="pushpins").load()
+
+
+def test_masks_without_the_configuration_are_refused(tmp_path: Path) -> None:
+    root = miniatures.make_mvtec_loco(tmp_path)
+    (root / "pushpins/defects_config.json").unlink()
+    dataset = datasets.MVTecLOCODataset(path=root, category="pushpins")
+    for use in (dataset.check, dataset.load):
+        with pytest.raises(
+            InputError, match=r"defects_config\.json' is missing, so AU-sPRO cannot"
+        ):
+            use()
+    shutil.rmtree(root / "pushpins/ground_truth")  # without masks nothing is left out
+    assert not dataset.load().has_regions

@@ -35,10 +35,27 @@ class MVTecLOCODataset(MVTecADDataset):
     def _known_files(self) -> list[str]:
         return [self._inside("defects_config.json")]
 
+    @property
+    def _config(self) -> str:
+        return self._absolute(self._inside("defects_config.json"))
+
+    def check(self) -> None:
+        """Check the good training images, and that masks have their saturations.
+
+        Raises:
+            InputDatasetError: See the base class; also if there are masks without `defects_config.json`.
+        """
+        super().check()
+        if self._folders(self._inside("ground_truth")) and not self._fs.exists(self._config):
+            raise InputDatasetError(
+                f"'{self._config}' is missing, so AU-sPRO cannot be measured though there are masks: "
+                "take the file from the original download."
+            )
+
     def _region_kinds(self) -> dict[int, tuple[float, bool]]:
-        path = self._absolute(self._inside("defects_config.json"))
+        path = self._config
         if not self._fs.exists(path):
-            return {}
+            return {}  # check() found no masks either
         try:
             with self._fs.open(path, "r", encoding="utf-8") as file:
                 return {

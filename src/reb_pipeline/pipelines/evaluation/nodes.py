@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from reb_pipeline.calibration.record import Calibration
 from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.images.collection import ImageCollection
@@ -108,6 +109,31 @@ def compute_metrics(
     return report
 
 
+def compute_metrics_at_threshold(
+    scores: pd.DataFrame,
+    raw_images: ImageCollection,
+    anomaly_maps: AnomalyMaps,
+    params: EvaluationParams,
+    calibration: Calibration,
+    detector: MemoryBankDetector,
+) -> dict[str, Any]:
+    """Compute metrics, and what is found and flagged by mistake at the calibrated threshold."""
+    from reb_pipeline.metrics.at_threshold import at_threshold
+    from reb_pipeline.metrics.report import without_copies
+
+    # A threshold of other scores would give counts that mean nothing.
+    scoring = detector.scoring.model_dump(mode="json")
+    calibration.check(detector.bank.fingerprint, scoring, detector.alpha)
+    flagged = at_threshold(
+        without_copies(scores),
+        calibration.image_threshold,
+        calibration.false_alarm_rate,
+        calibration.n_images,
+    )
+    metrics = compute_metrics(scores, raw_images, anomaly_maps, params)
+    return {**metrics, "at_threshold": flagged}
+
+
 def draw_figures(
     scores: pd.DataFrame,
     raw_images: ImageCollection,
@@ -123,8 +149,11 @@ def draw_figures(
 
     scores = without_copies(scores)
     category = raw_images.category
-    roc = roc_figure(scores["label"], scores["image_score"], f"{category}: ROC of image scores")
-    histogram = score_histogram(scores, f"{category}: image scores")
+    threshold = metrics["at_threshold"]["threshold"]
+    roc = roc_figure(
+        scores["label"], scores["image_score"], f"{category}: ROC of image scores", threshold
+    )
+    histogram = score_histogram(scores, f"{category}: image scores", threshold)
     hardest = hardest_images_of(
         scores, anomaly_maps, raw_images, params.examples_per_kind, f"{category}: hardest images"
     )

@@ -4,7 +4,7 @@ from kedro.pipeline import Node, Pipeline
 
 from reb_pipeline.parameters.loader import categories
 from reb_pipeline.pipelines.evaluation.nodes import (
-    compute_metrics,
+    compute_metrics_at_threshold,
     draw_density,
     draw_figures,
     score_images,
@@ -15,7 +15,7 @@ from reb_pipeline.pipelines.namespaces import CATEGORY, COMPUTE, GPU, per_catego
 
 
 def create_pipeline() -> Pipeline:
-    """Create the pipeline: test samples -> nearest_patches -> scores, anomaly_maps -> metrics, figures -> summary."""
+    """Create the pipeline: test samples -> nearest_patches -> scores, maps -> metrics, figures -> summary."""
     template = Pipeline(
         [
             Node(
@@ -53,8 +53,15 @@ def create_pipeline() -> Pipeline:
                 name="draw_density",
             ),
             Node(
-                compute_metrics,
-                ["scores", "raw_images", "anomaly_maps", "params:evaluation"],
+                compute_metrics_at_threshold,
+                [
+                    "scores",
+                    "raw_images",
+                    "anomaly_maps",
+                    "params:evaluation",
+                    "calibration",
+                    "detector",
+                ],
                 "metrics",
                 name="compute_metrics",
             ),
