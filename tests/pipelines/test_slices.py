@@ -164,7 +164,7 @@ def learn(run_slice, images):
     def detector(scoring=SCORING, **changes):
         given = bank(**changes)
         read = run_slice("ldknn_density", {"features": features, "scoring": scoring}, **given)
-        names = ("local_density", "held_out_patches", "detector")
+        names = ("local_density", "own_patches", "held_out_patches", "detector")
         return {**given, **{name: read(name) for name in names}}
 
     return {"features": features, "bank": bank, "detector": detector}
@@ -269,9 +269,12 @@ def test_ldknn_density_holds_out_training_images_without_a_calibration_split(lea
         others = rows[bank.image[rows] != image]  # never compared with its own patches
         expected = squared_distances(features_of([TRAINED[image]]), bank.features[others])
         np.testing.assert_allclose(found.ravel(), expected.min(axis=1), rtol=1e-3, atol=ROUNDING)
+    own = learnt["own_patches"]  # of the bank's images, for what is fitted
+    assert own.image_ids == bank.image_ids
+    assert own.squared_distances[::10].tolist() == held_out.squared_distances.tolist()
     assert learnt["detector"].alpha == fit_alpha(
-        held_out.squared_distances[..., 0],
-        held_out.rows[..., 0],
+        own.squared_distances[..., 0],
+        own.rows[..., 0],
         learnt["local_density"],
         n_neighbors=scoring.n_neighbors,
         form=scoring.form,

@@ -131,7 +131,7 @@ def score_histogram(scores: pd.DataFrame, title: str, threshold: float | None = 
             col=1,
         )
     if threshold is not None:
-        # In the upper panel only, where there is room for the words.
+        # In the upper panel only, where there is space for the words.
         figure.add_vline(
             threshold,
             line={"color": "grey", "dash": "dot"},
