@@ -1,3 +1,4 @@
+import io
 import json
 from dataclasses import dataclass
 
@@ -26,6 +27,16 @@ JSON = st.recursive(
     max_leaves=6,
 )
 ARRAYS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "nothing": np.empty((0, 4), np.int32)}
+
+
+def saved(save, *args, **arrays):
+    """The bytes of a file that numpy saves."""
+    file = io.BytesIO()
+    save(file, *args, **arrays)
+    return file.getvalue()
+
+
+NPY, NPZ = saved(np.save, np.ones(9)), saved(np.savez, a=np.ones(9))
 
 
 @dataclass
@@ -137,6 +148,20 @@ def test_arrays_that_are_cut_off_are_made_again(cache, share):
     cache["x.npz"] = whole[: int(len(whole) * share)]
     found = remember_arrays(cache, "x", lambda: {"b": np.zeros(1)})
     assert list(found) == list(remember_arrays(cache, "x", refuse)) == ["b"]
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b'{"a": Na', b"\xff\xfe"])
+def test_json_that_is_cut_off_or_damaged_is_made_again(cache, data):
+    cache["reports/x.json"] = data
+    for make in (lambda: {"a": 1}, refuse):
+        assert remember_json(cache, "reports/x", make) == {"a": 1}
+
+
+@pytest.mark.parametrize("data", [b"", b"no archive", NPY, NPZ[:-30], NPZ[:90] + b"x" + NPZ[91:]])
+def test_damaged_arrays_are_made_again(cache, data):
+    cache["x.npz"] = data
+    for make in (lambda: {"b": np.zeros(1)}, refuse):
+        assert list(remember_arrays(cache, "x", make)) == ["b"]
 
 
 def test_what_cannot_be_made_leaves_nothing(cache):

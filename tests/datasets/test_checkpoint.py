@@ -1,6 +1,7 @@
 """The checkpoint's file: there or not, replaced entirely or not at all."""
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ import pytest
 import torch
 from kedro.io import DataCatalog, DatasetError
 
+from reb_pipeline.core import resumable_training
 from reb_pipeline.core.atomic import register
-from reb_pipeline.core.errors import InputError
 from reb_pipeline.datasets import Checkpoint, CheckpointDataset
 
 NAME = "checkpoint.pt"
@@ -135,26 +136,31 @@ def test_a_full_disk_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("share", [0, 0.3, 0.99])
-def test_a_file_that_is_cut_off(filepath: str, share: float) -> None:
+def test_a_file_that_is_cut_off_is_not_used(
+    filepath: str, share: float, messages_of: Callable[..., list[str]]
+) -> None:
+    warnings = messages_of(resumable_training.logger)
     dataset = CheckpointDataset(filepath=filepath)
     dataset.load().write(state(1.0))
     (path,) = contents(filepath)
     whole = dataset._fs.cat(path)
     dataset._fs.pipe_file(path, whole[: int(len(whole) * share)])
-    with pytest.raises(InputError, match=rf"{NAME}' is cut off .*: delete it and run the [^.]*\.$"):
-        dataset.load().read()
+    assert dataset.load().read() is None
+    (warning,) = warnings
+    assert f"{NAME}' is cut off or damaged (" in warning
+    assert warning.endswith("): it is not used.")
+    dataset.load().write(state(2.0))
+    assert_same(dataset.load().read(), state(2.0))
 
 
 @pytest.mark.parametrize("data", [b"hello world", b"some\nlines\n", b"\x80\x02.", b"PK\x03\x04"])
 def test_files_of_others(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / NAME
     path.write_bytes(data)
-    with pytest.raises(InputError, match=r"was not written by CheckpointDataset .*again\.$"):
-        CheckpointDataset(filepath=str(path)).load().read()
+    assert CheckpointDataset(filepath=str(path)).load().read() is None
 
 
 def test_nothing_but_data_is_unpickled(tmp_path: Path) -> None:
     path = tmp_path / NAME
     torch.save({"code": Path("/")}, path)
-    with pytest.raises(InputError, match="was not written by CheckpointDataset"):
-        CheckpointDataset(filepath=str(path)).load().read()
+    assert CheckpointDataset(filepath=str(path)).load().read() is None

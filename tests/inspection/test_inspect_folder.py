@@ -141,13 +141,23 @@ def test_each_state_keeps_its_overlay(tmp_path, files):
     assert Path(files.root, after["overlay"]).read_bytes() == drawn
 
 
-def test_entry_that_is_cut_off_is_made_again(photos, files):
-    first = inspect_folder(FakeInspector(), str(photos), files)
-    entry = f"journal/{next(one.key for one in first if one.key)}.json"
-    files[entry] = files[entry][:100]
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda files, entry, _: files.update({entry: files[entry][:100]}),
+        lambda files, entry, _: files.update({entry: b"[]"}),
+        lambda files, entry, _: files.pop(entry),
+        lambda files, entry, _: files.pop(entry.replace(".json", ".jpg")),
+        lambda files, _, overlay: files.pop(overlay),
+    ],
+)
+def test_entry_that_is_damaged_or_deleted_is_made_again(photos, files, damage):
+    first = next(one for one in inspect_folder(FakeInspector(), str(photos), files) if one.key)
+    damage(files, f"journal/{first.key}.json", first.row["overlay"])
     inspector = FakeInspector()
-    inspect_folder(inspector, str(photos), files)
+    again = inspect_folder(inspector, str(photos), files)
     assert inspector.inspected == 1
+    assert all(one.view(files) and one.large_image(files) for one in again if one.key)
 
 
 def test_url_of_any_file_system(photos, tmp_path):

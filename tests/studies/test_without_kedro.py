@@ -85,6 +85,12 @@ def test_images_without_a_hash_are_kept_by_their_pixels(encoder, tmp_path):
     first = [grid for _, grid in features().patches()]
     assert len(cache) == 3
     assert not np.array_equal(first[0], first[1])
+    damaged, deleted, _ = sorted(cache)
+    cache[damaged] = cache[damaged][:70]  # of 128 bytes of the header
+    del cache[deleted]
+    for _ in range(2):
+        again = [grid for _, grid in features().patches()]
+        np.testing.assert_array_equal(again, first)
     write_good(tmp_path, 3, seed=2)  # the first of them is the last of those before
     list(features().patches())
     assert len(cache) == 5

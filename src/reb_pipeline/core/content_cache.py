@@ -9,7 +9,9 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Callable, MutableMapping
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeVar
@@ -36,6 +38,8 @@ LIBRARIES = (
     "faiss-cpu", "numpy", "opencv-python-headless", "pillow", "scikit-learn", "scipy", "timm",
     "torch", "torchvision",
 )  # fmt: skip
+# Errors of numpy on files that are cut off or damaged, as on a store that cannot write atomically.
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError, TypeError, ValueError)
 
 
 def entry(kind: str, /, **content: Any) -> str:
@@ -64,15 +68,15 @@ def _version(name: str) -> str | None:
 
 
 def read_arrays(cache: Cache, name: str) -> Arrays | None:
-    """Read the arrays of an entry; None if it is missing or cut off."""
+    """Read the arrays of an entry; None if it is missing, cut off or damaged."""
     data = cache.get(f"{name}.npz")
     if data is None:
         return None
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
-    except (zipfile.BadZipFile, EOFError, ValueError):
-        return None  # cut off on a store that cannot write atomically
+    except UNREADABLE:
+        return None
 
 
 def write_arrays(cache: Cache, name: str, arrays: Arrays) -> None:
@@ -94,13 +98,11 @@ def remember_arrays(cache: Cache, name: str, make: Callable[[], Arrays]) -> Arra
 def remember_record(
     cache: Cache, name: str, record_class: type[Record], make: Callable[[], Record]
 ) -> Record:
-    """Read a record (:mod:`reb_pipeline.core.records`); make and write it if the entry is missing."""
+    """Read a record (:mod:`reb_pipeline.core.records`); make and write it if the entry is missing or damaged."""
     data = cache.get(f"{name}.npz")
     if data is not None:
-        try:
+        with suppress(RecordError):
             return read_record(record_class, io.BytesIO(data), is_local=False)
-        except RecordError:
-            pass  # cut off on a store that cannot write atomically
     made = make()
     file = io.BytesIO()
     write_record(made, file)
@@ -109,10 +111,11 @@ def remember_record(
 
 
 def remember_json(cache: Cache, name: str, make: Callable[[], Any]) -> Any:
-    """Read a JSON value; make and write it if the entry is missing."""
+    """Read a JSON value; make and write it if the entry is missing, cut off or damaged."""
     data = cache.get(f"{name}.json")
     if data is not None:
-        return json.loads(data)
+        with suppress(ValueError):
+            return json.loads(data)
     made = make()
     cache[f"{name}.json"] = json.dumps(made).encode()
     return made

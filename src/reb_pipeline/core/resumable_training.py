@@ -1,5 +1,6 @@
 """Parts that all trainings share: the history, and the checkpoint to continue from after an interruption."""
 
+import io
 import logging
 import time
 from collections.abc import Mapping
@@ -29,6 +30,26 @@ class NoCheckpoint:
 
     def write(self, state: dict[str, Any]) -> None:
         """Ignore the state."""
+
+
+def read_state(data: bytes, name: str) -> dict[str, Any] | None:
+    """Read a state that a training wrote; None, with a warning, if it is cut off or damaged.
+
+    Args:
+        data: The bytes of the file of PyTorch.
+        name: Path or name of the file, for the warning.
+    """
+    import torch
+
+    try:
+        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # broken bytes can cause any exception in the unpickler
+        reason = str(error).split(". ")[0]  # messages of PyTorch are long
+        logger.warning(
+            "The checkpoint '%s' is cut off or damaged (%s): it is not used.", name, reason
+        )
+        return None
+    return state if isinstance(state, dict) else None
 
 
 @dataclass
@@ -82,7 +103,7 @@ class ResumableRun:
         saved = self._checkpoint.read()
         if saved is None:
             return History()
-        if saved["identity"] != self._identity:
+        if saved.get("identity") != self._identity:
             logger.info("The checkpoint is one of other data, weights or settings: starting anew.")
             return History()
         for name, thing in self._stateful.items():

@@ -7,6 +7,7 @@ from typing import Any
 
 from kedro.io import DatasetError
 
+from reb_pipeline.core.resumable_training import read_state
 from reb_pipeline.datasets.versioned_file import VersionedFile
 
 
@@ -60,25 +61,13 @@ class Checkpoint:
         self._dataset = dataset
 
     def read(self) -> dict[str, Any] | None:
-        """Read the state that was written last; None if there is none.
-
-        Raises:
-            InputDatasetError: If the file is not a file of PyTorch.
-        """
-        import torch
-
+        """Read the state that was written last; None if there is none, or, with a warning, if the file is damaged."""
         if not self._dataset.exists():
             return None
         path = self._dataset._load_path()
         with self._dataset._fs.open(path, "rb") as file:
             data = file.read()
-        try:
-            state: dict[str, Any] = torch.load(
-                io.BytesIO(data), map_location="cpu", weights_only=True
-            )
-        except Exception as error:  # broken bytes can cause any exception in the unpickler
-            raise self._dataset._unreadable(path, error) from error
-        return state
+        return read_state(data, path)
 
     def write(self, state: dict[str, Any]) -> None:
         """Replace the written state, completely or not at all."""

@@ -253,11 +253,14 @@ def _row(
 
 
 def _row_in_journal(files: Files, key: str) -> dict[str, Any] | None:
+    """Read the row of an image; None if the entry or one of its files is missing or damaged."""
     try:
-        row: dict[str, Any] = json.loads(files[f"{JOURNAL}/{key}.json"])["row"]
-    except (KeyError, ValueError):  # missing, or incomplete after an interrupted write
+        entry = json.loads(files[f"{JOURNAL}/{key}.json"])
+        row: dict[str, Any] = entry["row"]
+        is_whole = entry["view"] and row["overlay"] in files and f"{JOURNAL}/{key}.jpg" in files
+    except (KeyError, TypeError, ValueError):
         return None
-    return row
+    return row if is_whole else None
 
 
 def _key(inspector: "Inspector", path: str, data: bytes, version: str = _VERSION) -> str:

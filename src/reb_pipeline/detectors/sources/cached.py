@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from reb_pipeline.core.content_cache import Cache, entry, library_versions
+from reb_pipeline.core.content_cache import UNREADABLE, Cache, entry, library_versions
 from reb_pipeline.core.progress import progress
+from reb_pipeline.core.resumable_training import read_state
 from reb_pipeline.detectors.sources.encoder import Encoder, Layers
 from reb_pipeline.detectors.sources.images import RoundedFeatures, SourceImage, rounded
 from reb_pipeline.images.resize import resize_image
@@ -109,13 +110,14 @@ class CachedFeatures:
         for start in progress(range(0, len(self.images), size), label):
             batch = self.images[start : start + size]
             names = [f"{folder}/{image.digest}.npy" for image in batch]
-            kept = [self._cache.get(name) for name in names]
-            if network and None in kept:
-                features = network([image.open() for image in batch])
-                self._cache.update(zip(names, map(_packed, features), strict=True))
-                kept = [self._cache[name] for name in names]
-            for image, data in zip(batch, kept, strict=True):
-                yield image.id, np.load(io.BytesIO(data or b"")).astype(np.float32)
+            kept = [_unpacked(self._cache.get(name)) for name in names]
+            if any(one is None for one in kept):
+                network = network or open_network()  # an entry is damaged, or was deleted meanwhile
+                packed = [_packed(one) for one in network([image.open() for image in batch])]
+                self._cache.update(zip(names, packed, strict=True))
+                kept = [np.load(io.BytesIO(data)) for data in packed]
+            for image, features in zip(batch, kept, strict=True):
+                yield image.id, np.asarray(features, np.float32)
 
     def _decided_by(self, settings: dict[str, Any]) -> dict[str, Any]:
         """Add the version of the engine to settings, if the engine is not PyTorch."""
@@ -137,14 +139,9 @@ class CachedCheckpoint:
         self._name = f"{name}.checkpoint"
 
     def read(self) -> dict[str, Any] | None:
-        """Read the last state that was written; None if there is none."""
-        import torch
-
+        """Read the last state that was written; None if there is none, or it is damaged."""
         data = self._cache.get(self._name)
-        if data is None:
-            return None
-        state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-        return state
+        return None if data is None else read_state(data, self._name)
 
     def write(self, state: dict[str, Any]) -> None:
         """Replace the state."""
@@ -157,6 +154,17 @@ class CachedCheckpoint:
 
 def _with_digest(image: SourceImage) -> SourceImage:
     return replace(image, digest=SourceImage.of_array(image.id, image.open()).digest)
+
+
+def _unpacked(data: bytes | None) -> np.ndarray | None:
+    """Decode a .npy file; None if it is missing, cut off or damaged."""
+    if data is None:
+        return None
+    try:
+        features: np.ndarray = np.load(io.BytesIO(data), allow_pickle=False)
+    except UNREADABLE:
+        return None
+    return features
 
 
 def _packed(features: np.ndarray) -> bytes:
