@@ -119,4 +119,4 @@ def test_preview(filepath, model):
     told = json.loads(one.preview())
     assert told["name"] == "part"
     assert told["digest"] == one.load().manifest["digest"]
-    assert "files" not in told
+    assert "parts" not in told

@@ -18,6 +18,7 @@ from reb_pipeline.core.errors import InputError
 from reb_pipeline.inspection import Inspector, manifest
 from reb_pipeline.inspection.manifest import MANIFEST, digest_of
 from reb_pipeline.inspection.model import read_model, write_model
+from reb_pipeline.scoring.good_scores import GoodScores
 from tiny_model import tiny_model, write_tiny
 
 pytest.importorskip("onnx")
@@ -43,6 +44,26 @@ def rewrite(folder: Path, **values: object) -> None:
     told = {**json.loads((folder / MANIFEST).read_text()), **values}
     told["digest"] = digest_of(told)
     (folder / MANIFEST).write_text(json.dumps(told))
+
+
+def rehash(folder: Path, name: str) -> None:
+    """Put the hash of a changed record into the manifest."""
+    parts = json.loads((folder / MANIFEST).read_text())["parts"]
+    sha256 = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    rewrite(folder, parts={**parts, Path(name).stem: {"required": True, "files": {name: sha256}}})
+
+
+def add_part(folder: Path, required: object) -> None:
+    """Add a part as a later version of the project would."""
+    (folder / "regions.npz").write_bytes(b"of a later version")
+    parts = json.loads((folder / MANIFEST).read_text())["parts"]
+    new = {"required": required, "files": {"regions.npz": "0" * 64}}
+    rewrite(folder, parts={**parts, "regions": new})
+
+
+def drop_part(folder: Path, name: str) -> None:
+    parts = json.loads((folder / MANIFEST).read_text())["parts"]
+    rewrite(folder, parts={part: value for part, value in parts.items() if part != name})
 
 
 def assert_same(found: object, expected: object) -> None:
@@ -120,10 +141,7 @@ def tamper(folder: Path, name: str, field: str, change: Callable[[Any], Any]) ->
         values[field] = change(values[field])
         arrays["metadata"] = np.array(json.dumps(values))
     np.savez(folder / name, **arrays)
-    hashes = json.loads((folder / MANIFEST).read_text())["files"]
-    rewrite(
-        folder, files={**hashes, name: hashlib.sha256((folder / name).read_bytes()).hexdigest()}
-    )
+    rehash(folder, name)
 
 
 ARRAYS = [
@@ -173,12 +191,11 @@ def test_a_network_that_gives_no_finite_features_is_refused(tmp_path: Path) -> N
 @pytest.mark.parametrize("name", ["bank.npz", "density.npz", "calibration.npz"])
 def test_records_that_are_none(folder: Path, name: str) -> None:
     """As written by something else that knows how the hashes are made."""
-    hashes = json.loads((folder / MANIFEST).read_text())["files"]
     data = (folder / name).read_bytes()
     other = "density.npz" if name == "bank.npz" else "bank.npz"
     for content in (data[: len(data) // 2], b"text", (folder / other).read_bytes()):
         (folder / name).write_bytes(content)
-        rewrite(folder, files={**hashes, name: hashlib.sha256(content).hexdigest()})
+        rehash(folder, name)
         message = f"'{name}' of .* (holds no record|has the fields).*: copy the whole folder again"
         with pytest.raises(InputError, match=message):
             Inspector.load(folder)
@@ -208,23 +225,135 @@ def test_a_manifest_that_is_none(folder: Path, text: str | bytes, message: str) 
 
 
 @pytest.mark.parametrize(
-    ("version", "remedy"), [(2, "update reb-pipeline"), (0, "packaging again"), (None, "packaging")]
+    ("version", "remedy"),
+    [
+        (3, "update reb-pipeline"),
+        (0, "packaging again"),
+        (None, "packaging"),
+        (True, "packaging"),
+        ("2", "packaging"),
+        (1.5, "packaging"),
+    ],
 )
 def test_other_versions_of_the_format(folder: Path, version: object, remedy: str) -> None:
     rewrite(folder, format_version=version)
     with pytest.raises(
-        InputError, match=f"format version {version}, but .* reads version 1: .*{remedy}"
+        InputError, match=f"format version {version!r}, but .* reads up to version 2: .*{remedy}"
     ):
         Inspector.load(folder)
 
 
 @pytest.mark.parametrize(
-    "files", [None, {}, {"network.onnx": ""}, dict.fromkeys([*FILES, "../../secret"], "")]
-)
-def test_other_files_than_those_of_a_model(folder: Path, files: object) -> None:
-    rewrite(folder, files=files)
-    with pytest.raises(InputError, match="lists other files"):
+    "parts",
+    [
+        None, [], {"network": {}}, {"network": {"required": True}}, {"network": {"required": True, "files": []}},
+        {"network": {"required": 1, "files": {}}}, {"regions": None},
+    ],
+)  # fmt: skip
+def test_a_list_of_parts_that_is_none(folder: Path, parts: object) -> None:
+    rewrite(folder, parts=parts)
+    with pytest.raises(InputError, match="has no list of parts"):
         Inspector.load(folder)
+
+
+@pytest.mark.parametrize("name", ["network", "bank", "density", "calibration"])
+def test_a_model_without_a_part_that_every_model_has(folder: Path, name: str) -> None:
+    drop_part(folder, name)
+    with pytest.raises(InputError, match=f"lists no part '{name}': copy the whole"):
+        Inspector.load(folder)
+
+
+@pytest.mark.parametrize("name", ["network", "bank", "good_scores", "good_images"])
+@pytest.mark.parametrize("file", ["../../secret", "bank.npz/../network.onnx", "/etc/passwd"])
+def test_a_part_with_other_files_than_it_has(folder: Path, name: str, file: str) -> None:
+    parts = json.loads((folder / MANIFEST).read_text())["parts"]
+    rewrite(folder, parts={**parts, name: {"required": True, "files": {file: "0" * 64}}})
+    with pytest.raises(InputError, match=f"lists other files of the part '{name}'"):
+        Inspector.load(folder)
+
+
+def test_good_images_of_another_bank(folder: Path) -> None:
+    parts = json.loads((folder / MANIFEST).read_text())["parts"]
+    images = parts["good_images"]["files"]
+    del images[max(images)]
+    rewrite(folder, parts=parts)
+    with pytest.raises(InputError, match="another number of good images than the bank"):
+        Inspector.load(folder)
+
+
+def test_the_parts_of_a_model(original: Path) -> None:
+    parts = json.loads((original / MANIFEST).read_text())["parts"]
+    assert {name: part["required"] for name, part in parts.items()} == {
+        "network": True, "bank": True, "density": True, "calibration": True, "good_images": False
+    }  # fmt: skip
+    listed = {name for part in parts.values() for name in part["files"]}
+    there = {str(path.relative_to(original)) for path in original.rglob("*") if path.is_file()}
+    assert listed == there - {MANIFEST}
+
+
+def test_an_optional_part_of_a_later_version_is_ignored_and_named(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    image = np.full((64, 64, 3), 90, np.uint8)
+    score = Inspector.load(folder).inspect(image).image_score
+    assert not caplog.records
+    add_part(folder, required=False)
+    assert Inspector.load(folder).inspect(image).image_score == score
+    (record,) = caplog.records
+    assert record.getMessage().endswith(
+        "that this reb-pipeline does not know are ignored: regions."
+    )
+
+
+def test_a_required_part_of_a_later_version_refuses_the_model(folder: Path) -> None:
+    add_part(folder, required=True)
+    message = r"requires the part 'regions', which this reb-pipeline does not know: update"
+    with pytest.raises(InputError, match=message):
+        Inspector.load(folder)
+
+
+def test_a_changed_part_list_is_refused(folder: Path) -> None:
+    """Otherwise a model could be read without a part that it was calibrated with."""
+    add_part(folder, required=True)
+    text = (folder / MANIFEST).read_text()
+    (folder / MANIFEST).write_text(text.replace('"required": true', '"required": false'))
+    with pytest.raises(InputError, match="was changed after it was written"):
+        Inspector.load(folder)
+
+
+def test_a_setting_of_a_later_version_refuses_the_model(folder: Path) -> None:
+    scoring = json.loads((folder / MANIFEST).read_text())["scoring"]
+    rewrite(folder, scoring={**scoring, "contrast": 2})
+    with pytest.raises(InputError, match=r"scoring.contrast cannot be used.*update reb-pipeline"):
+        Inspector.load(folder)
+
+
+def test_scores_by_position_are_a_required_part(tmp_path: Path) -> None:
+    good = GoodScores.of(np.random.default_rng(0).normal(5, 2, (20, 8, 8)))
+    model = replace(tiny_model(), good_scores=good)
+    write_model(model, str(tmp_path), LOCAL)
+    assert_same(read_model(tmp_path).good_scores, good)
+    parts = json.loads((tmp_path / MANIFEST).read_text())["parts"]
+    assert parts["good_scores"]["required"]
+    data = bytearray((tmp_path / "good_scores.npz").read_bytes())
+    data[-1] ^= 1
+    (tmp_path / "good_scores.npz").write_bytes(data)
+    with pytest.raises(InputError, match=r"'good_scores.npz' of .* is not what was packaged"):
+        Inspector.load(tmp_path)
+    (tmp_path / "good_scores.npz").unlink()
+    with pytest.raises(InputError, match=r"'good_scores.npz' of .* cannot be read"):
+        Inspector.load(tmp_path)
+
+
+def test_a_model_without_good_images_scores_alike_and_explains_nothing(
+    original: Path, tmp_path: Path
+) -> None:
+    write_model(replace(tiny_model(), good_images=[]), str(tmp_path / "model"), LOCAL)
+    image = np.full((64, 64, 3), 90, np.uint8)
+    inspector = Inspector.load(tmp_path / "model")
+    found, expected = (one.inspect(image) for one in (inspector, Inspector.load(original)))
+    assert found.image_score == expected.image_score
+    assert inspector.explain(found) == []
 
 
 def test_a_folder_that_is_no_model(original: Path, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ class PackagedModelDataset(VersionedFile):
         self._invalidate_cache()
 
     def preview(self) -> JSONPreview:
-        """Show the manifest of the model without the list of its files.
+        """Show the manifest of the model without the list of its parts.
 
         Raises:
             InputDatasetError: See :meth:`load`; other files are not checked.
@@ -96,7 +96,9 @@ class PackagedModelDataset(VersionedFile):
             manifest = read_manifest(self._load_path(), self._fs)
         except InputError as error:
             raise InputDatasetError(str(error)) from error
-        outline = {name: value for name, value in manifest.items() if name != "files"}
+        outline = {
+            name: value for name, value in manifest.items() if name not in ("parts", "files")
+        }
         return json.dumps(outline)  # type: ignore[return-value,unused-ignore]
 
     def _remove(self, folder: str) -> None:

@@ -3,11 +3,13 @@
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from reb_pipeline.calibration.verdicts import UNDECIDED, can_flag, verdict_of
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.settings import validated
 from reb_pipeline.features.tiles import Tiles
 from reb_pipeline.images.decoding import MAX_PIXELS, read_image
 from reb_pipeline.images.resize import resize_image
@@ -82,12 +84,17 @@ class Inspector:
         self.detector = MemoryBankDetector(
             model.bank,
             model.density,
-            ScoringSettings.model_validate(model.manifest["scoring"]),
+            _scoring(model.manifest["scoring"]),
             model.calibration.alpha,
             good_scores=model.good_scores,
         ).lean()
         # Warm-up: without it the first image of the user would be the slowest.
-        found, grid = self.search(self._good_image(0))
+        first = (
+            self._good_image(0)
+            if self._good_images
+            else np.zeros((self.side, self.side, 3), np.uint8)
+        )
+        found, grid = self.search(first)
         self._grid = grid.shape[:2]
         self.verdict(found, grid, (self.side, self.side))
 
@@ -204,8 +211,10 @@ class Inspector:
             n: Number of good images.
 
         Returns:
-            Good patches, nearest first; fewer if the bank has fewer images.
+            Good patches, nearest first; fewer if the bank has fewer images, none in a model without good images.
         """
+        if not self._good_images:
+            return []
         owners, n_rows = self._bank.image, len(self._bank.image)
         k = min(n, n_rows)
         while True:
@@ -238,6 +247,20 @@ class Inspector:
             for at, cells in zip((y, x), self._grid, strict=True)
         )
         return box_in_image((rows, columns), self._grid, shape)
+
+
+def _scoring(values: dict[str, Any]) -> ScoringSettings:
+    """Create the scoring settings of a packaged model.
+
+    Raises:
+        InputError: If this version does not know one, and so would score in another way.
+    """
+    try:
+        return validated(ScoringSettings, values, "scoring")
+    except InputError as error:
+        fault = str(error).rstrip(".")
+        msg = f"The packaged model was made by another reb-pipeline ({fault}): update reb-pipeline."
+        raise InputError(msg) from error
 
 
 def _check_image(image: np.ndarray) -> None:

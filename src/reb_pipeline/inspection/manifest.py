@@ -1,11 +1,16 @@
 """``model.json``: description of a packaged model, with hashes that reveal changes.
 
-It contains the SHA-256 of every other file, and ``digest``, the SHA-256 of its other content. So the digest
-identifies the content of the whole folder: it is the id of the model.
+It lists the parts of the model with the SHA-256 of every file, and contains ``digest``, the SHA-256 of its other
+content. So the digest identifies the content of the whole folder: it is the id of the model.
+
+The writer says of each part whether the model can be read without it. A reader that does not know a part ignores it,
+or refuses the model. So a new part needs no new format.
 """
 
 import hashlib
 import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from reb_pipeline.core.errors import InputError
@@ -16,28 +21,54 @@ if TYPE_CHECKING:
 
 MANIFEST = "model.json"
 FORMAT = "reb-pipeline packaged model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 AGAIN = "copy the whole folder again, or run the pipeline packaging again"
+# Version 1 listed files instead of parts, and all other files were good images.
+_PARTS_OF_VERSION_1 = {
+    "network.onnx": "network", "bank.npz": "bank", "density.npz": "density", "calibration.npz": "calibration",
+    "good_scores.npz": "good_scores",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Part:
+    """Part of a packaged model.
+
+    Attributes:
+        required: True if a reader that does not know the part must refuse the model.
+        files: SHA-256 of each file, by its path in the folder.
+    """
+
+    required: bool
+    files: dict[str, str]
 
 
 def write_manifest(
-    manifest: dict[str, Any], files: dict[str, str], folder: str, filesystem: "AbstractFileSystem"
+    manifest: dict[str, Any],
+    parts: Mapping[str, Part],
+    folder: str,
+    filesystem: "AbstractFileSystem",
 ) -> None:
-    """Add format, files and digest to a manifest, and write it.
+    """Add format, parts and digest to a manifest, and write it.
 
     Args:
         manifest: JSON values.
-        files: SHA-256 of each file, by its path in the folder.
+        parts: The parts by name.
         folder: The folder.
         filesystem: File system of the folder.
     """
-    content = {**manifest, "format": FORMAT, "format_version": FORMAT_VERSION, "files": files}
+    content = {
+        **{name: value for name, value in manifest.items() if name != "files"},  # of version 1
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "parts": {name: asdict(part) for name, part in parts.items()},
+    }
     text = json.dumps({**content, "digest": digest_of(content)}, indent=2, allow_nan=False)
     filesystem.pipe_file(f"{folder}/{MANIFEST}", f"{text}\n".encode())
 
 
 def read_manifest(folder: str, filesystem: "AbstractFileSystem") -> dict[str, Any]:
-    """Read the manifest of a folder, without a check of its ``files``.
+    """Read the manifest of a folder, without a check of its parts.
 
     Args:
         folder: The folder.
@@ -65,6 +96,43 @@ def read_manifest(folder: str, filesystem: "AbstractFileSystem") -> dict[str, An
     return manifest
 
 
+def parts_of(manifest: Mapping[str, Any], folder: str) -> dict[str, Part]:
+    """List the parts of a packaged model, in any version of the format.
+
+    Args:
+        manifest: The manifest.
+        folder: Its folder, for the error message.
+
+    Raises:
+        InputError: If the manifest has no such list.
+    """
+    is_former = manifest["format_version"] == 1
+    parts = _parts_of_files(manifest.get("files")) if is_former else manifest.get("parts")
+    if not isinstance(parts, dict) or not all(map(_is_part, parts.values())):
+        raise wrong_manifest(folder, "has no list of parts with the SHA-256 of their files")
+    return {name: Part(part["required"], part["files"]) for name, part in parts.items()}
+
+
+def _parts_of_files(files: Any) -> Any:
+    """Sort the files of version 1 into parts; None if they are no list of files."""
+    if not isinstance(files, dict):
+        return None
+    parts: dict[str, Any] = {}
+    for name, sha256 in files.items():
+        part = _PARTS_OF_VERSION_1.get(name, "good_images")
+        parts.setdefault(part, {"required": True, "files": {}})["files"][name] = sha256
+    return parts
+
+
+def _is_part(part: Any) -> bool:
+    return (
+        isinstance(part, dict)
+        and part.keys() == {"required", "files"}
+        and isinstance(part["required"], bool)
+        and isinstance(part["files"], dict)
+    )
+
+
 def digest_of(manifest: dict[str, Any]) -> str:
     """Compute the SHA-256 of a manifest without ``digest``, as JSON with sorted names and no spaces."""
     content = {name: value for name, value in manifest.items() if name != "digest"}
@@ -78,13 +146,13 @@ def wrong_manifest(folder: str, what: str) -> InputError:
 
 
 def _check_version(folder: str, given: Any) -> None:
-    if given == FORMAT_VERSION:
+    if given in (1, FORMAT_VERSION) and not isinstance(given, bool):
         return
     is_newer = isinstance(given, int) and given > FORMAT_VERSION
     remedy = "update reb-pipeline" if is_newer else "run the pipeline packaging again"
     msg = (
-        f"The packaged model '{folder}' has format version {given!r}, but this reb-pipeline reads version "
-        f"{FORMAT_VERSION}: {remedy}."
+        f"The packaged model '{folder}' has format version {given!r}, but this reb-pipeline reads up to "
+        f"version {FORMAT_VERSION}: {remedy}."
     )
     raise InputError(msg)
 

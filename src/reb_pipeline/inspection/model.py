@@ -2,8 +2,9 @@
 
 import hashlib
 import io
+import logging
 import platform
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,7 +16,14 @@ from reb_pipeline.calibration.record import Calibration
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.records import RecordError, read_record, write_record
 from reb_pipeline.inspection.encoding import finite, jpeg
-from reb_pipeline.inspection.manifest import AGAIN, read_manifest, write_manifest, wrong_manifest
+from reb_pipeline.inspection.manifest import (
+    AGAIN,
+    Part,
+    parts_of,
+    read_manifest,
+    write_manifest,
+    wrong_manifest,
+)
 from reb_pipeline.memory_bank.bank import MemoryBank
 from reb_pipeline.memory_bank.density import LocalDensity
 from reb_pipeline.scoring.good_scores import GoodScores
@@ -26,15 +34,19 @@ if TYPE_CHECKING:
     from reb_pipeline.features.tiles import Tiles
     from reb_pipeline.scoring.detector import MemoryBankDetector
 
-NETWORK = "network.onnx"
+# Names of the parts; records have a class, and each is one file.
+NETWORK, GOOD_IMAGES = "network", "good_images"
 RECORDS: dict[str, Any] = {
-    "bank.npz": MemoryBank, "density.npz": LocalDensity, "calibration.npz": Calibration
+    "bank": MemoryBank, "density": LocalDensity, "calibration": Calibration, "good_scores": GoodScores
 }  # fmt: skip
+FILES = {NETWORK: "network.onnx", **{name: f"{name}.npz" for name in RECORDS}}
+NEEDED = (NETWORK, "bank", "density", "calibration")  # no model can be read without these
 MADE_WITH = (
     "reb-pipeline", "torch", "torchvision", "timm", "onnx", "onnxscript", "numpy", "faiss-cpu", "pillow"
 )  # fmt: skip
-OPTIONAL: dict[str, Any] = {"good_scores.npz": GoodScores}
 JPEG_QUALITY = 90
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +54,14 @@ class PackagedModel:
     """Packaged model: all parts needed to inspect images of one category.
 
     Attributes:
-        manifest: Description of the model, JSON values; a model that was read also has ``files`` and ``digest``.
+        manifest: Description of the model, JSON values; a model that was read also has ``parts`` (version 1 of the
+            format: ``files``) and ``digest``.
         network: ONNX file: uint8 [1, side, side, 3] RGB -> patch features, float32 [1, h, w, channels].
         bank: Rows of the memory bank that are in the coreset, and the images that own them.
         density: Local density of these rows.
         calibration: Calibration with scores of good images.
-        good_images: The images of ``bank`` as JPEG files, resized like the input of the network.
+        good_images: The images of ``bank`` as JPEG files, resized like the input of the network;
+            empty in a model that has none and so explains nothing.
         good_scores: Scores of good patches by position, in whose units patches are scored; None without them.
     """
 
@@ -149,29 +163,33 @@ def write_model(model: PackagedModel, folder: str, filesystem: "AbstractFileSyst
         >>> read_model("memory://part").manifest["name"]
         'part'
     """
-    records = dict(zip(RECORDS, (model.bank, model.density, model.calibration), strict=True))
-    if model.good_scores is not None:
-        records["good_scores.npz"] = model.good_scores
-    files = {
-        NETWORK: model.network,
-        **_image_files(model.good_images),
-        **{name: _record_file(record) for name, record in records.items()},
+    contents = _contents(model)
+    filesystem.makedirs(f"{folder}/{GOOD_IMAGES}", exist_ok=True)
+    filesystem.pipe(
+        {f"{folder}/{name}": data for files in contents.values() for name, data in files.items()}
+    )
+    parts = {
+        # Good images only explain; all other parts change the scores.
+        part: Part(
+            part != GOOD_IMAGES, {name: _sha256(data) for name, data in sorted(files.items())}
+        )
+        for part, files in contents.items()
     }
-    filesystem.makedirs(f"{folder}/good_images", exist_ok=True)
-    filesystem.pipe({f"{folder}/{name}": data for name, data in files.items()})
-    hashes = {name: _sha256(files[name]) for name in sorted(files)}
-    write_manifest(model.manifest, hashes, folder, filesystem)
+    write_manifest(model.manifest, parts, folder, filesystem)
 
 
 def read_model(path: str | Path, filesystem: "AbstractFileSystem | None" = None) -> PackagedModel:
-    """Read a packaged model and check that every file is unchanged.
+    """Read a packaged model and check that every file of its parts is unchanged.
+
+    A part that this version does not know is ignored, with a line in the log, unless the model requires it.
 
     Args:
         path: The folder that contains ``model.json``.
         filesystem: File system of the folder; if None, ``path`` may be a URL of any fsspec file system.
 
     Raises:
-        InputError: If it is not a packaged model, has another format, is incomplete or was changed.
+        InputError: If it is not a packaged model, has another format, is incomplete or was changed, or requires a part
+            that this version does not know.
 
     Example:
         >>> from reb_pipeline.inspection.model import read_model
@@ -183,32 +201,63 @@ def read_model(path: str | Path, filesystem: "AbstractFileSystem | None" = None)
     if filesystem is None:
         filesystem, folder = _resolve(folder)
     manifest = read_manifest(folder, filesystem)
-    hashes = manifest.get("files")
-    if not isinstance(hashes, dict) or hashes.keys() != _expected_files(hashes):
-        raise wrong_manifest(folder, "lists other files than a packaged model has")
+    parts = _known_parts(parts_of(manifest, folder), folder)
+    hashes = {name: sha256 for part in parts.values() for name, sha256 in part.files.items()}
     files = _checked_files(filesystem, folder, hashes)
-    network = files.pop(NETWORK)
-    records = {name: _record(files.pop(name), folder, name) for name in _records_in(files)}
-    bank, density, calibration = (records[name] for name in RECORDS)
-    images = list(files.values())
-    return PackagedModel(
-        manifest, network, bank, density, calibration, images, records.get("good_scores.npz")
+    records = {part: _record(part, files[FILES[part]], folder) for part in RECORDS if part in parts}
+    images = (
+        [files[name] for name in sorted(parts[GOOD_IMAGES].files)] if GOOD_IMAGES in parts else []
     )
+    if len(images) not in (0, len(records["bank"].image_ids)):
+        raise wrong_manifest(folder, "lists another number of good images than the bank has")
+    return PackagedModel(manifest, files[FILES[NETWORK]], good_images=images, **records)
 
 
-def _expected_files(names: Collection[str]) -> set[str]:
-    records = _records_in(names)
-    return {NETWORK, *records, *_image_files(range(len(names) - 1 - len(records)))}
+def _contents(model: PackagedModel) -> dict[str, dict[str, bytes]]:
+    """Encode the files of each part."""
+    records = {part: record for part in RECORDS if (record := getattr(model, part)) is not None}
+    contents = {
+        NETWORK: {FILES[NETWORK]: model.network},
+        **{part: {FILES[part]: _record_file(record)} for part, record in records.items()},
+    }
+    images = _image_files(model.good_images)
+    return {**contents, GOOD_IMAGES: images} if images else contents
 
 
-def _records_in(names: Collection[str]) -> list[str]:
-    """List the records of a packaged model: all required ones, and the optional ones that it has."""
-    return [*RECORDS, *(name for name in OPTIONAL if name in names)]
+def _known_parts(parts: Mapping[str, Part], folder: str) -> dict[str, Part]:
+    """Select the parts that this version reads.
+
+    Raises:
+        InputError: If a part is required and not known, or a part that is needed is missing or has other files.
+    """
+    known = {name: part for name, part in parts.items() if name in FILES or name == GOOD_IMAGES}
+    others = sorted(parts.keys() - known.keys())
+    required = [name for name in others if parts[name].required]
+    if required:
+        msg = (
+            f"The packaged model '{folder}' requires the part {required[0]!r}, which this reb-pipeline does not know: "
+            f"update reb-pipeline."
+        )
+        raise InputError(msg)
+    if others:
+        logger.warning(
+            "Parts of the packaged model '%s' that this reb-pipeline does not know are ignored: %s.",
+            folder,
+            ", ".join(others),
+        )
+    for name in NEEDED:
+        if name not in known:
+            raise wrong_manifest(folder, f"lists no part {name!r}")
+    for name, part in known.items():
+        expected = {FILES[name]} if name in FILES else _image_files(part.files).keys()
+        if part.files.keys() != expected:
+            raise wrong_manifest(folder, f"lists other files of the part {name!r} than it has")
+    return known
 
 
 def _image_files(images: Iterable[Any]) -> dict[str, Any]:
     """Map the file name of each good image to its value."""
-    return {f"good_images/{number:06d}.jpg": image for number, image in enumerate(images)}
+    return {f"{GOOD_IMAGES}/{number:06d}.jpg": image for number, image in enumerate(images)}
 
 
 def _checked_files(
@@ -237,11 +286,11 @@ def _record_file(record: Any) -> bytes:
     return file.getvalue()
 
 
-def _record(data: bytes, folder: str, name: str) -> Any:
+def _record(part: str, data: bytes, folder: str) -> Any:
     try:
-        return read_record({**RECORDS, **OPTIONAL}[name], io.BytesIO(data), is_local=False)
+        return read_record(RECORDS[part], io.BytesIO(data), is_local=False)
     except RecordError as error:
-        msg = error.sentence(f"'{name}' of the packaged model '{folder}'", AGAIN)
+        msg = error.sentence(f"'{FILES[part]}' of the packaged model '{folder}'", AGAIN)
         raise InputError(msg) from error
 
 
