@@ -79,6 +79,18 @@ def test_reweighted_reads_more_than_patch_scores():
     assert (found.image_scores < largest).all()
 
 
+def test_maps_of_distances_leave_the_scores_as_they_are():
+    scored, shown = (
+        fitted(alpha=0.5, anomaly_map=kind).detect(TEST) for kind in ("score", "distance")
+    )
+    np.testing.assert_array_equal(shown.image_scores, scored.image_scores)
+    np.testing.assert_array_equal(shown.patch_scores, scored.patch_scores)
+    nearest = fitted(scorer="nearest").detect(TEST)
+    maps, expected = (one.anomaly_maps(32, 4.0).patch_scores for one in (shown, nearest))
+    np.testing.assert_allclose(maps, expected, rtol=1e-5)
+    assert np.abs(maps - scored.patch_scores).max() > 0.01
+
+
 def test_settings_of_image_scores_are_read():
     two, all_of_them = (
         fitted(image_score="top_k_mean", top_patches=n).detect(TEST) for n in (2, 24)

@@ -81,6 +81,7 @@ WITHOUT_EFFECT = {
     ("scoring", "form"): OF_THE_CONFIGURATION,
     ("scoring", "image_score"): OF_THE_CONFIGURATION,
     ("scoring", "normalization"): OF_THE_CONFIGURATION,
+    ("scoring", "anomaly_map"): OF_THE_CONFIGURATION,
     ("scoring", "max_neighbors"): "a study has its own K_max, and scores of K neighbours do not depend on it",
     ("feature_reconstruction", "loss"): OF_THE_CONFIGURATION,
     ("feature_reconstruction", "fusion"): OF_THE_CONFIGURATION,
@@ -99,7 +100,7 @@ WITHOUT_EFFECT = {
 OTHER_CONFIGURATIONS = {
     "backbone": "resnet18", "representation": "defectmaker", "image_size": 96, "detector": "padim",
     "distance": "cosine", "coreset_ratio": 0.5, "shots": 3, "seed": 1, "n_neighbors": 4, "alpha": 0.5,
-    "form": "ratio", "image_score": "max", "normalization": "position", "neck": "reference",
+    "form": "ratio", "image_score": "max", "normalization": "position", "neck": "reference", "anomaly_map": "distance",
     "feature_loss": "squared", "fusion": "product", "pixel_loss": "ssim",
 }  # fmt: skip
 
@@ -205,7 +206,8 @@ def test_a_setting_without_effect_measures_nothing_again(
     values = {
         "max_unreadable_share": 0.9, "image_size": 96, "batch_size": 2, "distance": "cosine", "coreset_ratio": 0.5,
         "seed": 7, "scorer": "knn", "n_neighbors": 2, "alpha": 0.5, "form": "ratio", "image_score": "max",
-        "neck": "reference", "normalization": "position", "max_neighbors": 60, "loss": "other",
+        "neck": "reference", "normalization": "position",
+        "anomaly_map": "distance", "max_neighbors": 60, "loss": "other",
         "fusion": "product", "enabled": True, "paper": demo, "small": demo,
         "demo": demo, "examples_per_kind": 9, "device": "auto", "backbone": sections.features.backbone,
     }  # fmt: skip

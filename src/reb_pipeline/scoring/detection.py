@@ -28,6 +28,7 @@ class Detection:
         image_ids: Ids of the images.
         image_scores: float32 [images], higher = more anomalous.
         patch_scores: float32 [images, h, w]; None if only whole images are scored.
+        map_values: Values that anomaly maps show, float32 [images, h, w]; None for the patch scores.
 
     Raises:
         InputError: If a score is not finite: NaN is not above any threshold, and would pass as good.
@@ -42,11 +43,13 @@ class Detection:
     image_ids: list[str]
     image_scores: np.ndarray
     patch_scores: np.ndarray | None
+    map_values: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         finite = np.isfinite(self.image_scores)
-        if self.patch_scores is not None:
-            finite = finite & np.isfinite(self.patch_scores).all(axis=(1, 2))
+        for of_patches in (self.patch_scores, self.map_values):
+            if of_patches is not None:
+                finite = finite & np.isfinite(of_patches).all(axis=(1, 2))
         if not finite.all():
             image_id = self.image_ids[int(np.argmin(finite))]
             msg = (
@@ -91,7 +94,7 @@ class Detection:
             side: Side of a map in pixels.
             sigma: Standard deviation of the smoothing, in pixels of a map of side 256.
         """
-        scores = self.patch_scores
-        if scores is None:
-            scores = np.zeros((len(self.image_ids), 1, 1), np.float32)
-        return AnomalyMaps(scores, self.image_ids, side, sigma)
+        values = self.patch_scores if self.map_values is None else self.map_values
+        if values is None:
+            values = np.zeros((len(self.image_ids), 1, 1), np.float32)
+        return AnomalyMaps(values, self.image_ids, side, sigma)

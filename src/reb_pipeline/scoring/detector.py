@@ -253,7 +253,9 @@ class MemoryBankDetector:
             if chosen.compares_neighbors
             else image_scores(of_patches, self.scoring)
         )
-        return Detection(found.image_ids, of_images, of_patches)
+        is_distance = self.scoring.anomaly_map == "distance"
+        distances = found.squared_distances[..., 0] if is_distance else None
+        return Detection(found.image_ids, of_images, of_patches, distances)
 
     def detect(self, images: PatchSource, device: str = "cpu") -> Detection:
         """Search the patches of images and score them.

@@ -59,6 +59,8 @@ class ScoringSettings(ImageScoreSettings):
     form: Annotated[str, one_of(SCORE_FORMS)] = "subtract_squared"
     # position: patch scores in units of good patches' spread at the position, see good_scores.py
     normalization: Literal["none", "position"] = "none"
+    # what anomaly maps show: patch scores, or the squared distance to the nearest coreset row
+    anomaly_map: Literal["score", "distance"] = "score"
     smoothing_sigma: float = Field(default=4.0, ge=0)  # px of a map of side 256
 
     @property

@@ -12,7 +12,15 @@ from reb_pipeline.scoring.patch_scores import SCORERS
 
 _ALWAYS = {"detector", "image_size", "shots", "seed"}  # the image size is that of anomaly maps too
 _NETWORK = {*_ALWAYS, "backbone", "representation"}
-_BANK = {*_NETWORK, "neck", "distance", "coreset_ratio", "image_score", "normalization"}
+_BANK = {
+    *_NETWORK,
+    "neck",
+    "distance",
+    "coreset_ratio",
+    "image_score",
+    "normalization",
+    "anomaly_map",
+}
 _LOCAL_DENSITY = {"n_neighbors", "alpha", "form"}
 _RECONSTRUCTION = {*_NETWORK, "feature_loss", "fusion", "image_score"}
 _READ = {

@@ -38,6 +38,7 @@ PLACES = {
     "form": ("scoring", "form"),
     "image_score": ("scoring", "image_score"),
     "normalization": ("scoring", "normalization"),
+    "anomaly_map": ("scoring", "anomaly_map"),
     "feature_loss": ("feature_reconstruction", "loss"),
     "fusion": ("feature_reconstruction", "fusion"),
     "pixel_loss": ("pixel_reconstruction", "loss"),
