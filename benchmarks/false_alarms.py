@@ -25,7 +25,7 @@ from reb_pipeline.images.collection import loose_images
 from reb_pipeline.memory_bank.bank import Coreset, MemoryBank, collect_patches
 from reb_pipeline.memory_bank.coreset import select_coreset
 from reb_pipeline.memory_bank.density import measure_local_density
-from reb_pipeline.memory_bank.held_out import search_own_images
+from reb_pipeline.memory_bank.held_out import evenly_chosen, search_own_images
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.scoring.detector import MemoryBankDetector
 from reb_pipeline.scoring.settings import ScoringSettings
@@ -35,8 +35,11 @@ CALIBRATION_IMAGES = 99
 SPLITS_PER_BANK = 10
 DRAWS = 20  # of the banks in recording order
 CORESET_RATIO = 0.01
-NEIGHBORS = 5
 SIDE = 128  # pixels
+# The shipped default, see docs/measured/defaults.md.
+SCORING = ScoringSettings(
+    n_neighbors=5, max_neighbors=5, alpha=0.5, image_score="ranked_mean", top_share=0.1, normalization="position"
+)  # fmt: skip
 
 
 class Fitted(NamedTuple):
@@ -59,16 +62,16 @@ def fit(grids: np.ndarray, images: np.ndarray) -> Fitted:
     patches = ((str(image), grids[image]) for image in images)
     bank = collect_patches(patches, len(images), {})
     coreset = select_coreset(bank, MemoryBankSettings(coreset_ratio=CORESET_RATIO, seed=0))
-    scoring = ScoringSettings(n_neighbors=NEIGHBORS, max_neighbors=NEIGHBORS)
-    density = measure_local_density(bank, coreset, NEIGHBORS)
-    return Fitted(bank, coreset, MemoryBankDetector.of(coreset.of(bank), density, scoring))
+    density = measure_local_density(bank, coreset, SCORING.n_neighbors)
+    own = search_own_images(bank, coreset, set(evenly_chosen(bank.image_ids)))
+    return Fitted(bank, coreset, MemoryBankDetector.of(coreset.of(bank), density, SCORING, own))
 
 
 def features(folder: str | None) -> np.ndarray:
     """Patch features of all good images in the order of their paths, float32 [images, h, w, channels]."""
     images = loose_images(folder) if folder else ELPVDataset(category="mono").load()
     paths = sorted(sample.path for sample in images.samples if sample.label == 0)
-    extractor = PatchExtractor(FeatureSettings(image_size=SIDE), device="cpu")
+    extractor = PatchExtractor(FeatureSettings(image_size=SIDE, neck="reference"), device="cpu")
     opened = ((path, images.open_image(path)) for path in progress(paths, "patch features"))
     return np.stack([grid for _, grid in extract_patches(extractor, opened)])
 

@@ -8,6 +8,7 @@ import pytest
 from reb_pipeline.memory_bank.bank import collect_patches
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.scoring.detector import MemoryBankDetector
+from reb_pipeline.scoring.good_scores import MIN_IMAGES
 from reb_pipeline.scoring.left_out import GROUPS, score_left_out
 from reb_pipeline.scoring.settings import ScoringSettings
 
@@ -49,6 +50,25 @@ def test_each_image_is_scored_by_the_detector_of_the_others(distance, share):
 def test_many_images_are_left_out_in_groups_until_there_are_enough():
     ids, _ = left_out(draw(2 * GROUPS), enough=9)
     assert len(ids) == len(set(ids)) == 10  # groups of two
+
+
+def test_scores_have_the_unit_of_the_whole_bank_s_where_one_image_fewer_is_too_few():
+    grids = draw(MIN_IMAGES)
+    settings = MemoryBankSettings(coreset_ratio=0.25)
+    scoring = SCORING.model_copy(update={"normalization": "position"})
+    detector = MemoryBankDetector.fit(source(grids), settings, scoring)
+    assert detector.good_scores is not None
+    bank = collect_patches(grids, len(grids), {}, settings)
+    scores = np.concatenate(
+        [one.image_scores for _, one in score_left_out(bank, detector, MIN_IMAGES)]
+    )
+    plain = MemoryBankDetector.fit(source(grids), settings, SCORING)
+    unscaled = np.concatenate(
+        [one.image_scores for _, one in score_left_out(bank, plain, MIN_IMAGES)]
+    )
+    assert (
+        scores.std() > 10 * unscaled.std()
+    )  # in spreads of good patches, not in squared distances
 
 
 def test_the_only_image_of_a_bank_cannot_be_left_out():

@@ -91,9 +91,8 @@ def score_left_out(
         fitted = MemoryBankDetector.fit(
             others, settings, scoring, device=device, memory_gib=memory_gib
         )
-        if (
-            fitted.good_scores is None
-        ):  # one image fewer may be too few, but all scores need one unit
+        if fitted.good_scores is None:
+            # One image fewer may be too few for a normalisation, but all scores need one unit.
             fitted = replace(fitted, good_scores=detector.good_scores)
         found = fitted.search(left_out.patches(), device)
         yield found, fitted.score(found)
