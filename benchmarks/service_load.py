@@ -1,14 +1,17 @@
-"""Load on the web service: throughput and delays beside the bare Python API, then thousands of requests, many broken.
+"""Load on the web service: throughput beside the bare Python API, thousands of hostile requests, and a siege.
 
     python benchmarks/service_load.py --model DIR [--soak-model DIR] [--images FOLDER] [--out service.md]
+    python benchmarks/service_load.py --model DIR --parts siege --quick
 
-Starts ``reb-serve`` on loopback in a process of its own.
+Starts ``reb-serve`` on loopback in a process of its own, with each HTTP parser that is installed. To measure another
+version, set ``PYTHONPATH`` to its ``src``.
 """
 
 import argparse
 import io
 import json
 import random
+import socket
 import struct
 import subprocess
 import sys
@@ -16,10 +19,11 @@ import threading
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -35,10 +39,15 @@ def main() -> None:
     """Measure and print."""
     options = parse()
     images = read_images(options.images)
-    sections = [
-        "# The service under load\n",
-        throughput(options.model, images, options),
-        soak(options.soak_model or options.model, images[0], options),
+    sections = ["# The service under load\n"]
+    if "throughput" in options.parts:
+        sections.append(throughput(options.model, images, options))
+    hostile = {"soak": soak, "siege": siege}
+    sections += [
+        part(options.soak_model or options.model, images[0], parser, options)
+        for name, part in hostile.items()
+        if name in options.parts
+        for parser in options.parsers
     ]
     text = "\n".join(sections)
     sys.stdout.write(text)
@@ -52,13 +61,24 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--model", required=True, help="folder of a packaged model")
     parser.add_argument("--soak-model", help="folder of a smaller one for the many requests")
     parser.add_argument("--images", type=Path, help="folder of images; drawn ones without it")
+    parser.add_argument("--parts", nargs="*", default=["throughput", "soak", "siege"])
+    parser.add_argument("--parsers", nargs="*", default=installed_parsers(), help="of HTTP")
     parser.add_argument("--clients", type=int, nargs="*", default=[1, 2, 4])
     parser.add_argument("--workers", type=int, default=1, help="of the service")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--per-round", type=int, default=60, help="images per way and round")
     parser.add_argument("--requests", type=int, default=10_000, help="of the second part")
+    parser.add_argument("--quick", action="store_true", help="only see that it runs")
     parser.add_argument("--out", type=Path, help="file for the table")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.quick:
+        options.rounds, options.per_round, options.requests = 1, 4, 60
+    return options
+
+
+def installed_parsers() -> list[str]:
+    """HTTP parsers that uvicorn can take."""
+    return [name for name in ("h11", "httptools") if find_spec(name)]
 
 
 def read_images(folder: Path | None) -> list[bytes]:
@@ -104,6 +124,22 @@ class Client:
             return 0
         return response.status
 
+    def raw(self, data: bytes) -> int:
+        """The status of the answer to bytes on a connection of their own, which is closed after it."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
+            try:
+                connection.sendall(data)
+                found = connection.recv(100)
+            except OSError:
+                return 0
+        return int(found.split()[1]) if found.startswith(b"HTTP/1.1 ") else 0
+
+    def leave(self, data: bytes) -> int:
+        """Send bytes and go without an answer."""
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 60) as opened:
+            opened.sendall(data)
+        return 0
+
     def hang_up(self) -> int:
         """Announce a body, send a part of it, and go."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -121,30 +157,57 @@ def form(data: bytes, field: str = "image") -> bytes:
     return head.encode() + data + f"\r\n--{BOUNDARY}--\r\n".encode()
 
 
-@contextmanager
-def served(model: str, *options: str) -> Iterator[tuple[int, int]]:
-    """`reb-serve`: its process id and its port.
+class Log:
+    """What a service wrote: bytes, and lines of errors."""
 
-    It has to be alive at the end, to stop when it is told to, and to have logged no error.
+    def __init__(self) -> None:
+        self.n_bytes = 0
+        self.errors: list[dict] = []
+
+    def of(self, lines: Iterable[str]) -> Iterator[dict]:
+        """Count lines and read them."""
+        for line in lines:
+            self.n_bytes += len(line)
+            found = json.loads(line)
+            if found["level"] == "ERROR":
+                self.errors.append(found)
+            yield found
+
+
+@contextmanager
+def served(
+    model: str, *options: str, parser: str = "", n_files: int = 0
+) -> Iterator[tuple[int, int, Log]]:
+    """`reb-serve`: its process id, its port and its log.
+
+    It has to be alive at the end, to stop when it is told to, and to have logged no error. h11 stands for a
+    plain installation, without httptools and uvloop. At most ``n_files`` files may be open.
     """
-    command = [sys.executable, "-m", "reb_pipeline.service.cli", "--model", model, "--port", "0"]
+    code = "from reb_pipeline.service.cli import main; sys.exit(main(sys.argv[1:]))"
+    if parser == "h11":
+        code = f"sys.modules['httptools'] = sys.modules['uvloop'] = None; {code}"
+    if n_files:
+        limit = f"resource.setrlimit(resource.RLIMIT_NOFILE, ({n_files}, {n_files}))"
+        code = f"import resource; {limit}; {code}"
+    command = [sys.executable, "-c", f"import sys; {code}", "--model", model, "--port", "0"]
     process = subprocess.Popen([*command, *options], stderr=subprocess.PIPE, text=True)
-    log = map(json.loads, process.stderr)
-    errors: list[dict] = []
+    kept = Log()
+    log = kept.of(process.stderr)
 
     def read_log() -> None:  # a full pipe would stop the service
-        errors.extend(line for line in log if line["level"] == "ERROR")
+        for _ in log:
+            pass
 
     reader = threading.Thread(target=read_log, daemon=True)
     try:
         port = next(line["port"] for line in log if line["message"] == "listening")
         reader.start()
-        yield process.pid, port
+        yield process.pid, port, kept
         assert process.poll() is None, f"the service ended with {process.returncode}"
         process.terminate()
         assert process.wait(60) == 0
         reader.join()
-        assert not errors, errors
+        assert n_files or not kept.errors, kept.errors
     finally:
         process.kill()
 
@@ -155,7 +218,7 @@ def throughput(model: str, images: list[bytes], options: argparse.Namespace) -> 
     from reb_pipeline.inspection.inspector import Inspector
 
     inspector = Inspector.load(model)
-    with served(model, "--workers", str(options.workers)) as (_, port):
+    with served(model, "--workers", str(options.workers)) as (_, port, _):
         clients = [Client(port) for _ in range(max(options.clients))]
 
         def bare(image: bytes, _: Client) -> None:
@@ -234,10 +297,71 @@ def kinds(image: bytes) -> dict[str, tuple[int, Callable[[Client], int], set[int
         "no form": (2, lambda c: c.post(image, kind="image/jpeg"), {415}),
         "body of 21 MiB": (1, lambda c: c.post(huge), {413, 0}),
         "connection closed half way": (1, Client.hang_up, {0}),
+        "client gone after its upload": (3, lambda c: c.leave(request(form(image))), {0}),
+        "headers of 200 KB": (2, lambda c: c.raw(GET + b"X: " + 200_000 * b"x"), {431, 400, 0}),
+        "10,000 headers": (2, lambda c: c.raw(GET + 10_000 * b"X: 1\r\n"), {431, 400, 0}),
+        "no HTTP": (2, lambda c: c.raw(noise + b"\r\n\r\n"), {400, 0}),
+        "2,000 requests sent ahead": (1, lambda c: c.leave(2_000 * (GET + b"\r\n")), {0}),
+        "a part of the headers": (2, lambda c: c.leave(GET), {0}),
     }
 
 
-def soak(model: str, image: bytes, options: argparse.Namespace) -> str:
+GET = b"GET /health HTTP/1.1\r\nHost: x\r\n"
+
+
+def request(body: bytes, path: str = "/inspect") -> bytes:
+    """A whole request as bytes."""
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def siege(model: str, image: bytes, parser: str, options: argparse.Namespace) -> str:
+    """A table of what an honest client gets beside attackers, each wait at most 60 s; 256 files may be open."""
+    side = 2_000 if options.quick else 7_000
+    bomb = as_file(Image.new("1", (side, side)), "PNG")
+    part = form(bomb, "images").replace(f"--{BOUNDARY}--\r\n".encode(), b"")
+    batch = request((2 if options.quick else 31) * part + form(bomb, "images"), "/inspect/batch")
+    rows = []
+
+    with served(model, "--workers", "1", parser=parser, n_files=256) as (process_id, port, log):
+
+        def honest(attack: str) -> None:
+            began = time.perf_counter()
+            status = Client(port).post(form(image))
+            seconds = time.perf_counter() - began
+            memory = psutil.Process(process_id).memory_info().rss / MIB
+            rows.append(
+                f"| {attack} | {status or 'none'} | {seconds:.1f} | {memory:.0f} | {log.n_bytes / MIB:.2f} |"
+            )
+
+        honest("nothing")
+        silent = []
+        for _ in range(300):
+            with suppress(OSError):
+                silent.append(socket.create_connection(("127.0.0.1", port), 5))
+        time.sleep(1 if options.quick else 5)
+        honest("300 silent connections")
+        for one in silent:
+            one.close()
+        time.sleep(1)
+        Client(port).leave(batch)
+        honest(
+            f"a batch of {side**2 / 1e6:.0f}-megapixel images ({len(batch) / MIB:.1f} MiB), whose client has gone"
+        )
+        waiting = threading.Thread(target=Client(port).raw, args=(batch,), daemon=True)
+        waiting.start()
+        time.sleep(1)
+        waiting.join(60)
+        honest("the same, whose client waits; a minute later")
+    lines = [
+        f"\nAn image of an honest client beside attackers, parser {parser}, 256 files.\n",
+        "| beside | status | seconds | resident memory, MiB | log so far, MiB |",
+        "|---|---|---|---|---|",
+    ]
+    return "\n".join([*lines, *rows]) + "\n"
+
+
+def soak(model: str, image: bytes, parser: str, options: argparse.Namespace) -> str:
     """Tables of many requests, most of the broken ones at once with good ones, and of the memory meanwhile."""
     sent = kinds(image)
     weights = [share for share, _, _ in sent.values()]
@@ -245,7 +369,7 @@ def soak(model: str, image: bytes, options: argparse.Namespace) -> str:
     answers: dict[str, Counter] = {kind: Counter() for kind in sent}
     step = max(1, options.requests // 10)
     memory = []
-    with served(model, "--workers", str(options.workers)) as (process_id, port):
+    with served(model, "--workers", str(options.workers), parser=parser) as (process_id, port, log):
         clients = [Client(port) for _ in range(4)]
 
         def work(number: int, kinds_sent: list[str]) -> list[tuple[str, int]]:
@@ -259,7 +383,8 @@ def soak(model: str, image: bytes, options: argparse.Namespace) -> str:
                         answers[kind][status] += 1
             memory.append((begin + len(part), psutil.Process(process_id).memory_info().rss / MIB))
     lines = [
-        f"\n{len(order):,} requests by 4 clients; it lived to the end, logged no error and stopped with status 0.\n",
+        f"\n{len(order):,} requests by 4 clients, parser {parser}; it lived to the end, logged no error "
+        f"({log.n_bytes / MIB:.1f} MiB of log) and stopped with status 0.\n",
         "| sent | answers (status: number) | as they should be |",
         "|---|---|---|",
     ]

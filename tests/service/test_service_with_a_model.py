@@ -47,11 +47,12 @@ def test_the_benchmark_runs(model, tmp_path):
     subprocess.run(
         [
             sys.executable, "benchmarks/service_load.py", "--model", model, "--out", table, "--clients", "1", "2",
-            "--rounds", "1", "--per-round", "4", "--requests", "40",
+            "--quick",
         ],
         cwd=ROOT, check=True, capture_output=True,
     )  # fmt: skip
     text = table.read_text()
     assert "| service, 2 clients |" in text
-    assert "| 40 |" in text
+    assert "| 60 |" in text
     assert "**no**" not in text
+    assert "| 300 silent connections | 200 |" in text

@@ -113,6 +113,28 @@ def read_image(
     return to_rgb(decode_image(data, name, max_pixels), name, value_range)
 
 
+def count_pixels(data: bytes) -> int:
+    """Read the number of pixels in the header of an image file; 0 if the file cannot be opened.
+
+    Args:
+        data: The bytes of the file; the content decides the format, one of :data:`FORMATS`.
+
+    Example:
+        >>> from PIL import Image
+        >>> file = io.BytesIO()
+        >>> Image.new("L", (4, 2)).save(file, "PNG")
+        >>> count_pixels(file.getvalue())
+        8
+    """
+    from PIL import Image  # slow to import
+
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            return image.width * image.height
+    except Exception:  # decode_image says what is wrong with it
+        return 0
+
+
 def decode_image(data: bytes, name: str, max_pixels: int | None = None) -> DecodedImage:
     """Decode an image, turned upright by its EXIF orientation.
 

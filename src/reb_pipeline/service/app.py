@@ -8,26 +8,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from reb_pipeline.service.access import key_needed, place_needed
+from reb_pipeline.service.access import HEADER, key_needed, place_needed
 from reb_pipeline.service.answers import Answer, Batch, Extras, Health, Problem
 from reb_pipeline.service.middleware import BoundedBody, Observation
 from reb_pipeline.service.service import Service
 from reb_pipeline.service.settings import ServiceSettings
+from reb_pipeline.service.turns import while_wanted
 from reb_pipeline.service.uploads import MULTIPART, uploaded
 
 if TYPE_CHECKING:
     from reb_pipeline.inspection.inspector import Inspector
 
 PAGE = Path(__file__).with_name("page.html")
-# The page loads nothing from other hosts, and its content cannot make it do so.
-PAGE_POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
-    "img-src data:; connect-src 'self'"
-)
+# The pages load nothing from other hosts, and their content cannot make them do so.
+POLICIES = {
+    "/": "script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; connect-src 'self'",
+    "/docs": "script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'",
+}
 REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": text}
     for status, text in {
@@ -38,7 +41,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         415: "No image",
         422: "A broken image, no file, or an unknown value of an option",
         429: "All places are taken",
-        503: "The service is stopping",
+        503: "The service is stopping, its disk is full, or the time of the request is over",
     }.items()
 }
 BINARY = {"type": "string", "format": "binary"}
@@ -80,15 +83,24 @@ def create_app(inspector: "Inspector", settings: ServiceSettings) -> FastAPI:
     )
     app.state.service = service
     app.add_middleware(BoundedBody, mib=settings.max_upload_mib, seconds=settings.upload_seconds)
-    app.add_middleware(Observation, metrics=service.metrics)
+    if settings.allow_origin:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.allow_origin,
+            allow_methods=["GET", "POST"],
+            allow_headers=[HEADER.model.name],
+            expose_headers=["Retry-After", "X-Request-ID", "X-Verdict"],
+        )
+    app.add_middleware(Observation, metrics=service.metrics, policies=POLICIES)
     app.add_exception_handler(RequestValidationError, _first_problem)
     key = [Depends(key_needed(settings.api_key))] if settings.api_key else []
     # FastAPI would read the body before its dependencies run, so the routes read the forms themselves.
+    seconds = settings.request_seconds
     admitted = [*key, Depends(place_needed(service.turns))]
 
     @app.get("/", include_in_schema=False)
     async def page() -> HTMLResponse:
-        return HTMLResponse(PAGE.read_text(), headers={"Content-Security-Policy": PAGE_POLICY})
+        return HTMLResponse(PAGE.read_text())
 
     @app.get("/health", responses={503: {"model": Health}})
     async def health(response: Response) -> Health:
@@ -111,7 +123,7 @@ def create_app(inspector: "Inspector", settings: ServiceSettings) -> FastAPI:
     async def inspect(request: Request, extras: Annotated[Extras, Query()]) -> Answer:
         """Inspect one image: PNG, JPEG, BMP, TIFF or WebP."""
         async with uploaded(request, "image", most=1) as (file,):
-            found = await service.inspect(file, extras)
+            found = await while_wanted(request, service.inspect(file, extras), seconds)
         request.state.verdict = found.verdict
         return found
 
@@ -124,7 +136,8 @@ def create_app(inspector: "Inspector", settings: ServiceSettings) -> FastAPI:
     async def inspect_overlay(request: Request) -> Response:
         """Inspect one image; returns the image with its anomaly map, and the verdict in the header X-Verdict."""
         async with uploaded(request, "image", most=1) as (file,):
-            found = await service.inspect(file, Extras(map=False, overlay=True))
+            work = service.inspect(file, Extras(map=False, overlay=True))
+            found = await while_wanted(request, work, seconds)
         request.state.verdict = found.verdict
         drawn = b64decode(found.overlay_jpeg or "")
         return Response(drawn, media_type="image/jpeg", headers={"X-Verdict": found.verdict})
@@ -138,7 +151,7 @@ def create_app(inspector: "Inspector", settings: ServiceSettings) -> FastAPI:
     async def inspect_batch(request: Request, extras: Annotated[Extras, Query()]) -> Batch:
         """Inspect several images; each has its own result or error."""
         async with uploaded(request, "images", most=settings.max_batch) as files:
-            found = await service.inspect_batch(files, extras)
+            found = await while_wanted(request, service.inspect_batch(files, extras), seconds)
         request.state.verdict = [item.verdict for item in found.results]
         return found
 

@@ -90,13 +90,15 @@ def _parser() -> argparse.ArgumentParser:
         help="serve a model that can call no part good or defective, for its scores and maps",
     )
     for name, field in ServiceSettings.model_fields.items():
-        if name != "api_key":
-            option = f"--{name.replace('_', '-')}"
+        option = f"--{name.replace('_', '-')}"
+        if name == "allow_origin":
+            parser.add_argument(option, action="append", default=[], help=field.description)
+        elif name != "api_key":
             parser.add_argument(option, type=int, default=field.default, help=field.description)
     return parser
 
 
-def _settings(api_key_file: Path | None, limits: dict[str, int]) -> ServiceSettings:
+def _settings(api_key_file: Path | None, limits: dict[str, Any]) -> ServiceSettings:
     """Collect the limits and the API key.
 
     Raises:

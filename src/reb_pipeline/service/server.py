@@ -1,8 +1,10 @@
 """Server: runs the application on a port until a signal stops it."""
 
 import logging
+import resource
 import signal
 import socket
+from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -10,11 +12,14 @@ import uvicorn
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.service.app import create_app
+from reb_pipeline.service.connections import guarded_protocol
 from reb_pipeline.service.service import Service
 from reb_pipeline.service.settings import ServiceSettings
 
 if TYPE_CHECKING:
     from reb_pipeline.inspection.inspector import Inspector
+
+MOST_CONNECTIONS = 1024
 
 logger = logging.getLogger(__name__)
 
@@ -59,8 +64,28 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def _most_connections() -> int:
+    """Take half of the files that the process may open, after raising their number as far as allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * MOST_CONNECTIONS
+    if soft < wanted:  # also true for no limit, which is negative
+        wanted = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_CONNECTIONS if soft < 0 else max(1, min(MOST_CONNECTIONS, soft // 2))
+
+
+def _stopping_signals() -> list[signal.Signals]:
+    """Return the signals that stop the service in order; without SIGHUP where ``nohup`` has it ignored."""
+    signals = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signals.append(signal.SIGHUP)
+    return signals
+
+
 def serve(inspector: "Inspector", settings: ServiceSettings, listener: socket.socket) -> None:
-    """Answer requests until SIGTERM or SIGINT; then finish accepted requests and return.
+    """Answer requests until SIGTERM, SIGINT or SIGHUP; then finish accepted requests and return.
 
     Args:
         inspector: The loaded model.
@@ -68,8 +93,11 @@ def serve(inspector: "Inspector", settings: ServiceSettings, listener: socket.so
         listener: Listening socket; closed at the end.
     """
     app = create_app(inspector, settings)
+    most = _most_connections()
     config = uvicorn.Config(
         app,
+        http=guarded_protocol(settings, most),
+        backlog=max(16, most // 4),  # asyncio accepts so many at once, before any is counted
         log_config=None,
         access_log=False,  # the application logs requests itself
         server_header=False,
@@ -77,7 +105,7 @@ def serve(inspector: "Inspector", settings: ServiceSettings, listener: socket.so
         timeout_graceful_shutdown=settings.stop_seconds,
     )
     server = _Server(config, app.state.service)
-    for sign in (signal.SIGTERM, signal.SIGINT):
+    for sign in _stopping_signals():
         # Handles signals before the server runs, and those that uvicorn raises again at its end.
         signal.signal(sign, server.handle_exit)
     server.run(sockets=[listener])

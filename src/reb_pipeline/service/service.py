@@ -1,5 +1,7 @@
 """Service: one model for many clients."""
 
+import threading
+from concurrent.futures import CancelledError
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,7 @@ from reb_pipeline.service.answers import Answer, Batch, BatchItem, Extras, Healt
 from reb_pipeline.service.metrics import Metrics
 from reb_pipeline.service.settings import ServiceSettings
 from reb_pipeline.service.turns import Turns
-from reb_pipeline.service.uploads import decode
+from reb_pipeline.service.uploads import PixelBudget
 
 if TYPE_CHECKING:
     from reb_pipeline.inspection.inspector import Inspector
@@ -53,16 +55,26 @@ class Service:
             **self.about,
         )
 
-    async def inspect(self, file: UploadFile, extras: Extras) -> Answer:
+    async def inspect(
+        self, file: UploadFile, extras: Extras, budget: PixelBudget | None = None
+    ) -> Answer:
         """Inspect one image.
+
+        Args:
+            file: The file.
+            extras: Requested parts of the answer.
+            budget: Pixels that the request may still decode; None for those of one request.
 
         Raises:
             UnscoredError: If the image can be read but its features or scores are not finite.
             HTTPException: If the image is refused, see :func:`~reb_pipeline.service.uploads.decode`.
         """
+        budget = budget or PixelBudget(self._settings)
 
-        def work() -> Answer:
-            image = decode(file, self._settings.max_pixels, self._value_range)
+        def work(unwanted: threading.Event) -> Answer:
+            image = budget.decode(file, self._value_range)
+            if unwanted.is_set():
+                raise CancelledError
             return answer(self._inspector, image, extras)
 
         try:
@@ -80,10 +92,11 @@ class Service:
     async def inspect_batch(self, files: list[UploadFile], extras: Extras) -> Batch:
         """Inspect images one after the other, so that other requests get their turn in between."""
         results = []
+        budget = PixelBudget(self._settings)
         for file in files:
             item: dict[str, Any] = {"filename": file.filename or ""}
             try:
-                found = await self.inspect(file, extras)
+                found = await self.inspect(file, extras, budget)
                 item |= {"status": 200, "verdict": found.verdict, "inspection": found}
             except HTTPException as refusal:
                 verdict = UNDECIDED if isinstance(refusal, UnscoredError) else UNREADABLE

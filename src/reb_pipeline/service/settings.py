@@ -1,8 +1,18 @@
 """Settings of the service."""
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 MIB = 2**20
+
+
+def _origin(text: str) -> str:
+    if not re.fullmatch(r"https?://[^/?#\s]+", text):
+        msg = "an origin is scheme, host and port alone, such as https://line.example:8443"
+        raise ValueError(msg)
+    return text
 
 
 class ServiceSettings(BaseModel):
@@ -23,13 +33,24 @@ class ServiceSettings(BaseModel):
     max_pixels: int = Field(
         50_000_000, gt=0, description="most pixels of an image, read from its header"
     )
+    max_request_pixels: int = Field(
+        100_000_000, gt=0, description="most pixels of all images of a request together"
+    )
     max_batch: int = Field(32, gt=0, description="most images of a batch")
     workers: int = Field(1, gt=0, description="images inspected at the same time")
     queue: int = Field(
         16, ge=0, description="requests that may wait; those beyond are answered 429"
     )
-    upload_seconds: int = Field(30, gt=0, description="longest time that a body may take to arrive")
+    upload_seconds: int = Field(
+        30, gt=0, description="longest time that a body may take to arrive, or an answer to be read"
+    )
+    request_seconds: int = Field(
+        60, gt=0, description="longest time of a request from the end of its body to its answer"
+    )
     stop_seconds: int = Field(
         30, gt=0, description="longest time that waiting requests get when it is stopped"
+    )
+    allow_origin: tuple[Annotated[str, AfterValidator(_origin)], ...] = Field(
+        (), description="origin of a page on another host that may use the service; can be repeated"
     )
     api_key: SecretStr | None = None

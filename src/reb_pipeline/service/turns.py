@@ -1,17 +1,22 @@
 """Queue of requests: a limited number of places, and threads that inspect in turn."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from time import perf_counter
 from typing import TypeVar
 
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
 from reb_pipeline.service.metrics import Metrics
 
 T = TypeVar("T")
+
+POLL_SECONDS = 0.2  # between looks whether the client is still there
+CLIENT_HUNG_UP = 499  # as in the logs of nginx
 
 
 class Turns:
@@ -52,23 +57,65 @@ class Turns:
         finally:
             self._taken -= 1
 
-    async def run(self, work: Callable[[], T]) -> T:
-        """Run ``work`` in a thread, in turn, and return its result."""
+    async def run(self, work: Callable[[threading.Event], T]) -> T:
+        """Run ``work`` in a thread, in turn, and return its result.
+
+        Args:
+            work: Its argument is set once nobody waits for the result any more; it need not go on then.
+        """
         asked = perf_counter()
+        unwanted = threading.Event()
 
         def timed() -> T:
             began = perf_counter()
             self._metrics.queue_depth.dec()
             self._metrics.queue_seconds.observe(began - asked)
             try:
-                return work()
+                return work(unwanted)
             finally:
                 self._metrics.inspection_seconds.observe(perf_counter() - began)
 
         self._metrics.queue_depth.inc()
-        return await asyncio.get_running_loop().run_in_executor(self._pool, timed)
+        future = self._pool.submit(timed)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            unwanted.set()
+            if future.cancel():  # its turn had not come
+                self._metrics.queue_depth.dec()
+            raise
 
     def close(self) -> None:
         """Wait for running work, and drop work that nobody waits for."""
         self.stopping = True
         self._pool.shutdown(cancel_futures=True)
+
+
+async def while_wanted(request: Request, work: Awaitable[T], seconds: float) -> T:
+    """Wait for ``work``; cancel it if the client hangs up or the time is over.
+
+    Args:
+        request: The request; its body has been read.
+        work: Work for its answer.
+        seconds: Longest time.
+
+    Raises:
+        HTTPException: 499 if the client hung up, which only the log shows; 503 if the time is over.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            while not (await asyncio.wait({task}, timeout=POLL_SECONDS))[0]:
+                if await request.is_disconnected():
+                    raise HTTPException(CLIENT_HUNG_UP, "The client hung up.")
+            return task.result()
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise HTTPException(
+            503,
+            f"The request was not answered within {seconds:g} s: send fewer or smaller images, or try again later.",
+            headers={"Retry-After": "1"},
+        ) from error
+    finally:
+        task.cancel()

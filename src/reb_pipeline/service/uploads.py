@@ -1,5 +1,6 @@
 """Images from the body of a request; errors become HTTP statuses."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -7,10 +8,20 @@ import numpy as np
 from fastapi import Request
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.images.decoding import TooManyPixelsError, UnknownFormatError, read_image
+from reb_pipeline.images.decoding import (
+    TooManyPixelsError,
+    UnknownFormatError,
+    count_pixels,
+    read_image,
+)
 from reb_pipeline.images.value_range import ValueRange
+from reb_pipeline.service.settings import ServiceSettings
+from reb_pipeline.service.turns import CLIENT_HUNG_UP
+
+logger = logging.getLogger(__name__)
 
 MULTIPART = "multipart/form-data"
 MAX_FIELDS = 8  # limit of fields without a file, which are ignored
@@ -27,7 +38,7 @@ async def uploaded(request: Request, field: str, most: int) -> AsyncIterator[lis
 
     Raises:
         HTTPException: 415 for another kind of body, 400 for a broken body or too many files, 422 if the field has no
-            file; 408 and 413 of :class:`~reb_pipeline.service.middleware.BoundedBody`.
+            file; 503 if the disk is full; 408 and 413 of :class:`~reb_pipeline.service.middleware.BoundedBody`.
     """
     if not request.headers.get("content-type", "").lower().startswith(MULTIPART):
         raise HTTPException(415, f"Send {MULTIPART} with a file in the field {field!r}.")
@@ -35,9 +46,16 @@ async def uploaded(request: Request, field: str, most: int) -> AsyncIterator[lis
         form = await request.form(max_files=most, max_fields=MAX_FIELDS)
     except HTTPException:
         raise
-    except (
-        Exception
-    ) as error:  # any error of the client, such as an unknown charset or a closed connection
+    except OSError as error:
+        logger.error(
+            "An upload cannot be stored (%s): free space in the temporary folder, or set TMPDIR to another.",
+            error,
+        )
+        msg = "The service has no space to store the upload: try again later, and tell whoever runs it."
+        raise HTTPException(503, msg, headers={"Retry-After": "60"}) from error
+    except ClientDisconnect as error:
+        raise HTTPException(CLIENT_HUNG_UP, "The client hung up.") from error
+    except Exception as error:  # any error of the client, such as an unknown charset
         raise HTTPException(400, f"The body is no valid {MULTIPART}.") from error
     try:
         files = [file for file in form.getlist(field) if isinstance(file, UploadFile)]
@@ -46,6 +64,41 @@ async def uploaded(request: Request, field: str, most: int) -> AsyncIterator[lis
         yield files
     finally:
         await form.close()
+
+
+class PixelBudget:
+    """Pixels that may be decoded for one request.
+
+    Args:
+        settings: Limits of an image and of a request.
+    """
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        self._of_image = settings.max_pixels
+        self._of_request = settings.max_request_pixels
+        self._spent = 0
+
+    def decode(self, file: UploadFile, value_range: ValueRange | None = None) -> np.ndarray:
+        """Decode an uploaded image within the budget; the pixels of broken images count, too.
+
+        Args:
+            file: The file, read from its beginning.
+            value_range: As in :func:`decode`.
+
+        Returns:
+            uint8 [height, width, 3] RGB.
+
+        Raises:
+            HTTPException: As in :func:`decode`; 413 if the request has too many pixels.
+        """
+        n_pixels = count_pixels(file.file.read())
+        file.file.seek(0)
+        if n_pixels <= self._of_image:  # larger ones are refused without decoding
+            if self._spent + n_pixels > self._of_request:
+                msg = f"The images of the request have more than {self._of_request} pixels together: send fewer."
+                raise HTTPException(413, msg)
+            self._spent += n_pixels
+        return decode(file, self._of_image, value_range)
 
 
 def decode(file: UploadFile, max_pixels: int, value_range: ValueRange | None = None) -> np.ndarray:
