@@ -18,7 +18,7 @@ FRAMING = 1.25  # bytes of a body with its chunk sizes, of those of the body alo
 
 
 def guarded_protocol(settings: ServiceSettings, most: int) -> type[asyncio.Protocol]:
-    """Create a protocol for :class:`uvicorn.Config` from the HTTP parser that is installed, h11 or httptools.
+    """Create a protocol for ``Config`` of uvicorn from the HTTP parser that is installed, h11 or httptools.
 
     Args:
         settings: Limits of the service.
