@@ -30,6 +30,7 @@ from reb_pipeline.parameters.sections import (
 from reb_pipeline.pipelines.calibration.nodes import calibrate
 from reb_pipeline.pipelines.evaluation import nodes
 from reb_pipeline.pipelines.evaluation.nodes import score_images
+from reb_pipeline.pipelines.ldknn_density.nodes import fit_detector
 from reb_pipeline.pipelines.packaging.nodes import package_model
 from reb_pipeline.scoring.alpha import fit_alpha
 from reb_pipeline.scoring.settings import ScoringSettings
@@ -68,6 +69,12 @@ class DrawnImages:
     def _draw(self, path):
         seed = [*TRAINED, *HELD_OUT, *TESTED].index(path)
         return miniatures.draw_part(seed, DEFECT if DEFECT in path else "good")
+
+
+class WithoutRegions(DrawnImages):
+    """Images whose masks are one file each."""
+
+    has_regions = False
 
 
 def table(*, calibration=True):
@@ -432,3 +439,58 @@ def test_evaluation_with_too_few_calibration_images_counts_nothing(run_slice, le
     at_threshold = read(f"metrics_{CATEGORY}")["at_threshold"]
     assert [at_threshold[name] for name in ("threshold", "false_alarms", "found")] == [None] * 3
     assert "<b>no threshold</b>" in read("report")
+
+
+def test_parts_of_different_runs_are_refused(run_slice, learn, monkeypatch):
+    """Each part keeps the fingerprint of what it was made from."""
+    monkeypatch.setattr(DrawnImages, "open_image", lambda self, path, _="": self._draw(path)[0])
+    samples = table()
+    samples["sha256"] = samples["id"]
+    of_one = learn["detector"](samples=samples)
+    features, params = learn["features"], CalibrationParams(false_alarm_rate=0.2, folder=None)
+    scoring = {"features": features, "scoring": SCORING, "calibration": params}
+    changed = samples.replace({"sha256": {TRAINED[2]: "another file"}})
+    fewer = samples[samples["id"] != TRAINED[2]]
+    for now, how in ((changed, "has changed"), (fewer, "is not among them")):
+        fault = rf"memory bank was made from .*train/2' {how}.*run the pipelines memory_bank"
+        with pytest.raises(InputError, match=fault):
+            run_slice("ldknn_density", scoring, **{**of_one, "samples": now})
+
+    other = replace(of_one["memory_bank"], image_hashes=["another file"] * len(TRAINED))
+    with pytest.raises(InputError, match="coreset was selected from another memory bank"):
+        of_one["coreset"].of(other)
+    grown = replace(of_one["local_density"], bank_fingerprint="another bank")  # the same coreset
+    with pytest.raises(InputError, match="local density is that of another memory bank"):
+        fit_detector(
+            of_one["memory_bank"], of_one["coreset"], grown, of_one["own_patches"], SCORING
+        )
+
+    detector, images = of_one["detector"], WithoutRegions()
+    of_one["calibration"] = run_slice("calibration", scoring, **of_one)("calibration")
+    given = {**of_one, "raw_images": images}
+    read = run_slice("evaluation", {**scoring, "evaluation": EVALUATION}, **given)
+    found = read("nearest_patches")
+    tested = samples.replace({"sha256": {TESTED[0]: "another file"}})
+    with pytest.raises(InputError, match="nearest patches are those of other images"):
+        score_images(tested, found, detector, features, SCORING)
+    other = replace(detector, alpha=0.4)  # as of a run with another alpha
+    other_scores, other_maps = score_images(samples, found, other, features, SCORING)
+    maps, metrics = read("anomaly_maps"), read(f"metrics_{CATEGORY}")
+    with pytest.raises(InputError, match="scores and the anomaly maps are of different detectors"):
+        nodes.compute_metrics(other_scores, images, maps, EVALUATION)
+    with pytest.raises(InputError, match="scores are those of another detector"):
+        nodes.compute_metrics_at_threshold(
+            other_scores, images, other_maps, EVALUATION, of_one["calibration"], detector
+        )
+    with pytest.raises(InputError, match="metrics and the anomaly maps are of different detectors"):
+        nodes.draw_figures(
+            read("scores"),
+            images,
+            maps,
+            {**metrics, "detection_fingerprint": "another"},
+            EVALUATION,
+        )
+    of_one["calibration"].check_detector(detector.fingerprint)
+    density = replace(detector.density, squared_distances=2 * detector.density.squared_distances)
+    with pytest.raises(InputError, match="calibration is that of another detector"):
+        of_one["calibration"].check_detector(replace(detector, density=density).fingerprint)

@@ -65,6 +65,7 @@ class Calibration:
         mean_features: Mean patch feature of each image in the space of the bank, float32 [images, channels].
         chosen_by: Fits and choices of settings that used these images; None if an older record does not say.
         fine_tuned: True if the backbone was fine-tuned on these images; None if an older record does not say.
+        detector_fingerprint: Hash of the detector; empty if an older record does not say.
 
     Example:
         >>> import numpy as np
@@ -79,7 +80,7 @@ class Calibration:
         (94.0, array([0.01]))
     """
 
-    FORMAT: ClassVar[int] = 3
+    FORMAT: ClassVar[int] = 4
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {
         "coreset": "coreset_fingerprint",
         "features_mean": "mean_features",
@@ -97,6 +98,7 @@ class Calibration:
     mean_features: np.ndarray
     chosen_by: list[str] | None = field(default_factory=list)
     fine_tuned: bool | None = False
+    detector_fingerprint: str = ""
 
     def __post_init__(self) -> None:
         for name, value in (("false_alarm_rate", self.false_alarm_rate), ("alpha", self.alpha)):
@@ -104,6 +106,19 @@ class Calibration:
                 msg = f"The calibration's {name} = {value!r} is no finite number: run the pipeline calibration again."
                 raise InputError(msg)
         threshold_rank(self.n_images, self.false_alarm_rate)  # checks the range of the rate
+
+    def check_detector(self, detector_fingerprint: str) -> None:
+        """Check that a given detector made the scores.
+
+        Args:
+            detector_fingerprint: Hash of the detector.
+
+        Raises:
+            InputError: If another detector made them.
+        """
+        if self.detector_fingerprint and self.detector_fingerprint != detector_fingerprint:
+            msg = "The calibration is that of another detector than is there now: run the pipeline calibration again."
+            raise InputError(msg)
 
     def check(self, coreset_fingerprint: str, scoring: dict[str, Any], alpha: float) -> None:
         """Check that the scores were made with a given coreset and given settings.

@@ -20,8 +20,7 @@ class GoodImages(Sequence[Donor]):
 
     def __init__(self, samples: Samples, saliency: SaliencyMaps, side: int) -> None:
         self.image_ids = samples.ids
-        self._paths = samples.table["path"].tolist()
-        self._open_image = samples.images.open_image
+        self._openers = samples.openers
         self._saliency = saliency
         self._side = side
 
@@ -29,5 +28,5 @@ class GoodImages(Sequence[Donor]):
         return len(self.image_ids)
 
     def __getitem__(self, index: Any) -> Any:
-        image = resize_image(self._open_image(self._paths[index]), self._side)
+        image = resize_image(self._openers[index](), self._side)
         return Donor(image, self._saliency.at(self.image_ids[index], self._side))

@@ -12,6 +12,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from reb_pipeline.core.text_lists import from_text
+from reb_pipeline.images.samples import open_sample
 
 _COLUMNS = ("image", "mask", "anomaly map", "overlay")
 # Light to dark: the same scale works for the map and for the overlay on a photograph.
@@ -33,7 +34,9 @@ class Maps(Protocol):
 class Images(Protocol):
     """Interface for opening images and masks, see :class:`reb_pipeline.images.collection.ImageCollection`."""
 
-    def open_image(self, path: str) -> np.ndarray:
+    category: str
+
+    def open_image(self, path: str, sha256: str = "") -> np.ndarray:
         """Open one image, uint8 [height, width, 3]."""
 
     def open_mask(self, mask_paths: Sequence[str]) -> np.ndarray:
@@ -158,7 +161,8 @@ def examples_of(
     examples = {}
     for image_id, kind in hardest_images(scores, per_kind):
         row: Any = by_id.loc[image_id]
-        image, mask_paths = images.open_image(row["path"]), from_text(row["mask_paths"])
+        image = open_sample(images, row["path"], row.get("sha256", ""))
+        mask_paths = from_text(row["mask_paths"])
         mask = images.open_mask(mask_paths) if mask_paths else None
         if row["label"] == 0:
             mask = np.zeros(image.shape[:2], bool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import fsspec
 import numpy as np
 
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.text_lists import to_text
 from reb_pipeline.images.decoding import (
     DecodedImage,
@@ -204,11 +206,12 @@ class ImageCollection:
         archive = _archive(filesystem)
         return f"{address}::{archive}" if archive else address
 
-    def open_image(self, path: str) -> np.ndarray:
+    def open_image(self, path: str, sha256: str = "") -> np.ndarray:
         """Open an image, turned upright by its EXIF orientation.
 
         Args:
             path: See :meth:`read`.
+            sha256: Hash that the file must have, as the table of samples has it; empty accepts any file.
 
         Returns:
             uint8 [H, W, 3] RGB; grey is repeated, and more than 8 bits are mapped from :attr:`value_range`.
@@ -216,8 +219,17 @@ class ImageCollection:
         Raises:
             UnreadableImageError: If the file is missing, broken, of a kind that is not read, or its values are out of
                 range.
+            InputError: If the file has another hash.
         """
-        image = self.decode(path, self.read(path))
+        data = self.read(path)
+        if sha256 and hashlib.sha256(data).hexdigest() != sha256:
+            msg = (
+                f"{self._name(path)} is not the image that the samples of {self.category} list under this name (its "
+                f"SHA-256 differs): put that file back or set data_root back, or run the pipeline ingestion again and "
+                f"then all that follows it."
+            )
+            raise InputError(msg)
+        image = self.decode(path, data)
         return to_rgb(image, self._name(path), self.value_range if image.is_deep else None)
 
     def open_mask(self, mask_paths: Sequence[str]) -> np.ndarray:

@@ -1,11 +1,13 @@
 """Samples of a category, and their selection for learning, validation and test."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.progress import progress
 from reb_pipeline.images.value_range import ValueRange
 
@@ -20,8 +22,8 @@ class ImageOpener(Protocol):
 
     category: str
 
-    def open_image(self, path: str) -> np.ndarray:
-        """Open one image, uint8 [height, width, 3] RGB."""
+    def open_image(self, path: str, sha256: str = "") -> np.ndarray:
+        """Open one image, uint8 [height, width, 3] RGB; refuse a file with another hash, if one is given."""
 
     def open_mask(self, mask_paths: Sequence[str]) -> np.ndarray:
         """Open the masks of one image and unite them, bool [height, width]."""
@@ -91,6 +93,12 @@ class Samples:
         """Select samples by rows of the table."""
         return replace(self, table=table)
 
+    @property
+    def openers(self) -> list[Callable[[], np.ndarray]]:
+        """Functions that open each image, and refuse a file that is not the one of the table."""
+        rows = zip(self.table["path"], hashes_of(self.table), strict=True)
+        return [partial(open_sample, self.images, path, sha256) for path, sha256 in rows]
+
     def named(self, image_ids: Sequence[str]) -> "Samples":
         """Select samples by their ids, in the order of the ids.
 
@@ -109,12 +117,60 @@ class Samples:
             (id, uint8 [height, width, 3] RGB) of each image.
         """
         rows = progress(
-            zip(self.table["id"], self.table["path"], strict=True),
+            zip(self.ids, self.openers, strict=True),
             description and f"{self.category}: {description}",
             total=len(self),
         )
-        for image_id, path in rows:
-            yield image_id, self.images.open_image(path)
+        for image_id, opener in rows:
+            yield image_id, opener()
+
+
+def hashes_of(samples: "pd.DataFrame") -> list[str]:
+    """List the SHA-256 of each image's file; empty texts if the samples have none."""
+    return samples["sha256"].tolist() if "sha256" in samples else [""] * len(samples)
+
+
+def check_images(
+    what: str,
+    samples: "pd.DataFrame",
+    image_ids: Sequence[str],
+    hashes: Sequence[str],
+    again: str,
+    *,
+    complete: bool = True,
+) -> None:
+    """Check that something stored was made from the images of a table of samples; unknown hashes pass.
+
+    Args:
+        what: Beginning of the error message, such as "The memory bank was made from".
+        samples: The images that it must have been made from.
+        image_ids: Ids of the images that it was made from.
+        hashes: SHA-256 of their files; empty if it does not know them.
+        again: Instruction to make it again.
+        complete: False lets images pass that it was not made from.
+
+    Raises:
+        InputError: If an image is gone, changed, or new.
+    """
+    there = dict(zip(samples["id"], hashes_of(samples), strict=True))
+    used = dict(zip(image_ids, hashes or [""] * len(image_ids), strict=True))
+    for image_id in [*used, *there] if complete else used:
+        now, then = there.get(image_id), used.get(image_id)
+        if now is None or then is None or (now and then and now != then):
+            how = (
+                "is new" if then is None else "is not among them" if now is None else "has changed"
+            )
+            msg = f"{what} other images than the samples list now ({image_id!r} {how}): {again}."
+            raise InputError(msg)
+
+
+def open_sample(images: ImageOpener, path: str, sha256: str = "") -> np.ndarray:
+    """Open an image, uint8 [height, width, 3] RGB; openers of images in memory need not know hashes.
+
+    Raises:
+        InputError: If the file has another hash.
+    """
+    return images.open_image(path, sha256) if sha256 else images.open_image(path)
 
 
 def good_training(samples: "pd.DataFrame") -> "pd.DataFrame":

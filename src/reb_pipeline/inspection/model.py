@@ -122,7 +122,8 @@ def with_images_of_rows(bank: MemoryBank) -> MemoryBank:
     """Copy a bank with the same rows, but only the ids of images that own a row."""
     owners, image = np.unique(bank.image, return_inverse=True)
     image_ids = [bank.image_ids[owner] for owner in owners]
-    return replace(bank, image=image.astype(np.int32), image_ids=image_ids)
+    hashes = [bank.image_hashes[owner] for owner in owners] if bank.image_hashes else []
+    return replace(bank, image=image.astype(np.int32), image_ids=image_ids, image_hashes=hashes)
 
 
 def good_image(image: np.ndarray, side: int) -> bytes:

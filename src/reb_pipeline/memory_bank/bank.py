@@ -1,21 +1,26 @@
 """Memory bank: patch features of good images, with the image and position of every row."""
 
 import hashlib
+import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.images.samples import check_images, good_training
 from reb_pipeline.memory_bank.distances import FeatureSpace, fit_space
 from reb_pipeline.memory_bank.grids import checked_grids
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.search.index import NeighborIndex
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ROWS_PER_BLOCK = 8192
 GIB = 2**30
@@ -38,6 +43,7 @@ class MemoryBank:
         distance: A key of ``DISTANCES``.
         mean: Mean of the space, see :class:`FeatureSpace`; float32 [channels] or empty.
         whitening: Whitening of the space, float32 [channels, channels] or empty.
+        image_hashes: SHA-256 of the files of the images; empty if unknown.
 
     Example:
         >>> grids = [("a", np.zeros((2, 2, 3), np.float32)), ("b", np.ones((2, 2, 3), np.float32))]
@@ -48,6 +54,9 @@ class MemoryBank:
         ('b', 0, 1)
     """
 
+    FORMAT: ClassVar[int] = 2
+    FORMER_VALUES: ClassVar[Mapping[str, Any]] = {"image_hashes": []}
+
     features: np.ndarray
     image: np.ndarray
     y: np.ndarray
@@ -57,6 +66,7 @@ class MemoryBank:
     distance: str
     mean: np.ndarray
     whitening: np.ndarray
+    image_hashes: list[str] = field(default_factory=list)
 
     @property
     def space(self) -> FeatureSpace:
@@ -67,6 +77,38 @@ class MemoryBank:
     def fingerprint(self) -> str:
         """Hash of the features, which identifies the coreset."""
         return fingerprint(self.features)
+
+    def fingerprint_of(self, rows: np.ndarray) -> str:
+        """Hash the origin of the bank and some of its rows, which identifies the bank that a coreset is of.
+
+        Args:
+            rows: Numbers of the rows, those of the coreset.
+        """
+        origin = (
+            self.image_ids,
+            self.image_hashes,
+            self.extractor,
+            self.distance,
+            len(self.features),
+        )
+        digest = hashlib.blake2b(json.dumps(origin, sort_keys=True).encode(), digest_size=16)
+        digest.update(np.ascontiguousarray(self.features[rows]).data)
+        return digest.hexdigest()
+
+    def check_samples(self, samples: "pd.DataFrame") -> None:
+        """Check that the bank was made from the good training images of a table of samples.
+
+        Raises:
+            InputError: If one of these images is new, gone or changed.
+        """
+        check_images(
+            "The memory bank was made from",
+            good_training(samples),
+            self.image_ids,
+            self.image_hashes,
+            "run the pipelines memory_bank, ldknn_density and calibration again, or repeat the bank_update that was "
+            "interrupted",
+        )
 
     def index(self, device: str = "cpu") -> NeighborIndex:
         """Return the search index of the rows on a device; it is made at the first call."""
@@ -115,16 +157,25 @@ class Coreset:
     Attributes:
         rows: Row numbers of the memory bank in the order of selection, int64 [coreset rows].
         bank_rows: Number of rows of the whole bank.
+        bank_fingerprint: Hash of the bank, see :meth:`MemoryBank.fingerprint_of`; empty in older records.
 
     Example:
         >>> grid = np.arange(12, dtype=np.float32).reshape(2, 2, 3)
         >>> bank = collect_patches([("a", grid)], n_images=1, extractor={})
-        >>> Coreset(np.array([3, 0]), bank_rows=4).of(bank).features.tolist()
+        >>> Coreset.selected(bank, np.array([3, 0])).of(bank).features.tolist()
         [[9.0, 10.0, 11.0], [0.0, 1.0, 2.0]]
     """
 
+    FORMAT: ClassVar[int] = 2
+
     rows: np.ndarray
     bank_rows: int
+    bank_fingerprint: str = ""
+
+    @classmethod
+    def selected(cls, bank: MemoryBank, rows: np.ndarray) -> "Coreset":
+        """Create the coreset of selected rows of a bank."""
+        return cls(rows, len(bank.features), bank.fingerprint_of(rows))
 
     def of(self, bank: MemoryBank) -> MemoryBank:
         """Select the coreset's rows of the bank, in the order of the coreset; the whole bank is not copied.
@@ -150,6 +201,12 @@ class Coreset:
             msg = (
                 f"The coreset was selected from {self.bank_rows} rows but the memory bank has {len(bank.features)}: "
                 f"run the pipeline memory_bank again."
+            )
+            raise InputError(msg)
+        if self.bank_fingerprint and self.bank_fingerprint != bank.fingerprint_of(self.rows):
+            msg = (
+                "The coreset was selected from another memory bank: run the pipelines memory_bank and ldknn_density "
+                "again."
             )
             raise InputError(msg)
         is_whole = np.array_equal(self.rows, np.arange(self.bank_rows))

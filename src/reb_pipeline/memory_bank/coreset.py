@@ -48,13 +48,14 @@ def select_coreset(
     """
     n_rows, ratio, seed = len(bank.features), settings.coreset_ratio, settings.seed
     if ratio == 1:
-        return Coreset(np.arange(n_rows), n_rows)
+        return Coreset.selected(bank, np.arange(n_rows))
     n_select = max(1, int(n_rows * ratio))
     if bank.features.nbytes <= memory_gib * GIB:
-        return Coreset(greedy_k_center(bank.features, n_select, seed, description, device), n_rows)
+        rows = greedy_k_center(bank.features, n_select, seed, description, device)
+        return Coreset.selected(bank, rows)
     union = _merge(bank.features, ratio, n_select, seed, description, memory_gib, device)
     rows = greedy_k_center(bank.features[union], n_select, seed, description, device)
-    return Coreset(union[rows], n_rows)
+    return Coreset.selected(bank, union[rows])
 
 
 def _merge(

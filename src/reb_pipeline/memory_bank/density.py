@@ -18,6 +18,8 @@ class LocalDensity:
     Attributes:
         squared_distances: Squared Euclidean distances, ascending, float32 [coreset rows, K_max].
         coreset_fingerprint: Hash of the coreset's features.
+        bank_fingerprint: Hash of the bank that was searched, see
+            :meth:`reb_pipeline.memory_bank.bank.MemoryBank.fingerprint_of`; empty if an older record does not say.
 
     Example:
         >>> density = LocalDensity(np.array([[1, 9], [4, 16]], np.float32), coreset_fingerprint="")
@@ -25,11 +27,28 @@ class LocalDensity:
         [2.0, 3.0]
     """
 
-    FORMAT: ClassVar[int] = 2
+    FORMAT: ClassVar[int] = 3
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"coreset": "coreset_fingerprint"}
 
     squared_distances: np.ndarray
     coreset_fingerprint: str
+    bank_fingerprint: str = ""
+
+    def check_bank(self, bank_fingerprint: str) -> None:
+        """Check that the searched bank is the one that the coreset was selected from.
+
+        Args:
+            bank_fingerprint: Fingerprint of the bank of the coreset; empty if unknown.
+
+        Raises:
+            InputError: If it is another bank.
+        """
+        if self.bank_fingerprint and bank_fingerprint and self.bank_fingerprint != bank_fingerprint:
+            msg = (
+                "The local density is that of another memory bank than is there now: run the pipeline ldknn_density "
+                "again."
+            )
+            raise InputError(msg)
 
     def check_coreset(self, coreset_fingerprint: str) -> None:
         """Check that the searched coreset is the one that this density belongs to.
@@ -133,4 +152,4 @@ def measure_local_density(
     squared, _ = nearest_other_rows(
         features, coreset.rows, bank.features, max_neighbors, description, device
     )
-    return LocalDensity(squared, fingerprint(features))
+    return LocalDensity(squared, fingerprint(features), coreset.bank_fingerprint)

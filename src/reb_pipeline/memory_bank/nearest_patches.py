@@ -1,15 +1,19 @@
 """Exact nearest coreset rows of the patches of images, by squared Euclidean distance."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.images.samples import check_images
 from reb_pipeline.memory_bank.bank import Coreset, MemoryBank, fingerprint
 from reb_pipeline.memory_bank.grids import checked_grids
 from reb_pipeline.search.index import NeighborIndex
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 QUERIES_PER_BLOCK = 4096
 
@@ -26,9 +30,11 @@ class NearestPatches:
         mean_features: Mean feature of the patches of each image, float32 [images, channels].
         image_ids: Ids of the images.
         coreset_fingerprint: Hash of the coreset's features.
+        image_hashes: SHA-256 of the files of the images; empty if unknown.
     """
 
-    FORMAT: ClassVar[int] = 2
+    FORMAT: ClassVar[int] = 3
+    FORMER_VALUES: ClassVar[Mapping[str, Any]] = {"image_hashes": []}
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"coreset": "coreset_fingerprint"}
 
     squared_distances: np.ndarray
@@ -37,6 +43,27 @@ class NearestPatches:
     mean_features: np.ndarray
     image_ids: list[str]
     coreset_fingerprint: str
+    image_hashes: list[str] = field(default_factory=list)
+
+    def check_samples(self, samples: "pd.DataFrame", pipeline: str, *, complete: bool) -> None:
+        """Check that these images were searched, see :func:`reb_pipeline.images.samples.check_images`.
+
+        Args:
+            samples: The images.
+            pipeline: Name of the pipeline that searches them.
+            complete: False if some need not have been searched.
+
+        Raises:
+            InputError: If others were searched.
+        """
+        check_images(
+            "The nearest patches are those of",
+            samples,
+            self.image_ids,
+            self.image_hashes,
+            f"run the pipeline {pipeline} again",
+            complete=complete,
+        )
 
     @property
     def max_neighbors(self) -> int:
@@ -124,7 +151,9 @@ def search_other_images(
             grids[0].reshape(h * w, -1), n_neighbors, without=slice(begin, end)
         )
         found.append(_on_grids(grids, squared, order[rows]))
-    return _gather(found, [bank.image_ids[image] for image in chosen], key)
+    nearest = _gather(found, [bank.image_ids[image] for image in chosen], key)
+    hashes = bank.image_hashes or [""] * len(bank.image_ids)
+    return replace(nearest, image_hashes=[hashes[image] for image in chosen])
 
 
 def _check_rows(n_rows: int, n_neighbors: int) -> None:

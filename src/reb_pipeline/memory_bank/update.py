@@ -126,7 +126,7 @@ def update_coreset(
     """
     features, n_rows = coreset.features(before), len(after.features)
     if len(coreset.rows) == len(before.features):
-        return Coreset(np.arange(n_rows), n_rows)
+        return Coreset.selected(after, np.arange(n_rows))
     change = change_between(before, after)
     numbers = _inverse(change.kept, len(before.features))[coreset.rows]
     stays = numbers >= 0
@@ -147,7 +147,7 @@ def update_coreset(
         (stays.sum() + len(fresh)) / n_rows,
         np.sqrt(limit),
     )
-    return Coreset(np.concatenate([numbers[stays], fresh]), n_rows)
+    return Coreset.selected(after, np.concatenate([numbers[stays], fresh]))
 
 
 def update_density(
@@ -181,6 +181,7 @@ def update_density(
         InputError: If the density belongs to another coreset, or the bank has no more than K_max rows.
     """
     density.check_coreset(fingerprint(coreset_before.features(before)))
+    density.check_bank(coreset_before.bank_fingerprint)
     change = change_between(before, after)
     n_before, n_rows, n_kept = len(before.features), len(after.features), len(change.kept)
     if max_neighbors > density.max_neighbors or n_before - n_kept > LARGEST_SHARE * n_before:
@@ -205,7 +206,7 @@ def update_density(
     logger.info(
         "The neighbours of %d of %d coreset rows were searched anew.", anew.sum(), len(anew)
     )
-    return LocalDensity(nearest, fingerprint(features))
+    return LocalDensity(nearest, fingerprint(features), coreset.bank_fingerprint)
 
 
 def change_between(before: MemoryBank, after: MemoryBank) -> Change:

@@ -1,9 +1,12 @@
 """Anomaly maps at image resolution, made from patch scores one image at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
+
+from reb_pipeline.core.errors import InputError
 
 REFERENCE_SIZE = 256  # the image side at which the reference smooths with sigma 4
 
@@ -17,6 +20,8 @@ class AnomalyMaps:
         image_ids: Ids of the images.
         size: Side of a map in pixels.
         sigma: Standard deviation of the Gaussian smoothing, in pixels of a map of side 256; scaled with ``size``.
+        detection_fingerprint: Hash of the detection, see :attr:`reb_pipeline.scoring.detection.Detection.fingerprint`;
+            empty if an older record does not say.
 
     Example:
         >>> maps = AnomalyMaps(np.ones((1, 4, 4), np.float32), ["part"], size=8, sigma=4.0)
@@ -24,10 +29,30 @@ class AnomalyMaps:
         ((8, 8), (6, 10))
     """
 
+    FORMAT: ClassVar[int] = 2
+
     patch_scores: np.ndarray
     image_ids: list[str]
     size: int
     sigma: float
+    detection_fingerprint: str = ""
+
+    def check_detection(self, what: str, fingerprints: Iterable[str]) -> None:
+        """Check that something else is of the same detection.
+
+        Args:
+            what: Name of it, such as "scores".
+            fingerprints: Its fingerprints of detections; none if it is of an older version.
+
+        Raises:
+            InputError: If it is of another detection.
+        """
+        if self.detection_fingerprint and not {self.detection_fingerprint}.issuperset(fingerprints):
+            msg = (
+                f"The {what} and the anomaly maps are of different detectors or images: load the versions of one run, "
+                f"or run the node that makes both again, and what follows it."
+            )
+            raise InputError(msg)
 
     def __getitem__(self, image_id: str) -> np.ndarray:
         """Compute the anomaly map of one image, float32 [size, size].

@@ -1,5 +1,7 @@
 """Scores of images and patches by any detector."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -75,17 +77,30 @@ class Detection:
         scores = np.asarray(patch_scores, np.float32)
         return cls(image_ids, image_scores(scores, settings), scores)
 
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the images and all their scores, which tables and maps of this detection keep."""
+        digest = hashlib.blake2b(json.dumps(self.image_ids).encode(), digest_size=16)
+        for scores in (self.image_scores, self.patch_scores, self.map_values):
+            if scores is not None:
+                digest.update(np.ascontiguousarray(scores, np.float32).data)
+        return digest.hexdigest()
+
     def table(self, samples: "pd.DataFrame") -> "pd.DataFrame":
-        """Make a table with one row per image: its columns :data:`SAMPLE_COLUMNS`, ``is_copy`` and ``image_score``.
+        """Make a table with one row per image: its columns :data:`SAMPLE_COLUMNS`, and ``image_score``.
 
         ``is_copy`` is True for test images with the pixels of a good training image, which metrics leave out.
+        ``sha256`` is the hash of the file, if the samples have it, and ``detection_fingerprint`` that of the detection.
 
         Args:
             samples: Table of samples that contains the images, and the training images.
         """
         marked = samples.assign(is_copy=copies_of_training(samples))
         rows = marked.set_index("id").loc[self.image_ids].reset_index()
-        return rows[[*SAMPLE_COLUMNS, "is_copy"]].assign(image_score=self.image_scores)
+        known = [name for name in (*SAMPLE_COLUMNS, "sha256", "is_copy") if name in rows]
+        return rows[known].assign(
+            detection_fingerprint=self.fingerprint, image_score=self.image_scores
+        )
 
     def anomaly_maps(self, side: int, sigma: float) -> AnomalyMaps:
         """Make anomaly maps of the images; maps of zeros if only whole images are scored.
@@ -97,4 +112,4 @@ class Detection:
         values = self.patch_scores if self.map_values is None else self.map_values
         if values is None:
             values = np.zeros((len(self.image_ids), 1, 1), np.float32)
-        return AnomalyMaps(values, self.image_ids, side, sigma)
+        return AnomalyMaps(values, self.image_ids, side, sigma, self.fingerprint)

@@ -1,5 +1,7 @@
 """Fitted memory-bank detector: PatchCore, LDKNN and the other neighbour scores of REB."""
 
+import hashlib
+import json
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -167,6 +169,19 @@ class MemoryBankDetector:
         return self.bank.features
 
     @property
+    def fingerprint(self) -> str:
+        """Hash of all that decides a score: coreset, local density, settings, alpha, and good scores by position."""
+        scoring = self.scoring.model_dump(mode="json")
+        settings = json.dumps((self.bank.fingerprint, scoring, self.alpha), sort_keys=True)
+        digest = hashlib.blake2b(settings.encode(), digest_size=16)
+        arrays = [self.density.squared_distances]
+        if self.good_scores is not None:
+            arrays += [self.good_scores.mean, self.good_scores.spread]
+        for array in arrays:
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+    @property
     def nbytes(self) -> int:
         """Bytes that a search needs in memory: rows, the first K columns of the density, and the space."""
         space = self.bank.mean.nbytes + self.bank.whitening.nbytes
@@ -197,6 +212,22 @@ class MemoryBankDetector:
                     f"category's node ldknn_density.fit_detector on, or set scoring.{name} back."
                 )
                 raise InputError(msg)
+
+    def check_scores(self, fingerprints: Iterable[str]) -> None:
+        """Check that this detector made some scores.
+
+        Args:
+            fingerprints: Fingerprints of the detectors that made them.
+
+        Raises:
+            InputError: If another one did.
+        """
+        if not {self.fingerprint}.issuperset(fingerprints):
+            msg = (
+                "The scores are those of another detector than is there now: run from the category's node "
+                "evaluation.score_images on."
+            )
+            raise InputError(msg)
 
     def with_scoring(
         self, scoring: ScoringSettings, own: NearestPatches | None = None

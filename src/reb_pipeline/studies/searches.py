@@ -112,6 +112,7 @@ class Searches:
             nearest = NearestPatches(
                 image_ids=images.image_ids,
                 coreset_fingerprint=detector.density.coreset_fingerprint,
+                image_hashes=[],
                 **kept,
             )
             self._found[group] = name, nearest
@@ -135,6 +136,7 @@ class Searches:
         return NearestPatches(
             image_ids=kept.pop("image_ids").tolist(),
             coreset_fingerprint=detector.density.coreset_fingerprint,
+            image_hashes=[],
             **kept,
         )
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from time import perf_counter
@@ -15,7 +15,7 @@ from reb_pipeline.core.progress import progress
 from reb_pipeline.detectors.sources.encoder import Encoder, Layers
 from reb_pipeline.images.arrays import check_rgb, read_array
 from reb_pipeline.images.resize import resize_image
-from reb_pipeline.images.samples import Samples
+from reb_pipeline.images.samples import Samples, hashes_of
 from reb_pipeline.images.value_range import ValueRange
 from reb_pipeline.memory_bank.bank import MemoryBank
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches, search_images
@@ -52,15 +52,11 @@ class SourceImage:
     @classmethod
     def of_samples(cls, samples: Samples) -> "list[SourceImage]":
         """List the images of samples; the digest is the column ``sha256``, if the samples have it, and their range."""
-        table, scale = samples.table, samples.value_range
-        digests = table["sha256"] if "sha256" in table else [""] * len(table)
-        if scale and "sha256" in table:  # the same file gives other pixels in another range
+        scale, digests = samples.value_range, hashes_of(samples.table)
+        if scale and "sha256" in samples.table:  # the same file gives other pixels in another range
             digests = [f"{digest}-{scale.low:g}-{scale.high:g}" for digest in digests]
-        rows = zip(table["id"], table["path"], digests, strict=True)
-        return [
-            cls(image_id, partial(samples.images.open_image, path), digest)
-            for image_id, path, digest in rows
-        ]
+        rows = zip(samples.ids, samples.openers, digests, strict=True)
+        return [cls(image_id, opener, digest) for image_id, opener, digest in rows]
 
 
 @dataclass(frozen=True)
@@ -212,7 +208,10 @@ class ImageFeatures:
             InputError: If the bank was made by another extractor, there are no images, or too few rows.
         """
         bank.check_extractor(self.provenance)
-        return search_images(self.patches(), bank, n_neighbors, device)
+        found = search_images(self.patches(), bank, n_neighbors, device)
+        return replace(
+            found, image_hashes=[image.digest.partition("-")[0] for image in self.images]
+        )
 
     def levels(self, layers: Layers = None) -> Iterator[tuple[str, list[np.ndarray]]]:
         """Stream layers without a neck."""

@@ -1,6 +1,7 @@
 """Nodes of the bank update pipeline."""
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -64,12 +65,26 @@ def update_memory_bank(
     """
     from reb_pipeline.detectors.sources.encoder import Encoder
     from reb_pipeline.detectors.sources.images import ImageFeatures
-    from reb_pipeline.images.samples import Samples
+    from reb_pipeline.images.samples import Samples, check_images, hashes_of
     from reb_pipeline.memory_bank import update
 
     before, category, device = memory_bank_before, raw_images.category, compute.processor()
     encoder = Encoder(features, backbone, compute.device)
     good = Samples(samples, raw_images).good_training
+    hashes = dict(zip(good.ids, hashes_of(good.table), strict=True))
+    kept = [
+        (image_id, then)
+        for image_id, then in zip(before.image_ids, before.image_hashes, strict=False)
+        if image_id in hashes
+    ]
+    check_images(
+        "The memory bank was made from",
+        good.table,
+        [image_id for image_id, _ in kept],
+        [then for _, then in kept],
+        "run the pipelines memory_bank, ldknn_density and calibration again",
+        complete=False,
+    )
     forgotten = sorted(set(before.image_ids) - set(good.ids))
     added = good.only(good.table[~good.table["id"].isin(before.image_ids)])
     images = ImageFeatures.of_samples(added, encoder, "added images to patch features")
@@ -80,6 +95,7 @@ def update_memory_bank(
     )  # fmt: skip
     patches = images.patches() if len(added) else ()  # the network is loaded only for new images
     bank = update.update_bank(before, forgotten, patches, len(added), compute.memory_gib)
+    bank = replace(bank, image_hashes=[hashes[image_id] for image_id in bank.image_ids])
     coreset = update.update_coreset(
         before,
         coreset_before,

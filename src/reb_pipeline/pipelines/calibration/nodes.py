@@ -13,6 +13,7 @@ from reb_pipeline.core.errors import InputError
 from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.images.collection import ImageCollection
+from reb_pipeline.images.samples import held_out_good
 from reb_pipeline.memory_bank.bank import MemoryBank
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches
 from reb_pipeline.parameters.sections import CalibrationParams, ComputeParams
@@ -41,6 +42,7 @@ def search_calibration_images(
     """
     params = CalibrationParams.model_validate(params)  # bank_update stores them as plain values
     if params.folder is None:
+        held_out_patches.check_samples(held_out_good(samples), "ldknn_density", complete=False)
         return held_out_patches
     from reb_pipeline.detectors.sources.encoder import Encoder
     from reb_pipeline.detectors.sources.images import ImageFeatures
@@ -110,6 +112,7 @@ def leave_images_out(
         mean_features=np.concatenate([none, *(nearest.mean_features for nearest, _ in found)]),
         chosen_by=[*_fitted(detector.scoring), *_chosen_by(params)],
         fine_tuned=bool(backbone.config["finetuned"]),
+        detector_fingerprint=detector.fingerprint,
     )
 
 
@@ -143,6 +146,7 @@ def calibrate(
         and params.folder is None
         and _is_better(left_out, source, image_ids, rate)
     ):
+        left_out.check_detector(detector.fingerprint)
         left_out.check(detector.bank.fingerprint, scoring.model_dump(mode="json"), detector.alpha)
         calibration = replace(left_out, false_alarm_rate=rate)
     else:
@@ -161,6 +165,7 @@ def calibrate(
             scoring=scoring.model_dump(mode="json"),
             mean_features=calibration_patches.mean_features,
             chosen_by=[] if params.folder else _chosen_by(params),
+            detector_fingerprint=detector.fingerprint,
         )
     log = logger.info if calibration.is_promised else logger.warning
     log("%s: %s", category, calibration.statement())

@@ -16,6 +16,8 @@ from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
 from reb_pipeline.scoring.detector import MemoryBankDetector
 from reb_pipeline.scoring.settings import ScoringSettings
 
+FINGERPRINT = "detection_fingerprint"  # column of scores, and name in metrics
+
 logger = logging.getLogger(__name__)
 
 
@@ -39,6 +41,7 @@ def search_memory_bank(
     encoder = Encoder(features, backbone, compute.device)
     test = Samples(samples, raw_images).test
     memory_bank.check_unseen(test.ids)
+    memory_bank.check_samples(samples)
     images = ImageFeatures.of_samples(test, encoder, "test images searched")
     return images.search(coreset.of(memory_bank), scoring.search_depth, compute.processor())
 
@@ -53,9 +56,11 @@ def score_images(
     """Score patches, and compute one score and one anomaly map per image from them."""
     detector.check_settings(scoring, features.image_size)
     detector.bank.check_unseen(nearest_patches.image_ids)
+    test = samples[samples["split"] == "test"]
+    nearest_patches.check_samples(test, "evaluation", complete=True)
     detection = detector.score(nearest_patches)
     maps = detection.anomaly_maps(features.image_size, scoring.smoothing_sigma)
-    return detection.table(samples), maps
+    return detection.table(samples).assign(detector_fingerprint=detector.fingerprint), maps
 
 
 def draw_density(
@@ -95,6 +100,7 @@ def compute_metrics(
     """Compute metrics of scores and maps, over all defects and per defect type."""
     from reb_pipeline.metrics.report import about_copies, evaluate
 
+    anomaly_maps.check_detection("scores", scores.get(FINGERPRINT, ()))
     report = evaluate(
         scores,
         anomaly_maps,
@@ -106,7 +112,7 @@ def compute_metrics(
     )
     if copies := about_copies(report):
         logger.warning("%s: %s", raw_images.category, copies)
-    return report
+    return {**report, FINGERPRINT: anomaly_maps.detection_fingerprint}
 
 
 def compute_metrics_at_threshold(
@@ -124,6 +130,9 @@ def compute_metrics_at_threshold(
     # A threshold of other scores would give counts that mean nothing.
     scoring = detector.scoring.model_dump(mode="json")
     calibration.check(detector.bank.fingerprint, scoring, detector.alpha)
+    calibration.check_detector(detector.fingerprint)
+    if "detector_fingerprint" in scores:  # not in those of older versions
+        detector.check_scores(scores["detector_fingerprint"])
     flagged = at_threshold(
         without_copies(scores),
         calibration.image_threshold,
@@ -147,6 +156,10 @@ def draw_figures(
     from reb_pipeline.figures.page import report_page
     from reb_pipeline.metrics.report import without_copies
 
+    anomaly_maps.check_detection("scores", scores.get(FINGERPRINT, ()))
+    anomaly_maps.check_detection(
+        "metrics", [metrics[FINGERPRINT]] if FINGERPRINT in metrics else ()
+    )
     scores = without_copies(scores)
     category = raw_images.category
     threshold = metrics["at_threshold"]["threshold"]

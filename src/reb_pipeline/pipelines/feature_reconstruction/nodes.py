@@ -100,6 +100,7 @@ def draw_residual_maps(
     from reb_pipeline.figures.residuals import residual_maps_of
     from reb_pipeline.metrics.report import without_copies
 
+    maps.check_detection("scores", scores.get("detection_fingerprint", ()))
     scores = without_copies(scores)
     title = f"{raw_images.category}: reconstruction of features"
     return residual_maps_of(

@@ -49,6 +49,7 @@ def search_held_out_images(
     from reb_pipeline.memory_bank.held_out import search_own_images
 
     depth, device = scoring.search_depth, compute.processor()
+    memory_bank.check_samples(samples)
     held_out = Samples(samples, raw_images).held_out_good
     unseen = held_out.only(held_out.table[~held_out.table["id"].isin(memory_bank.image_ids)])
     if not len(unseen):
@@ -82,6 +83,7 @@ def fit_detector(
     scoring: ScoringSettings,
 ) -> MemoryBankDetector:
     """Build the detector from coreset, density and settings; what is left to fit is fitted on the bank's own images."""
+    local_density.check_bank(coreset.bank_fingerprint)
     detector = MemoryBankDetector.of(coreset.of(memory_bank), local_density, scoring, own_patches)
     if needs_fitted_alpha(scoring):
         logger.info(

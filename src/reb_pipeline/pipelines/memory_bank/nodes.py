@@ -1,5 +1,7 @@
 """Nodes of the memory bank pipeline."""
 
+from dataclasses import replace
+
 import pandas as pd
 
 from reb_pipeline.features.adapted import BackboneWeights
@@ -21,19 +23,20 @@ def extract_patch_features(
     """Collect the patch features of the good training images in a memory bank."""
     from reb_pipeline.detectors.sources.encoder import Encoder
     from reb_pipeline.detectors.sources.images import ImageFeatures
-    from reb_pipeline.images.samples import Samples
+    from reb_pipeline.images.samples import Samples, hashes_of
     from reb_pipeline.memory_bank.bank import collect_patches
 
     encoder = Encoder(features, backbone, compute.device)
     samples_to_learn = Samples(samples, raw_images).good_training
     good = ImageFeatures.of_samples(samples_to_learn, encoder, "good images to patch features")
-    return collect_patches(
+    bank = collect_patches(
         good.patches(),
         len(samples_to_learn),
         good.provenance,
         settings,
         compute.memory_gib,
     )
+    return replace(bank, image_hashes=hashes_of(samples_to_learn.table))
 
 
 def select_coreset(

@@ -58,6 +58,7 @@ def package_model(
     detector.bank.check_extractor(images.provenance)
     detector.check_settings(scoring, features.image_size)
     detector.bank.check_unseen(Samples(samples, raw_images).test.ids)
+    detector.bank.check_samples(samples)
     _check_calibration(calibration, detector)
     lean = replace(detector, bank=with_images_of_rows(detector.bank))
     on_cpu = features.model_copy(update={"engine": "torch"})
@@ -94,6 +95,7 @@ def check_package(
 
     _check_calibration(calibration, detector)
     detector.bank.check_unseen(Samples(samples, raw_images).test.ids)
+    detector.bank.check_samples(samples)
     encoder = Encoder(features, backbone, compute.device)
     inspector = Inspector(packaged_model)
     parity = _compare(inspector, Samples(samples, raw_images), encoder, detector, calibration)
@@ -104,6 +106,7 @@ def check_package(
 
 def _check_calibration(calibration: Calibration, detector: MemoryBankDetector) -> None:
     scoring = detector.scoring.model_dump(mode="json")
+    calibration.check_detector(detector.fingerprint)
     calibration.check(detector.bank.fingerprint, scoring, detector.alpha)
 
 
