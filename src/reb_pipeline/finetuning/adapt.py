@@ -3,16 +3,15 @@
 import hashlib
 import json
 import logging
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.resumable_training import Checkpoint, NoCheckpoint
+from reb_pipeline.core.temporary import temporary_folder
 from reb_pipeline.defectmaker.fills import Donor
 from reb_pipeline.defectmaker.good_images import GoodImages
 from reb_pipeline.defectmaker.records import SaliencyMaps, SyntheticDefects
@@ -105,14 +104,14 @@ def finetune_backbone(
             samples.category,
         )
     validation = _validation_set(held_out, synthetic_defects, side)
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         digest = hashlib.blake2b(json.dumps(config).encode(), digest_size=16)
         digest.update(
             BackboneWeights(network.backbone.network.state_dict(), {}).fingerprint.encode()
         )
         digest.update(validation.images.tobytes())  # a checkpoint keeps how these were classified
         digest.update(validation.labels.tobytes())
-        images = CachedImages.write(Path(folder), _hashed(train, digest), len(train), side)
+        images = CachedImages.write(folder, _hashed(train, digest), len(train), side)
         history = finetune(
             network,
             SyntheticTask(images, kinds, defects.textures(), settings.seed),

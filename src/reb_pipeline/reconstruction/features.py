@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ from reb_pipeline.core.device import torch_device
 from reb_pipeline.core.network_weights import NetworkWeights
 from reb_pipeline.core.progress import progress
 from reb_pipeline.core.resumable_training import Checkpoint
+from reb_pipeline.core.temporary import temporary_folder
 from reb_pipeline.reconstruction.feature_decoder import FeatureDecoder
 from reb_pipeline.reconstruction.settings import FeatureReconstructionSettings
 from reb_pipeline.reconstruction.stored_levels import StoredLevels, check_shapes
@@ -54,11 +53,11 @@ def train_feature_decoder(
     Raises:
         InputError: If there are fewer than two images, or the training fails.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         bar = description and f"{description}, features"
-        good = StoredLevels.write(Path(folder) / "good", progress(levels, bar, n_images))
+        good = StoredLevels.write(folder / "good", progress(levels, bar, n_images))
         check_image_count(good)
-        others = StoredLevels.write(Path(folder) / "held_out", held_out or ())
+        others = StoredLevels.write(folder / "held_out", held_out or ())
         decoder = FeatureDecoder(good.shapes, settings.loss, settings.seed)
         decoder.scale_by(good.statistics())
         shapes = [list(shape) for shape in good.shapes]

@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Iterable
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +13,7 @@ from reb_pipeline.core.device import torch_device
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.network_weights import NetworkWeights
 from reb_pipeline.core.resumable_training import Checkpoint
+from reb_pipeline.core.temporary import temporary_folder
 from reb_pipeline.reconstruction.pixel_networks import build_pixel_network
 from reb_pipeline.reconstruction.settings import PixelReconstructionSettings
 from reb_pipeline.reconstruction.training import train
@@ -78,9 +77,9 @@ def train_pixel_model(
     config = {"model": model, "loss": loss, "image_size": side, "settings": settings.training()}
     origin = hashlib.blake2b(json.dumps(config).encode(), digest_size=16)
     unseen = np.array([image for _, image in held_out or []], np.uint8)
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         shape = (n_images, side, side, 3)
-        seen = np.lib.format.open_memmap(Path(folder, "images.npy"), "w+", np.uint8, shape)
+        seen = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, shape)
         for row, (_, image) in enumerate(images):
             seen[row] = image
             origin.update(image.tobytes())

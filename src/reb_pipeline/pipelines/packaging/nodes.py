@@ -2,7 +2,6 @@
 
 import logging
 from dataclasses import replace
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 from reb_pipeline.calibration.record import Calibration
 from reb_pipeline.calibration.verdicts import check_can_flag
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.temporary import temporary_folder
 from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.images.collection import ImageCollection
@@ -71,9 +71,9 @@ def package_model(
         calibration,
         _good_images(lean.bank.image_ids, Samples(samples, raw_images), features.image_size),
     )
-    with TemporaryDirectory() as folder:
-        write_model(model, folder, fsspec.filesystem("file"))
-        inspector = Inspector.load(folder)
+    with temporary_folder() as folder:
+        write_model(model, str(folder), fsspec.filesystem("file"))
+        inspector = Inspector.load(str(folder))
     parity = _compare(inspector, Samples(samples, raw_images), encoder, detector, calibration)
     parity.check()
     return model
