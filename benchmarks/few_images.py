@@ -16,25 +16,23 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.false_alarms import features
+from benchmarks.false_alarms import SCORING, features
 from reb_pipeline.calibration.conformal import conformal_threshold, images_needed, threshold_rank
 from reb_pipeline.core.errors import print_input_error
 from reb_pipeline.core.progress import progress
 from reb_pipeline.memory_bank.bank import Coreset, MemoryBank, collect_patches
 from reb_pipeline.memory_bank.coreset import select_coreset
 from reb_pipeline.memory_bank.density import measure_local_density
-from reb_pipeline.memory_bank.held_out import search_own_images
+from reb_pipeline.memory_bank.held_out import evenly_chosen, search_own_images
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.scoring.detector import MemoryBankDetector
 from reb_pipeline.scoring.left_out import score_left_out
-from reb_pipeline.scoring.settings import ScoringSettings
 
 RATES = (0.05, 0.02)
 SIZES = (20, 30, 50, 80, 120, 200)
 TESTED = 300
 LEFT_OUT = 99  # images, as many as the pipeline scores at these rates
 SETTINGS = MemoryBankSettings(coreset_ratio=0.03)
-SCORING = ScoringSettings(max_neighbors=5)
 Shares = dict[tuple[str, float | str], float]
 SPLIT, ALONE, OWN = "split", "left out", "own rows"
 
@@ -51,7 +49,8 @@ def fit(grids: np.ndarray, images: np.ndarray) -> tuple[MemoryBank, Coreset, Mem
     bank = collect_patches(patches, len(images), {}, SETTINGS)
     coreset = select_coreset(bank, SETTINGS)
     density = measure_local_density(bank, coreset, SCORING.max_neighbors)
-    return bank, coreset, MemoryBankDetector.of(coreset.of(bank), density, SCORING)
+    own = search_own_images(bank, coreset, set(evenly_chosen(bank.image_ids)))
+    return bank, coreset, MemoryBankDetector.of(coreset.of(bank), density, SCORING, own)
 
 
 def scores(detector: MemoryBankDetector, grids: np.ndarray, images: np.ndarray) -> np.ndarray:
