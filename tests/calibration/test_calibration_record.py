@@ -119,7 +119,7 @@ def test_a_setting_that_is_newer_than_a_calibration_refuses_nothing():
         ({"source": "/day/2"}, "split", "proven", "(95 %)."),
         ({"source": LEFT_OUT}, "leave_one_out", "simulated", "No proof covers this rate, simulations do."),
         ({"source": LEFT_OUT, "fine_tuned": True}, "leave_one_out", "none", "the rate is not promised."),
-        ({"chosen_by": ["the pipeline selection"]}, "split", "none", "where 5 % are asked for."),
+        ({"chosen_by": ["the pipeline selection"]}, "split", "none", "asked for may be flagged."),
         ({"source": TRAINING_IMAGES}, "own_rows", "none", "run the pipeline calibration again."),
         ({"chosen_by": None, "fine_tuned": None}, "split", "none", "chosen with its images."),
     ],

@@ -39,7 +39,7 @@ _LIMITS = {
     OWN_ROWS: " Fewer than that are flagged, and fewer defects: run the pipeline calibration again.",
 }
 _FINE_TUNED = " Fine-tuning has seen these images and no new part, so more may be flagged: the rate is not promised."
-_CHOSEN = " Settings were chosen with the same images ({}), so 5.4 to 6.4 % may be flagged where 5 % are asked for."
+_CHOSEN = " Settings were chosen with the same images ({}), so more good parts than asked for may be flagged."
 _UNKNOWN = " An older version made this calibration, which does not say whether settings were chosen with its images."
 
 
