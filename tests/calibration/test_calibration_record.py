@@ -157,3 +157,11 @@ def test_a_former_record_does_not_claim_what_it_does_not_know(tmp_path):
     assert loaded.image_threshold == calibration.image_threshold
     assert loaded.guarantee == "none"
     assert "An older version made this calibration" in loaded.statement()
+
+
+def test_a_record_from_before_scores_by_position_is_not_one_of_them():
+    calibration = make()
+    scoring = {**calibration.scoring, "normalization": "none"}
+    calibration.check("a coreset", scoring, alpha=1.0)
+    with pytest.raises(InputError, match="normalization = 'none', not 'position'"):
+        calibration.check("a coreset", {**scoring, "normalization": "position"}, alpha=1.0)

@@ -13,6 +13,10 @@ from reb_pipeline.core.records import read_record, write_record
 from reb_pipeline.detectors.sources.encoder import Encoder
 from reb_pipeline.detectors.sources.images import ImageFeatures
 from reb_pipeline.features.settings import FeatureSettings
+from reb_pipeline.memory_bank.bank import collect_patches
+from reb_pipeline.memory_bank.coreset import select_coreset
+from reb_pipeline.memory_bank.density import measure_local_density
+from reb_pipeline.memory_bank.held_out import search_own_images
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.scoring.detector import MemoryBankDetector
 from reb_pipeline.scoring.settings import ScoringSettings
@@ -198,3 +202,23 @@ def test_a_density_without_the_rows_of_the_coreset_is_refused_when_read(shape):
     write_record(detector, file)
     with pytest.raises(InputError, match=r"has the shape \[.*the coreset has 144 rows: run the"):
         read_record(MemoryBankDetector, file, is_local=False)
+
+
+def own_patches(bank, n, coreset_ratio=1.0):
+    coreset = select_coreset(bank, MemoryBankSettings(coreset_ratio=coreset_ratio))
+    return coreset, search_own_images(bank, coreset, bank.image_ids[:n])
+
+
+def test_scores_by_position_need_patches_that_were_searched_in_this_coreset():
+    many = random_source(20, seed=0)
+    bank = collect_patches(many.patches(), 20, extractor={})
+    coreset, own = own_patches(bank, 20)
+    _, of_another = own_patches(bank, 20, coreset_ratio=0.5)
+    _, nothing = own_patches(bank, 0)
+    density = measure_local_density(bank, coreset, 15)
+    scoring = ScoringSettings(normalization="position")
+    assert MemoryBankDetector.of(coreset.of(bank), density, scoring, own).good_scores
+    with pytest.raises(InputError, match="coreset"):
+        MemoryBankDetector.of(coreset.of(bank), density, scoring, of_another)
+    with pytest.raises(InputError, match="were not compared with the others"):
+        MemoryBankDetector.of(coreset.of(bank), density, scoring, nothing)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.scoring.good_scores import GoodScores
 
 RNG = np.random.default_rng(0)
@@ -50,3 +51,13 @@ def test_the_unit_of_the_scores_does_not_matter(shift, scale):
     expected = GoodScores.of(scores).standardize(part)
     found = GoodScores.of(shift + scale * scores).standardize(shift + scale * part)
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("spread", [0.0, -1.0, float("nan")])
+def test_a_spread_that_is_not_positive_is_refused(spread):
+    spreads = np.ones((4, 4), np.float32)
+    spreads[1, 2] = spread
+    with pytest.raises(InputError, match="positive spread"):
+        GoodScores(np.zeros((4, 4), np.float32), spreads)
+    with pytest.raises(InputError, match="positive spread"):
+        GoodScores(np.zeros((4, 4), np.float32), np.ones((4, 5), np.float32))

@@ -40,6 +40,8 @@ _LIMITS = {
 }
 _FINE_TUNED = " Fine-tuning has seen these images and no new part, so more may be flagged: the rate is not promised."
 _CHOSEN = " Settings were chosen with the same images ({}), so more good parts than asked for may be flagged."
+# Settings that were added to scoring, with the value that scores of older records were made with.
+_BEFORE = {"normalization": "none"}
 _UNKNOWN = " An older version made this calibration, which does not say whether settings were chosen with its images."
 
 
@@ -126,7 +128,7 @@ class Calibration:
         Args:
             coreset_fingerprint: Hash of the features of the coreset.
             scoring: The section ``scoring`` of the parameters, JSON values. A setting that the calibration does not
-                know is newer than its record and was not used.
+                know is newer than its record and was not used: the scores are those of :data:`_BEFORE`.
             alpha: Alpha as a number, also for ``auto``.
 
         Raises:
@@ -136,7 +138,7 @@ class Calibration:
             msg = "The calibration is that of another coreset than is there now: run the pipeline calibration again."
             raise InputError(msg)
         for name, value in scoring.items():
-            used = self.scoring.get(name, value)
+            used = self.scoring.get(name, _BEFORE.get(name, value))
             if used != value:
                 msg = (
                     f"The calibration was made with scoring.{name} = {used!r}, not {value!r}: run the pipeline "

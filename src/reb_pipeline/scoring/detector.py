@@ -19,7 +19,7 @@ from reb_pipeline.memory_bank.nearest_patches import NearestPatches, search_imag
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.scoring.alpha import alpha_error, fit_alpha
 from reb_pipeline.scoring.detection import Detection
-from reb_pipeline.scoring.good_scores import GoodScores, enough_images
+from reb_pipeline.scoring.good_scores import MIN_IMAGES, GoodScores, enough_images
 from reb_pipeline.scoring.image_scores import IMAGE_SCORES, image_scores
 from reb_pipeline.scoring.patch_scores import SCORERS, check_depth, patch_scores
 from reb_pipeline.scoring.settings import AUTO, ScoringSettings
@@ -330,6 +330,13 @@ class MemoryBankDetector:
             msg = (
                 "scoring.normalization = position is fitted on good images that are compared with the others: give "
                 "them, or set scoring.normalization to none."
+            )
+            raise InputError(msg)
+        self.density.check_coreset(own.coreset_fingerprint)
+        if not own.image_ids and len(self.bank.image_ids) >= MIN_IMAGES:
+            msg = (
+                "The bank's good images were not compared with the others when scoring left nothing to fit: run the "
+                "pipeline ldknn_density again, or set scoring.normalization to none."
             )
             raise InputError(msg)
         return GoodScores.of(patch_scores(own, self)) if enough_images(len(own.image_ids)) else None

@@ -32,6 +32,9 @@ class GoodScores:
         mean: float32 [h, w].
         spread: Standard deviation, float32 [h, w]; positive.
 
+    Raises:
+        InputError: If the two are not of one grid, or a spread is not positive: a negative one would turn scores over.
+
     Example:
         >>> scores = np.random.default_rng(0).normal(5, 2, (100, 4, 4))
         >>> good = GoodScores.of(scores)
@@ -41,6 +44,13 @@ class GoodScores:
 
     mean: np.ndarray
     spread: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.mean.shape != self.spread.shape or not (self.spread > 0).all():
+            msg = (
+                "The scores of good patches need a positive spread for each mean: run the pipeline ldknn_density again."
+            )
+            raise InputError(msg)
 
     @classmethod
     def of(cls, patch_scores: np.ndarray) -> "GoodScores":

@@ -43,6 +43,9 @@ def test_seed_changes_the_split() -> None:
     [
         ({"train": 0.9, "calibration": 0.1}, "train=0.9, calibration=0.1 is not possible"),
         ({"train": 0}, "train=0, calibration=0.1 is not possible"),
+        ({"seed": -1}, "seed=-1 is not possible"),
+        ({"seed": 1.5}, "seed=1.5 is not possible"),
+        ({"seed": "x"}, "seed=x is not possible"),
         ({"calibration": -0.1}, "calibration=-0.1 is not possible"),
         ({"training": 0.5}, r"unknown keys \['training'\]"),
         ({"group_by": "(part"}, r"group_by = '\(part' cannot be used \(missing \)"),

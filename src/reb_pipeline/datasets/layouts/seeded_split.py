@@ -162,6 +162,10 @@ def checked_split(split: dict[str, Any]) -> dict[str, Any]:
     else:
         split = {"calibration": AUTO, "seed": 0, **split}
     check_calibration(split["calibration"])
+    if type(split["seed"]) is not int or split["seed"] < 0:
+        raise InputError(
+            f"The split seed={split['seed']} is not possible: give a whole number of at least 0."
+        )
     _check_shares(split)
     return split
 
