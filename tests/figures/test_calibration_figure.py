@@ -39,3 +39,13 @@ def test_without_a_threshold_the_legend_says_so(n):
     for line in (figure.data[1], figure.data[3]):
         assert list(line.x) == [None]
         assert line.name.endswith("none: 5 % needs more images")
+
+
+def test_scores_that_differ_by_rounding_are_drawn():
+    scores = np.float32(39.47) + np.float32(4e-6) * np.arange(20, dtype=np.float32)
+    features = np.zeros((20, 2), np.float32)
+    ids = [str(i) for i in range(20)]
+    of_copies = Calibration(
+        scores, scores, ids, 0.05, CALIBRATION_SPLIT, 0.0, "a coreset", {}, features
+    )
+    assert sum(calibration_figure(of_copies, "Calibration").data[0].y) == 20

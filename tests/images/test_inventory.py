@@ -229,3 +229,15 @@ def test_good_images_held_out_from_finetuning(
         assert rows["id"].tolist() == [f"image {number}" for number in expected]
         assert (rows["label"] == 0).all()
     assert len(good_training(samples)) == counts["train"]  # the memory bank takes all of them
+
+
+def test_copies_do_not_calibrate() -> None:
+    samples = samples_of(train=3, calibration=4, test=1)
+    samples["pixels_sha256"] = [*"abc", "bad", *"beef", "bad", *"gh"]
+    is_calibration = (samples["split"] == "calibration") & (samples["label"] == 0)
+    expected = samples[is_calibration & ~samples["pixels_sha256"].isin(["a", "b", "c"])]
+    expected = expected.drop_duplicates("pixels_sha256")
+    assert 0 < len(expected) < is_calibration.sum()
+    assert held_out_good(samples)["id"].tolist() == expected["id"].tolist()
+    only_copies = samples.assign(pixels_sha256="a")
+    assert (held_out_good(only_copies)["split"] == "train").all()

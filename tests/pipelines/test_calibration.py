@@ -124,12 +124,20 @@ def test_copies_of_training_images_and_other_folders(run_project, elpv, tmp_path
     (tmp_path / "day").mkdir()
     for path in [*seen, *new]:
         shutil.copy(f"{elpv['data_root']}/{path}", tmp_path / "day")
+    shutil.copy(f"{elpv['data_root']}/{new[0]}", tmp_path / "day/zzz.png")
     messages = messages_of(nodes.logger)
     params = {**elpv, "calibration": {"folder": f"{tmp_path}/day/", "false_alarm_rate": 0.25}}
     run_project("elpv", params, pipeline_names=["calibration"], **MONO)
     assert len(messages) == 2
-    assert messages[0].startswith("mono: 2 of 3 images in ")
-    assert "are copies of training images" in messages[0]
+    assert messages[0].startswith("mono: of 4 images in ")
+    assert "2 are copies of training images and 1 of one another" in messages[0]
+    assert read_calibration(out).n_images == 1  # a threshold of copies would be too low
+
+    params["calibration"]["folder"] = str(tmp_path / "seen")
+    (tmp_path / "seen").mkdir()
+    shutil.copy(f"{elpv['data_root']}/{seen[0]}", tmp_path / "seen")
+    with pytest.raises(InputError, match="All 1 images in calibration.folder"):
+        run_project("elpv", params, pipeline_names=["calibration"], **MONO)
 
     for other in (None, str(tmp_path)):
         params["calibration"] = {"folder": other}

@@ -27,7 +27,7 @@ def calibration_figure(calibration: Calibration, title: str) -> go.Figure:
     )
     for column, (name, scores, threshold) in enumerate(panels, 1):
         place = {"row": 1, "col": column}
-        heights, edges = np.histogram(scores, _BINS)
+        heights, edges = np.histogram(scores.astype(np.float64), _BINS)  # equal scores, too
         figure.add_bar(
             x=(edges[:-1] + edges[1:]) / 2,
             y=heights,

@@ -99,7 +99,7 @@ def score_histogram(scores: pd.DataFrame, title: str, threshold: float | None = 
         for defect, colour in zip(defects, cycle(DEFECT_COLOURS), strict=False)
     ]
     # The same bins for every kind, so that heights can be compared.
-    edges = np.histogram_bin_edges(scores["image_score"], bins=_BINS)
+    edges = np.histogram_bin_edges(scores["image_score"].astype(np.float64), bins=_BINS)
     bins = {"start": edges[0], "end": edges[-1] + edges[1] - edges[0], "size": edges[1] - edges[0]}
     figure = make_subplots(
         rows=2,

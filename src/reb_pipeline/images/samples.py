@@ -179,8 +179,12 @@ def good_training(samples: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def held_out_good(samples: "pd.DataFrame") -> "pd.DataFrame":
-    """Select good images to validate on: the calibration split, or else every tenth good training image."""
-    calibration = samples[(samples["split"] == "calibration") & (samples["label"] == 0)]
+    """Select good images to validate on: the calibration split, or else every tenth good training image.
+
+    Calibration images that are copies are left out, see :func:`copies_in_calibration`.
+    """
+    is_calibration = (samples["split"] == "calibration") & (samples["label"] == 0)
+    calibration = samples[is_calibration & ~copies_in_calibration(samples)]
     return calibration if len(calibration) else good_training(samples).iloc[::HOLD_OUT_EVERY]
 
 
@@ -196,6 +200,19 @@ def copies_of_training(samples: "pd.DataFrame") -> "pd.Series[bool]":
     if content not in samples:  # images in memory
         return is_test & False
     return is_test & samples[content].isin(good_training(samples)[content])
+
+
+def copies_in_calibration(samples: "pd.DataFrame") -> "pd.Series[bool]":
+    """Mark the good calibration images whose pixels are those of a good training image or of one before them.
+
+    They score lower than new images, or count one image twice, so that a threshold of them would promise too much.
+    """
+    content = content_column(samples)
+    is_calibration = (samples["split"] == "calibration") & (samples["label"] == 0)
+    if content not in samples:  # images in memory
+        return is_calibration & False
+    is_again = samples[content].where(is_calibration).duplicated()
+    return is_calibration & (samples[content].isin(good_training(samples)[content]) | is_again)
 
 
 def good_finetuning(samples: "pd.DataFrame") -> "pd.DataFrame":

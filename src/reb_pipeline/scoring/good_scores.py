@@ -47,9 +47,7 @@ class GoodScores:
 
     def __post_init__(self) -> None:
         if self.mean.shape != self.spread.shape or not (self.spread > 0).all():
-            msg = (
-                "The scores of good patches need a positive spread for each mean: run the pipeline ldknn_density again."
-            )
+            msg = "The scores of good patches need a positive spread for each mean: run the pipeline ldknn_density again."
             raise InputError(msg)
 
     @classmethod

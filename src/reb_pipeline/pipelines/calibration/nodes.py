@@ -56,9 +56,9 @@ def search_calibration_images(
     images = loose_images(folder, category, learnt)
     for sentence in not_read_sentences(images.not_read):
         logger.warning("%s: %s: %s", category, folder, sentence)
-    _warn_of_known_images(images, samples, detector.bank.image_ids, folder)
+    table = _without_copies(images, samples, detector.bank.image_ids, folder)
     good = ImageFeatures.of_samples(
-        Samples(images.table, images),
+        Samples(table, images),
         Encoder(features, backbone, compute.device),
         "calibration images searched",
     )
@@ -200,26 +200,43 @@ def _fitted(scoring: ScoringSettings) -> list[str]:
     return ["scoring.alpha = auto"] if needs_fitted_alpha(scoring) else []
 
 
-def _warn_of_known_images(
+def _without_copies(
     images: ImageCollection, samples: pd.DataFrame, training_ids: list[str], folder: str
-) -> None:
-    """Warn of calibration images that are in the bank: their low scores would make the threshold too low."""
+) -> pd.DataFrame:
+    """Select the calibration images that are neither in the bank nor copies of one another, with a warning.
+
+    Images of the bank score lower than new ones, and a copy counts one image twice: the threshold would promise more
+    than it keeps.
+
+    Raises:
+        InputError: If no image is left.
+    """
     from reb_pipeline.images.inventory import take_inventory
     from reb_pipeline.images.samples import content_column
 
     content = content_column(samples)
     known = set(samples.loc[samples["id"].isin(training_ids), content])
-    found = take_inventory(images, f"{images.category}: calibration images compared")[content]
-    copies = int(found.isin(known).sum())
-    if copies:
+    found = take_inventory(images, f"{images.category}: calibration images compared")
+    is_readable = found["error"] == ""  # others are refused when they are opened
+    is_known = is_readable & found[content].isin(known)
+    is_again = is_readable & ~is_known & found[content].where(is_readable).duplicated()
+    if is_known.any() or is_again.any():
         logger.warning(
-            "%s: %d of %d images in %s are copies of training images, which score lower than new ones: take them out, "
-            "or more good parts are flagged than is promised.",
+            "%s: of %d images in %s, %d are copies of training images and %d of one another: they are left out of the "
+            "calibration.",
             images.category,
-            copies,
-            len(images.samples),
+            len(found),
             folder,
+            is_known.sum(),
+            is_again.sum(),
         )
+    if is_known.all():
+        msg = (
+            f"All {len(found)} images in calibration.folder = {folder!r} are copies of training images of "
+            f"{images.category}, so that nothing can be calibrated by them: give images that are not learnt from."
+        )
+        raise InputError(msg)
+    return images.table[~(is_known | is_again)].reset_index(drop=True)
 
 
 def _origin(

@@ -45,9 +45,17 @@ def search_held_out_images(
     """Find the nearest coreset rows of every patch of held-out good images, never rows of the same image."""
     from reb_pipeline.detectors.sources.encoder import Encoder
     from reb_pipeline.detectors.sources.images import ImageFeatures
-    from reb_pipeline.images.samples import Samples
+    from reb_pipeline.images.samples import Samples, copies_in_calibration
     from reb_pipeline.memory_bank.held_out import search_own_images
 
+    n_copies = int(copies_in_calibration(samples).sum())
+    if n_copies:
+        logger.warning(
+            "%s: %d calibration images have the pixels of a good training image or of one another and are left out of "
+            "the calibration.",
+            raw_images.category,
+            n_copies,
+        )
     depth, device = scoring.search_depth, compute.processor()
     memory_bank.check_samples(samples)
     held_out = Samples(samples, raw_images).held_out_good
