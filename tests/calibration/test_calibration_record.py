@@ -159,9 +159,13 @@ def test_a_former_record_does_not_claim_what_it_does_not_know(tmp_path):
     assert "An older version made this calibration" in loaded.statement()
 
 
-def test_a_record_from_before_scores_by_position_is_not_one_of_them():
+@pytest.mark.parametrize(
+    ("name", "former", "new"),
+    [("normalization", "none", "position"), ("anomaly_map", "score", "distance")],
+)
+def test_a_record_from_before_a_setting_has_scores_without_it(name, former, new):
     calibration = make()
-    scoring = {**calibration.scoring, "normalization": "none"}
+    scoring = {**calibration.scoring, name: former}
     calibration.check("a coreset", scoring, alpha=1.0)
-    with pytest.raises(InputError, match="normalization = 'none', not 'position'"):
-        calibration.check("a coreset", {**scoring, "normalization": "position"}, alpha=1.0)
+    with pytest.raises(InputError, match=f"{name} = '{former}', not '{new}'"):
+        calibration.check("a coreset", {**scoring, name: new}, alpha=1.0)

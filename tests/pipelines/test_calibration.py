@@ -136,7 +136,7 @@ def test_copies_of_training_images_and_other_folders(run_project, elpv, tmp_path
     params["calibration"]["folder"] = str(tmp_path / "seen")
     (tmp_path / "seen").mkdir()
     shutil.copy(f"{elpv['data_root']}/{seen[0]}", tmp_path / "seen")
-    with pytest.raises(InputError, match="All 1 images in calibration.folder"):
+    with pytest.raises(InputError, match="All 1 images in calibration"):
         run_project("elpv", params, pipeline_names=["calibration"], **MONO)
 
     for other in (None, str(tmp_path)):

@@ -98,6 +98,7 @@ class MemoryBankDetector:
         device: str = "cpu",
         memory_gib: float = MEMORY_GIB,
         description: str | None = None,
+        least_images: int = MIN_IMAGES,
     ) -> "MemoryBankDetector":
         """Fill a memory bank, select its coreset and measure its local density.
 
@@ -111,6 +112,7 @@ class MemoryBankDetector:
             device: See :class:`reb_pipeline.search.index.NeighborIndex`.
             memory_gib: Memory that the bank may take, in GiB.
             description: First part of the labels of the progress bars; None shows no bars.
+            least_images: Fewest good images to measure scores by position on.
 
         Raises:
             InputError: If there are too few patches for K_max, or the distance cannot be fitted on them.
@@ -132,7 +134,7 @@ class MemoryBankDetector:
         if needs_good_images(scoring):
             chosen = evenly_chosen(whole.image_ids)
             own = search_own_images(whole, coreset, chosen, scoring.search_depth, device)
-        return cls.of(coreset.of(whole), density, scoring, own)
+        return cls.of(coreset.of(whole), density, scoring, own, least_images)
 
     @classmethod
     def of(
@@ -141,6 +143,7 @@ class MemoryBankDetector:
         density: LocalDensity,
         scoring: ScoringSettings,
         own: NearestPatches | None = None,
+        least_images: int = MIN_IMAGES,
     ) -> "MemoryBankDetector":
         """Build a detector from its parts; alpha and the scores of good patches are fitted if the settings say so.
 
@@ -150,6 +153,7 @@ class MemoryBankDetector:
             scoring: Settings of the scores.
             own: Search results of good images that were not compared with their own rows, see
                 :func:`needs_good_images`.
+            least_images: See :meth:`fit`.
 
         Raises:
             InputError: If the parts do not belong together, ``own`` is needed and missing or has too few neighbours, or
@@ -161,7 +165,7 @@ class MemoryBankDetector:
         if own is not None and needs_fitted_alpha(scoring):
             error = alpha_error(**_of_alpha(scoring, density, own))
         plain = cls(bank, density, scoring, alpha, error)
-        return replace(plain, good_scores=plain._good_scores(own))
+        return replace(plain, good_scores=plain._good_scores(own, least_images))
 
     @property
     def features(self) -> np.ndarray:
@@ -322,7 +326,7 @@ class MemoryBankDetector:
             graph[:] = nearest_other_rows(self.features, np.arange(n_rows), self.features, k)
         return graph[0][:, :n_neighbors], graph[1][:, :n_neighbors]
 
-    def _good_scores(self, own: NearestPatches | None) -> GoodScores | None:
+    def _good_scores(self, own: NearestPatches | None, least_images: int) -> GoodScores | None:
         """Measure the scores of good patches by position, if the settings ask for it and there are enough images."""
         if self.scoring.normalization == "none":
             return None
@@ -339,7 +343,8 @@ class MemoryBankDetector:
                 "pipeline ldknn_density again, or set scoring.normalization to none."
             )
             raise InputError(msg)
-        return GoodScores.of(patch_scores(own, self)) if enough_images(len(own.image_ids)) else None
+        is_enough = enough_images(len(own.image_ids), least_images)
+        return GoodScores.of(patch_scores(own, self)) if is_enough else None
 
     def _check_neighbors(self) -> None:
         if self.uses_alpha:

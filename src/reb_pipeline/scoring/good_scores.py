@@ -47,7 +47,7 @@ class GoodScores:
 
     def __post_init__(self) -> None:
         if self.mean.shape != self.spread.shape or not (self.spread > 0).all():
-            msg = "The scores of good patches need a positive spread for each mean: run the pipeline ldknn_density again."
+            msg = "The scores of good patches need a positive spread each: run the pipeline ldknn_density again."
             raise InputError(msg)
 
     @classmethod
@@ -90,13 +90,13 @@ class GoodScores:
         return ((patch_scores - self.mean) / self.spread).astype(np.float32, copy=False)
 
 
-def enough_images(n_images: int) -> bool:
+def enough_images(n_images: int, least: int = MIN_IMAGES) -> bool:
     """Return True if there are at least 20 good images, enough to measure scores by position; otherwise warn."""
-    if n_images < MIN_IMAGES:
+    if n_images < least:
         logger.warning(
             "Patch scores are not normalised by position: there are %d good images to measure it on, fewer than %d. "
             "Give more good images, or set scoring.normalization to none.",
             n_images,
-            MIN_IMAGES,
+            least,
         )
-    return n_images >= MIN_IMAGES
+    return n_images >= least

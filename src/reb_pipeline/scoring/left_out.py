@@ -11,7 +11,7 @@ of all images, as here, they have no guarantee without assumptions about the det
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -88,11 +88,9 @@ def score_left_out(
     for group in progress(groups[: int((scored < n_images).sum())], description):
         others = BankImages(bank, np.setdiff1d(order, group))
         left_out = BankImages(bank, np.sort(group))
+        # If the whole bank has enough images to measure scores by position on, so have all but one group.
         fitted = MemoryBankDetector.fit(
-            others, settings, scoring, device=device, memory_gib=memory_gib
+            others, settings, scoring, device=device, memory_gib=memory_gib, least_images=1
         )
-        if fitted.good_scores is None:
-            # One image fewer may be too few for a normalisation, but all scores need one unit.
-            fitted = replace(fitted, good_scores=detector.good_scores)
         found = fitted.search(left_out.patches(), device)
         yield found, fitted.score(found)
