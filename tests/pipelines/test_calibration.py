@@ -113,7 +113,7 @@ def test_a_folder_is_scored_as_test_images_are(
     np.testing.assert_allclose(calibration.image_scores, scores["image_score"], rtol=1e-5)
     assert calibration.image_threshold == calibration.image_scores.max()
     assert calibration.mean_features.shape[0] == 12
-    assert messages == [f"mono: {calibration.statement()}"]
+    assert messages[-1] == f"mono: {calibration.statement()}"  # of the first run, images left out
 
 
 def test_copies_of_training_images_and_other_folders(run_project, elpv, tmp_path, messages_of):
@@ -277,4 +277,13 @@ def test_bad_parameters_write_nothing(run_project, elpv, tmp_path, values, sente
         run_project(
             "elpv", {**elpv, "calibration": values}, pipeline_names=[*BANK, "calibration"], **MONO
         )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_broken_calibration_image_is_said_before_the_training(run_project, elpv, tmp_path):
+    (tmp_path / "day").mkdir()
+    (tmp_path / "day/cut.png").write_bytes(b"\x89PNG\r\n\x1a\n cut off")
+    params = {**elpv, "calibration": {"folder": str(tmp_path / "day")}}
+    with pytest.raises(InputError, match=r"Image 'cut.png' in calibration.folder = .* cannot be"):
+        run_project("elpv", params, pipeline_names=[*BANK, "calibration"], **MONO)
     assert not (tmp_path / "out").exists()

@@ -188,7 +188,10 @@ class PreflightHooks:
             if folder is not None:
                 from reb_pipeline.images.folder import list_images
 
-                list_images(folder)
+                filesystem, found = list_images(folder)
+                category = name.removeprefix("params:").removesuffix(".calibration")
+                if f"{category}.memory_bank" in pipeline.all_outputs():  # hours of work come first
+                    _check_readable(filesystem, found.images, folder)
 
     @staticmethod
     def _check_backbones(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
@@ -212,6 +215,25 @@ class PreflightHooks:
                     PatchExtractor(settings)
             finally:
                 torch.set_num_threads(threads)
+
+
+def _check_readable(filesystem: Any, paths: Iterable[str], folder: str) -> None:
+    """Decode every image of a calibration folder; their range of values is known only after the training.
+
+    Raises:
+        InputError: If one cannot be read.
+    """
+    from reb_pipeline.images.decoding import decode_image
+    from reb_pipeline.images.folder import read_file
+
+    for path in paths:
+        name = f"'{path}' in calibration.folder = '{folder}'"
+        try:
+            data = read_file(filesystem, path)
+        except OSError as error:
+            msg = f"Image {name} cannot be read ({error}): replace the file, or take it out of the data."
+            raise InputError(msg) from error
+        decode_image(data, name)
 
 
 def _remedy(name: str) -> str:
