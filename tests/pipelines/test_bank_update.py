@@ -164,6 +164,17 @@ def test_names_are_ids_or_patterns(names, left):
     assert changes.without(SAMPLES, names)["id"].tolist() == left
 
 
+def test_what_an_interrupted_update_forgot_may_be_named_again(messages_of):
+    warnings = messages_of(changes.logger)
+    names = ["a/3", "b/?", "added/x/*", "a/1"]
+    assert changes.without(SAMPLES, names, ["a/3", "b/4"])["id"].tolist() == [
+        "a/2", "b/[1]", "a/9"
+    ]  # fmt: skip
+    assert len(warnings) == 3
+    with pytest.raises(InputError, match="did you mean"):
+        changes.without(SAMPLES, ["a/4"], ["a/3", "b/4"])
+
+
 def test_calibration_images_are_not_forgotten():
     with pytest.raises(InputError, match="none of the 3 good training images is called so"):
         changes.without(SAMPLES, ["a/9"])

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 import subprocess
 import sys
 from collections import Counter, defaultdict
@@ -16,6 +17,16 @@ from kedro.io import AbstractVersionedDataset, MemoryDataset
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.parameters.loader import categories
 from reb_pipeline.pipelines.namespaces import ALL_PARAMETERS, COMPUTE, TOLERATES_MISSING_DATA
+from reb_pipeline.project.folder_lock import FolderLock
+from reb_pipeline.project.interrupted_update import BEFORE, pin_state_before
+from reb_pipeline.project.provenance import (
+    Manifests,
+    changes,
+    is_parameter,
+    nodes_to_run,
+    parameters_read,
+)
+from reb_pipeline.project.runners.versions import make_replaceable, pin_versions
 
 if TYPE_CHECKING:
     from kedro.framework.context import KedroContext
@@ -27,6 +38,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MANIFEST = "run_manifest"
+RUN_ID = "KEDRO_RUN_ID"  # environment variable; sessions with the same value are parts of one run
 # Endings of the names of raw images, their audit and calibrations, after the category.
 RAW_IMAGES, AUDIT, CALIBRATION = ".raw_images", ".audit", ".calibration"
 # Section of the parameters -> (function that returns its folder of images, relation of these images to a category).
@@ -37,10 +49,6 @@ FOLDERS: dict[str, tuple[Callable[[Any, str], str | None], str]] = {
 }
 # Kinds of output that are printed at the end of a run, named in the metadata of the catalog.
 PATH, METRICS, STUDY = "path", "metrics", "study"
-
-
-def _is_parameter(name: str) -> bool:
-    return name.startswith("params:") or name == ALL_PARAMETERS
 
 
 class PreflightHooks:
@@ -55,7 +63,7 @@ class PreflightHooks:
         """
         self._check_folders(pipeline, catalog)
         missing: dict[str, InputError] = {}
-        inputs = sorted(filter(lambda n: not _is_parameter(n), pipeline.inputs()))
+        inputs = sorted(filter(lambda n: not is_parameter(n), pipeline.inputs()))
         for name in inputs:
             dataset = catalog[name]
             if hasattr(dataset, "check"):  # raw images describe the problem with their folder
@@ -200,7 +208,7 @@ class PreflightHooks:
             for node in pipeline.nodes
             if any(output.endswith((".backbone", ".feature_decoder")) for output in node.outputs)
             for name in node.inputs
-            if _is_parameter(name) and name.endswith(".features")
+            if is_parameter(name) and name.endswith(".features")
         ]
         if used:
             import torch
@@ -250,7 +258,7 @@ def _remedy(name: str) -> str:
 def _parameters_of(section: str, pipeline: "Pipeline") -> set[str]:
     """List the names of the parameters of a section, one per category that a node reads."""
     return {
-        name for name in pipeline.inputs() if _is_parameter(name) and name.endswith(f".{section}")
+        name for name in pipeline.inputs() if is_parameter(name) and name.endswith(f".{section}")
     }
 
 
@@ -273,51 +281,121 @@ class ManifestHooks:
     """Hooks that save the dataset ``run_manifest``: the data needed to trace and reproduce the results of a run."""
 
     def __init__(self) -> None:
-        self._inputs: dict[str, str | None] = {}
+        self._manifest: dict[str, Any] = {}
         self._parameters: dict[str, Any] = {}
+        self._lock = FolderLock("")
 
     @hook_impl
     def after_context_created(self, context: "KedroContext") -> None:
-        """Store the resolved parameters."""
-        self._parameters = context.config_loader["parameters"]
+        """Store the resolved parameters and the folder that the run writes to."""
+        loader = context.config_loader
+        self._parameters = loader["parameters"]
+        given = loader.runtime_params or {}
+        root = str(given.get("output_root", loader["globals"]["output_root"]))
+        is_url = "://" in root
+        self._lock = FolderLock(root if is_url else str(Path(context.project_path, root)))
 
     @hook_impl
-    def before_pipeline_run(self, pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
-        """Resolve the versions of all inputs; Kedro then loads exactly these."""
-        self._inputs = {
-            name: _version(catalog[name])
-            for name in sorted(pipeline.inputs())
-            if not _is_parameter(name)
-        }
-
-    @hook_impl
-    def after_pipeline_run(
+    def before_pipeline_run(
         self, run_params: dict[str, Any], pipeline: "Pipeline", catalog: "CatalogProtocol"
     ) -> None:
-        """Save the manifest."""
-        # With --only-missing-outputs some outputs are from an earlier run.
+        """Lock the folder, pin the versions of all data, compare them with the parameters, and save the manifest.
+
+        So a run that is killed leaves the parameters that its results were made with.
+
+        Raises:
+            InputError: If another run has the lock, or outputs that would be kept do not fit the parameters.
+        """
+        belongs_to = {(node.namespace or "").split(".")[0] for node in pipeline.nodes}
+        self._lock.take(belongs_to, shared=bool(os.environ.get(RUN_ID)))
+        self._lock.remove_remains(categories())
+        try:
+            self._begin(run_params, pipeline, catalog)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    @hook_impl
+    def on_pipeline_error(self) -> None:
+        """Release the lock."""
+        self._lock.release()
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
+        """Save the manifest again, with the versions of the outputs, and release the lock."""
         outputs = {name: _version(catalog[name]) for name in sorted(pipeline.all_outputs())}
+        make_replaceable(catalog[MANIFEST])
+        catalog[MANIFEST].save({**self._manifest, "finished": True, "outputs": outputs})
+        self._lock.release()
+
+    def _begin(
+        self, run_params: dict[str, Any], pipeline: "Pipeline", catalog: "CatalogProtocol"
+    ) -> None:
+        manifests = Manifests(catalog[MANIFEST])
+        for name in pipeline.inputs():
+            if name.endswith(BEFORE):
+                pin_state_before(catalog, name.removesuffix(BEFORE), manifests)
+        only_missing = bool(run_params.get("only_missing_outputs"))
+        to_run = nodes_to_run(pipeline, catalog, only_missing=only_missing)
+        pin_versions(to_run.all_outputs(), sorted(pipeline.datasets()), catalog)
+        inputs = {
+            name: _source(catalog[name], _version(catalog[name]))
+            for name in sorted(pipeline.inputs())
+            if not is_parameter(name)
+        }
+        self._check_kept(pipeline, to_run, inputs, manifests, catalog)
         chosen = (
             "env", "pipeline_names", "namespaces", "tags", "from_nodes", "to_nodes", "node_names"
         )  # fmt: skip
-        catalog[MANIFEST].save(
-            {
-                "run_id": run_params["run_id"],
-                "run": {name: run_params[name] for name in chosen if run_params.get(name)},
-                "nodes": [node.name for node in pipeline.nodes],
-                "inputs": {
-                    name: _source(catalog[name], self._inputs[name]) for name in self._inputs
-                },
-                "outputs": outputs,
-                "parameters": self._parameters,
-                "weights": _weights_files(self._parameters),
-                "commit": _commit(),
-                "python": sys.version.split()[0],
-                "packages": {
-                    d.name: d.version for d in sorted(distributions(), key=lambda d: d.name)
-                },
-            }
-        )
+        self._manifest = {
+            "run_id": run_params["run_id"],
+            "finished": False,
+            "run": {name: run_params[name] for name in chosen if run_params.get(name)},
+            "nodes": [node.name for node in to_run.nodes],
+            "steps": {
+                node.name: {"inputs": node.inputs, "outputs": node.outputs} for node in to_run.nodes
+            },
+            "inputs": inputs,
+            "parameters": parameters_read(to_run, self._parameters),
+            "weights": _weights_files(self._parameters),
+            "commit": _commit(),
+            "python": sys.version.split()[0],
+            "packages": {d.name: d.version for d in sorted(distributions(), key=lambda d: d.name)},
+        }
+        catalog[MANIFEST].save(self._manifest)
+
+    def _check_kept(
+        self,
+        pipeline: "Pipeline",
+        to_run: "Pipeline",
+        inputs: dict[str, Any],
+        manifests: Manifests,
+        catalog: "CatalogProtocol",
+    ) -> None:
+        """Compare what earlier runs made, and this one keeps or reads, with the parameters of this run.
+
+        What is read and was made otherwise gets a warning, as a later step may be run with other values on purpose.
+
+        Raises:
+            InputError: If outputs that would be kept were made otherwise.
+        """
+        sources = {name: inputs[name] for name in inputs if name.endswith(RAW_IMAGES)}
+        ran = {node.name for node in to_run.nodes}
+        for node in pipeline.nodes:
+            for output in node.outputs if node.name not in ran else ():
+                version = _version(catalog[output])
+                then = manifests.of(version, node.name) if version else None
+                found = list(changes(node.inputs, then, self._parameters, sources)) if then else []
+                if found:
+                    msg = (
+                        f"--only-missing-outputs would keep {output} of run {version}, which was made with "
+                        f"{'; '.join(found)}: run the category without --only-missing-outputs, or from there on by "
+                        f"--from-nodes={node.name}, or set it back."
+                    )
+                    raise InputError(msg)
+        for name, version in inputs.items():
+            for change in manifests.made_otherwise(name, version, self._parameters, sources):
+                logger.warning("%s of run %s was made with %s.", name, version, change)
 
 
 class SummaryHooks:
@@ -348,7 +426,7 @@ class SummaryHooks:
             if kind in (PATH, STUDY):
                 sys.stdout.write(f"{name}: {catalog[name]._get_load_path()}\n")
         for name in sorted(pipeline.datasets()):
-            if name.endswith(CALIBRATION) and not _is_parameter(name):
+            if name.endswith(CALIBRATION) and not is_parameter(name):
                 category = name.removesuffix(CALIBRATION)
                 sys.stdout.write(f"{category}: {_about_rate(catalog[name].load())}\n")
 

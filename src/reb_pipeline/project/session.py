@@ -14,7 +14,7 @@ from kedro.io.core import VERSION_FORMAT, generate_timestamp
 from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.parameters.loader import categories
 from reb_pipeline.pipelines.registry import DEFAULT, DEFAULT_PIPELINE, Registry, pipeline_names
-from reb_pipeline.project.hooks import MANIFEST
+from reb_pipeline.project.hooks import MANIFEST, RUN_ID
 from reb_pipeline.project.runners.versions import keep_to_one_version
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
 
 logger = logging.getLogger(__name__)
-
-RUN_ID = "KEDRO_RUN_ID"  # environment variable; sessions with the same value are parts of one run
 
 
 class ProjectSession(KedroSession):

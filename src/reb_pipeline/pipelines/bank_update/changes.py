@@ -1,7 +1,7 @@
 """Changes of the table of samples by a bank update: removed and added good images."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -18,15 +18,18 @@ ADDED = "added"  # prefix of the ids of added images, so that they differ from t
 logger = logging.getLogger(__name__)
 
 
-def without(samples: "pd.DataFrame", names: Sequence[str]) -> "pd.DataFrame":
-    """Remove good training images.
+def without(
+    samples: "pd.DataFrame", names: Sequence[str], former_ids: Collection[str] = ()
+) -> "pd.DataFrame":
+    """Remove good training images; those that an interrupted update removed may be named again.
 
     Args:
         samples: The table of samples.
         names: Ids, or patterns of ids with ``*``, ``?`` and ``[]``.
+        former_ids: Ids of images that were samples once. All that begin with ``added/`` may have been.
 
     Raises:
-        InputError: If a name matches no good training image, or no image would be left.
+        InputError: If a name matches no good training image, now or before, or no image would be left.
     """
     from reb_pipeline.images.samples import good_training
 
@@ -34,7 +37,10 @@ def without(samples: "pd.DataFrame", names: Sequence[str]) -> "pd.DataFrame":
     gone: set[str] = set()
     for name in names:
         fitting = {name} if name in known else {i for i in known if fnmatchcase(i, name)}
-        if not fitting:
+        is_gone = name.startswith(f"{ADDED}/") or any(fnmatchcase(i, name) for i in former_ids)
+        if not fitting and (is_gone or name in former_ids):
+            logger.warning("%r of bank_update.forget names no image that is still there.", name)
+        elif not fitting:
             close = get_close_matches(name, known, n=1) or known[:1]
             msg = (
                 f"bank_update.forget names {name!r}, but none of the {len(known)} good training images is called so: "

@@ -40,7 +40,8 @@ def change_samples(
             "(--params bank_update.add=FOLDER), or ids or patterns (--params bank_update.forget=ID)."
         )
         raise InputError(msg)
-    samples = without(samples_before, params.forget)
+    forgotten = {one.id for one in raw_images.samples} - set(samples_before["id"])
+    samples = without(samples_before, params.forget, forgotten)
     if params.add is None:
         return samples
     found = images_to_add(params.add, ingestion.max_unreadable_share, raw_images.value_range)

@@ -56,6 +56,7 @@ def score_images(
     """Score patches, and compute one score and one anomaly map per image from them."""
     detector.check_settings(scoring, features.image_size)
     detector.bank.check_unseen(nearest_patches.image_ids)
+    detector.bank.check_samples(samples)
     test = samples[samples["split"] == "test"]
     nearest_patches.check_samples(test, "evaluation", complete=True)
     detection = detector.score(nearest_patches)

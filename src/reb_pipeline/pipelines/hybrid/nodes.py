@@ -28,6 +28,8 @@ def fuse_detectors(
     """Scale the patch scores of both detectors to a common unit on held-out good images, and average them."""
     from reb_pipeline.scoring.surprise import fuse_detections
 
+    test = samples[samples["split"] == "test"]
+    nearest_patches.check_samples(test, "evaluation", complete=True)
     held_out_feature_residuals.check_decoder(feature_residuals.decoder_fingerprint)
     _check_same_images("test", nearest_patches, feature_residuals)
     _check_same_images("held-out good", held_out_patches, held_out_feature_residuals)

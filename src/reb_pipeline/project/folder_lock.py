@@ -1,0 +1,96 @@
+"""Lock of the folder that a run writes to, so that two runs do not write results of one category at once."""
+
+import errno
+import hashlib
+import logging
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from reb_pipeline.core.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+LOCK = "run.lock"
+# Errors of storage that has no locks, such as some network drives.
+_WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
+
+
+class FolderLock:
+    """Lock on a part of a folder for each category; the end of the process releases it, also a kill.
+
+    The file of the lock stays empty. Forked processes do not inherit a lock of this kind (POSIX record locks).
+
+    Args:
+        folder: The folder, ``output_root``.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._descriptor: int | None = None
+        self._held: set[str] = set()  # alone
+
+    def take(self, categories: Iterable[str], *, shared: bool) -> None:
+        """Take the lock on some categories.
+
+        Args:
+            categories: Names of categories; empty text for what belongs to none.
+            shared: True lets others with a shared lock in, for parts of one run.
+
+        Raises:
+            InputError: If another run has it.
+        """
+        try:
+            import fcntl
+        except ImportError:  # Windows
+            return
+        if "://" in self._folder:
+            logger.info(
+                "'%s' cannot be locked: start no other run of these categories into it before this one has ended, or "
+                "give each its own output_root.",
+                self._folder,
+            )
+            return
+        try:
+            Path(self._folder).mkdir(parents=True, exist_ok=True)
+            self._descriptor = os.open(Path(self._folder, LOCK), os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError:  # the first save says why
+            return
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        for category in sorted(categories):
+            place = int.from_bytes(hashlib.blake2b(category.encode(), digest_size=4).digest())
+            try:
+                fcntl.lockf(self._descriptor, kind | fcntl.LOCK_NB, 1, place)
+            except OSError as error:
+                if error.errno in _WITHOUT_LOCKS:
+                    logger.info("'%s' cannot be locked (%s).", self._folder, error)
+                    return
+                self.release()
+                what = f"results of {category}" if category else "results of all categories"
+                msg = (
+                    f"Another run is writing {what} into '{self._folder}': wait until it has ended, or give this run "
+                    f"its own folder, by --params output_root=FOLDER."
+                )
+                raise InputError(msg) from error
+            if not shared:
+                self._held.add(category)
+
+    def remove_remains(self, categories: Iterable[str]) -> None:
+        """Remove the unfinished files that runs of the locked categories left when they were killed.
+
+        Args:
+            categories: All categories; a file below none of their folders belongs to the empty one.
+        """
+        if self._descriptor is None:
+            return
+        for file in Path(self._folder).glob("0[2-8]_*/**/.*.partial"):  # not among raw images
+            owners = set(categories) & set(file.relative_to(self._folder).parts)
+            if (owners or {""}) <= self._held:
+                file.unlink(missing_ok=True)
+
+    def release(self) -> None:
+        """Give the lock back."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+            self._held.clear()

@@ -1,0 +1,107 @@
+"""A run loads what it saved, and says what of earlier runs does not fit its parameters."""
+
+import shutil
+
+import pandas as pd
+import pytest
+
+import miniatures
+from conftest import newest, read_json
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.images import inventory
+from reb_pipeline.project import hooks
+from reb_pipeline.project.runners import versions
+
+
+@pytest.fixture
+def ingest(run_project, tmp_path):
+    """Run the ingestion of one category, or some nodes of it."""
+    root = miniatures.make_mvtec_ad(tmp_path / "images")
+
+    def ingest(params=None, **selection):
+        given = {"data_root": str(root), **(params or {})}
+        selection = selection or {"pipeline_names": ["ingestion"]}
+        return run_project("mvtec_ad", given, namespaces=["screw"], **selection)
+
+    return ingest
+
+
+MISSING = {"pipeline_names": ["ingestion"], "only_missing_outputs": True}
+
+
+def test_outputs_are_kept_if_they_fit(ingest):
+    out = ingest()
+    first = read_json(out / "08_reporting", "run_manifest.json")
+    assert first["finished"]
+    assert set(first["parameters"]["screw"]) == {"ingestion"}  # what its steps read
+    ingest(**MISSING)
+    manifest = read_json(out / "08_reporting", "run_manifest.json")
+    assert manifest["nodes"] == []
+    assert manifest["parameters"] == {}
+    assert set(manifest["outputs"].values()) == {first["run_id"]}
+
+
+def test_outputs_that_do_not_fit_are_not_kept(ingest, tmp_path):
+    out = ingest()
+    shutil.rmtree(out / "02_intermediate/screw/audit.json")  # of an interrupted run
+    other = {"ingestion": {"max_unreadable_share": 0.5}}
+    with pytest.raises(
+        InputError,
+        match=r"would keep screw\.samples of run .* screw\.ingestion\.max_unreadable_share = "
+        r"0\.02, not 0\.5: .*--from-nodes=screw\.ingestion\.index_samples",
+    ):
+        ingest(other, **MISSING)
+    line_b = {"data_root": str(shutil.copytree(tmp_path / "images", tmp_path / "line_b"))}
+    with pytest.raises(InputError, match=r"screw\.raw_images\.filepath = .*images', not .*line_b'"):
+        ingest(line_b, **MISSING)
+    ingest(other)
+    assert len(list((out / "03_primary/screw/samples.parquet").iterdir())) == 2
+
+
+def test_a_run_that_failed_leaves_its_parameters(ingest, tmp_path, monkeypatch):
+    monkeypatch.setattr(inventory, "usable_samples", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        ingest({"ingestion": {"max_unreadable_share": 0.5}})
+    out = tmp_path / "out"
+    manifest = read_json(out / "08_reporting", "run_manifest.json")
+    assert not manifest["finished"]
+    assert manifest["parameters"]["screw"]["ingestion"] == {"max_unreadable_share": 0.5}
+
+
+def test_inputs_made_with_other_values_get_a_warning(ingest, tmp_path, messages_of):
+    ingest()
+    warnings = messages_of(hooks.logger)
+    line_b = shutil.copytree(tmp_path / "images", tmp_path / "line_b")
+    ingest({"data_root": str(line_b)}, node_names=["screw.ingestion.audit_samples"])
+    (warning,) = (text for text in warnings if "raw_images" in text)
+    assert warning.startswith("screw.inventory of run ")
+    assert "was made with screw.raw_images.filepath = " in warning
+
+
+def test_a_run_loads_what_it_saved(ingest, monkeypatch):
+    """Another run saves a newer version between two steps of this one."""
+    audit = inventory.audit
+
+    def meanwhile(table, *args):
+        newer = out / "02_intermediate/screw/inventory.parquet/2999-01-01T00.00.00.000Z"
+        newer.mkdir(exist_ok=True)
+        table.assign(id="of another run").to_parquet(newer / "inventory.parquet")
+        return audit(table, *args)
+
+    out = ingest()
+    monkeypatch.setattr(inventory, "audit", meanwhile)
+    ingest()
+    samples = pd.read_parquet(newest(out / "03_primary/screw", "samples.parquet"))
+    assert "of another run" not in set(samples["id"])
+
+
+def test_versions_dated_after_now_get_a_warning(ingest, messages_of):
+    out = ingest()
+    folder = out / "02_intermediate/screw/inventory.parquet"
+    shutil.copytree(next(folder.iterdir()), folder / "2999-01-01T00.00.00.000Z")
+    warnings = messages_of(versions.logger)
+    ingest(node_names=["screw.ingestion.index_samples"])
+    (warning,) = warnings
+    assert warning.startswith(
+        "The newest version of screw.inventory, 2999-01-01T00.00.00.000Z, is dated after this run: "
+    )
