@@ -95,7 +95,7 @@ def share_text(share: dict[str, Any]) -> str:
     Example:
         >>> from reb_pipeline.metrics.at_threshold import flagged_share, share_text
         >>> share_text(flagged_share(251, 313))
-        '251 of 313: 80.19 % (75.35–84.46)'
+        '251 of 313: 80.19 % (75.34–84.46)'
     """
     return (
         f"{share['flagged']} of {share['images']}: {100 * share['share']:.2f} % "

@@ -105,7 +105,7 @@ def auroc_interval(
         >>> from reb_pipeline.metrics.significance import auroc_interval
         >>> low, high = auroc_interval([0] * 14 + [1] * 40, range(54))  # complete separation
         >>> round(low, 3), high
-        (0.891, 1.0)
+        (0.903, 1.0)
     """
     good, anomalous = _by_class(labels, scores, fewest=1)
     m, n = len(anomalous), len(good)
