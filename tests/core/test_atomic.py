@@ -95,6 +95,34 @@ def test_a_disk_that_is_full_at_the_last_flush(
     assert files(tmp_path) == []
 
 
+@pytest.mark.parametrize("mode", ["w", "wb"])
+def test_the_bytes_are_on_the_disk_before_the_name_is(
+    fs: AtomicLocalFileSystem, tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a power cut may leave an empty file under the name of a finished one."""
+    synced: list[tuple[str, bool]] = []
+    sync = os.fsync
+
+    def record(descriptor: int) -> None:
+        synced.append((os.readlink(f"/proc/self/fd/{descriptor}"), (tmp_path / "x").exists()))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", record)
+    with fs.open(str(tmp_path / "x"), mode) as file:
+        file.write("few" if mode == "w" else b"few")
+    ((name, is_there),) = synced
+    assert name.endswith(".partial")
+    assert not is_there
+
+
+@pytest.mark.parametrize("name", ["parts [2026]", "what?", "[]", "a[!b]"])
+def test_versions_below_a_folder_whose_name_looks_like_a_pattern(tmp_path: Path, name: str) -> None:
+    for version in ("2026-01-01T00.00.00.000Z", "2026-01-02T00.00.00.000Z"):
+        path = str(tmp_path / name / "x.json")
+        JSONDataset(filepath=path, version=Version(None, version)).save({"version": version})
+    assert JSONDataset(filepath=path, version=Version(None, None)).load() == {"version": version}
+
+
 def test_text_arguments(fs: AtomicLocalFileSystem, tmp_path: Path) -> None:
     with fs.open(str(tmp_path / "x"), "w", encoding="latin-1", newline="\r\n") as file:
         file.write("ä\n")

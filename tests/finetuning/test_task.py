@@ -156,3 +156,15 @@ def test_workers_start_where_opencv_has_run_on_several_threads(task, monkeypatch
         signal.signal(signal.SIGALRM, previous)
         cv2.setNumThreads(threads)
     assert batch.numpy().tobytes() == np.concatenate([task[0], task[1]]).tobytes()
+
+
+def test_batches_need_no_shared_memory(task, monkeypatch):
+    """Containers have 64 MB of it; a worker that lacks it waits for ever."""
+
+    def fail(*_):
+        raise AssertionError
+
+    for name in ("rebuild_storage_fd", "rebuild_storage_filename"):
+        monkeypatch.setattr(f"torch.multiprocessing.reductions.{name}", fail)
+    (batch,) = task.passes(0, 2, 2)
+    assert batch.numpy().tobytes() == np.concatenate([task[0], task[1]]).tobytes()

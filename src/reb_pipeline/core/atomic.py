@@ -1,7 +1,7 @@
 """Atomic files: a file appears under its name only when it is complete.
 
-Kedro loads the newest version that exists. So a file cut off by a full disk, an error or a kill must never have the
-name of a finished one, whichever dataset writes it.
+Kedro loads the newest version that exists. So a file cut off by a full disk, an error, a kill or a power cut must never
+have the name of a finished one, whichever dataset writes it.
 """
 
 import io
@@ -9,11 +9,14 @@ import os
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from glob import escape
 from types import TracebackType
 from typing import Any
 
 import fsspec
 from fsspec.implementations.local import LocalFileOpener, LocalFileSystem
+
+from reb_pipeline.core.storage import writing
 
 _LOCAL, _S3 = ("file", "local"), ("s3", "s3a")
 ATOMIC_PROTOCOLS = _LOCAL + _S3
@@ -37,32 +40,62 @@ class Abandonable:
             self.abandon()
 
 
+class _NamedFile(io.FileIO):
+    """Unbuffered file whose errors name the target of the bytes, whichever call writes them."""
+
+    def __init__(self, descriptor: int, target: str) -> None:
+        super().__init__(descriptor, "wb")
+        self._target = target
+
+    def write(self, data: Any) -> int:
+        """Write bytes.
+
+        Raises:
+            StorageError: If the disk is full.
+        """
+        with writing(self._target, self.tell() + memoryview(data).nbytes):
+            return super().write(data)
+
+
 class _AtomicFile(Abandonable, LocalFileOpener):
     """File that is written beside its target and moved over the target when it is closed without error."""
 
     def _open(self) -> None:
         folder, name = os.path.split(self.path)
         # A file of the same folder is on the same disk, where a move is one step.
-        descriptor, self.temp = tempfile.mkstemp(prefix=f".{name}.", suffix=".partial", dir=folder)
-        self.f = os.fdopen(descriptor, self.mode)
+        with writing(self.path):
+            descriptor, self.temp = tempfile.mkstemp(
+                prefix=f".{name}.", suffix=".partial", dir=folder
+            )
+        self.f = io.BufferedWriter(_NamedFile(descriptor, self.path))
 
     def close(self) -> None:
-        """Move the file to its name; remove it if writing the last bytes or the move fails."""
+        """Move the file to its name; remove it if writing the last bytes or the move fails.
+
+        The bytes are on the disk before the name is, so that after a power cut the name stands for the whole file. The
+        name is not waited for: a lost one is a file that is missing, and that the next run makes.
+        """
         if self.closed:
             return
         try:
-            self.f.close()
-            self.commit()
+            with writing(self.path, self.f.tell()):
+                self.f.flush()
+                os.fsync(self.f.fileno())
+                self.f.close()
+                self.commit()
         except BaseException:
-            self.discard()
+            self._drop()
             raise
 
     def abandon(self) -> None:
         """Close the file and remove it."""
         if not self.closed:
-            with suppress(OSError):  # the last bytes may not fit on the disk, and are not needed
-                self.f.close()
-            self.discard()
+            self._drop()
+
+    def _drop(self) -> None:
+        with suppress(OSError):  # the last bytes may not fit on the disk, and are not needed
+            self.f.close()
+        self.discard()
 
     def discard(self) -> None:
         """Remove the temporary file."""
@@ -106,6 +139,22 @@ class AtomicLocalFileSystem(LocalFileSystem):
         file = super().open(path, "wb", **kwargs)
         wrapper = AtomicText if isinstance(file, _AtomicFile) else io.TextIOWrapper
         return wrapper(file, **text_args)
+
+    def makedirs(self, path: str, exist_ok: bool = False) -> None:
+        """Create folders as fsspec does.
+
+        Raises:
+            StorageError: If the disk is full or cannot be written.
+        """
+        with writing(path):
+            super().makedirs(path, exist_ok=exist_ok)
+
+    def glob(self, path: str, **kwargs: Any) -> Any:
+        """List the paths that match a pattern; brackets in the name of a folder that is there are no pattern."""
+        folder = path.partition("*")[0].rpartition("/")[0]
+        if any(sign in folder for sign in "[?") and self.isdir(folder):
+            path = escape(folder) + path[len(folder) :]
+        return super().glob(path, **kwargs)
 
     def _open(
         self,

@@ -41,9 +41,16 @@ def check_known(names: Iterable[str], known: Sequence[str], kind: str) -> None:
 
 
 def input_error_behind(error: BaseException) -> InputError | None:
-    """Find the :class:`InputError` that an exception is or was raised from; None if there is none."""
+    """Find the :class:`InputError` that an exception is or was raised from; None if there is none.
+
+    A full or read-only disk is an error of the user's storage, wherever it is noticed.
+    """
+    from reb_pipeline.core.storage import FULL, READ_ONLY, storage_error
+
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, InputError):
+        if isinstance(cause, OSError) and cause.errno in FULL | READ_ONLY:
+            return storage_error(cause, cause.filename)
         cause = cause.__cause__
     return cause
 

@@ -9,9 +9,9 @@ from reb_pipeline.core.errors import InputError
 
 
 class Settings(BaseModel):
-    """Settings of one method; an unknown name is an error, so that a misspelt name is noticed."""
+    """Settings of one method; an unknown name is an error, so that a misspelt name is noticed, and so is `.inf`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 S = TypeVar("S", bound=Settings)

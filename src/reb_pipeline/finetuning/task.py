@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from reb_pipeline.core.storage import mapped_array
 from reb_pipeline.defectmaker.color import color_jitter
 from reb_pipeline.defectmaker.fills import Donor
 from reb_pipeline.defectmaker.maker import DefectKind, DefectMaker
@@ -48,11 +49,13 @@ class CachedImages:
             images: The images with their saliency.
             count: Number of images.
             side: Side of the images in pixels.
+
+        Raises:
+            StorageError: If the disk has too little space.
         """
-        create = np.lib.format.open_memmap
         shape = (count, side, side)
-        pixels = create(folder / "images.npy", mode="w+", dtype=np.uint8, shape=(*shape, 3))
-        saliency = create(folder / "saliency.npy", mode="w+", dtype=np.bool_, shape=shape)
+        pixels = mapped_array(folder / "images.npy", np.uint8, (*shape, 3))
+        saliency = mapped_array(folder / "saliency.npy", np.bool_, shape)
         for index, donor in enumerate(images):
             pixels[index], saliency[index] = donor.image, donor.saliency
         return cls(folder)
@@ -120,11 +123,11 @@ class SyntheticTask(Dataset[np.ndarray]):
             batch_size=images_per_pass,
             sampler=range(start, stop),
             num_workers=workers,
-            collate_fn=_stack,
+            collate_fn=np.concatenate,  # tensors would need shared memory, of which a container has little
             # Spawned workers would import PyTorch again, but only Linux has a safe fork.
             multiprocessing_context="fork" if sys.platform == "linux" else None,
         )
-        return iter(loader)
+        return map(torch.from_numpy, loader)
 
 
 class _AugmentedDonors(Sequence[Donor]):
@@ -157,7 +160,3 @@ def augment(
     turns, flips = TRANSPOSES[rng.integers(len(TRANSPOSES))]
     turned = [np.rot90(array[:, ::-1] if flips else array, turns) for array in (image, saliency)]
     return np.ascontiguousarray(turned[0]), np.ascontiguousarray(turned[1])
-
-
-def _stack(items: list[np.ndarray]) -> torch.Tensor:
-    return torch.from_numpy(np.concatenate(items))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.storage import reserve, writing
 from reb_pipeline.images.samples import check_images, good_training
 from reb_pipeline.memory_bank.distances import FeatureSpace, fit_space
 from reb_pipeline.memory_bank.grids import checked_grids
@@ -322,4 +323,6 @@ def _empty(n_rows: int, channels: int, memory_gib: float) -> np.ndarray:
         folder,
     )
     with tempfile.TemporaryFile(dir=folder) as file:  # has no name; the map keeps it alive
+        with writing(f"{folder}/{tempfile.gettempprefix()}*", int(gib * GIB)):
+            reserve(file.fileno(), int(gib * GIB))
         return np.memmap(file, np.float32, "w+", shape=(n_rows, channels))

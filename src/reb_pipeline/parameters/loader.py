@@ -5,9 +5,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from kedro.config import OmegaConfigLoader
+from kedro.config import MissingConfigException, OmegaConfigLoader
 from kedro.utils import find_kedro_project
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.core.moved import present_path
@@ -22,6 +24,11 @@ LOADER_ARGS: dict[str, Any] = {
 CATEGORY = re.compile(r"[\w-]+")  # a dot would begin a nested namespace
 # The catalog would read datasets of such a category as metrics, studies or candidates of another one.
 AMBIGUOUS = re.compile(r"^(metrics|study|selection_candidates)_|_metrics_")
+# Sections and names of parameters that are paths of files or folders, or names as well.
+PATHS = (
+    ("calibration", "folder"), ("bank_update", "add"), ("inspection", "input"), ("features", "weights"),
+    ("defect_synthesis", "saliency_source"), ("defect_synthesis", "texture_folder"),
+)  # fmt: skip
 _active: "ProjectConfigLoader | None" = None
 
 
@@ -30,7 +37,12 @@ class ProjectConfigLoader(OmegaConfigLoader):
 
     Kedro creates the loader of the chosen environment before it requests the pipelines. So :func:`categories` can use
     the latest loader.
+
+    Attributes:
+        project_path: Folder that relative paths start from; None for the working directory.
     """
+
+    project_path: Path | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         global _active  # noqa: PLW0603  (Kedro passes no loader to the registry)
@@ -83,17 +95,51 @@ class ProjectConfigLoader(OmegaConfigLoader):
         """Load a configuration; ``parameters`` are expanded per category, ``catalog`` is checked.
 
         Raises:
-            InputError: If the catalog names a class by a former path, or has no place for a given ``split``.
+            InputError: If a file cannot be read, or the catalog names a class by a former path or has no place for a
+                given ``split``.
         """
         if key != "catalog":
-            config = super().__getitem__(key)
-            return expand_parameters(config, self.categories) if key == "parameters" else config
+            config = self._load(key)
+            if key != "parameters":
+                return config
+            return self._below_project(expand_parameters(config, self.categories))
         # Before the catalog, which Kedro cannot resolve while another configuration is loaded.
         self._parameters, self._names = self["parameters"], self.categories
-        config = super().__getitem__(key)
+        config = self._load(key)
         _check_paths(config)
         _check_split(config, self._parameters.get("split", {}))
         return config
+
+    def _load(self, key: str) -> Any:
+        """Load a configuration as Kedro does.
+
+        Raises:
+            InputError: If a file of this configuration or of another one cannot be read.
+        """
+        try:
+            return super().__getitem__(key)
+        except (InputError, MissingConfigException, KeyError):
+            raise
+        except Exception as error:  # of YAML, OmegaConf, or Kedro on a file without names
+            for folder in (self.base_env, self.env or self.default_run_env):
+                _check_files(Path(self.conf_source, folder or ""))
+            if isinstance(error, OmegaConfBaseException):
+                msg = (
+                    f"The configuration {key!r} cannot be used ({_first_line(error)}): correct it."
+                )
+                raise InputError(msg) from error
+            raise
+
+    def _below_project(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Take relative paths among the parameters as below the project, like those of the catalog."""
+        if self.project_path is None or Path.cwd() == self.project_path:
+            return parameters
+        for category in self.categories:
+            for section, name in PATHS:
+                path = parameters[category][section].get(name)
+                if path and "://" not in path and (self.project_path / path).exists():
+                    parameters[category][section][name] = os.path.relpath(self.project_path / path)
+        return parameters
 
     def _by_category(self, path: str) -> dict[str, Any]:
         """Resolve ``${by_category:<section>.<name>}`` in the catalog: the parameter of each category."""
@@ -114,6 +160,33 @@ def categories() -> list[str]:
             str(root / CONF_SOURCE), env=os.getenv("KEDRO_ENV"), **LOADER_ARGS
         )
     return loader.categories
+
+
+def _check_files(folder: Path) -> None:
+    """Check that the YAML files of an environment can be read and hold names and values.
+
+    Raises:
+        InputError: For the first one that cannot.
+    """
+    for path in sorted([*folder.rglob("*.yml"), *folder.rglob("*.yaml")]):
+        try:
+            found = OmegaConf.load(path)
+            fault = "" if isinstance(found, DictConfig) else "it must hold names and values"
+        except UnicodeDecodeError:
+            fault = "it is no UTF-8 text"
+        except YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            line = f"line {mark.line + 1}: " if mark else ""
+            fault = line + (getattr(error, "problem", None) or _first_line(error))
+        except (OmegaConfBaseException, OSError) as error:
+            fault = _first_line(error)
+        if fault:
+            msg = f"'{path}' cannot be read ({fault}): correct it."
+            raise InputError(msg)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _check_paths(catalog: Any, entry: str = "") -> None:

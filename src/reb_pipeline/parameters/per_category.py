@@ -1,5 +1,6 @@
 """Parameters of each category, expanded from the YAML and checked."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
@@ -77,6 +78,10 @@ def expand_parameters(raw: dict[str, Any], categories: Iterable[str]) -> dict[st
     check_known(raw, [*CATEGORY_SECTIONS, *SHARED_SECTIONS, *FREE_NAMES], "Parameter section")
     split = _mapping(raw.get("split"), "split")
     check_known(split, SPLIT_NAMES, "Parameter of section split")
+    for name, value in split.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            msg = f"Parameter split.{name} cannot be used: it must be a finite number (given: {value})."
+            raise InputError(msg)
     check_calibration(split.get("calibration", 0))
     shared = {name: raw[name] for name in (*SHARED_SECTIONS, *FREE_NAMES) if name in raw}
     own_sections: dict[str, Any] = {category: {"category": category} for category in categories}

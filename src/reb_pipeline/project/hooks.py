@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.io import AbstractVersionedDataset, MemoryDataset
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.storage import check_writable
 from reb_pipeline.parameters.loader import categories
 from reb_pipeline.pipelines.namespaces import ALL_PARAMETERS, COMPUTE, TOLERATES_MISSING_DATA
 from reb_pipeline.project.folder_lock import FolderLock
@@ -80,6 +82,7 @@ class PreflightHooks:
                 raise InputError(msg)
         if missing and len(missing) == sum(name.endswith(RAW_IMAGES) for name in inputs):
             raise next(iter(missing.values()))
+        self._check_outputs(pipeline, catalog)
         self._check_test_images(pipeline, catalog, [name for name in inputs if name not in missing])
         self._stand_in(missing, catalog)
         self._check_device(pipeline, catalog)
@@ -87,6 +90,18 @@ class PreflightHooks:
         self._check_sources(pipeline, catalog)
         self._check_packaging(pipeline)
         self._say_shares(pipeline, catalog)
+
+    @staticmethod
+    def _check_outputs(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
+        """Check that the outputs can be written.
+
+        Raises:
+            StorageError: If a folder of theirs is read-only.
+        """
+        for name in sorted(pipeline.all_outputs()):
+            dataset = catalog[name]
+            if getattr(dataset, "_protocol", None) in ("file", "local"):
+                check_writable(str(dataset._filepath))
 
     @staticmethod
     def _say_shares(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
@@ -360,7 +375,7 @@ class ManifestHooks:
             "weights": _weights_files(self._parameters),
             "commit": _commit(),
             "python": sys.version.split()[0],
-            "packages": {d.name: d.version for d in sorted(distributions(), key=lambda d: d.name)},
+            "packages": _packages(),
         }
         catalog[MANIFEST].save(self._manifest)
 
@@ -502,6 +517,15 @@ def _weights_files(parameters: dict[str, dict[str, Any]]) -> dict[str, str]:
         for file in sorted(files)
         if file.is_file()
     }
+
+
+def _packages() -> dict[str, str]:
+    """List the versions of the installed packages; those whose metadata are damaged are left out."""
+    found = {}
+    for package in distributions():
+        with suppress(Exception):  # of any kind, by the damage
+            found[package.metadata["Name"]] = package.version
+    return dict(sorted((name, number) for name, number in found.items() if name and number))
 
 
 def _commit() -> str | None:

@@ -12,7 +12,7 @@ from kedro.io import Version
 from kedro.io.core import VERSION_FORMAT, generate_timestamp
 
 from reb_pipeline.core.errors import InputError, check_known
-from reb_pipeline.parameters.loader import categories
+from reb_pipeline.parameters.loader import ProjectConfigLoader, categories
 from reb_pipeline.pipelines.registry import DEFAULT, DEFAULT_PIPELINE, Registry, pipeline_names
 from reb_pipeline.project.hooks import MANIFEST, RUN_ID
 from reb_pipeline.project.runners.versions import keep_to_one_version
@@ -55,6 +55,12 @@ class ProjectSession(KedroSession):
         check_known(namespaces, categories(), "Category")
         _check_parts(**kwargs)
         return super().run(*args, **kwargs)
+
+    def _get_config_loader(self) -> Any:
+        loader = super()._get_config_loader()
+        if isinstance(loader, ProjectConfigLoader):
+            loader.project_path = self._project_path
+        return loader
 
 
 class PartHooks:

@@ -13,6 +13,7 @@ from reb_pipeline.core.device import torch_device
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.network_weights import NetworkWeights
 from reb_pipeline.core.resumable_training import Checkpoint
+from reb_pipeline.core.storage import mapped_array
 from reb_pipeline.core.temporary import temporary_folder
 from reb_pipeline.reconstruction.pixel_networks import build_pixel_network
 from reb_pipeline.reconstruction.settings import PixelReconstructionSettings
@@ -70,7 +71,7 @@ def train_pixel_model(
         The weights, and the history as JSON values, see :func:`reb_pipeline.reconstruction.training.train`.
 
     Raises:
-        InputError: If the model is unknown, or there are too few images.
+        InputError: If the model is unknown, there are too few images, or the disk has too little temporary space.
     """
     side, loss = settings.image_size, settings.loss
     network = build_pixel_network(model, side=side, loss=loss, seed=settings.seed)
@@ -79,7 +80,7 @@ def train_pixel_model(
     unseen = np.array([image for _, image in held_out or []], np.uint8)
     with temporary_folder() as folder:
         shape = (n_images, side, side, 3)
-        seen = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, shape)
+        seen = mapped_array(folder / "images.npy", np.uint8, shape)
         for row, (_, image) in enumerate(images):
             seen[row] = image
             origin.update(image.tobytes())

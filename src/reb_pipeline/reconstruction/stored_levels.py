@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.storage import writing
 
 Shape = tuple[int, int, int]  # height, width, channels of a level
 
@@ -41,7 +42,7 @@ class StoredLevels:
             levels: (id, float32 [h, w, channels] of every level, finest first) of each image.
 
         Raises:
-            InputError: If the shapes of the levels differ between images.
+            InputError: If the shapes of the levels differ between images, or the disk has too little space.
         """
         digest, shapes, n_images = hashlib.blake2b(digest_size=16), None, 0
         with path.open("wb") as file:
@@ -51,7 +52,8 @@ class StoredLevels:
                 row = np.concatenate([grid.ravel() for grid in grids])
                 data = row.clip(-_LARGEST, _LARGEST).astype(np.float16).tobytes()
                 digest.update(data)
-                file.write(data)
+                with writing(path, (n_images + 1) * len(data)):
+                    file.write(data)
                 n_images += 1
         rows = np.memmap(path, np.float16, "r") if n_images else np.empty(0, np.float16)
         return cls(rows.reshape(n_images, -1 if n_images else 0), shapes or [], digest.hexdigest())

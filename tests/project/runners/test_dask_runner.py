@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -233,3 +234,20 @@ def test_dask_that_is_not_installed(monkeypatch):
     monkeypatch.setattr(dask_cluster, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install -e '\.\[dask\]'"):
         DaskRunner()
+
+
+def test_the_pages_of_its_own_cluster_are_for_this_machine_only() -> None:
+    """They have no password."""
+    import psutil
+
+    with dask_cluster.connect(dask_cluster.DaskSettings(n_workers=1)) as client:
+        of_workers = client.run(os.getpid).values()
+        processes = [psutil.Process(), *map(psutil.Process, of_workers)]
+        places = {
+            connection.laddr.ip
+            for process in processes
+            for connection in process.net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN
+        }
+    assert places <= {"127.0.0.1", "::1"}
+    assert places

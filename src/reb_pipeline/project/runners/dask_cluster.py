@@ -99,7 +99,8 @@ def connect(settings: DaskSettings) -> "Iterator[Client]":
                 n_workers=settings.n_workers,
                 threads_per_worker=settings.threads_per_worker,
                 memory_limit=0,  # no limit per worker, as without a cluster
-                dashboard_address=":0",  # any free port, since other clusters may run here too
+                # Only of this machine, for it has no password; any free port, since other clusters may run here too.
+                dashboard_address="127.0.0.1:0",
                 silence_logs=logging.CRITICAL,
                 env=_worker_environment(settings),
             ) as cluster,
