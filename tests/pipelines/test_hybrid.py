@@ -87,6 +87,6 @@ def test_both_detectors_count(run_project, tmp_path):
         "elpv", params, to_nodes=["mono.feature_reconstruction.reconstruct_features"], **again
     )
     with pytest.raises(
-        InputError, match=r"images of the memory bank \(\d+\) and of the feature rec"
+        InputError, match=r"nearest patches are those of other images .*run the pipeline evaluation"
     ):
         run_project("elpv", params, pipeline_names=["hybrid"], **MONO)
