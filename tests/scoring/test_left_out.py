@@ -1,5 +1,6 @@
 """Scores of images that are left out, against detectors fitted by hand without them."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -68,6 +69,20 @@ def test_images_left_out_are_no_part_of_the_scores_by_position(caplog):
         expected = fitted.detect(source(own)).image_scores
         np.testing.assert_allclose(detection.image_scores, expected, rtol=1e-3)
     assert not caplog.records
+
+
+def test_copies_of_a_file_are_left_out_together_and_count_once():
+    grids = draw(8)
+    twice = grids + [(f"copy of {name}", grid) for name, grid in grids]
+    settings = MemoryBankSettings(coreset_ratio=1.0)
+    bank = collect_patches(twice, len(twice), {}, settings)
+    bank = replace(bank, image_hashes=[f"file {index % 8}" for index in range(16)])
+    detector = MemoryBankDetector.fit(source(twice), settings, SCORING)
+    found = list(score_left_out(bank, detector, 99))
+    ids = [image_id for nearest, _ in found for image_id in nearest.image_ids]
+    assert sorted(ids) == [name for name, _ in grids]
+    lowest = min(float(nearest.squared_distances.min()) for nearest, _ in found)
+    assert lowest > 0  # no patch finds its copy
 
 
 def test_the_only_image_of_a_bank_cannot_be_left_out():

@@ -240,11 +240,10 @@ class Calibration:
         elif self.chosen_by is None:
             limits += _UNKNOWN
         if not self.is_promised:
-            smallest = 100 * smallest_rate(n)
+            possible = f", only one of {100 * smallest_rate(n):.3g} % or more" if n else ""
             return (
-                f"A false-alarm rate of {100 * rate:.3g} % cannot be promised with {n} good images {which}, only one "
-                f"of {smallest:.3g} % or more: at least {images_needed(rate)} images are needed; so every part is "
-                f"undecided."
+                f"A false-alarm rate of {100 * rate:.3g} % cannot be promised with {n} good images {which}{possible}: "
+                f"at least {images_needed(rate)} images are needed; so every part is undecided."
             )
         n_above = int(above(self.image_scores, self.image_threshold).sum())
         alarms = false_alarm_band(n, rate, n_parts, CONFIDENCE)

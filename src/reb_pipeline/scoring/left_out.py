@@ -62,6 +62,8 @@ def score_left_out(
 ) -> Iterator[tuple[NearestPatches, Detection]]:
     """Score images of a bank, each group by a detector fitted to the images of all other groups.
 
+    Copies of one file are left out together and scored once: beside its copy in the bank an image scores far too low.
+
     Args:
         bank: The whole memory bank.
         detector: The detector of the whole bank, whose share of rows, scoring settings and alpha are used.
@@ -75,7 +77,9 @@ def score_left_out(
     """
     share = len(detector.features) / len(bank.features)
     settings = MemoryBankSettings(distance=bank.distance, coreset_ratio=share)
-    order = np.random.default_rng(settings.seed).permutation(len(bank.image_ids))
+    files = bank.image_hashes or bank.image_ids
+    _, first, file_of = np.unique(files, return_index=True, return_inverse=True)
+    order = np.random.default_rng(settings.seed).permutation(len(first))
     groups = np.array_split(order, min(GROUPS, len(order))) if len(order) > 1 else []
     scored = np.cumsum([0, *map(len, groups)])[:-1]
     changes: dict[str, Any] = {
@@ -86,8 +90,8 @@ def score_left_out(
         changes["normalization"] = "none"
     scoring = detector.scoring.model_copy(update=changes)
     for group in progress(groups[: int((scored < n_images).sum())], description):
-        others = BankImages(bank, np.setdiff1d(order, group))
-        left_out = BankImages(bank, np.sort(group))
+        others = BankImages(bank, np.flatnonzero(~np.isin(file_of, group)))
+        left_out = BankImages(bank, np.sort(first[group]))
         # If the whole bank has enough images to measure scores by position on, so have all but one group.
         fitted = MemoryBankDetector.fit(
             others, settings, scoring, device=device, memory_gib=memory_gib, least_images=1
