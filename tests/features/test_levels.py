@@ -70,10 +70,18 @@ def test_layers_must_be_named_finest_first():
     assert LevelExtractor(NAME, image_size=SIZE, layers=[2]).shapes == [(8, 8, 40)]
 
 
-def test_features_that_are_no_numbers_are_refused(images):
+def test_weights_that_are_no_numbers_are_refused():
     state = dict(load_backbone(NAME, image_size=SIZE).network.state_dict())
     name = next(name for name in state if name.startswith("blocks.3"))
     state[name] = torch.full_like(state[name], float("nan"))
-    broken = LevelExtractor(NAME, image_size=SIZE, weights=state)
+    with pytest.raises(InputError, match=r"values in 'blocks.3.* that are not finite numbers"):
+        LevelExtractor(NAME, image_size=SIZE, weights=state)
+
+
+def test_features_that_are_no_numbers_are_refused(images):
+    class Broken:
+        def __call__(self, pixels):
+            return [np.full((len(pixels), 2, 2, 3), np.nan, np.float32)]
+
     with pytest.raises(InputError, match="'part 0' gives non-finite features"):
-        list(extract_levels(broken, images))
+        list(extract_levels(Broken(), images))

@@ -170,7 +170,7 @@ def test_scorers_share_a_search_that_is_deep_enough(run_project, tmp_path):
         InputError, match=r"scorer knn .* 1 were kept: run the pipelines ldknn_dens"
     ):
         score({"scorer": "knn"}, **again)
-    score({"scorer": "lof"}, pipeline_names=["ldknn_density", "evaluation"])
+    score({"scorer": "lof"}, pipeline_names=["ldknn_density", "calibration", "evaluation"])
     score({"scorer": "nearest", "image_score": "reweighted"}, **again)
 
     out = tmp_path / "out/07_model_output/screw"

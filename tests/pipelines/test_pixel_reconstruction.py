@@ -72,7 +72,7 @@ def test_three_models_are_trained_compared_and_drawn(run_project, params):
     )
     table = pd.read_parquet(newest(out / "08_reporting/part", "pixel_reconstruction_table.parquet"))
     assert table["loss"].tolist() == ["l2", "l2", "ssim"]
-    scoring = {"image_score": "reweighted", "scorer": "nearest"}
+    scoring = {"image_score": "reweighted", "scorer": "nearest", "normalization": "none"}
     with pytest.raises(InputError, match="image score reweighted compares the neighbours"):
         run_project(
             "folder",
