@@ -110,11 +110,11 @@ def test_what_does_not_belong_together_is_refused(run_project, params):
     again = {**params, "memory_bank": {"coreset_ratio": 0.1}}
     run_project("mvtec_loco", again, node_names=["pushpins.memory_bank.select_coreset"])
     detector = {"node_names": ["pushpins.ldknn_density.fit_detector"]}
-    with pytest.raises(InputError, match="local density is that of another coreset"):
+    with pytest.raises(InputError, match="local density is that of another memory bank or coreset"):
         run_project("mvtec_loco", again, **detector)
     run_project("mvtec_loco", again, node_names=["pushpins.ldknn_density.measure_local_density"])
     run_project("mvtec_loco", again, **detector)
-    with pytest.raises(InputError, match="The calibration is that of another coreset"):
+    with pytest.raises(InputError, match="The calibration is that of another detector"):
         run_project("mvtec_loco", again, **PACKAGING)
     assert not (out / "06_models/pushpins/model").exists()
 

@@ -15,7 +15,7 @@ from reb_pipeline.detectors.registry import DETECTORS
 from reb_pipeline.parameters.configurations import PIXEL_DETECTORS
 from reb_pipeline.parameters.loader import LOADER_ARGS, ProjectConfigLoader
 from reb_pipeline.parameters.studies import StudiesParams
-from reb_pipeline.scoring import good_scores
+from reb_pipeline.scoring import detector
 from reb_pipeline.scoring.patch_scores import SCORERS
 from reb_pipeline.studies.groups import TEST
 from reb_pipeline.studies.repeats import repeats, settings_read
@@ -38,7 +38,7 @@ def scores_of(tmp_path_factory):
     images = MVTecADDataset(path=str(root), category="screw").load()
     experiment = experiment_on(images, sections_of_screws(), {})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(good_scores, "MIN_IMAGES", 3)  # the miniature has few
+        patch.setattr(detector, "enough_images", lambda *_: True)  # the miniature has few
         yield lambda own: experiment.detect(own, TEST).image_scores
 
 

@@ -45,7 +45,7 @@ class LocalDensity:
         """
         if self.bank_fingerprint and bank_fingerprint and self.bank_fingerprint != bank_fingerprint:
             msg = (
-                "The local density is that of another memory bank than is there now: run the pipeline ldknn_density "
+                "The local density is that of another memory bank or coreset: run the pipeline ldknn_density "
                 "again."
             )
             raise InputError(msg)
