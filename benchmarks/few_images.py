@@ -1,4 +1,4 @@
-"""Whether few good images keep a false-alarm rate: ``python benchmarks/few_images.py --out FOLDER``.
+"""Check that few good images keep a false-alarm rate: ``python benchmarks/few_images.py --out FOLDER``.
 
 Good cells of ELPV mono. Of n random ones, a threshold is taken in three ways; 300 others are tested:
 

@@ -1,4 +1,4 @@
-"""What both losses do to a backbone, and what held-out synthetic defects say of a fine-tuning.
+"""Compare the gradients of both losses, and held-out synthetic defects of two origins.
 
     python benchmarks/finetuning.py losses
     python benchmarks/finetuning.py defects [--tiles FOLDER] [--params name=value ...]

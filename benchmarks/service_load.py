@@ -158,7 +158,7 @@ def form(data: bytes, field: str = "image") -> bytes:
 
 
 class Log:
-    """What a service wrote: bytes, and lines of errors."""
+    """Count what a service wrote: bytes, and lines of errors."""
 
     def __init__(self) -> None:
         self.n_bytes = 0

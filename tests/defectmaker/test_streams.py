@@ -31,7 +31,7 @@ def draws(purpose, kind, seeds, count):
     ids=lambda kind: kind.name,
 )
 def test_no_two_purposes_share_a_draw(kind):
-    """The same seeds and numbers for all purposes."""
+    """Makers of all purposes, of the same seeds and numbers."""
     found = {purpose: draws(purpose, kind, [0, 1, 2, 10**9, 2**40], 6) for purpose in Purpose}
     for one, other in combinations(Purpose, 2):
         for ours, theirs in zip(found[one], found[other], strict=True):

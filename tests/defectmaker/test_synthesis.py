@@ -90,7 +90,7 @@ def test_defects_are_made_on_held_out_images_in_turn(samples):
 @pytest.mark.parametrize("seed", [0, 1, 7])
 @pytest.mark.parametrize("purpose", [Purpose.VALIDATION, Purpose.SELECTION])
 def test_held_out_defects_are_no_draws_of_the_training(purpose, seed):
-    """The same seed, numbers and kinds, as in a fine-tuning with the defaults."""
+    """Training draws of the same seed, numbers and kinds, as in a fine-tuning with the defaults."""
     samples = flat_samples(lambda row: 120)
     settings = DefectSynthesisSettings(seed=seed)
     saliency = synthesis.estimate_saliency(samples, settings)

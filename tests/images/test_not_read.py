@@ -1,4 +1,4 @@
-"""What lies in a folder of images and is not read is counted and named; nothing is waited for."""
+"""Files of a folder that are not read are counted and named; nothing is waited for."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""What is found and missed at a threshold that was fixed before."""
+"""Found and missed parts at a threshold that was fixed before."""
 
 import json
 import math

@@ -79,6 +79,12 @@ class MemoryBank:
         """Hash of the features, which identifies the coreset."""
         return fingerprint(self.features)
 
+    @property
+    def grids(self) -> np.ndarray:
+        """Features of a whole bank as the grids of its images, float32 [images, h, w, channels]; not copied."""
+        h, w = int(self.y.max()) + 1, int(self.x.max()) + 1
+        return self.features.reshape(len(self.image_ids), h, w, -1)
+
     def fingerprint_of(self, rows: np.ndarray) -> str:
         """Hash the origin of the bank and some of its rows, which identifies the bank that a coreset is of.
 

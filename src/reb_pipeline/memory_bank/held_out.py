@@ -44,7 +44,7 @@ def search_own_images(
     ]
     if images:
         return search_other_images(bank, coreset, n_neighbors, images, device)
-    grid = (0, int(bank.y.max()) + 1, int(bank.x.max()) + 1, n_neighbors)
+    grid = (0, *bank.grids.shape[1:3], n_neighbors)
     none = np.empty((0, bank.features.shape[1]), np.float32)
     return NearestPatches(
         squared_distances=np.empty(grid, np.float32),

@@ -139,12 +139,13 @@ def search_other_images(
     if (np.diff(order) < 0).any():
         features = features[order]
     owners = bank.image[coreset.rows[order]]
-    h, w = int(bank.y.max()) + 1, int(bank.x.max()) + 1
+    whole = bank.grids
+    _, h, w, _ = whole.shape
     chosen = range(len(bank.image_ids)) if images is None else images
     index = NeighborIndex(features, len(chosen) * h * w, device)
     found = []
     for image in chosen:
-        grids = bank.features[image * h * w : (image + 1) * h * w].reshape(1, h, w, -1)
+        grids = whole[image : image + 1]
         begin, end = np.searchsorted(owners, [image, image + 1])
         _check_rows(len(features) - (end - begin), n_neighbors)
         squared, rows = index.search(

@@ -80,7 +80,7 @@ def update_bank(
         raise InputError(msg)
     check_known(forget, bank.image_ids, "Image of the memory bank")
     gone = set(forget)
-    grids = _grids(bank)
+    grids = bank.grids
     stay = [image for image, image_id in enumerate(bank.image_ids) if image_id not in gone]
     stream = chain(
         ((bank.image_ids[image], grids[image]) for image in stay), _in_space(bank, patches)
@@ -222,12 +222,6 @@ def change_between(before: MemoryBank, after: MemoryBank) -> Change:
         raise ValueError(msg)
     row_stays = stays[before.image]
     return Change(np.flatnonzero(row_stays), np.flatnonzero(~row_stays))
-
-
-def _grids(bank: MemoryBank) -> np.ndarray:
-    """View the features as grids, [images, h, w, channels]."""
-    h, w = int(bank.y.max()) + 1, int(bank.x.max()) + 1
-    return bank.features.reshape(len(bank.image_ids), h, w, -1)
 
 
 def _in_space(

@@ -155,7 +155,9 @@ def _ordered(scores: np.ndarray) -> np.ndarray:
 
 
 def _shifts(centre: float) -> np.ndarray:
-    """By how much codes rise at the lower and at the upper end of the centre's range, so that they go on there.
+    """Compute the rise of the codes at the lower and at the upper end of the centre's range.
+
+    With it the codes go on there without a step back.
 
     At half the centre two runs of codes overlap; at twice the centre the codes of one power of two are left out.
     """

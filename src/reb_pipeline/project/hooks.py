@@ -8,6 +8,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
 
     from reb_pipeline.calibration.record import Calibration
+    from reb_pipeline.images.collection import Sample
 
 logger = logging.getLogger(__name__)
 
@@ -83,13 +85,19 @@ class PreflightHooks:
         if missing and len(missing) == sum(name.endswith(RAW_IMAGES) for name in inputs):
             raise next(iter(missing.values()))
         self._check_outputs(pipeline, catalog)
-        self._check_test_images(pipeline, catalog, [name for name in inputs if name not in missing])
+
+        @cache  # listing a large or distant folder takes time
+        def list_samples(name: str) -> "list[Sample]":
+            return catalog[name].load().samples
+
+        there = [name for name in inputs if name not in missing]
+        self._check_test_images(pipeline, there, list_samples)
         self._stand_in(missing, catalog)
         self._check_device(pipeline, catalog)
         self._check_backbones(pipeline, catalog)
         self._check_sources(pipeline, catalog)
         self._check_packaging(pipeline)
-        self._say_shares(pipeline, catalog)
+        self._say_shares(pipeline, catalog, list_samples)
 
     @staticmethod
     def _check_outputs(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
@@ -104,7 +112,11 @@ class PreflightHooks:
                 check_writable(str(dataset._filepath))
 
     @staticmethod
-    def _say_shares(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
+    def _say_shares(
+        pipeline: "Pipeline",
+        catalog: "CatalogProtocol",
+        list_samples: "Callable[[str], list[Sample]]",
+    ) -> None:
         """Say of each category how its good images are shared out, and whether they can keep the false-alarm rate."""
         from reb_pipeline.calibration.photos import Shares
         from reb_pipeline.images.folder import list_images
@@ -113,7 +125,7 @@ class PreflightHooks:
         for category in categories():
             if f"{category}.inventory" not in pipeline.all_outputs():
                 continue  # the images were shared out by an earlier run
-            samples = catalog[f"{category}{RAW_IMAGES}"].load().samples
+            samples = list_samples(f"{category}{RAW_IMAGES}")
             good = Counter(sample.split for sample in samples if sample.label == 0)
             given = catalog[f"params:{category}.calibration"].load()
             params = CalibrationParams.model_validate(given)
@@ -127,7 +139,9 @@ class PreflightHooks:
 
     @staticmethod
     def _check_test_images(
-        pipeline: "Pipeline", catalog: "CatalogProtocol", names: Iterable[str]
+        pipeline: "Pipeline",
+        names: Iterable[str],
+        list_samples: "Callable[[str], list[Sample]]",
     ) -> None:
         """Check before the training that a category has test images where test images are scored.
 
@@ -141,7 +155,7 @@ class PreflightHooks:
                 output.endswith(f"metrics_{category}") or output == f"{category}.nearest_patches"
                 for output in outputs
             )
-            if is_tested and not any(one.split == "test" for one in catalog[name].load().samples):
+            if is_tested and not any(one.split == "test" for one in list_samples(name)):
                 msg = (
                     f"Category {category!r} has no test images, so that evaluation would have nothing to score: add "
                     f"some (good ones give scores, maps and false alarms, defective ones metrics too), or only train, "

@@ -14,12 +14,10 @@ import numpy as np
 
 from reb_pipeline.core.errors import InputError
 
-MIN_IMAGES = (
-    20  # with fewer the spread at a position is too uncertain, see docs/measured/defaults.md
-)
-NEIGHBOURHOOD = (
-    1.0  # standard deviation in patches of the Gaussian that averages neighbouring positions
-)
+# With fewer images the spread at a position is too uncertain, see docs/measured/defaults.md.
+MIN_IMAGES = 20
+# Standard deviation in patches of the Gaussian that averages neighbouring positions.
+NEIGHBOURHOOD = 1.0
 
 logger = logging.getLogger(__name__)
 

@@ -45,10 +45,9 @@ class BankImages:
 
     def patches(self) -> Iterator[tuple[str, np.ndarray]]:
         """Stream (image id, float32 [h, w, channels]), in the space of the bank."""
-        h, w = int(self.bank.y.max()) + 1, int(self.bank.x.max()) + 1
+        grids = self.bank.grids
         for index in self.indices:
-            rows = self.bank.features[index * h * w : (index + 1) * h * w]
-            yield self.bank.image_ids[index], rows.reshape(h, w, -1)
+            yield self.bank.image_ids[index], grids[index]
 
 
 def score_left_out(

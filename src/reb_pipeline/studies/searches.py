@@ -150,9 +150,8 @@ class Searches:
         whole = collect_patches(
             good.patches(), len(ids), good.provenance, settings, gib, image_ids=ids
         )
-        h, w = int(whole.y.max()) + 1, int(whole.x.max()) + 1
         rows = detector.bank
-        numbers = (rows.image.astype(np.int64) * h + rows.y) * w + rows.x
+        numbers = np.ravel_multi_index((rows.image, rows.y, rows.x), whole.grids.shape[:3])
         return whole, Coreset(numbers, bank_rows=len(whole.features))
 
     def _depth(self, configuration: Configuration, max_neighbors: int) -> int:

@@ -132,8 +132,7 @@ def compute_metrics_at_threshold(
     scoring = detector.scoring.model_dump(mode="json")
     calibration.check(detector.bank.fingerprint, scoring, detector.alpha)
     calibration.check_detector(detector.fingerprint)
-    if "detector_fingerprint" in scores:  # not in those of older versions
-        detector.check_scores(scores["detector_fingerprint"])
+    detector.check_scores(scores.get("detector_fingerprint", ()))  # not in those of older versions
     flagged = at_threshold(
         without_copies(scores),
         calibration.image_threshold,
