@@ -1,10 +1,12 @@
-"""Command ``reb-inspect``: inspect a folder of new images with a packaged model, without Kedro."""
+"""Command ``reb inspect``: inspect a folder of new images with a packaged model, without Kedro."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import click
+
+from reb_pipeline.core.command_line import PLACE, SETTINGS, resumable, run
 from reb_pipeline.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -12,34 +14,38 @@ if TYPE_CHECKING:
 
     from reb_pipeline.core.folder_files import Files
 
-_DESCRIPTION = """\
-Inspect all images of a folder with a packaged model. Writes into the output folder: report.html, inspections.csv and
-inspections.parquet, overlays/, and journal/, from which an interrupted run resumes."""
-_EXIT_STATUS = """\
-Exit status: 0 if all images are inspected, with any verdict; 2 if an argument cannot be used, or if the model can
-call no part good or defective; 130 if interrupted."""
+
+@click.command(context_settings=SETTINGS)
+@click.argument("folder", type=PLACE)
+@click.option("--model", type=PLACE, required=True, help="Folder of the packaged model.")
+@click.option("--output", type=PLACE, default="inspection", help="Output folder.")
+@click.option(
+    "--engine",
+    type=click.Choice(["onnxruntime", "openvino"]),
+    default="onnxruntime",
+    help="Engine of the network.",
+)
+@click.option(
+    "--allow-undecided",
+    is_flag=True,
+    help="Inspect with a model that can call no part good or defective, for its scores and maps.",
+)
+def command(folder: str, model: str, output: str, engine: str, allow_undecided: bool) -> None:
+    """Inspect all images of FOLDER, a path or URL, and of folders below it with a packaged model.
+
+    Writes into the output folder: report.html, inspections.csv and inspections.parquet, overlays/, and journal/, from
+    which an interrupted run resumes.
+
+    Exit status: 0 if all images are inspected, with any verdict; 2 if an argument cannot be used, or if the model can
+    call no part good or defective; 130 if interrupted.
+    """
+    with resumable():
+        _inspect(folder, model, output, engine, allow_undecided)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Inspect a folder.
-
-    Args:
-        arguments: Arguments of the command line; None for those of the process.
-
-    Returns:
-        Exit status: 0, 2 after an :class:`InputError`, 130 after Ctrl-C.
-    """
-    given = _parser().parse_args(arguments)
-    try:
-        _inspect(**vars(given))
-    except InputError as error:
-        message, status = f"Error: {error}", 2
-    except KeyboardInterrupt:
-        message, status = "Interrupted: what is done is kept, and the same command goes on.", 130
-    else:
-        return 0
-    sys.stderr.write(f"{message}\n")  # after the progress bar is closed
-    return status
+    """Run ``reb-inspect``, which is ``reb inspect``."""
+    return run(command, "reb-inspect", arguments)
 
 
 def _inspect(folder: str, model: str, output: str, engine: str, allow_undecided: bool) -> None:
@@ -96,25 +102,6 @@ def _output_files(output: str, images: "DirFileSystem", folder: str) -> "Files":
         )
         raise InputError(msg)
     return FolderFiles(inner, filesystem)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("reb-inspect", description=_DESCRIPTION, epilog=_EXIT_STATUS)
-    parser.add_argument("folder", help="path or URL of the images, folders below it included")
-    parser.add_argument("--model", required=True, help="folder of the packaged model")
-    parser.add_argument("--output", default="inspection", help="output folder, default %(default)s")
-    parser.add_argument(
-        "--engine",
-        default="onnxruntime",
-        choices=["onnxruntime", "openvino"],
-        help="engine of the network, default %(default)s",
-    )
-    parser.add_argument(
-        "--allow-undecided",
-        action="store_true",
-        help="inspect with a model that can call no part good or defective, for its scores and maps",
-    )
-    return parser
 
 
 if __name__ == "__main__":

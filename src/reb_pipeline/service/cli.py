@@ -1,15 +1,16 @@
-"""Command ``reb-serve``: a packaged model as a web service."""
+"""Command ``reb serve``: a packaged model as a web service."""
 
-import argparse
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import click
 from pydantic import SecretStr, ValidationError
 
+from reb_pipeline.core.command_line import PLACE, SETTINGS, run
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.service.settings import ServiceSettings
 
@@ -19,31 +20,48 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 logger = logging.getLogger(__name__)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run ``reb-serve``.
-
-    Returns:
-        0 after a stop, 2 after an error that the user has to correct.
-    """
-    options = vars(_parser().parse_args(arguments))
-    try:
-        _run(**options)
-    except InputError as error:
-        sys.stderr.write(f"Error: {error}\n")
-        return 2
-    return 0
+def _limits(function: Callable[..., None]) -> Callable[..., None]:
+    """Add an option for each limit of the service."""
+    for name, field in reversed(ServiceSettings.model_fields.items()):
+        option = f"--{name.replace('_', '-')}"
+        if name == "allow_origin":
+            function = click.option(option, multiple=True, help=field.description)(function)
+        elif name != "api_key":
+            function = click.option(option, default=field.default, help=field.description)(function)
+    return function
 
 
-def _run(
+@click.command(context_settings=SETTINGS)
+@click.option("--model", type=PLACE, required=True, help="Folder of the packaged model.")
+@click.option(
+    "--engine",
+    type=click.Choice(["onnxruntime", "openvino"]),
+    default="onnxruntime",
+    help="Engine of the network.",
+)
+@click.option("--host", default="127.0.0.1", help="Address to listen on.")
+@click.option("--port", default=8000, help="Port to listen on; 0 takes a free one.")
+@click.option("--api-key-file", type=PLACE, help="File that holds the API key.")
+@click.option(
+    "--allow-undecided",
+    is_flag=True,
+    help="Serve a model that can call no part good or defective, for its scores and maps.",
+)
+@_limits
+def command(
     model: str,
     engine: str,
     host: str,
     port: int,
-    api_key_file: Path | None,
+    api_key_file: str | None,
     allow_undecided: bool,
     **limits: Any,
 ) -> None:
-    settings = _settings(api_key_file, limits)
+    """Inspect images over HTTP with a packaged model.
+
+    An API key is taken from the environment variable REB_API_KEY or from a file.
+    """
+    settings = _settings(Path(api_key_file) if api_key_file else None, limits)
     try:
         from reb_pipeline.service.server import listen, serve
     except ModuleNotFoundError as error:
@@ -65,37 +83,9 @@ def _run(
     serve(inspector, settings, listener)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="reb-serve",
-        description="Inspect images over HTTP with a packaged model.",
-        epilog=f"An API key is taken from the environment variable {KEY_VARIABLE} or from a file.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument("--model", required=True, help="folder of the packaged model")
-    parser.add_argument(
-        "--engine",
-        default="onnxruntime",
-        choices=("onnxruntime", "openvino"),
-        help="engine of the network",
-    )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument(
-        "--port", type=int, default=8000, help="port to listen on; 0 takes a free one"
-    )
-    parser.add_argument("--api-key-file", type=Path, help="file that holds the API key")
-    parser.add_argument(
-        "--allow-undecided",
-        action="store_true",
-        help="serve a model that can call no part good or defective, for its scores and maps",
-    )
-    for name, field in ServiceSettings.model_fields.items():
-        option = f"--{name.replace('_', '-')}"
-        if name == "allow_origin":
-            parser.add_argument(option, action="append", default=[], help=field.description)
-        elif name != "api_key":
-            parser.add_argument(option, type=int, default=field.default, help=field.description)
-    return parser
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``reb-serve``, which is ``reb serve``."""
+    return run(command, "reb-serve", arguments)
 
 
 def _settings(api_key_file: Path | None, limits: dict[str, Any]) -> ServiceSettings:

@@ -1,0 +1,7 @@
+"""Command ``reb``: from photos of good parts to verdicts on new ones.
+
+- ``main``: the command with its sub-commands; each is imported when it is called.
+
+``reb inspect`` is in :mod:`reb_pipeline.inspection.cli`, ``reb serve`` in :mod:`reb_pipeline.service.cli`; these need
+neither Kedro nor PyTorch.
+"""

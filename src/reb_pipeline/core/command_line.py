@@ -1,0 +1,72 @@
+"""Commands of the command line: their exit status, their errors, and values that several of them take."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from os.path import expanduser
+from typing import Any
+
+import click
+
+from reb_pipeline.core.errors import input_error_behind
+
+INTERRUPTED = 130  # as shells report a process that Ctrl-C ended
+SETTINGS: dict[str, Any] = {"show_default": True, "max_content_width": 100}
+
+
+class Place(click.ParamType):
+    """Path or URL of a file or folder; ``~`` is the home folder, also where the shell does not replace it."""
+
+    name = "path"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Replace ``~`` at the beginning."""
+        return expanduser(value)
+
+
+PLACE = Place()
+
+
+def run(command: click.Command, name: str, arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        command: The command; it returns its exit status, or None for 0.
+        name: Name that the help shows.
+        arguments: Arguments of the command line; None for those of the process.
+
+    Returns:
+        Exit status of the command; 2 after an :class:`reb_pipeline.core.errors.InputError`, which is printed; 130 after
+        Ctrl-C.
+
+    Raises:
+        SystemExit: With status 0 after ``--help`` or ``--version``, 2 for arguments that the command does not take.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        with command.make_context(name, given) as context:
+            return command.invoke(context) or 0
+    except click.exceptions.Exit as end:
+        raise SystemExit(end.exit_code) from None
+    except click.ClickException as error:
+        error.show()
+        raise SystemExit(error.exit_code) from error
+    except KeyboardInterrupt as interrupt:
+        message, status = str(interrupt) or "Interrupted.", INTERRUPTED
+    except Exception as error:
+        message, status = str(input_error_behind(error) or ""), 2
+        if not message:
+            raise
+        message = f"Error: {message}"
+    sys.stderr.write(f"{message}\n")  # outside of `except`, after the progress bar is closed
+    return status
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Say after Ctrl-C that the work goes on where it was, for work that keeps what is done."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        msg = "Interrupted: what is done is kept, and the same command goes on."
+        raise KeyboardInterrupt(msg) from None
