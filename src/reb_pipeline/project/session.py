@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
@@ -14,6 +15,7 @@ from kedro.io.core import VERSION_FORMAT, generate_timestamp
 from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.parameters.loader import ProjectConfigLoader, categories
 from reb_pipeline.pipelines.registry import DEFAULT, DEFAULT_PIPELINE, Registry, pipeline_names
+from reb_pipeline.project import configuration_folder
 from reb_pipeline.project.hooks import MANIFEST, RUN_ID
 from reb_pipeline.project.runners.versions import keep_to_one_version
 
@@ -30,6 +32,8 @@ class ProjectSession(KedroSession):
     With the environment variable ``KEDRO_RUN_ID`` the session is a part of the run of that id. It saves under that
     version, loads that version of outputs of other parts, and replaces outputs of its own earlier attempts.
 
+    A folder without ``conf/`` is run with the configuration that comes with the project.
+
     Raises:
         InputError: If ``KEDRO_RUN_ID`` is not a valid version of Kedro.
     """
@@ -40,6 +44,8 @@ class ProjectSession(KedroSession):
             _check_version(run_id)
             logger.info("This is a part of run %s.", run_id)
         super().__init__(run_id or session_id, *args, **kwargs)
+        if not kwargs.get("conf_source") and not Path(self._conf_source).is_dir():
+            self._conf_source = str(configuration_folder())
         if run_id:
             self._hook_manager.register(PartHooks())
 

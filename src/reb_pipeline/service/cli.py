@@ -12,6 +12,7 @@ from pydantic import SecretStr, ValidationError
 
 from reb_pipeline.core.command_line import PLACE, SETTINGS, run
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.installing import install_command
 from reb_pipeline.service.settings import ServiceSettings
 
 KEY_VARIABLE = "REB_API_KEY"
@@ -65,7 +66,7 @@ def command(
     try:
         from reb_pipeline.service.server import listen, serve
     except ModuleNotFoundError as error:
-        msg = f"The service needs {error.name}: pip install 'reb-pipeline[serve]'."
+        msg = f"The service needs {error.name}: run `{install_command('serve')}`."
         raise InputError(msg) from error
     from reb_pipeline.calibration.verdicts import check_can_flag
     from reb_pipeline.inspection.inspector import Inspector

@@ -6,6 +6,7 @@ import os
 from importlib.util import find_spec
 from typing import Any
 
+from reb_pipeline.core.installing import install_command
 from reb_pipeline.datasets.errors import InputDatasetError
 from reb_pipeline.datasets.layouts.seeded_split import DEFAULT_RATE, SplitFolderBase
 from reb_pipeline.images.collection import Sample
@@ -89,7 +90,7 @@ class ELPVDataset(SplitFolderBase):
         if self._package_is_missing:
             raise InputDatasetError(
                 "The ELPV images come with the package elpv-dataset, which is not installed: run "
-                "`pip install -e '.[demo]'`, or set the dataset's `path`."
+                f"`{install_command('demo')}`, or set the dataset's `path`."
             )
         super().check()
 

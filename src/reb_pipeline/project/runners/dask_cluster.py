@@ -10,6 +10,7 @@ from kedro.config import MissingConfigException
 from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
 from reb_pipeline.core.errors import InputError, check_known
+from reb_pipeline.core.installing import install_command
 from reb_pipeline.parameters import loader as config_loader
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ def check_distributed() -> None:
         InputError: If it is not installed.
     """
     if find_spec("distributed") is None:
-        msg = "DaskRunner needs the package distributed, which is not installed: run `pip install -e '.[dask]'`."
+        command = install_command("dask")
+        msg = f"DaskRunner needs the package distributed, which is not installed: run `{command}`."
         raise InputError(msg)
 
 
