@@ -3,9 +3,11 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from reb_pipeline.figures.curves import GOOD_COLOUR, roc_figure, score_histogram
 from reb_pipeline.figures.examples import Example, hardest_images, hardest_images_figure
+from reb_pipeline.figures.map_scale import MapScale
 from reb_pipeline.figures.summary import summary_figure
 
 SCORES = pd.DataFrame({
@@ -85,35 +87,67 @@ def test_hardest_images_break_ties_by_id_and_repeat_none():
     assert hardest_images(shuffled) == hardest_images(SCORES)
 
 
+SCALE = MapScale(1.0, 2.0, 5.0)
+
+
 def test_examples_have_four_columns_and_one_colour_bar():
     examples = [make_example(), make_example(mask=False, title="second")]
-    figure = hardest_images_figure(examples, "Hardest", colour_range=(2.0, 5.0))
+    figure = hardest_images_figure(examples, "Hardest", SCALE)
     assert len(figure.axes) == 2 * 4 + 1
     assert figure.get_suptitle() == "Hardest"
-    assert figure.axes[0].get_title(loc="left") == examples[0].title
-    assert figure.axes[4].get_title(loc="left") == "second"
+    assert [figure.axes[first].texts[0].get_text() for first in (0, 4)] == [
+        examples[0].title,
+        "second",
+    ]
     assert [t.get_text() for t in figure.axes[5].texts] == ["no mask"]
-    assert [a.texts[0].get_text() for a in figure.axes[:4]] == [
+    assert [a.texts[-1].get_text() for a in figure.axes[:4]] == [
         "image", "mask", "anomaly map", "overlay",
     ]  # fmt: skip
     assert np.array_equal(figure.axes[1].images[0].get_array(), examples[0].mask)
     for row in (0, 4):
-        assert figure.axes[row + 2].images[0].get_clim() == (2.0, 5.0)
-        assert figure.axes[row + 3].images[1].get_clim() == (2.0, 5.0)
+        assert figure.axes[row + 2].images[0].get_clim() == (1.0, 5.0)
+        assert figure.axes[row + 3].images[1].get_clim() == (1.0, 5.0)
+
+
+def test_without_a_marked_defect_there_is_no_column_of_masks():
+    good = dataclasses.replace(make_example(), mask=np.zeros((8, 12), bool))
+    figure = hardest_images_figure([good, make_example(mask=False)], "Hardest", SCALE)
+    assert len(figure.axes) == 2 * 3 + 1
+    assert [a.texts[-1].get_text() for a in figure.axes[:3]] == ["image", "anomaly map", "overlay"]
 
 
 def test_overlay_grows_with_the_score_and_leaves_good_images_clean():
-    good, bad = make_example(peak=2.0), make_example(peak=5.0)
-    figure = hardest_images_figure([good, bad], "Hardest", colour_range=(2.0, 5.0))
+    good, bad = make_example(peak=1.4), make_example(peak=5.0)
+    figure = hardest_images_figure([good, bad], "Hardest", SCALE)
     good_alpha, bad_alpha = (figure.axes[index].images[1].get_alpha() for index in (3, 7))
     assert not good_alpha.any()
     assert np.array_equal(bad_alpha > 0, bad.mask)
-    middle = hardest_images_figure([make_example(peak=3.5)], "Hardest", colour_range=(2.0, 5.0))
+    middle = hardest_images_figure([make_example(peak=3.5)], "Hardest", SCALE)
     assert 0 < middle.axes[3].images[1].get_alpha().max() < bad_alpha.max() < 1
 
 
+def test_white_surroundings_of_a_good_part_stay_white():
+    example = make_example(peak=1.0)
+    white = dataclasses.replace(example, image=np.full_like(example.image, 255))
+    figure = hardest_images_figure([white], "Hardest", SCALE)
+    overlay, canvas = figure.axes[3], FigureCanvasAgg(figure)
+    canvas.draw()
+    left, low, right, high = (round(at) for at in overlay.get_window_extent().extents)
+    drawn = np.asarray(canvas.buffer_rgba())[::-1][low + 2 : high - 2, left + 2 : right - 2]
+    assert drawn.size
+    assert (drawn == 255).all()
+
+
+@pytest.mark.parametrize("shape", [(1250, 55), (55, 1250), (30, 40)])
+def test_a_row_is_at_most_twice_as_high_as_its_pictures_are_wide(shape):
+    image = np.zeros((*shape, 3), np.uint8)
+    strip = Example(image, None, np.zeros(shape, np.float32), "strip")
+    figure = hardest_images_figure([strip] * 9, "Hardest", SCALE)
+    assert figure.get_figheight() < 9 * 4.8 + 1
+
+
 def test_examples_figure_can_be_saved(tmp_path):
-    hardest_images_figure([make_example()], "Hardest", (2.0, 5.0)).savefig(tmp_path / "a.png")
+    hardest_images_figure([make_example()], "Hardest", SCALE).savefig(tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 1000
 
 
@@ -122,7 +156,7 @@ def test_examples_refuse_what_does_not_fit():
     with pytest.raises(ValueError, match=r"mask of 'cell0012.*\(4, 12\) and its image \(8, 12\)"):
         dataclasses.replace(example, mask=example.mask[:4])
     with pytest.raises(ValueError, match="no examples"):
-        hardest_images_figure([], "Hardest", (0.0, 1.0))
+        hardest_images_figure([], "Hardest", SCALE)
 
 
 def test_summary_has_bars_of_measured_metrics_only():

@@ -132,3 +132,20 @@ def test_gallery_refuses_an_unknown_fill():
     source = Donor(np.zeros((32, 32, 3), np.uint8), np.ones((32, 32), bool))
     with pytest.raises(InputError, match="Fill 'noize' is unknown: did you mean 'noise'"):
         draw_gallery([source], [], None, ["noize"], 0, "Defects")
+
+
+def test_each_part_is_opened_once():
+    rng = np.random.default_rng(0)
+    opened = []
+
+    class Parts(list):
+        def __getitem__(self, index):
+            opened.append(index)
+            return super().__getitem__(index)
+
+    parts = Parts(
+        Donor(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8), np.ones((32, 32), bool))
+        for _ in range(3)
+    )
+    draw_gallery(parts, [parts[0]], None, ["noise"], 0, "")
+    assert sorted(opened[1:]) == [0, 1, 2]

@@ -1,14 +1,18 @@
 import re
 
+import fsspec
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from reb_pipeline.core.text_lists import to_text
 from reb_pipeline.figures.curves import roc_figure, score_histogram
 from reb_pipeline.figures.examples import hardest_images_of
 from reb_pipeline.figures.page import report_page
+from reb_pipeline.images.collection import ImageCollection
+from reb_pipeline.images.shown import SHOWN_SIDE
 from reb_pipeline.metrics.at_threshold import at_threshold
 from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
 
@@ -124,38 +128,49 @@ def make_scores(**images):
     ])  # fmt: skip
 
 
-def draw(scores, patch_scores):
+def draw(scores, patch_scores, images=None, **thresholds):
     maps = AnomalyMaps(patch_scores, scores["id"].tolist(), size=64, sigma=0.0)
-    return hardest_images_of(scores, maps, Images(), per_kind=1, title="Hardest")
+    return hardest_images_of(
+        scores, maps, images or Images(), per_kind=3, title="Hardest", **thresholds
+    )
 
 
-def test_colours_start_above_99_percent_of_the_good_pixels():
+def test_colours_lie_around_the_threshold_and_the_good_pixels():
     scores = make_scores(a=(0, []), b=(0, []), bad=(1, ["m"]))
     patch_scores = np.random.default_rng(0).normal(size=(3, 64, 64)).astype(np.float32)
     patch_scores[2, 30:40, 30:40] = 9
-    figure = draw(scores, patch_scores)
-    low, high = figure.axes[2].images[0].get_clim()
+    norm = draw(scores, patch_scores).axes[2].images[0].norm
     good = patch_scores[:2, ::8, ::8]
-    assert low == pytest.approx(np.quantile(good, 0.99))
-    assert high == pytest.approx(9)
-    titles = [axes.get_title(loc="left") for axes in figure.axes[:8:4]]
-    assert titles == [
-        "b · highest good · good · score 1",
-        "bad · lowest anomalous · hole · score 2",
+    low, middle = np.quantile(good, [0.5, 0.999])
+    assert (norm.vmin, norm.vcenter) == pytest.approx((low, middle))
+    assert norm.vmax == pytest.approx(9, abs=0.5)  # of the map at the size that is drawn
+    norm = draw(scores, patch_scores, pixel_threshold=4.0).axes[2].images[0].norm
+    assert (norm.vmin, norm.vcenter) == pytest.approx((low, 4.0))
+
+
+def test_rows_tell_scores_in_thresholds():
+    scores = make_scores(a=(0, []), bad=(1, []))
+    figure = draw(scores, np.zeros((2, 8, 8), np.float32), threshold=0.4)
+    assert [axis.texts[0].get_text() for axis in figure.axes[:6:3]] == [
+        "a · highest good · good · score 0: 0.00 × the threshold",
+        "bad · lowest anomalous · hole · score 1: 2.50 × the threshold",
     ]
 
 
-def test_masks_of_the_hardest_images():
-    """A good image has an empty mask; an anomalous one may have none at all."""
-    scores = make_scores(good=(0, []), masked=(1, ["m"]), unmasked=(1, []))
-    figure = draw(scores, np.zeros((3, 4, 4), np.float32))
-    good, masked, unmasked = figure.axes[1:12:4]
-    assert good.images[0].get_array().sum() == 0
-    assert masked.images[0].get_array().sum() == 16
-    assert [text.get_text() for text in unmasked.texts] == ["no mask"]
-
-
-def test_without_good_images_the_colours_start_at_the_lowest_score():
-    patch_scores = np.arange(16, dtype=np.float32).reshape(1, 4, 4)
-    figure = draw(make_scores(bad=(1, ["m"])), patch_scores)
-    assert figure.axes[2].images[0].get_clim() == pytest.approx((0, 15), abs=0.5)
+@pytest.mark.parametrize(
+    ("shape", "compressed"), [((1250, 55), True), ((64, 2560), True), ((3648, 5472), False)]
+)
+def test_pictures_hold_what_is_shown_and_no_more(tmp_path, shape, compressed):
+    for name in ("image.jpg", "mask.png"):
+        Image.new("L", shape[::-1], 255).save(tmp_path / name)
+    scores = make_scores(a=(0, []), bad=(1, ["mask.png"])).assign(
+        path="image.jpg", height=shape[0], width=shape[1]
+    )
+    images = ImageCollection(fsspec.filesystem("file"), str(tmp_path), "bolt", [], [], {})
+    figure = draw(scores, np.zeros((2, 8, 8), np.float32), images)
+    pictures = [image.get_array() for axis in figure.axes[:8] for image in axis.images]
+    assert len(pictures) == 2 * 5  # the overlay has two
+    assert all(max(picture.shape[:2]) <= SHOWN_SIDE for picture in pictures)
+    assert pictures[6].all()  # the mask
+    assert figure.get_figheight() < 2 * 4.8 + 1
+    assert figure.axes[0].texts[0].get_text().endswith("not to scale") == compressed

@@ -75,9 +75,22 @@ def test_a_single_level_and_no_good_image(tmp_path):
     scores = SCORES[SCORES["label"] == 1]
     maps = AnomalyMaps(levels[:, 0], IDS, 16, 4.0)
     figure = residual_maps_of(scores, ResidualMaps(levels, IDS, ""), maps, Images(), 1, "One level")
-    assert figure.axes[2].texts[0].get_text() == "φ₁"
+    assert [axis.texts[-1].get_text() for axis in figure.axes[:4]] == [
+        "image", "truth", "φ₁", "anomaly map",
+    ]  # fmt: skip
     figure.savefig(tmp_path / "a.png", dpi=50)
     assert (tmp_path / "a.png").stat().st_size > 1000
+
+
+def test_without_a_marked_defect_there_is_no_column_of_truth():
+    maps = AnomalyMaps(LEVELS.sum(axis=1), IDS, 16, 4.0)
+    scores = SCORES.assign(mask_paths="[]")
+    figure = residual_maps_of(scores, ResidualMaps(LEVELS, IDS, ""), maps, Images(), 1, "Residuals")
+    assert [axis.texts[-1].get_text() for axis in figure.axes[:5]] == [
+        "image", "φ₁ (finest)", "φ₂", "φ₃ (deepest)", "anomaly map",
+    ]  # fmt: skip
+    for level in range(3):
+        np.testing.assert_array_equal(shown(figure.axes[1 + level]), LEVELS[1, level])
 
 
 def test_nothing_to_show():

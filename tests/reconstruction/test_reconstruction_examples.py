@@ -9,6 +9,7 @@ from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.text_lists import EMPTY
 from reb_pipeline.datasets import PlainFolderDataset
 from reb_pipeline.defectmaker.records import SyntheticDefects
+from reb_pipeline.images.resize import resize_image
 from reb_pipeline.images.samples import Samples
 from reb_pipeline.reconstruction.examples import choose_examples, synthetic_examples
 
@@ -38,7 +39,7 @@ def test_examples_are_chosen_by_rule(part):
     defective = test.index[test["label"] == 1]
     second = first.assign(model="two")
     second.loc[defective[1:], "image_score"] = first.loc[defective[:0:-1], "image_score"].to_numpy()
-    chosen = choose_examples(category, defects, pd.concat([first, second]))
+    chosen = choose_examples(category, defects, pd.concat([first, second]), side=16)
     held_out = samples[samples["split"] == "calibration"].iloc[0]
     lowest = [test.loc[row] for row in defective[:2]]
     assert [example.title for example in chosen] == [
@@ -49,9 +50,11 @@ def test_examples_are_chosen_by_rule(part):
         *(f"test image {row['id']}, {row['defect_type']}" for row in lowest),
     ]
     assert [int(example.mask.sum()) for example in chosen[1:4]] == [81, 64, 36]
-    assert np.array_equal(chosen[0].image, images.open_image(held_out["path"]))
+    of_networks = resize_image(images.open_image(held_out["path"]), 16)
+    assert np.array_equal(chosen[0].image, of_networks)
     for row, example in zip(lowest, chosen[4:], strict=True):
-        assert np.array_equal(example.image, images.open_image(row["path"]))
+        assert np.array_equal(example.image, resize_image(images.open_image(row["path"]), 16))
+        assert example.mask is None or example.mask.shape == (16, 16)
         assert (example.mask is not None) == (row["mask_paths"] != EMPTY)
 
 

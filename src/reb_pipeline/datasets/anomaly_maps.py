@@ -34,10 +34,9 @@ class AnomalyMapsDataset(ArraysDataset):
         drawn = [
             (maps.image_ids[row], maps.at(maps.image_ids[row], (SIDE, SIDE))) for row in highest
         ]
-        scale = Normalize(
-            min(values.min() for _, values in drawn), max(values.max() for _, values in drawn)
-        )
-        colours = colormaps["YlOrRd"]
+        # Half of all patches are black: most are good.
+        low, high = np.median(maps.patch_scores), max(values.max() for _, values in drawn)
+        scale, colours = Normalize(min(low, high), high, clip=True), colormaps["inferno"]
         sheet = thumbnail_sheet(
             (image_id, colours(scale(values), bytes=True)[..., :3]) for image_id, values in drawn
         )

@@ -7,18 +7,18 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 
 from reb_pipeline.core.text_lists import from_text
-from reb_pipeline.images.samples import open_sample
+from reb_pipeline.figures.map_scale import MapScale
+from reb_pipeline.images.samples import open_shown
+from reb_pipeline.images.shown import is_compressed
+from reb_pipeline.metrics.report import resize_mask
 
-_COLUMNS = ("image", "mask", "anomaly map", "overlay")
-# Light to dark: the same scale works for the map and for the overlay on a photograph.
-_COLOUR_MAP = "YlOrRd"
-_STRIDE = 8  # maps are smooth: every eighth pixel gives their distribution
-_OVERLAY_OPACITY = 0.75  # opacity of the highest score: the part must stay visible below
+STRIDE = 8  # maps are smooth: every eighth pixel gives their distribution
+_PANEL = 2.2  # inches: width of a panel
+_HIGHEST = 2  # times as high as wide: a higher image is drawn narrower
 
 
 class Maps(Protocol):
@@ -72,16 +72,24 @@ class Example:
                 )
 
 
-def hardest_images_figure(
-    examples: list[Example], title: str, colour_range: tuple[float, float]
-) -> Figure:
+def has_masks(examples: Sequence[Example]) -> bool:
+    """Return True if a defect is marked in any example; a column of masks shows nothing otherwise."""
+    return any(example.mask is not None and example.mask.any() for example in examples)
+
+
+def row_heights(examples: Sequence[Example], width: float) -> list[float]:
+    """Compute the height of each row in inches, with its title, from the width of a panel in inches."""
+    aspects = [example.image.shape[0] / example.image.shape[1] for example in examples]
+    return [width * min(aspect, _HIGHEST) + 0.3 for aspect in aspects]
+
+
+def hardest_images_figure(examples: list[Example], title: str, scale: MapScale) -> Figure:
     """Draw one row per example: image, mask, anomaly map, and overlay of the map on the image.
 
     Args:
-        examples: The examples, at least one.
+        examples: The examples, at least one; without a marked defect in any, there is no column of masks.
         title: Title of the figure.
-        colour_range: (low, high) score of the colours of all maps, so that rows can be compared. The overlay is fully
-            transparent at or below low.
+        scale: Colours of all maps, so that rows can be compared.
 
     Returns:
         The figure, independent of windows and of pyplot state.
@@ -91,26 +99,16 @@ def hardest_images_figure(
     """
     if not examples:
         raise ValueError("There are no examples to show: choose at least one image.")
-    scale = Normalize(*colour_range, clip=True)
-    # Inches: a row is as tall as its 2.2 wide image and the row's title.
-    heights = [2.2 * len(example.image) / example.image.shape[1] + 0.3 for example in examples]
-    figure = Figure(figsize=(10, 0.7 + sum(heights)), layout="constrained")
-    axes = figure.subplots(len(examples), len(_COLUMNS), squeeze=False, height_ratios=heights)
+    columns = ["image", *["mask"] * has_masks(examples), "anomaly map", "overlay"]
+    heights = row_heights(examples, _PANEL)
+    size = (_PANEL * len(columns) + 1.2, 0.7 + sum(heights))
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(len(examples), len(columns), squeeze=False, height_ratios=heights)
     for row, example in zip(axes, examples, strict=True):
         _draw(row, example, scale)
-    for axis, name in zip(axes[0], _COLUMNS, strict=True):
-        axis.annotate(
-            name,
-            xy=(0.5, 1),
-            xycoords="axes fraction",
-            xytext=(0, 22),  # above the row's title
-            textcoords="offset points",
-            ha="center",
-            weight="bold",
-        )
-    figure.colorbar(
-        ScalarMappable(scale, _COLOUR_MAP), ax=axes, label="score", shrink=0.8, aspect=40
-    )
+    for axis, name in zip(axes[0], columns, strict=True):
+        write_column_title(axis, name)
+    scale.draw_legend(figure, axes)
     figure.suptitle(title)
     return figure
 
@@ -154,29 +152,42 @@ def hardest_images(scores: pd.DataFrame, per_kind: int = 3) -> list[tuple[str, s
 
 
 def examples_of(
-    scores: pd.DataFrame, maps: Maps, images: Images, per_kind: int
+    scores: pd.DataFrame, maps: Maps, images: Images, per_kind: int, threshold: float | None = None
 ) -> dict[str, Example]:
-    """Open the hardest images with their masks and maps, by id; for the arguments see :func:`hardest_images_of`."""
+    """Open the hardest images with their masks and maps at the size that they are shown at, by id.
+
+    For the arguments see :func:`hardest_images_of`.
+    """
     by_id = scores.set_index("id")
     examples = {}
     for image_id, kind in hardest_images(scores, per_kind):
         row: Any = by_id.loc[image_id]
-        image = open_sample(images, row["path"], row.get("sha256", ""))
+        image = open_shown(images, row["path"], row.get("sha256", ""))
+        shape = image.shape[:2]
         mask_paths = from_text(row["mask_paths"])
-        mask = images.open_mask(mask_paths) if mask_paths else None
+        mask = resize_mask(images.open_mask(mask_paths), shape) if mask_paths else None
         if row["label"] == 0:
-            mask = np.zeros(image.shape[:2], bool)
-        name = f"{image_id} · {kind} · {row['defect_type']} · score {row['image_score']:.4g}"
-        examples[image_id] = Example(image, mask, maps.at(image_id, image.shape[:2]), name)
+            mask = np.zeros(shape, bool)
+        name = (
+            f"{image_id} · {kind} · {row['defect_type']} · {_score(row['image_score'], threshold)}"
+        )
+        if is_compressed(row.get("height", 1), row.get("width", 1)):
+            name += " · not to scale"
+        examples[image_id] = Example(image, mask, maps.at(image_id, shape), name)
     return examples
 
 
 def hardest_images_of(
-    scores: pd.DataFrame, maps: Maps, images: Images, per_kind: int, title: str
+    scores: pd.DataFrame,
+    maps: Maps,
+    images: Images,
+    per_kind: int,
+    title: str,
+    *,
+    threshold: float | None = None,
+    pixel_threshold: float | None = None,
 ) -> Figure:
-    """Draw the hardest images of a category on one colour scale.
-
-    The scale starts at the 99 % quantile of the pixels of good images, so that these are not painted red.
+    """Draw the hardest images of a category on one colour scale, see :meth:`.MapScale.of`.
 
     Args:
         scores: One row per image: id, path, mask_paths, label, defect_type, image_score.
@@ -184,29 +195,35 @@ def hardest_images_of(
         images: Opener of images and masks.
         per_kind: See :func:`hardest_images`.
         title: Title of the figure.
+        threshold: Highest image score that is not flagged; None if no threshold is calibrated.
+        pixel_threshold: Highest score of a pixel that is not marked; None if no threshold is calibrated.
     """
-    examples = examples_of(scores, maps, images, per_kind)
+    examples = examples_of(scores, maps, images, per_kind, threshold)
     good = set(scores.loc[scores["label"] == 0, "id"])
-    pixels = [m[::_STRIDE, ::_STRIDE].ravel() for image_id, m in maps if image_id in good]
+    of_good = [m[::STRIDE, ::STRIDE] for image_id, m in maps if image_id in good]
     drawn = [example.anomaly_map for example in examples.values()]
-    high = float(max(m.max() for m in drawn))
-    low = (
-        float(np.quantile(np.concatenate(pixels), 0.99))
-        if pixels
-        else float(min(m.min() for m in drawn))
-    )
-    return hardest_images_figure(list(examples.values()), title, (min(low, high), high))
+    scale = MapScale.of(of_good, drawn, pixel_threshold)
+    return hardest_images_figure(list(examples.values()), title, scale)
 
 
-def _draw(row: np.ndarray, example: Example, scale: Normalize) -> None:
-    """Draw one row of four axes."""
-    image_axis, mask_axis, map_axis, overlay_axis = row
-    image_axis.set_title(example.title, loc="left", fontsize=10)
+def _score(score: float, threshold: float | None) -> str:
+    """Format an image score, also as a multiple of a positive threshold."""
+    times = f": {score / threshold:.2f} × the threshold" if threshold and threshold > 0 else ""
+    return f"score {score:.4g}{times}"
+
+
+def _draw(row: np.ndarray, example: Example, scale: MapScale) -> None:
+    """Draw one row of three axes, or four with the mask."""
+    image_axis, *mask_axis, map_axis, overlay_axis = row
+    write_row_title(image_axis, example.title)
     image_axis.imshow(example.image)
-    draw_mask(mask_axis, example)
-    map_axis.imshow(example.anomaly_map, cmap=_COLOUR_MAP, norm=scale)
-    _overlay(overlay_axis, example, scale)
+    for axis in mask_axis:
+        draw_mask(axis, example)
+    scale.draw(map_axis, example.anomaly_map)
+    overlay_axis.imshow(example.image)
+    scale.draw_over(overlay_axis, example.anomaly_map)
     for axis in row:
+        axis.set(xticks=[], yticks=[])  # their labels would take longer than the images
         axis.set_axis_off()
 
 
@@ -220,8 +237,25 @@ def draw_mask(axis: Axes, example: Example) -> None:
     axis.text(0.5, 0.5, "no mask", color="grey", ha="center", va="center", transform=centre)
 
 
-def _overlay(axis: Axes, example: Example, scale: Normalize) -> None:
-    """Draw the map over the image; the opacity grows with the score."""
-    opacity = _OVERLAY_OPACITY * np.asarray(scale(example.anomaly_map))
-    axis.imshow(example.image)
-    axis.imshow(example.anomaly_map, cmap=_COLOUR_MAP, norm=scale, alpha=opacity)
+def write_row_title(axis: Axes, title: str) -> None:
+    """Write the title of a row above its first axis."""
+    # A long title must not push the columns apart; the empty title reserves the height.
+    _write_above(axis, title, 6, x=0, fontsize=10).set_in_layout(False)
+    axis.set_title(" ")
+
+
+def write_column_title(axis: Axes, title: str) -> None:
+    """Write the title of a column above the title of its first row."""
+    _write_above(axis, title, 22, x=0.5, ha="center", weight="bold")
+
+
+def _write_above(axis: Axes, text: str, points: int, x: float, **style: Any) -> Annotation:
+    """Write a text at a distance of ``points`` above an axis."""
+    return axis.annotate(
+        text,
+        xy=(x, 1),
+        xycoords="axes fraction",
+        xytext=(0, points),
+        textcoords="offset points",
+        **style,
+    )

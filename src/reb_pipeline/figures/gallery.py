@@ -73,12 +73,14 @@ def draw_gallery(
     """
     maker = DefectMaker(donors, textures, Purpose.FIGURES)
     columns = list(product(fills, FUSIONS))
-    cells = []
-    for index, (shape, (fill, fusion)) in enumerate(product(SHAPES, columns)):
-        source = sources[index % len(sources)]
-        kind = DefectKind(shape, fill, fusion)
-        defect = maker.make(source.image, source.saliency, kind, seed, index)
-        cells.append(GalleryCell(defect.image, defect.mask))
+    kinds = [DefectKind(a, b, c) for a, (b, c) in product(SHAPES, columns)]
+    made: dict[int, GalleryCell] = {}
+    for first in range(min(len(sources), len(kinds))):
+        source = sources[first]  # opened once for all its defects
+        for index in range(first, len(kinds), len(sources)):
+            defect = maker.make(source.image, source.saliency, kinds[index], seed, index)
+            made[index] = GalleryCell(defect.image, defect.mask)
+    cells = [made[index] for index in range(len(kinds))]
     rows = [cells[start : start + len(columns)] for start in range(0, len(cells), len(columns))]
     return gallery_figure(rows, list(SHAPES), [f"{a}\n{b}" for a, b in columns], title)
 

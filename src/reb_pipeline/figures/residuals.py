@@ -1,23 +1,30 @@
 """Matplotlib figure of residual maps by level, like figure 3 of arXiv 2405.09148."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.text import Annotation
 
-from reb_pipeline.figures.examples import Example, Images, Maps, draw_mask, examples_of
+from reb_pipeline.figures.examples import (
+    STRIDE,
+    Example,
+    Images,
+    Maps,
+    draw_mask,
+    examples_of,
+    has_masks,
+    row_heights,
+    write_column_title,
+    write_row_title,
+)
+from reb_pipeline.figures.map_scale import COLOUR_MAP, TYPICAL
 from reb_pipeline.reconstruction.residual_maps import ResidualMaps
 
-_COLOUR_MAP = "inferno"  # dark to light: distinct from image and mask, legible on any page
 _SUBSCRIPTS = "₁₂₃₄₅₆₇₈₉"
-_STRIDE = 8  # maps are smooth: every eighth pixel shows their distribution
-_TYPICAL = 0.5  # quantile of good pixels that is black: lower values carry no information
+_PANEL = 2.0  # inches: width of a panel
 
 
 def residual_maps_of(
@@ -44,7 +51,7 @@ def residual_maps_of(
     examples = examples_of(scores, maps, images, per_kind)
     drawn = [residuals[image_id] for image_id in examples]
     good = set(scores.loc[scores["label"] == 0, "id"])
-    of_good = [m[::_STRIDE, ::_STRIDE] for image_id, m in maps if image_id in good]
+    of_good = [m[::STRIDE, ::STRIDE] for image_id, m in maps if image_id in good]
     return residuals_figure(
         list(examples.values()),
         drawn,
@@ -57,7 +64,7 @@ def residual_maps_of(
 def _range(good: Sequence[np.ndarray], drawn: Sequence[np.ndarray]) -> tuple[float, float]:
     """Compute the values of the darkest and the brightest colour."""
     high = max(float(values.max()) for values in drawn)
-    low = np.quantile(np.concatenate([values.ravel() for values in good or drawn]), _TYPICAL)
+    low = np.quantile(np.concatenate([values.ravel() for values in good or drawn]), TYPICAL)
     return min(float(low), high), high
 
 
@@ -85,20 +92,22 @@ def residuals_figure(
     """
     if not examples:
         raise ValueError("There are no examples to show: choose at least one image.")
-    columns = ["image", "truth", *_names(len(residuals[0])), "anomaly map"]
-    # Inches: a row is as tall as its 2 wide image and the row's title.
-    heights = [2 * len(example.image) / example.image.shape[1] + 0.3 for example in examples]
-    figure = Figure(figsize=(2.1 * len(columns) + 1.5, 0.7 + sum(heights)), layout="constrained")
+    truth = ["truth"] * has_masks(examples)
+    columns = ["image", *truth, *_names(len(residuals[0])), "anomaly map"]
+    heights = row_heights(examples, _PANEL)
+    figure = Figure(
+        figsize=((_PANEL + 0.1) * len(columns) + 1.5, 0.7 + sum(heights)), layout="constrained"
+    )
     axes = figure.subplots(len(examples), len(columns), squeeze=False, height_ratios=heights)
     scales = Normalize(*residual_range, clip=True), Normalize(*map_range, clip=True)
     for row, example, levels in zip(axes, examples, residuals, strict=True):
         _draw(row, example, levels, *scales)
     for axis, name in zip(axes[0], columns, strict=True):
-        _write_above(axis, name, 22, x=0.5, ha="center", weight="bold")
+        write_column_title(axis, name)
     # The first bar is the rightmost.
     for scale, name in (scales[1], "anomaly map"), (scales[0], "φ, on average 1 on good images"):
         figure.colorbar(
-            ScalarMappable(scale, _COLOUR_MAP),
+            ScalarMappable(scale, COLOUR_MAP),
             ax=axes,
             label=name,
             shrink=0.8,
@@ -124,25 +133,14 @@ def _draw(
     """Draw one row of axes."""
     height, width = example.image.shape[:2]
     whole = (0, width, height, 0)  # residual maps are coarser than the image
-    # A long title must not push the columns apart; the empty title reserves the height.
-    _write_above(row[0], example.title, 6, x=0, fontsize=10).set_in_layout(False)
-    row[0].set_title(" ")
+    write_row_title(row[0], example.title)
     row[0].imshow(example.image)
-    draw_mask(row[1], example)
-    for axis, residuals in zip(row[2:-1], levels, strict=True):
-        axis.imshow(residuals, cmap=_COLOUR_MAP, norm=of_levels, extent=whole)
-    row[-1].imshow(example.anomaly_map, cmap=_COLOUR_MAP, norm=of_map)
+    of_residuals = row[-1 - len(levels) : -1]
+    for axis in row[1 : -1 - len(levels)]:
+        draw_mask(axis, example)
+    for axis, residuals in zip(of_residuals, levels, strict=True):
+        axis.imshow(residuals, cmap=COLOUR_MAP, norm=of_levels, extent=whole)
+    row[-1].imshow(example.anomaly_map, cmap=COLOUR_MAP, norm=of_map)
     for axis in row:
+        axis.set(xticks=[], yticks=[])
         axis.set_axis_off()
-
-
-def _write_above(axis: Axes, text: str, points: int, x: float, **style: Any) -> Annotation:
-    """Write a text at a distance of ``points`` above an axis."""
-    return axis.annotate(
-        text,
-        xy=(x, 1),
-        xycoords="axes fraction",
-        xytext=(0, points),
-        textcoords="offset points",
-        **style,
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from reb_pipeline.images.decoding import (
 )
 from reb_pipeline.images.folder import list_images, read_file
 from reb_pipeline.images.masks import defective_pixels, mask_doubts
+from reb_pipeline.images.shown import SHOWN_SIDE, shown
 from reb_pipeline.images.value_range import ValueRange, inferred_range
 
 if TYPE_CHECKING:
@@ -221,6 +222,29 @@ class ImageCollection:
                 range.
             InputError: If the file has another hash.
         """
+        return self._to_rgb(self._decode_known(path, sha256), path)
+
+    def open_shown(self, path: str, sha256: str = "", side: int = SHOWN_SIDE) -> np.ndarray:
+        """Open an image at the size that it is shown at, without decoding more of a JPEG file than that takes.
+
+        Args:
+            path: See :meth:`read`.
+            sha256: See :meth:`open_image`.
+            side: Largest height and width in pixels.
+
+        Returns:
+            uint8 [h, w, 3] RGB, see :func:`reb_pipeline.images.shown.shown`.
+
+        Raises:
+            UnreadableImageError: See :meth:`open_image`.
+            InputError: If the file has another hash.
+        """
+        image = self._decode_known(path, sha256, side)
+        if not image.is_deep:  # grey is resized before it is repeated
+            image = replace(image, pixels=shown(image.pixels, side))
+        return shown(self._to_rgb(image, path), side)
+
+    def _decode_known(self, path: str, sha256: str, side: int | None = None) -> DecodedImage:
         data = self.read(path)
         if sha256 and hashlib.sha256(data).hexdigest() != sha256:
             msg = (
@@ -229,7 +253,9 @@ class ImageCollection:
                 f"then all that follows it."
             )
             raise InputError(msg)
-        image = self.decode(path, data)
+        return self.decode(path, data, side)
+
+    def _to_rgb(self, image: DecodedImage, path: str) -> np.ndarray:
         return to_rgb(image, self._name(path), self.value_range if image.is_deep else None)
 
     def open_mask(self, mask_paths: Sequence[str]) -> np.ndarray:
@@ -288,17 +314,18 @@ class ImageCollection:
             regions.append((defective_pixels(mask), *self._region_kinds[value]))
         return regions
 
-    def decode(self, path: str, data: bytes) -> DecodedImage:
+    def decode(self, path: str, data: bytes, side: int | None = None) -> DecodedImage:
         """Decode the bytes of a file in its own depth, turned upright by its EXIF orientation.
 
         Args:
             path: Path relative to the data root, for error messages.
             data: The bytes of the file.
+            side: See :func:`reb_pipeline.images.decoding.decode_image`.
 
         Raises:
             UnreadableImageError: If the bytes are broken or no image.
         """
-        return decode_image(data, self._name(path))
+        return decode_image(data, self._name(path), side=side)
 
     def _read(self, path: str) -> bytes:
         if "://" in path:  # an image from outside the data root

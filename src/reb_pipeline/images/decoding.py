@@ -14,6 +14,7 @@ import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.images.headers import Header, png_ends_early, read_header
+from reb_pipeline.images.shown import draft
 from reb_pipeline.images.value_range import CONTAINER, ValueRange, own_range
 
 if TYPE_CHECKING:
@@ -135,7 +136,9 @@ def count_pixels(data: bytes) -> int:
         return 0
 
 
-def decode_image(data: bytes, name: str, max_pixels: int | None = None) -> DecodedImage:
+def decode_image(
+    data: bytes, name: str, max_pixels: int | None = None, side: int | None = None
+) -> DecodedImage:
     """Decode an image, turned upright by its EXIF orientation.
 
     Args:
@@ -143,6 +146,7 @@ def decode_image(data: bytes, name: str, max_pixels: int | None = None) -> Decod
         name: Name of the image in error messages, including quotes if they are wanted.
         max_pixels: Largest number of pixels to decode, checked by the size in the file's header; None sets no limit.
             Pillow's own limit of 179 million pixels always applies.
+        side: Side that the image is shown at, see :func:`reb_pipeline.images.shown.draft`; None decodes all pixels.
 
     Raises:
         UnknownFormatError: If the content has no accepted format.
@@ -161,6 +165,8 @@ def decode_image(data: bytes, name: str, max_pixels: int | None = None) -> Decod
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_one_frame(image, name, max_pixels)
+            if side is not None:
+                draft(image, side)
             return _decoded(image, data, header)
     except InputError:
         raise

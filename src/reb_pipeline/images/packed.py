@@ -41,10 +41,10 @@ class PackedImages(ImageCollection):
         rest = super().without(split)
         return PackedImages(self._filesystem, self._root, self.category, rest.samples, self._pixels)
 
-    def decode(self, path: str, data: bytes) -> DecodedImage:
+    def decode(self, path: str, data: bytes, side: int | None = None) -> DecodedImage:
         """Return the pixels of an image; a file from outside is decoded."""
         if path not in self._pixels:
-            return super().decode(path, data)
+            return super().decode(path, data, side)
         pixels = self._pixels[path]
         return DecodedImage(pixels, "L" if pixels.ndim == 2 else "RGB")
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.progress import progress
+from reb_pipeline.images.shown import shown
 from reb_pipeline.images.value_range import ValueRange
 
 if TYPE_CHECKING:
@@ -171,6 +172,18 @@ def open_sample(images: ImageOpener, path: str, sha256: str = "") -> np.ndarray:
         InputError: If the file has another hash.
     """
     return images.open_image(path, sha256) if sha256 else images.open_image(path)
+
+
+def open_shown(images: ImageOpener, path: str, sha256: str = "") -> np.ndarray:
+    """Open an image at the size that it is shown at, see :func:`reb_pipeline.images.shown.shown`.
+
+    Openers of images in memory need not know how to decode less.
+
+    Raises:
+        InputError: If the file has another hash.
+    """
+    opener = getattr(images, "open_shown", None)
+    return opener(path, sha256) if opener else shown(open_sample(images, path, sha256))
 
 
 def good_training(samples: "pd.DataFrame") -> "pd.DataFrame":

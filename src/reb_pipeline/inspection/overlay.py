@@ -82,7 +82,8 @@ def colours() -> np.ndarray:
 
     levels = np.arange(256, dtype=np.uint8)[:, None]
     inferno = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[:, 0, ::-1]
-    calm = np.linspace(0, 0.25, _MARKED)
+    # Clear up to half the threshold, where good parts are: they keep their colours.
+    calm = np.linspace(-0.25, 0.25, _MARKED).clip(0)
     hot = np.linspace(0.35, 0.6, 256 - _MARKED)  # the defect must stay visible below
     opacity = np.rint(255 * np.concatenate([calm, hot])).astype(np.uint8)
     return np.column_stack([inferno, opacity])

@@ -32,7 +32,7 @@ class EvaluationParams(Settings):
     pro_fpr_limit: float = Field(gt=0, le=1)
     spro_fpr_limit: float = Field(gt=0, le=1)
     pixel_resolution: Literal["image", "map"]  # at which maps and masks are compared
-    examples_per_kind: int = Field(ge=1)
+    examples_per_kind: int = Field(ge=1, le=30)  # a higher figure could not be drawn
 
 
 class BankUpdateParams(Settings):

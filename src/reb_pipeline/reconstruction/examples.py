@@ -70,7 +70,7 @@ def synthetic_examples(
 
 
 def choose_examples(
-    samples: "Samples", defects: "SyntheticDefects", scores: "pd.DataFrame"
+    samples: "Samples", defects: "SyntheticDefects", scores: "pd.DataFrame", side: int
 ) -> list[Example]:
     """Select a held-out good image, some synthetic defects, and the anomalous test images with the lowest scores.
 
@@ -81,12 +81,13 @@ def choose_examples(
         defects: Synthetic defects.
         scores: One row per model and test image: ``id``, ``path``, ``label``, ``defect_type``, ``mask_paths``,
             ``model``, ``image_score``. Test images are compared by their mean rank over models.
+        side: Side that good and test images are resized to, that of the networks, in pixels.
     """
     good_id, good = next(samples.held_out_good.stream())
     return [
-        Example(f"held-out good image {good_id}", good),
+        Example(f"held-out good image {good_id}", resize_image(good, side)),
         *synthetic_examples(samples, defects, _largest_of_kinds(defects)),
-        *_test_examples(_hardest(samples, scores)),
+        *_test_examples(_hardest(samples, scores), side),
     ]
 
 
@@ -107,10 +108,12 @@ def _hardest(samples: "Samples", scores: "pd.DataFrame") -> "Samples":
     return samples.only(anomalous.drop_duplicates("id")).named(hardest)
 
 
-def _test_examples(samples: "Samples") -> Iterator[Example]:
+def _test_examples(samples: "Samples", side: int) -> Iterator[Example]:
+    from reb_pipeline.metrics.report import resize_mask
+
     rows = zip(
         samples.table["defect_type"], samples.table["mask_paths"].map(from_text), strict=True
     )
     for (image_id, image), (defect_type, paths) in zip(samples.stream(), rows, strict=True):
-        mask = samples.images.open_mask(paths) if paths else None
-        yield Example(f"test image {image_id}, {defect_type}", image, mask)
+        mask = resize_mask(samples.images.open_mask(paths), (side, side)) if paths else None
+        yield Example(f"test image {image_id}, {defect_type}", resize_image(image, side), mask)

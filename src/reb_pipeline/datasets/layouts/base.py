@@ -172,7 +172,7 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
         Args:
             n: Largest number of images.
         """
-        from reb_pipeline.images.thumbnails import thumbnail_sheet
+        from reb_pipeline.images.thumbnails import SIDE, thumbnail_sheet
 
         images = self.load()
         groups: dict[tuple[int, int, str], list[Sample]] = {}
@@ -181,7 +181,7 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
             groups.setdefault(key, []).append(sample)
         shown = [groups[key] for key in sorted(groups)[:n]]
         sheet = thumbnail_sheet(
-            (f"{s[0].split} {s[0].defect_type} {len(s)}", images.open_image(s[0].path))
+            (f"{s[0].split} {s[0].defect_type} {len(s)}", images.open_shown(s[0].path, side=SIDE))
             for s in shown
         )
         return base64.b64encode(sheet).decode()  # type: ignore[return-value,unused-ignore]

@@ -140,7 +140,8 @@ def compute_metrics_at_threshold(
         calibration.n_images,
     )
     metrics = compute_metrics(scores, raw_images, anomaly_maps, params)
-    return {**metrics, "at_threshold": flagged}
+    pixel_threshold = calibration.pixel_threshold if calibration.can_flag else None
+    return {**metrics, "at_threshold": {**flagged, "pixel_threshold": pixel_threshold}}
 
 
 def draw_figures(
@@ -163,12 +164,19 @@ def draw_figures(
     scores = without_copies(scores)
     category = raw_images.category
     threshold = metrics["at_threshold"]["threshold"]
+    pixel_threshold = metrics["at_threshold"].get("pixel_threshold")  # not in older versions
     roc = roc_figure(
         scores["label"], scores["image_score"], f"{category}: ROC of image scores", threshold
     )
     histogram = score_histogram(scores, f"{category}: image scores", threshold)
     hardest = hardest_images_of(
-        scores, anomaly_maps, raw_images, params.examples_per_kind, f"{category}: hardest images"
+        scores,
+        anomaly_maps,
+        raw_images,
+        params.examples_per_kind,
+        f"{category}: hardest images",
+        threshold=threshold,
+        pixel_threshold=pixel_threshold,
     )
     return roc, histogram, hardest, report_page(category, metrics, [roc, histogram], hardest)
 

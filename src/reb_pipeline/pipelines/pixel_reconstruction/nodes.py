@@ -118,7 +118,8 @@ def draw_reconstructions(
     from reb_pipeline.reconstruction.reconstructed_defects import reconstruct_examples
 
     category = Samples(samples, raw_images)
-    examples = choose_examples(category, synthetic_defects, scores)
+    side = max(weights.config["image_size"] for weights in models)
+    examples = choose_examples(category, synthetic_defects, scores, side)
     by_model = {}
     for weights in models:
         model, network = weights.config["model"], PixelReconstructor(weights, compute.processor())
