@@ -94,8 +94,10 @@ def test_what_a_kill_leaves_is_no_version(filepath, model, monkeypatch):
     assert not dataset(filepath, "3", load="2").exists()
     with pytest.raises(InputError, match="is no packaged model"):
         dataset(filepath, "3", load="2").load()
+    dataset(filepath, "3").save(model)  # the next run
+    assert not [path for path in files(filepath) if "/2/" in path]
     dataset(filepath, "2").save(model)  # the same run goes on
-    assert dataset(filepath, "3").list_versions(full_path=False) == ["2", "1"]
+    assert dataset(filepath, "3").list_versions(full_path=False) == ["3", "2", "1"]
 
 
 def test_a_changed_file_is_an_input_error(filepath, model):

@@ -80,3 +80,19 @@ def test_unfinished_files_of_killed_runs_are_removed_below_the_lock(tmp_path):
     lock.release()
     assert [name for name, file in of.items() if file.exists()] == ["poly"]
     assert kept.exists()
+    assert not of[""].parent.exists()  # a version without a file
+
+
+def test_unfinished_manifests_are_removed_by_the_run_that_writes_one(tmp_path, hold):
+    hold("alone")  # of everything
+    manifest = tmp_path / "08_reporting/run_manifest.json"
+    remains = manifest / "2026/.run_manifest.json.1.partial"
+    remains.parent.mkdir(parents=True)
+    remains.touch()
+    lock = FolderLock(str(tmp_path))
+    lock.take(["poly"], shared=False)
+    with lock.alone_at(str(manifest)):
+        assert not remains.parent.exists()
+    lock.release()
+    with FolderLock("s3://bucket/reb").alone_at(str(manifest)):  # nothing is locked
+        pass

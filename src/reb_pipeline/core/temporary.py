@@ -19,7 +19,7 @@ def temporary_folder() -> Iterator[Path]:
     A folder is locked while a process uses it, so that another machine or container with the same temporary folder does
     not remove it. On systems without such locks nothing is removed but the own folder.
     """
-    _remove_leftovers()
+    remove_leftovers()
     with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         descriptor = _lock(folder)
         try:
@@ -29,7 +29,8 @@ def temporary_folder() -> Iterator[Path]:
                 os.close(descriptor)
 
 
-def _remove_leftovers() -> None:
+def remove_leftovers() -> None:
+    """Remove the temporary folders that killed processes left."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError):  # of another user, or removed by another process
             if time.time() - folder.stat().st_mtime < GRACE_SECONDS:

@@ -79,10 +79,12 @@ class PackagedModelDataset(VersionedFile):
             )
         folder = get_filepath_str(self._get_save_path(), self._protocol)
         self._remove(folder)  # left by an earlier or interrupted attempt
+        self._remove_unfinished()
         try:
             write_model(data, folder, self._fs)
         except BaseException:
             self._remove(folder)
+            self._remove_unfinished()
             raise
         self._invalidate_cache()
 
@@ -106,6 +108,15 @@ class PackagedModelDataset(VersionedFile):
         for path in (f"{folder}/{MANIFEST}", folder):
             if self._fs.exists(path):
                 self._fs.rm(path, recursive=True)
+
+    def _remove_unfinished(self) -> None:
+        """Remove the versions without a manifest, which killed runs left: they hold good images."""
+        root = get_filepath_str(self._filepath, self._protocol)
+        if self._version is None or not self._fs.isdir(root):
+            return
+        for version in self._fs.ls(root, detail=False):
+            if not self._has_manifest(f"{version}/{self._filepath.name}"):
+                self._remove(version)
 
     def _exists(self) -> bool:
         try:

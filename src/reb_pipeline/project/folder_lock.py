@@ -4,7 +4,8 @@ import errno
 import hashlib
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reb_pipeline.core.errors import InputError
@@ -58,9 +59,8 @@ class FolderLock:
             return
         kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         for category in sorted(categories):
-            place = int.from_bytes(hashlib.blake2b(category.encode(), digest_size=4).digest())
             try:
-                fcntl.lockf(self._descriptor, kind | fcntl.LOCK_NB, 1, place)
+                fcntl.lockf(self._descriptor, kind | fcntl.LOCK_NB, 1, _place_of(category))
             except OSError as error:
                 if error.errno in _WITHOUT_LOCKS:
                     logger.info("'%s' cannot be locked (%s).", self._folder, error)
@@ -83,10 +83,34 @@ class FolderLock:
         """
         if self._descriptor is None:
             return
-        for file in Path(self._folder).glob("0[2-8]_*/**/.*.partial"):  # not among raw images
-            owners = set(categories) & set(file.relative_to(self._folder).parts)
-            if (owners or {""}) <= self._held:
-                file.unlink(missing_ok=True)
+        for layer in Path(self._folder).glob("0[2-8]_*"):  # not among raw images
+            for file in _unfinished(layer):
+                owners = set(categories) & set(file.relative_to(self._folder).parts)
+                if (owners or {""}) <= self._held:
+                    _remove(file)
+
+    @contextmanager
+    def alone_at(self, file: str) -> Iterator[None]:
+        """Wait until no other run writes a file that all runs write, and remove what killed runs left of it.
+
+        Args:
+            file: Path of the file, without its version.
+        """
+        try:
+            import fcntl
+
+            if self._descriptor is None:
+                raise OSError
+            fcntl.lockf(self._descriptor, fcntl.LOCK_EX, 1, _place_of(file))
+        except (ImportError, OSError):  # there are no locks
+            yield
+            return
+        try:
+            for remains in _unfinished(file):
+                _remove(remains)
+            yield
+        finally:
+            fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, _place_of(file))
 
     def release(self) -> None:
         """Give the lock back."""
@@ -94,3 +118,25 @@ class FolderLock:
             os.close(self._descriptor)
             self._descriptor = None
             self._held.clear()
+
+
+def _place_of(name: str) -> int:
+    """Choose the byte of the lock's file that stands for a name."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest())
+
+
+def _unfinished(folder: str | Path) -> list[Path]:
+    """List the unfinished files below a folder, whose contents other runs may change meanwhile."""
+    return [
+        Path(inner, name)
+        for inner, _, names in os.walk(folder)  # passes over folders that are gone
+        for name in names
+        if name.startswith(".") and name.endswith(".partial")
+    ]
+
+
+def _remove(file: Path) -> None:
+    """Remove an unfinished file, and the folder of its version if nothing else is there."""
+    file.unlink(missing_ok=True)
+    with suppress(OSError):
+        file.parent.rmdir()

@@ -18,6 +18,7 @@ from kedro.io import AbstractVersionedDataset, MemoryDataset
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.storage import check_writable
+from reb_pipeline.core.temporary import remove_leftovers
 from reb_pipeline.parameters.loader import categories
 from reb_pipeline.pipelines.namespaces import ALL_PARAMETERS, COMPUTE, TOLERATES_MISSING_DATA
 from reb_pipeline.project.folder_lock import FolderLock
@@ -338,6 +339,7 @@ class ManifestHooks:
         belongs_to = {(node.namespace or "").split(".")[0] for node in pipeline.nodes}
         self._lock.take(belongs_to, shared=bool(os.environ.get(RUN_ID)))
         self._lock.remove_remains(categories())
+        remove_leftovers()
         try:
             self._begin(run_params, pipeline, catalog)
         except BaseException:
@@ -354,8 +356,13 @@ class ManifestHooks:
         """Save the manifest again, with the versions of the outputs, and release the lock."""
         outputs = {name: _version(catalog[name]) for name in sorted(pipeline.all_outputs())}
         make_replaceable(catalog[MANIFEST])
-        catalog[MANIFEST].save({**self._manifest, "finished": True, "outputs": outputs})
+        self._save({**self._manifest, "finished": True, "outputs": outputs}, catalog)
         self._lock.release()
+
+    def _save(self, manifest: dict[str, Any], catalog: "CatalogProtocol") -> None:
+        dataset = catalog[MANIFEST]
+        with self._lock.alone_at(str(dataset._filepath)):
+            dataset.save(manifest)
 
     def _begin(
         self, run_params: dict[str, Any], pipeline: "Pipeline", catalog: "CatalogProtocol"
@@ -391,7 +398,7 @@ class ManifestHooks:
             "python": sys.version.split()[0],
             "packages": _packages(),
         }
-        catalog[MANIFEST].save(self._manifest)
+        self._save(self._manifest, catalog)
 
     def _check_kept(
         self,
