@@ -143,8 +143,10 @@ def test_categories_side_by_side(kedro, images, tmp_path):
     assert newest(tmp_path / "out/08_reporting/poly", "report.html").is_file()
 
 
-def test_bad_input_is_one_sentence(kedro, tmp_path):
-    finished = kedro("run", "--env", "mvtec_ad", "--params", f"data_root={tmp_path}/gone")
+@pytest.mark.parametrize("folder", [".", "notebooks", "src/reb_pipeline"])
+def test_bad_input_is_one_sentence(kedro, tmp_path, folder):
+    given = ("--env", "mvtec_ad", "--params", f"data_root={tmp_path}/gone")
+    finished = kedro("run", *given, cwd=ROOT / folder)
     assert finished.returncode == 1
     assert "Traceback" not in finished.stderr
     last = finished.stderr.strip().splitlines()[-1]

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from kedro.framework.session import KedroSession
 from kedro.io import Version
 from kedro.io.core import VERSION_FORMAT, generate_timestamp
 
-from reb_pipeline.core.errors import InputError, check_known
+from reb_pipeline.core.errors import InputError, check_known, print_input_error
 from reb_pipeline.parameters.loader import ProjectConfigLoader, categories
 from reb_pipeline.pipelines.registry import DEFAULT, DEFAULT_PIPELINE, Registry, pipeline_names
 from reb_pipeline.project import configuration_folder
@@ -39,6 +40,7 @@ class ProjectSession(KedroSession):
     """
 
     def __init__(self, session_id: str, *args: Any, **kwargs: Any) -> None:
+        sys.excepthook = print_input_error  # the log's configuration may have set another one
         run_id = os.environ.get(RUN_ID)
         if run_id:
             _check_version(run_id)
