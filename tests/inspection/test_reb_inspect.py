@@ -12,6 +12,7 @@ from archives import pack
 from miniatures import draw_part, write_image
 from reb_pipeline.inspection.cli import main
 from reb_pipeline.inspection.inspector import Inspector
+from small_disk import READ_ONLY, run_on_small_disk
 from tiny_model import write_tiny
 
 WITHOUT_KEDRO = """
@@ -198,3 +199,24 @@ def test_arguments_are_explained(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
     assert "Exit status: 0 if all images are inspected" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("room", "sentence"),
+    [
+        (12_000, "cannot be written (No space left on device): it takes at least "),
+        (READ_ONLY, "cannot be written (Read-only file system): allow to write in '"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_one_sentence(photos, tmp_path, room, sentence):
+    pytest.importorskip("onnx")
+    model, out = write_tiny(tmp_path / "model"), tmp_path / "out"
+    command = ["-m", "reb_pipeline.inspection.cli", photos, "--model", model, "--output", out]
+    finished = run_on_small_disk(out, room, *command)
+    assert finished.returncode == 2
+    assert "Traceback" not in finished.stderr
+    error = finished.stderr.splitlines()[-1]
+    assert error.startswith(f"Error: '{out}/")
+    assert sentence in error
+    assert error.count("cannot be written") == 1
+    assert finished.stdout == "left: []\n"

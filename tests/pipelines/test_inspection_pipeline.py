@@ -4,9 +4,10 @@ import pandas as pd
 import pytest
 
 import miniatures
-from conftest import newest
+from conftest import ROOT, newest
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.pipelines.inspection import nodes
+from small_disk import READ_ONLY, run_on_small_disk
 from tiny_model import write_tiny
 
 VERSION = "2026-01-01T00.00.00.000Z"
@@ -90,3 +91,25 @@ def test_categories_may_have_a_folder_each(run_project, photos):
     }
     with pytest.raises(InputError, match="packaged_model"):  # the next thing that is missing
         run_project("elpv", params, pipeline_names=["inspection"])
+
+
+@pytest.mark.parametrize(
+    ("room", "sentence"),
+    [
+        (24_000, "cannot be written (No space left on device): it takes at least "),
+        (READ_ONLY, "cannot be written (Read-only file system): allow to write in '"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_one_sentence(tmp_path, photos, room, sentence):
+    pytest.importorskip("onnx")
+    write_tiny(tmp_path / "before/06_models/screw/model" / VERSION / "model")
+    out = tmp_path / "out"
+    command = ["-m", "kedro", "run", "--env", "mvtec_ad", "--pipelines", "inspection"]
+    given = ["--namespaces", "screw", "--params", f"output_root={out},inspection.input={photos}"]
+    finished = run_on_small_disk(out, room, *command, *given, content=tmp_path / "before", cwd=ROOT)
+    assert finished.returncode == 1
+    assert "Traceback" not in finished.stderr
+    (error,) = [line for line in finished.stderr.splitlines() if line.startswith("Error")]
+    assert error.startswith(f"Error: '{out}/")
+    assert sentence in error
+    assert finished.stdout == "left: []\n"

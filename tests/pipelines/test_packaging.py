@@ -1,6 +1,8 @@
 """From images to a packaged model that judges as the pipelines do."""
 
+import errno
 import logging
+import re
 import time
 from types import SimpleNamespace
 
@@ -11,7 +13,9 @@ from kedro.io import DatasetError
 
 import miniatures
 from conftest import SMALL, newest, read_json
+from reb_pipeline.core.atomic import _NamedFile
 from reb_pipeline.core.errors import InputError, input_error_behind
+from reb_pipeline.core.storage import writing
 from reb_pipeline.datasets import MVTecLOCODataset
 from reb_pipeline.inspection import Inspector
 from reb_pipeline.parameters.sections import PackagingParams
@@ -39,7 +43,17 @@ def params(tmp_path):
     }
 
 
-def test_a_packaged_model_judges_as_the_pipelines(run_project, params, tmp_path, messages_of):
+def write_to_full_disk(file, data, write):
+    """Write a file of a run; a packaged model does not fit."""
+    with writing(file._target, len(data)):
+        if "/model/" in file._target:
+            raise OSError(errno.ENOSPC, "")
+        return write(file, data)
+
+
+def test_a_packaged_model_judges_as_the_pipelines(
+    run_project, params, tmp_path, messages_of, monkeypatch
+):
     messages = messages_of(nodes.logger)
     steps = [*STEPS, "evaluation", "packaging"]
     out = run_project("mvtec_loco", params, pipeline_names=steps, namespaces=["pushpins"])
@@ -72,6 +86,22 @@ def test_a_packaged_model_judges_as_the_pipelines(run_project, params, tmp_path,
         data = (folder / name).read_bytes()
         assert str(tmp_path).encode() not in data, name
     assert str(tmp_path) not in (folder / "model.json").read_text()
+
+    # On a disk that is full when the model is written.
+    n_models = len(list((folder.parent.parent).iterdir()))
+    write = _NamedFile.write
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            _NamedFile, "write", lambda file, data: write_to_full_disk(file, data, write)
+        )
+        with pytest.raises(DatasetError) as raised:
+            run_project("mvtec_loco", params, **PACKAGING)
+    assert re.match(
+        r"'.*/06_models/pushpins/model/.*' cannot be written \(No space left on device\): it takes",
+        str(input_error_behind(raised.value)),
+    )
+    assert len(list((folder.parent.parent).iterdir())) == n_models
+    assert not list(out.rglob("*.partial"))
 
     # The command on the package that is there.
     run_project("mvtec_loco", params, **CHECK)

@@ -50,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _inspect(folder: str, model: str, output: str, engine: str, allow_undecided: bool) -> None:
     from reb_pipeline.calibration.verdicts import check_can_flag
+    from reb_pipeline.core.storage import StorageError
     from reb_pipeline.images.folder import list_images
     from reb_pipeline.inspection.folder import (
         csv_of,
@@ -74,6 +75,8 @@ def _inspect(folder: str, model: str, output: str, engine: str, allow_undecided:
         left_out = not_inspected(listing)
         page = report_page(inspector, folder, inspected, files, left_out)
         files["report.html"] = page.encode(errors="replace")
+    except StorageError:
+        raise
     except OSError as error:
         msg = f"Results cannot be written to '{output}' ({error}): free space there, or give another --output."
         raise InputError(msg) from error
@@ -85,12 +88,14 @@ def _output_files(output: str, images: "DirFileSystem", folder: str) -> "Files":
     """Open the output folder as a mapping.
 
     Raises:
-        InputError: If it lies inside the inspected folder, so that the next run would inspect its files.
+        InputError: If it lies inside the inspected folder, so that the next run would inspect its files, or cannot be
+            written.
     """
     import fsspec
 
     from reb_pipeline.core import atomic
     from reb_pipeline.core.folder_files import FolderFiles
+    from reb_pipeline.core.storage import check_writable
 
     atomic.register()  # no file is left half-written
     filesystem, inner = fsspec.url_to_fs(output)
@@ -101,6 +106,8 @@ def _output_files(output: str, images: "DirFileSystem", folder: str) -> "Files":
             f"overlays: give --output another place."
         )
         raise InputError(msg)
+    if isinstance(filesystem, atomic.AtomicLocalFileSystem):
+        check_writable(f"{inner}/report.html")
     return FolderFiles(inner, filesystem)
 
 
