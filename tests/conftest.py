@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import no_network
 import pytest
 from hypothesis import settings
 
@@ -11,6 +12,11 @@ settings.register_profile("project", deadline=None)  # the machine may be busy
 settings.load_profile("project")
 
 ROOT = Path(__file__).parents[1]
+no_network.install()
+# Also for the processes that tests start.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(ROOT / "tests/offline"), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
 # Files and folders below tests/ that `make quick` leaves out, but for those of FAST: they are marked `slow`.
 SLOW = (
     # Whole runs of the project, Dask, and other processes.
@@ -64,6 +70,23 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path not in fast and any(item.path.is_relative_to(path) for path in slow):
             item.add_marker("slow")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def connections(tmp_path_factory):
+    """File of the calls to other machines that were refused."""
+    file = tmp_path_factory.mktemp("network") / "calls.txt"
+    os.environ[no_network.LOG] = str(file)
+    return file
+
+
+@pytest.fixture(autouse=True)
+def _stays_on_this_machine(connections):
+    """Fail a test in which anything, also a process that it started, wanted to reach another machine."""
+    yield
+    calls = connections.read_text() if connections.exists() else ""
+    connections.unlink(missing_ok=True)
+    assert not calls
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 import json
 import os
-import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -12,13 +10,11 @@ from http.client import HTTPConnection
 import pytest
 
 from miniatures import draw_part, write_image
+from observed import Observed
 from tiny_model import write_tiny
 
 pytest.importorskip("onnx")
 
-TRACED = "trace=connect,sendto,sendmsg,sendmmsg"
-# Calls to other addresses than those of this machine, or to the port of name servers.
-OUTSIDE = re.compile(r'AF_INET6?\b(?!.*(inet_addr\("127\.|"::1"))|port=htons\(53\)')
 IN_PROCESS = """
 import sys
 from reb_pipeline.inspection import Inspector
@@ -36,32 +32,6 @@ def model(tmp_path_factory):
 def photos(tmp_path):
     write_image(tmp_path / "photos/part.png", draw_part(3)[0])
     return tmp_path / "photos"
-
-
-class Observed:
-    """A command with an empty home, whose system calls are written down where strace works."""
-
-    def __init__(self, folder, *command):
-        self.home, self._trace = folder / "home", folder / "trace"
-        self.home.mkdir()
-        strace = ["strace", "-f", "--seccomp-bpf", "-qq", "-e", TRACED, "-o", str(self._trace)]
-        tried = shutil.which("strace") and subprocess.run([*strace, "true"], check=False)
-        self.is_traced = bool(tried) and tried.returncode == 0
-        hidden = ("ORT_DISABLE_TELEMETRY", "DO_NOT_TRACK", "HF_HUB_DISABLE_TELEMETRY", "CI")
-        environment = {name: text for name, text in os.environ.items() if name not in hidden}
-        environment |= {"HOME": str(self.home), "XDG_CACHE_HOME": "", "MPLCONFIGDIR": str(folder)}
-        self.process = subprocess.Popen(
-            [*(strace if self.is_traced else []), sys.executable, *map(str, command)],
-            env=environment,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def assert_nothing_left(self):
-        assert [str(path) for path in self.home.rglob("*")] == []
-        if self.is_traced:
-            lines = self._trace.read_text(errors="replace").splitlines()
-            assert [line for line in lines if OUTSIDE.search(line)] == []
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])

@@ -1,0 +1,44 @@
+"""Refuses and records connections to other machines, and looking up their names, in a Python process.
+
+The calls that Python's audit events report: of libraries in C those under ``strace`` in ``observed.py`` are checked.
+"""
+
+import os
+import socket
+import sys
+
+LOG = "REB_TESTS_CONNECTIONS"  # environment variable with the path of the file of refused calls
+_LOOK_UPS = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr")
+_SENT = ("socket.connect", "socket.sendto", "socket.sendmsg")
+_HERE = ("", "localhost", "::1", "0.0.0.0", "::")
+
+
+class ConnectionOutsideError(OSError):
+    """Error of a call that would reach another machine."""
+
+
+def install() -> None:
+    """Watch this process from now on."""
+    sys.addaudithook(_refuse)
+
+
+def _refuse(event: str, arguments: tuple) -> None:
+    if event in _LOOK_UPS:
+        host = arguments[0]
+    elif event in _SENT:
+        connection, address = arguments
+        # A datagram socket that is connected sends nothing: so programs find their own address.
+        asks_for_route = event == "socket.connect" and connection.type == socket.SOCK_DGRAM
+        if asks_for_route or not isinstance(address, tuple):
+            return
+        host = address[0]
+    else:
+        return
+    host = host.decode() if isinstance(host, bytes) else host or ""
+    if host in _HERE or host.startswith("127.") or host == socket.gethostname():
+        return
+    call = f"{event} {host}"
+    if path := os.environ.get(LOG):
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(f"{call}\n")
+    raise ConnectionOutsideError(f"no test may reach another machine: {call}")
