@@ -8,7 +8,7 @@ import pytest
 
 from conftest import ROOT
 from reb_pipeline import __version__
-from reb_pipeline.cli.main import COMMANDS, command, main
+from reb_pipeline.commands.main import COMMANDS, command, main
 from reb_pipeline.core.command_line import PLACE
 
 HEAVY = {"kedro", "torch", "numpy", "pandas", "cv2", "PIL", "pydantic", "fsspec"}
@@ -25,7 +25,7 @@ def test_every_sub_command_explains_itself(name, capsys):
 def test_the_help_lists_every_sub_command_and_imports_none(capsys):
     program = (
         "import sys\n"
-        "from reb_pipeline.cli.main import main\n"
+        "from reb_pipeline.commands.main import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
         f"print([name for name in {sorted(HEAVY)} if name in sys.modules])\n"
     )
@@ -53,7 +53,7 @@ def test_an_unknown_sub_command_ends_with_2(capsys):
 def test_scripts_are_installed():
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
     assert scripts == {
-        "reb": "reb_pipeline.cli.main:main",
+        "reb": "reb_pipeline.commands.main:main",
         "reb-inspect": "reb_pipeline.inspection.cli:main",
         "reb-serve": "reb_pipeline.service.cli:main",
     }
