@@ -11,6 +11,7 @@ from reb_pipeline.core.errors import InputError
 
 AUTO = "auto"
 LEAST_SHARE = 0.1  # of the good images, for calibration, where the rate needs fewer
+LEAST_TEST_SHARE = 0.1
 TEST_SHARE = 0.3  # of the good images, where the layout has no test of its own
 
 
@@ -106,6 +107,30 @@ def calibration_images(n_good: int, n_test: int, rate: float) -> int:
     half = (n_good - n_test) // 2
     needed = images_needed(rate)
     return 0 if needed > half else max(needed, min(round(LEAST_SHARE * n_good), half))
+
+
+def share_for_test(n_good: int, rate: float, *, has_defects: bool) -> float:
+    """Choose the share of good images for the test, so that enough are left for a proven threshold.
+
+    With defective images the test tells what is found and what is flagged by mistake, and 30 % of the good ones are
+    for it, or less if the rate needs the others. Without them it tells only the latter, and 10 % are enough.
+
+    Args:
+        n_good: Number of good images.
+        rate: False-alarm rate, in (0, 1).
+        has_defects: True if there are defective images.
+
+    Example:
+        >>> share_for_test(209, 0.02, has_defects=True), share_for_test(45, 0.05, has_defects=True)
+        (0.3, 0.1)
+        >>> share_for_test(209, 0.02, has_defects=False)
+        0.1
+    """
+    shares = (TEST_SHARE, 0.2, LEAST_TEST_SHARE) if has_defects else (LEAST_TEST_SHARE,)
+    for share in shares:
+        if calibration_images(n_good, round(share * n_good), rate):
+            return share
+    return LEAST_TEST_SHARE
 
 
 def photos_needed(rate: float) -> tuple[int, int]:

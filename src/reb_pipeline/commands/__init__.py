@@ -1,6 +1,8 @@
 """Command ``reb``: from photos of good parts to verdicts on new ones.
 
-- ``main``: the command with its sub-commands; each is imported when it is called.
+- ``main``: the command with its sub-commands; each is imported when it is called;
+- ``train``: from photos to a model, by a run of the project;
+- ``kedro``: Kedro, loaded quietly.
 
 ``reb inspect`` is in :mod:`reb_pipeline.inspection.cli`, ``reb serve`` in :mod:`reb_pipeline.service.cli`; these need
 neither Kedro nor PyTorch.

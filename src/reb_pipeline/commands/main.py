@@ -11,6 +11,7 @@ from reb_pipeline.core.command_line import SETTINGS, run
 
 # Sub-command -> (its click command, imported when it is called; its line in the help).
 COMMANDS = {
+    "train": ("commands.train:command", "Learn from photos of good parts; makes a model."),
     "inspect": ("inspection.cli:command", "Inspect new photos with a model."),
     "serve": ("service.cli:command", "Answer HTTP requests with a model."),
 }

@@ -10,6 +10,7 @@ import click
 
 from reb_pipeline.core.errors import input_error_behind
 
+_ALL = 100  # percent
 INTERRUPTED = 130  # as shells report a process that Ctrl-C ended
 SETTINGS: dict[str, Any] = {"show_default": True, "max_content_width": 100}
 
@@ -24,7 +25,27 @@ class Place(click.ParamType):
         return expanduser(value)
 
 
-PLACE = Place()
+class Rate(click.ParamType):
+    """Share between 0 and 1, or a percentage such as ``2%`` or ``2 %``."""
+
+    name = "rate"
+
+    def convert(
+        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Read a number, in percent where it ends with the sign."""
+        text = str(value).strip()
+        try:
+            rate = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            rate = 0.0
+        if not 0 < rate < 1:
+            hint = f" (did you mean {text}%?)" if 1 <= rate < _ALL else ""
+            self.fail(f"{text!r} is no share between 0 and 1, or between 0% and 100%{hint}.")
+        return rate
+
+
+PLACE, RATE = Place(), Rate()
 
 
 def run(command: click.Command, name: str, arguments: Sequence[str] | None = None) -> int:

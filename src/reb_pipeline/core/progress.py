@@ -1,11 +1,24 @@
 """Progress bar."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from tqdm import tqdm
 
 T = TypeVar("T")
+_leave = True  # a bar stays when it is full
+
+
+@contextmanager
+def short_lived_bars() -> Iterator[None]:
+    """Remove each bar when it is full, where something else says that the work is done."""
+    global _leave  # noqa: PLW0603  (bars are made deep in libraries)
+    before, _leave = _leave, False
+    try:
+        yield
+    finally:
+        _leave = before
 
 
 def progress(
@@ -31,5 +44,6 @@ def progress(
         initial=initial,
         mininterval=1.0,
         dynamic_ncols=True,
+        leave=_leave,
         **quiet,
     )

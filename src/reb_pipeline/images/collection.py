@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
 from pathlib import PurePosixPath
@@ -132,6 +132,12 @@ class ImageCollection:
         }
         columns["mask_paths"] = [to_text(paths) for paths in columns["mask_paths"]]
         return pd.DataFrame(columns)
+
+    def file_keys(self) -> Iterator[str]:
+        """Hash what the file system knows of each image and mask; none is read, and a changed one has another hash."""
+        for sample in self.samples:
+            for path in (sample.path, *sample.mask_paths):
+                yield f"{path} {self._filesystem.ukey(PurePosixPath(self._root, path).as_posix())}"
 
     def without(self, split: str) -> ImageCollection:
         """Copy the collection without the samples of one split."""

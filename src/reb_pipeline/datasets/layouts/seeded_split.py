@@ -36,9 +36,9 @@ class SplitFolderBase(ImageFolderBase):
         category: Name of the category.
         split: Shares of the good images. `calibration` is a share of them (below 1), a number of images, or
             `auto`: as many as `false_alarm_rate` needs, see :func:`reb_pipeline.calibration.photos.calibration_images`.
-            Either `test` is the share for test and the rest is learnt from, or `train` is the share to learn from
-            and the rest is for test. `seed` is that of the random order. The defaults are `train` 0.6, `calibration`
-            0.1 and `seed` 0. Several shots of one part: a regular expression `group_by`, whose
+            Either `test` is the share for test (0: none) and the rest is learnt from, or `train` is the share to learn
+            from and the rest is for test. `seed` is that of the random order. The defaults are `train` 0.6,
+            `calibration` 0.1 and `seed` 0. Several shots of one part: a regular expression `group_by`, whose
             only group tells the parts apart in the ids of the images (paths without extension below the category);
             see :func:`split_groups`. All numbers and shares are those of parts then.
         false_alarm_rate: The rate that `auto` follows; or a rate for each category.
@@ -83,17 +83,24 @@ class SplitFolderBase(ImageFolderBase):
     def _list_samples(self) -> list[Sample]:
         good, others = self._good_images(), self._other_samples()
         ids = [self._id(path) for path in good]
+        split = self._split
+        if self._has_own_test():
+            split = {name: split[name] for name in ("calibration", "seed")} | {"test": 0}
         if self._group_of is None:
-            splits = split_good(ids, **self._split, rate=self._rate)
+            splits = split_good(ids, **split, rate=self._rate)
         else:
             parts = {sample_id: self._group_of(sample_id) for sample_id in ids}
             tested = {self._group_of(sample.id) for sample in others}
-            splits = split_groups(parts, tested, **self._split, rate=self._rate)
+            splits = split_groups(parts, tested, **split, rate=self._rate)
         return [self._good(path, splits[self._id(path)]) for path in good] + others
 
     @abstractmethod
     def _other_samples(self) -> list[Sample]:
         """List the samples that are always for test."""
+
+    def _has_own_test(self) -> bool:
+        """Return True if good images for the test are among the other samples, so that none is taken for it."""
+        return False
 
     def _describe(self) -> dict[str, Any]:
         group_by = None if self._group_of is None else self._group_of.pattern.pattern
@@ -175,9 +182,12 @@ def _check_shares(split: dict[str, Any]) -> None:
     given, left = ("test", "is learnt from") if "test" in split else ("train", "is for test")
     share, calibration = split[given], split["calibration"]
     of_calibration = calibration if calibration != AUTO and calibration < 1 else 0
-    if not (isinstance(share, int | float) and 0 < share < 1 and share + of_calibration < 1):
+    is_number = isinstance(share, int | float) and not isinstance(share, bool)
+    is_enough = is_number and (share > 0 or (share == 0 and given == "test"))
+    if not (is_enough and share + of_calibration < 1):
+        lowest = "above 0" if given == "train" else "0 or more"
         raise InputError(
-            f"The split {given}={share}, calibration={calibration} is not possible: {given} must be above 0, "
+            f"The split {given}={share}, calibration={calibration} is not possible: {given} must be {lowest}, "
             f"calibration 0 or more, and their sum below 1, because the rest {left}."
         )
     if given == "train" and calibration == AUTO:
@@ -295,7 +305,7 @@ def split_good(
         n_train = max(1, min(round(train * n_good), n_good - 1))
         n_held_out = n_calibration(calibration, n_good, n_train, rate)
     else:
-        n_test = max(1, min(round(test * n_good), n_good - 1))
+        n_test = max(1, min(round(test * n_good), n_good - 1)) if test else 0
         n_held_out = n_calibration(calibration, n_good, n_test, rate)
         n_train = n_good - n_test - n_held_out
     # The rank of an image in a random order determines its split.

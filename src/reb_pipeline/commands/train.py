@@ -1,0 +1,161 @@
+"""Command ``reb train``: from a folder of photos to a model, by a run of the Kedro project."""
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from reb_pipeline.commands.kedro import load_kedro
+from reb_pipeline.core.command_line import PLACE, RATE, SETTINGS, resumable
+from reb_pipeline.core.errors import InputError
+
+if TYPE_CHECKING:
+    from reb_pipeline.project.photos import Category
+    from reb_pipeline.project.training import Trained
+
+DEFAULT_RATE = 0.05
+MODEL, RUN = ".model", ".run"  # endings of the folders
+
+
+@click.command(context_settings=SETTINGS)
+@click.argument("photos", type=PLACE)
+@click.option(
+    "--false-alarm-rate",
+    type=RATE,
+    default=f"{100 * DEFAULT_RATE:g}%",
+    help="Share of good parts that may be flagged, such as 0.02 or 2%.",
+)
+@click.option(
+    "--output",
+    type=PLACE,
+    help="Folder of the model; the run folder is made beside it.  [default: PHOTOS.model]",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="SECTION.NAME=VALUE",
+    help="Any other setting, such as ssl_finetune.enabled=false; can be repeated.",
+)
+def command(
+    photos: str, false_alarm_rate: float, output: str | None, settings: tuple[str, ...]
+) -> None:
+    """Learn what good parts look like from PHOTOS, a folder of photos of good parts.
+
+    PHOTOS holds only good photos; or a folder "good", and folders of defective photos, by which the model is tested; or
+    folders train/good, test/good and test/DEFECT; or several such folders. Masks of defects lie in masks/DEFECT or
+    ground_truth/DEFECT. Photos are only read.
+
+    Interrupted by Ctrl-C, the same command goes on where it was.
+    """
+    load_kedro()
+    given = _settings(settings, false_alarm_rate)
+    with resumable():
+        _train(photos, output or f"{_name(photos)}{MODEL}", given)
+
+
+def _train(photos: str, output: str, settings: dict[str, Any]) -> None:
+    from reb_pipeline.project.photos import check_enough, find_categories
+    from reb_pipeline.project.run_folder import RunFolder, absolute, merged
+    from reb_pipeline.project.training import Training, check_output, publish
+
+    say = partial(click.echo, file=sys.stdout)  # as it is now, without what the run writes
+    model = Path(output)
+    check_output(model)
+    settings, rate = dict(settings), settings["calibration"]["false_alarm_rate"]
+    split = settings.pop("split", {})
+    categories, left_out = find_categories(absolute(photos), _name(output), rate, split)
+    for category in categories:
+        say(f"{category.name}: {category.statement()}")
+    if left_out:
+        say(f"Not used, because they have no folder named good: {', '.join(left_out)}.")
+    for category in categories:
+        if not settings["calibration"].get("folder"):
+            check_enough(category, rate)
+            say(f"{category.name}: {category.shares.statement(rate)}")
+    settings = merged(_without_fine_tuning(categories, rate), settings)
+    folder = RunFolder(model.with_name(f"{model.name.removesuffix(MODEL)}{RUN}").absolute())
+    folder.write(categories, settings)
+    training = Training(folder, categories)
+    if training.n_done:
+        say(
+            f"Going on: {training.n_done} of {len(training.pipeline.nodes)} steps are done already."
+        )
+    say(f"The run folder is {_shown(folder.path)}, the log {_shown(folder.log)}.")
+    training.run(say)
+    trained = list(training.results())
+    publish(trained, model)
+    for one in trained:
+        _say_result(one, say)
+    place = model if len(trained) == 1 else model / trained[0].name
+    say(f"Next: reb inspect NEW_PHOTOS --model {_quoted(place)}")
+
+
+def _say_result(trained: "Trained", say: Any) -> None:
+    from reb_pipeline.metrics.at_threshold import share_text
+
+    say("")
+    say(f"{trained.name}: {trained.calibration.statement()}")
+    found = trained.metrics["at_threshold"]
+    if found["false_alarms"]:
+        say(f"  good test photos flagged   {share_text(found['false_alarms'])}")
+    for kind, share in found["per_defect_type"].items():
+        if share:
+            say(f"  {kind + ' found':<26} {share_text(share)}")
+    say(f"Report: {_shown(trained.report)}")
+
+
+def _without_fine_tuning(categories: "list[Category]", rate: float) -> dict[str, Any]:
+    """Leave fine-tuning out where it would learn from the photos that the threshold is taken from."""
+    from reb_pipeline.calibration.conformal import images_needed
+
+    few = [one.name for one in categories if one.shares.calibration < images_needed(rate)]
+    return {"ssl_finetune": {"per_category": {name: {"enabled": False} for name in few}}}
+
+
+def _settings(texts: tuple[str, ...], rate: float) -> dict[str, Any]:
+    """Nest the settings of the command line.
+
+    Raises:
+        InputError: If one is not of the form SECTION.NAME=VALUE.
+    """
+    import yaml
+
+    settings: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        *places, last = name.strip().split(".")
+        try:
+            parsed = yaml.safe_load(value)
+        except yaml.YAMLError:
+            equals = ""
+        if not equals or not all([*places, last]) or (not places and last != "seed"):
+            msg = f"--set {text!r} cannot be used: give SECTION.NAME=VALUE, such as ssl_finetune.enabled=false."
+            raise InputError(msg)
+        inner = settings
+        for place in places:
+            inner = inner.setdefault(place, {})
+        inner[last] = parsed
+    settings.setdefault("calibration", {}).setdefault("false_alarm_rate", rate)
+    return settings
+
+
+def _name(path: str) -> str:
+    """Name a category by a folder, without the ending of models."""
+    from reb_pipeline.project.photos import category_name
+
+    name = path.rstrip("/").rpartition("/")[2] if "://" in path else Path(path).absolute().name
+    return category_name(name.removesuffix(MODEL))
+
+
+def _shown(path: Path) -> str:
+    """Shorten a path below the working folder."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def _quoted(path: Path) -> str:
+    import shlex
+
+    return shlex.quote(_shown(path))

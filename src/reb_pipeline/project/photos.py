@@ -1,0 +1,148 @@
+"""Categories in a folder of photos, and their photos shared out so that a false-alarm rate can be kept."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from reb_pipeline.calibration.photos import Shares, share_for_test
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.datasets import PlainFolderDataset
+from reb_pipeline.images.collection import ImageCollection
+from reb_pipeline.images.folder import not_read_sentences
+from reb_pipeline.parameters.loader import AMBIGUOUS
+from reb_pipeline.parameters.per_category import FREE_NAMES, SHARED_SECTIONS
+
+HERE = "."  # the folder of photos itself
+_NAMED = 4  # folders that a sentence names
+
+
+@dataclass(frozen=True)
+class Category:
+    """Photos of one kind of part.
+
+    Attributes:
+        name: Name of the category in the project.
+        path: Folder of photos that was given, a path or URL.
+        folder: Folder of the category below it, "." for the folder itself.
+        split: Shares of the good photos, see :class:`reb_pipeline.datasets.layouts.seeded_split.SplitFolderBase`.
+        images: The photos, with their splits.
+    """
+
+    name: str
+    path: str
+    folder: str
+    split: dict[str, Any]
+    images: ImageCollection = field(repr=False)
+
+    @property
+    def shares(self) -> Shares:
+        """Number of good photos for each purpose."""
+        good = Counter(sample.split for sample in self.images.samples if sample.label == 0)
+        return Shares(good["train"], good["calibration"], good["test"])
+
+    def statement(self) -> str:
+        """Describe the photos in one sentence."""
+        defects = Counter(sample.defect_type for sample in self.images.samples if sample.label)
+        masks = sum(bool(sample.mask_paths) for sample in self.images.samples)
+        found = f"{sum(sample.label == 0 for sample in self.images.samples):,} good photos"
+        if defects:
+            kinds = ", ".join(f"{kind} {count:,}" for kind, count in sorted(defects.items()))
+            found += f", {sum(defects.values()):,} defective ones ({kinds})"
+            return f"{found}, {masks:,} with a mask." if masks else f"{found}, no masks."
+        return f"{found}, no defective ones (none are needed)."
+
+
+def find_categories(
+    path: str, name: str, rate: float, split: dict[str, Any]
+) -> tuple[list[Category], list[str]]:
+    """Find the categories of a folder, see :func:`reb_pipeline.datasets.layouts.plain_folder.find_layout`.
+
+    Args:
+        path: Folder of photos, a path or URL: a category itself, or a folder that holds categories.
+        name: Name of the category where the folder itself is one.
+        rate: False-alarm rate, in (0, 1); it decides how the good photos are shared out.
+        split: Shares that are given, in the place of those that follow from the rate.
+
+    Returns:
+        The categories, and the folders with photos that belong to none.
+
+    Raises:
+        InputError: If there is no folder, or no photo in it is known to be good.
+    """
+    root = PlainFolderDataset(path=path, category=name, folder=HERE)
+    if not root.is_there():
+        msg = f"'{path}' is no folder that is there: give the folder of your photos."
+        raise InputError(msg)
+    if root.layout_of(HERE) is not None:
+        return [_category(name, path, HERE, rate, split)], []
+    with_photos = root.folders_of(HERE)
+    names = {}
+    for folder in root.folders():
+        layout = root.layout_of(folder)
+        if layout is not None and layout.good != folder:
+            names[folder] = category_name(folder)
+    if not names:
+        raise InputError(_nothing_good(root, path, with_photos))
+    twice = [one for one, count in Counter(names.values()).items() if count > 1]
+    if twice:
+        folders = [folder for folder, given in names.items() if given == twice[0]]
+        msg = f"The folders {folders} in '{path}' would both be the category {twice[0]!r}: rename one of them."
+        raise InputError(msg)
+    found = [_category(given, path, folder, rate, split) for folder, given in names.items()]
+    return found, [folder for folder in with_photos if folder not in names]
+
+
+def category_name(text: str) -> str:
+    """Make a name for a category of any text: of letters, digits, ``_`` and ``-``, and none that the project uses.
+
+    Example:
+        >>> category_name("my photos, new"), category_name("seed")
+        ('my_photos_new', 'part_seed')
+    """
+    name = re.sub(r"[^\w-]+", "_", text).strip("_") or "part"
+    is_taken = name in (*SHARED_SECTIONS, *FREE_NAMES) or AMBIGUOUS.search(name)
+    return f"part_{name.replace('_metrics_', '-metrics-')}" if is_taken else name
+
+
+def _category(name: str, path: str, folder: str, rate: float, given: dict[str, Any]) -> Category:
+    def images(split: dict[str, Any]) -> ImageCollection:
+        dataset = PlainFolderDataset(
+            path=path, category=name, folder=folder, split=split, false_alarm_rate=rate
+        )
+        return dataset.load()
+
+    split = {"calibration": "auto", "seed": 0, "test": 0, **given}
+    if "test" not in given:
+        found = images(split).samples
+        good = sum(sample.label == 0 and sample.split != "test" for sample in found)
+        if not any(sample.label == 0 and sample.split == "test" for sample in found):
+            has_defects = any(sample.label for sample in found)
+            split["test"] = share_for_test(good, rate, has_defects=has_defects)
+    return Category(name, path, folder, split, images(split))
+
+
+def check_enough(category: Category, rate: float) -> None:
+    """Check that a category has enough good photos for a threshold that keeps a rate.
+
+    Raises:
+        InputError: If it has not.
+    """
+    if not category.shares.can_flag(rate):
+        raise InputError(f"{category.name}: {category.shares.statement(rate)}")
+
+
+def _nothing_good(root: PlainFolderDataset, path: str, with_photos: dict[str, int]) -> str:
+    """Say why no photo of a folder is known to be good."""
+    own = len(root.images())
+    if not with_photos:
+        others = "; ".join(not_read_sentences(root.not_read()))
+        there = f" ({others})" if others else ""
+        return f"'{path}' holds no photo{there}: give a folder of photos of good parts."
+    named = ", ".join(f"{name} {count:,}" for name, count in [*with_photos.items()][:_NAMED])
+    named += ", …" if len(with_photos) > _NAMED else ""
+    beside = f"{own:,} photos beside " if own else ""
+    return (
+        f"'{path}' holds {beside}folders of photos ({named}), and none is named good, so that nobody can know which "
+        f"parts are good: name the folder of good photos 'good', or give a folder that holds only good photos."
+    )

@@ -1,0 +1,176 @@
+"""Folder of a training: a Kedro project of its own with configuration, data and log, beside the model."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from reb_pipeline import __version__
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.storage import writing
+from reb_pipeline.parameters.loader import PATHS
+from reb_pipeline.project import configuration_folder
+from reb_pipeline.project.photos import Category
+
+ENVIRONMENT = "folder"  # environment whose settings a training begins with
+RAW_IMAGES = "{category}.raw_images"
+STATE = "training.json"  # what the folder was trained with
+LOG = "training.log"
+_PROJECT = """\
+# A Kedro project: `kedro viz run` and `kedro run` work in this folder.
+[tool.kedro]
+package_name = "reb_pipeline"
+project_name = {name}
+kedro_init_version = "{kedro}"
+source_dir = "."
+"""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Kedro project of one training.
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Path
+
+    @property
+    def log(self) -> Path:
+        """File with the log of Kedro."""
+        return self.path / LOG
+
+    @property
+    def configuration(self) -> Path:
+        """Folder with the configuration."""
+        return self.path / "conf"
+
+    def write(self, categories: Iterable[Category], settings: Mapping[str, Any]) -> None:
+        """Write the project and its configuration; data of an earlier training stay.
+
+        Args:
+            categories: The categories of the training.
+            settings: Parameters in the place of those of the environment, nested by section.
+
+        Raises:
+            InputError: If the folder is there and no such project, or cannot be written.
+        """
+        from kedro import __version__ as kedro
+
+        if self.path.exists() and not (self.path / "pyproject.toml").is_file():
+            msg = f"'{self.path}' is there and no folder of a training: move it, or give another --output."
+            raise InputError(msg)
+        source, local = configuration_folder(), self.configuration / "local"
+        categories = list(categories)
+        with writing(self.path / "pyproject.toml"):
+            local.mkdir(parents=True, exist_ok=True)
+            shutil.copytree(source / "base", self.configuration / "base", dirs_exist_ok=True)
+            shutil.copy(source / "logging.yml", self.configuration)
+            (self.path / ".telemetry").write_text("consent: false\n")
+            _write_yaml(local / "globals.yml", _globals(categories))
+            _write_yaml(local / "catalog.yml", _catalog(categories))
+            _write_yaml(local / "parameters.yml", _parameters(settings))
+            # Written last: a folder with this file is whole.
+            text = _PROJECT.format(name=json.dumps(self.path.name), kedro=kedro)
+            (self.path / "pyproject.toml").write_text(text)
+
+    def run_id(self, categories: Iterable[Category]) -> str | None:
+        """Find the id of the run that was begun with the same photos and settings; None if another one was.
+
+        Args:
+            categories: The categories of the training; :meth:`write` wrote its settings.
+        """
+        try:
+            state: dict[str, str] = json.loads((self.path / STATE).read_text())
+        except (OSError, ValueError):
+            return None
+        return state["run_id"] if state.get("made_of") == self._made_of(categories) else None
+
+    def begin(self, run_id: str, categories: Iterable[Category]) -> None:
+        """Store the id of a run with its photos and settings."""
+        state = {"run_id": run_id, "made_of": self._made_of(categories)}
+        with writing(self.path / STATE):
+            (self.path / STATE).write_text(json.dumps(state, indent=2) + "\n")
+
+    def _made_of(self, categories: Iterable[Category]) -> str:
+        """Hash photos, by size and time of change, and settings."""
+        digest = hashlib.sha256(__version__.encode())
+        for file in sorted(self.configuration.rglob("*.yml")):
+            digest.update(file.read_bytes())
+        for category in categories:
+            for key in category.images.file_keys():
+                digest.update(key.encode(errors="surrogateescape"))
+        return digest.hexdigest()
+
+
+def merged(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge nested values, the second ones last.
+
+    Example:
+        >>> merged({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}})
+        {'a': {'b': 1, 'c': 3}}
+    """
+    both = dict(defaults)
+    for name, value in values.items():
+        inner: Any = both.get(name)
+        is_nested = isinstance(inner, Mapping) and isinstance(value, Mapping)
+        both[name] = merged(inner, value) if is_nested else value
+    return both
+
+
+def _globals(categories: list[Category]) -> dict[str, Any]:
+    return {
+        "data_root": _literal(categories[0].path),
+        "categories": [category.name for category in categories],
+    }
+
+
+def _catalog(categories: list[Category]) -> dict[str, Any]:
+    """Build the entries of the raw images, one for each category, from that of the environment."""
+    text = (configuration_folder() / ENVIRONMENT / "catalog.yml").read_text(encoding="utf-8")
+    template = yaml.safe_load(text)[RAW_IMAGES]
+    return {
+        RAW_IMAGES.format(category=category.name): template
+        | {"category": category.name}
+        | ({} if category.folder == category.name else {"folder": _literal(category.folder)})
+        | {"split": {name: _as_default(name, value) for name, value in category.split.items()}}
+        for category in categories
+    }
+
+
+def _as_default(name: str, value: Any) -> Any:
+    """Give a share of the split as the value that `--params split.<name>=…` can replace."""
+    return f"${{runtime_params:split.{name},{value}}}"
+
+
+def _parameters(settings: Mapping[str, Any]) -> dict[str, Any]:
+    text = (configuration_folder() / ENVIRONMENT / "parameters.yml").read_text(encoding="utf-8")
+    defaults: dict[str, Any] = yaml.safe_load(text)
+    values = merged(defaults, settings)
+    for section, name in PATHS:
+        inner = values.get(section)
+        if isinstance(inner, dict) and isinstance(inner.get(name), str):
+            inner[name] = _literal(absolute(inner[name]))
+    return values
+
+
+def absolute(path: str) -> str:
+    """Make a path that is there absolute, because a run has another working folder; others may be names."""
+    return str(Path(path).absolute()) if "://" not in path and Path(path).exists() else path
+
+
+def _literal(text: str) -> str:
+    """Keep OmegaConf from replacing a part of a path."""
+    return text.replace("${", "\\${")
+
+
+def _write_yaml(path: Path, values: Mapping[str, Any]) -> None:
+    path.write_text(
+        yaml.safe_dump(dict(values), allow_unicode=True, sort_keys=False), encoding="utf-8"
+    )

@@ -1,0 +1,274 @@
+"""Run of the project from photos to packaged models, in a folder of its own."""
+
+import logging
+import os
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from kedro.framework.hooks import hook_impl
+from kedro.io import Version
+from kedro.io.core import generate_timestamp
+
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.progress import short_lived_bars
+from reb_pipeline.core.storage import writing
+from reb_pipeline.inspection.manifest import MANIFEST
+from reb_pipeline.project.folder_lock import FolderLock
+from reb_pipeline.project.hooks import RUN_ID
+from reb_pipeline.project.photos import Category
+from reb_pipeline.project.provenance import nodes_to_run
+from reb_pipeline.project.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from kedro.pipeline import Pipeline
+    from kedro.pipeline.node import Node
+
+    from reb_pipeline.calibration.record import Calibration
+
+PIPELINES = ["full", "packaging"]
+# Step, the name of its pipeline -> its description.
+STEPS = {
+    "ingestion": "photos checked",
+    "defect_synthesis": "synthetic defects drawn",
+    "ssl_finetune": "network fine-tuned",
+    "memory_bank": "good patches learnt",
+    "ldknn_density": "their density measured",
+    "calibration": "threshold calibrated",
+    "evaluation": "test photos scored",
+    "packaging": "model packaged",
+}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Results of a category.
+
+    Attributes:
+        name: Name of the category.
+        calibration: Its calibration.
+        metrics: Report of :func:`reb_pipeline.metrics.report.evaluate`, with ``at_threshold``.
+        report: Path of the page with metrics and figures.
+        model: Folder of the packaged model.
+    """
+
+    name: str
+    calibration: "Calibration"
+    metrics: dict[str, Any]
+    report: Path
+    model: Path
+
+
+class Training:
+    """Run of the pipelines ``full`` and ``packaging`` in a run folder, which an interruption does not undo.
+
+    All attempts save under one version, that of the first one; so each has to run only the nodes that lack an output of
+    this version.
+
+    Args:
+        folder: The run folder, with its configuration.
+        categories: The categories of its configuration.
+
+    Raises:
+        InputError: If a setting cannot be used, or another training has the folder.
+    """
+
+    def __init__(self, folder: RunFolder, categories: Sequence[Category]) -> None:
+        self._folder, self._categories = folder, categories
+        self._lock = FolderLock(str(folder.path))
+        try:
+            self._lock.take([""], shared=False)
+        except InputError as error:
+            msg = f"Another training is running in '{folder.path}': wait until it has ended, or give another --output."
+            raise InputError(msg) from error
+        begun = folder.run_id(categories)
+        self.run_id = begun or generate_timestamp()
+        _configure(folder)
+        from kedro.framework.project import settings
+
+        with _part_of(self.run_id):
+            self._session = settings.SESSION_CLASS.create(folder.path)
+        context = self._session.load_context()
+        self.parameters: dict[str, Any] = context.params
+        self.pipeline = _pipeline()
+        self._catalog = context._get_catalog(save_version=self.run_id)
+        for name in self.pipeline.all_outputs():
+            dataset: Any = self._catalog.get(name)
+            if getattr(dataset, "_version", None):
+                dataset._version = Version(self.run_id, self.run_id)
+        self.nodes = nodes_to_run(self.pipeline, self._catalog, only_missing=bool(begun)).nodes
+        if not begun:
+            folder.begin(self.run_id, categories)
+
+    @property
+    def n_done(self) -> int:
+        """Number of nodes that an earlier attempt has done."""
+        return len(self.pipeline.nodes) - len(self.nodes)
+
+    def run(self, say: Callable[[str], Any]) -> None:
+        """Run what is left.
+
+        Args:
+            say: Shows a line after each step.
+        """
+        if not self.nodes:
+            return
+        names = {category.name for category in self._categories}
+        steps = Steps(self.nodes, say, names if len(names) > 1 else set())
+        self._session._hook_manager.register(steps)
+        log = self._folder.log.open("a", encoding="utf-8")
+        with _part_of(self.run_id), log, redirect_stdout(log), short_lived_bars():
+            self._session.run(pipeline_names=PIPELINES, node_names=[n.name for n in self.nodes])
+
+    def results(self) -> Iterator[Trained]:
+        """Read the results of each category."""
+        for category in self._categories:
+            name = category.name
+            yield Trained(
+                name,
+                self._catalog[f"{name}.calibration"].load(),
+                self._catalog[f"metrics_{name}"].load(),
+                Path(self._catalog[f"{name}.report"]._get_load_path()),
+                Path(self._catalog[f"{name}.packaged_model"]._get_load_path()),
+            )
+
+
+class Steps:
+    """Hook that says each step of a run when its last node is done.
+
+    Args:
+        nodes: The nodes that will run.
+        say: Shows a line.
+        names: Categories to name in the line; empty where there is only one.
+    """
+
+    def __init__(
+        self, nodes: Iterable["Node"], say: Callable[[str], Any], names: Iterable[str]
+    ) -> None:
+        self._left = Counter(map(_step, nodes))
+        self._seconds: defaultdict[tuple[str, str], float] = defaultdict(float)
+        self._say, self._names = say, set(names)
+        self._began = 0.0
+
+    @hook_impl
+    def before_node_run(self) -> None:
+        """Note the time."""
+        self._began = perf_counter()
+
+    @hook_impl
+    def after_node_run(self, node: "Node") -> None:
+        """Say the step if this was its last node."""
+        step = _step(node)
+        self._seconds[step] += perf_counter() - self._began
+        self._left[step] -= 1
+        category, name = step
+        if not self._left[step] and name in STEPS:
+            begin = f"{category}: " if category in self._names else ""
+            minutes, seconds = divmod(round(self._seconds[step]), 60)
+            self._say(f"  {begin}{STEPS[name]:<26} {minutes}:{seconds:02}")
+
+
+def publish(models: Sequence[Trained], output: Path) -> None:
+    """Copy packaged models to the place that was asked for: one as the folder itself, several by name below it.
+
+    A model that is there is replaced when the copy is whole.
+    """
+    for one in models:
+        place = output if len(models) == 1 else output / one.name
+        if (place / MANIFEST).is_file() and _same_file(place / MANIFEST, one.model / MANIFEST):
+            continue
+        partial, former = (place.with_name(f".{place.name}.{end}") for end in ("partial", "former"))
+        for remains in (partial, former):
+            shutil.rmtree(remains, ignore_errors=True)
+        with writing(place):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copytree(one.model, partial)
+            if place.exists():
+                place.rename(former)
+            partial.rename(place)
+        shutil.rmtree(former, ignore_errors=True)
+
+
+def check_output(output: Path) -> None:
+    """Check that a place for models is free, or holds models that a new training may replace.
+
+    Raises:
+        InputError: If something else is there.
+    """
+    is_model = (output / MANIFEST).is_file() or any(output.glob(f"*/{MANIFEST}"))
+    if output.exists() and not is_model and not (output.is_dir() and not any(output.iterdir())):
+        msg = f"'{output}' is there and no model, so that it is not replaced: move it, or give another --output."
+        raise InputError(msg)
+
+
+def _same_file(first: Path, second: Path) -> bool:
+    return first.read_bytes() == second.read_bytes()
+
+
+def _step(node: "Node") -> tuple[str, str]:
+    """Name the category and the pipeline of a node; both are empty for a node of all categories."""
+    category, _, step = (node.namespace or "").partition(".")
+    return category, step
+
+
+def _pipeline() -> "Pipeline":
+    from kedro.framework.project import pipelines
+    from kedro.pipeline import Pipeline
+
+    return Pipeline([pipelines[name] for name in PIPELINES])
+
+
+@contextmanager
+def _part_of(run_id: str) -> Iterator[None]:
+    """Let sessions be parts of a run, see :class:`reb_pipeline.project.session.ProjectSession`."""
+    before = os.environ.get(RUN_ID)
+    os.environ[RUN_ID] = run_id
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[RUN_ID]
+        else:
+            os.environ[RUN_ID] = before
+
+
+def _configure(folder: RunFolder) -> None:
+    """Configure Kedro, its log into a file; only warnings of the project are shown too."""
+    from kedro.framework.project import configure_logging, configure_project, validate_settings
+
+    configure_project("reb_pipeline")
+    validate_settings()  # imports the settings, which configure the log too
+    configure_logging(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {
+                "file": {"format": "%(asctime)s %(levelname)-7s %(message)s"},
+                "console": {"format": "Note: %(message)s"},
+            },
+            "handlers": {
+                "file": {
+                    "class": "logging.FileHandler",
+                    "filename": str(folder.log),
+                    "formatter": "file",
+                    "encoding": "utf-8",
+                },
+                "console": {
+                    "class": "logging.StreamHandler",
+                    "level": "WARNING",
+                    "formatter": "console",
+                },
+            },
+            "loggers": {
+                "kedro": {"level": "INFO"},
+                "reb_pipeline": {"level": "INFO", "handlers": ["console"]},
+            },
+            "root": {"handlers": ["file"], "level": "WARNING"},
+        }
+    )
+    logging.captureWarnings(capture=True)

@@ -1,0 +1,178 @@
+"""`reb train` before it runs: photos, their shares, settings, and mistakes."""
+
+import re
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+import miniatures
+from reb_pipeline.calibration.conformal import images_needed
+from reb_pipeline.commands import train
+from reb_pipeline.commands.main import main
+from reb_pipeline.core.errors import InputError
+
+
+def test_another_setting_or_photo_is_another_training(tmp_path):
+    from reb_pipeline.project.photos import find_categories
+    from reb_pipeline.project.run_folder import RunFolder
+
+    def prepared(settings, path=tmp_path / "photos"):
+        categories, _ = find_categories(str(path), "bolt", 0.1, {})
+        folder.write(categories, settings)
+        return categories
+
+    write(tmp_path / "photos/good")
+    folder = RunFolder(tmp_path / "bolt.run")
+    assert folder.run_id(prepared({"seed": 1})) is None
+    folder.begin("then", prepared({"seed": 1}))
+    assert folder.run_id(prepared({"seed": 1})) == "then"
+    assert folder.run_id(prepared({"seed": 2})) is None
+    write(tmp_path / "copy/good")
+    folder.begin("copy", prepared({"seed": 1}, tmp_path / "copy"))
+    miniatures.write_good(tmp_path / "copy/good", 1, seed=5)  # another photo of the same name
+    assert folder.run_id(prepared({"seed": 1}, tmp_path / "copy")) is None
+
+
+def write(folder: Path, count: int = 30) -> None:
+    miniatures.write_good(folder, count)
+
+
+MISTAKES = {
+    "a folder that is not there": (lambda root: None, "is no folder that is there"),
+    "an empty folder": (lambda root: root.mkdir(), "holds no photo: give a folder of photos"),
+    "a folder of folders": (
+        lambda root: [write(root / "monday", 2), write(root / "tuesday", 3)],
+        r"holds folders of photos \(monday 2, tuesday 3\), and none is named good",
+    ),
+    "only defective photos": (
+        lambda root: write(root / "scratch", 2),
+        r"holds folders of photos \(scratch 2\), and none is named good",
+    ),
+    "photos beside folders": (
+        lambda root: [write(root, 4), write(root / "old", 3)],
+        r"holds 4 photos beside folders of photos \(old 3\)",
+    ),
+    "an empty folder of good photos": (
+        lambda root: [(root / "good").mkdir(parents=True), write(root / "bad", 3)],
+        "no good training images",
+    ),
+    "three photos": (
+        lambda root: write(root, 3),
+        r"5 % needs 19 calibration images; of 3 good ones.* no part can be flagged: give at least",
+    ),
+    "other files": (
+        lambda root: [root.mkdir(), (root / "notes.txt").touch()],
+        r"holds no photo \(1 files are not read because they are no images by their names",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_gets_one_sentence_before_anything_is_made(
+    mistake, tmp_path, monkeypatch, capsys
+):
+    make, sentence = MISTAKES[mistake]
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path / "photos")
+    assert main(["train", "photos", "--output", "x.model"]) == 2
+    (error,) = capsys.readouterr().err.strip().splitlines()
+    assert error.startswith("Error: ")
+    assert re.search(sentence, error), error
+    assert not Path("x.run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--set", "seed"], "--set 'seed' cannot be used: give SECTION.NAME=VALUE"),
+        (["--set", "=1"], "cannot be used"),
+        (["--set", "scoring.alpha=["], "cannot be used"),
+        (["--output", "notes.txt"], "'notes.txt' is there and no model"),
+    ],
+)
+def test_an_argument_that_cannot_be_used(arguments, sentence, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write(Path("photos"))
+    Path("notes.txt").touch()
+    assert main(["train", "photos", *arguments]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("scoring.alfa=1", "Parameter of section scoring 'alfa' is unknown: did you mean 'alpha'?"),
+        ("scorin.alpha=1", "did you mean 'scoring'?"),
+    ],
+)
+def test_a_setting_that_is_unknown(setting, sentence, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write(Path("photos"))
+    assert main(["train", "photos", "--false-alarm-rate", "0.1", "--set", setting]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("rate", ["0", "1", "5", "-2%", "200%", "much", "nan"])
+def test_a_rate_that_is_none(rate, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", "photos", "--false-alarm-rate", rate])
+    assert "is no share between 0 and 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"), [("0.02", 0.02), ("2%", 0.02), ("2 %", 0.02), ("0.5%", 0.005)]
+)
+def test_a_rate(text, rate):
+    from reb_pipeline.core.command_line import RATE
+
+    assert RATE.convert(text, None, None) == pytest.approx(rate)
+
+
+@pytest.mark.parametrize("n_good", [20, 45, 54, 60, 140, 209, 300])
+@pytest.mark.parametrize("rate", [0.1, 0.05, 0.02, 0.01])
+@pytest.mark.parametrize("has_defects", [True, False])
+def test_the_split_calibrates_if_any_split_can(n_good, rate, has_defects):
+    from reb_pipeline.calibration.photos import calibration_images, share_for_test
+
+    share = share_for_test(n_good, rate, has_defects=has_defects)
+    calibrates = calibration_images(n_good, round(share * n_good), rate) >= images_needed(rate)
+    assert calibrates == (n_good - round(0.1 * n_good) >= 2 * images_needed(rate))
+
+
+def test_categories_of_a_folder_and_what_belongs_to_none(tmp_path):
+    from reb_pipeline.project.photos import find_categories
+
+    write(tmp_path / "bolt/good")
+    write(tmp_path / "seed/OK")
+    write(tmp_path / "old", 2)
+    found, left_out = find_categories(str(tmp_path), "x", 0.05, {})
+    assert [(one.name, one.folder) for one in found] == [("bolt", "bolt"), ("part_seed", "seed")]
+    assert left_out == ["old"]
+    write(tmp_path / "part_seed/good")
+    with pytest.raises(InputError, match="would both be the category 'part_seed'"):
+        find_categories(str(tmp_path), "x", 0.05, {})
+
+
+def test_where_the_learnt_photos_calibrate_too_nothing_is_fine_tuned_on_them(tmp_path):
+    from reb_pipeline.project.photos import find_categories
+
+    write(tmp_path / "good", 30)
+    categories, _ = find_categories(str(tmp_path), "part", 0.05, {})
+    assert categories[0].shares.calibration == 0
+    assert train._without_fine_tuning(categories, 0.05) == {
+        "ssl_finetune": {"per_category": {"part": {"enabled": False}}}
+    }
+
+
+def test_paths_of_settings_are_those_of_the_working_folder(tmp_path, monkeypatch):
+    from reb_pipeline.project.run_folder import _parameters
+
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "other day ${x}", 1)
+    values = _parameters(
+        {"calibration": {"folder": "other day ${x}"}, "features": {"weights": "imagenet"}}
+    )
+    resolved = OmegaConf.to_container(OmegaConf.create(values), resolve=True)
+    assert resolved["calibration"]["folder"] == f"{tmp_path}/other day ${{x}}"
+    assert resolved["features"]["weights"] == "imagenet"
