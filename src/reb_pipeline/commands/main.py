@@ -14,6 +14,7 @@ COMMANDS = {
     "train": ("commands.train:command", "Learn from photos of good parts; makes a model."),
     "inspect": ("inspection.cli:command", "Inspect new photos with a model."),
     "serve": ("service.cli:command", "Answer HTTP requests with a model."),
+    "prune": ("commands.prune:command", "Show what runs stored, and remove what none needs."),
 }
 
 

@@ -1,9 +1,12 @@
 """Files of a folder on any file system, as a mapping of paths to bytes."""
 
+import os
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Any
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 
 Files = MutableMapping[str, bytes]  # path of each file below a folder -> content of the file
 
@@ -12,15 +15,19 @@ class FolderFiles(fsspec.FSMap):
     """Mapping of fsspec that also works where the folder's own path could be read as a pattern ("run [2]")."""
 
     def __getitem__(self, key: str, default: Any = None) -> bytes:
-        """Read a file.
+        """Read a file, and give it the time of now, which shows that it is in use.
 
         Raises:
             KeyError: If there is no such file.
         """
+        path = self._key_to_str(key)
         try:
-            data: bytes = self.fs.cat_file(self._key_to_str(key))
+            data: bytes = self.fs.cat_file(path)
         except self.missing_exceptions:
             raise KeyError(key) from None
+        if isinstance(self.fs, LocalFileSystem):
+            with suppress(OSError):  # such as a folder of another user
+                os.utime(path)
         return data
 
     def __delitem__(self, key: str) -> None:

@@ -45,6 +45,16 @@ def writing(path: str | Path, n_bytes: int = 0) -> Iterator[None]:
         raise storage_error(error, path, n_bytes) from error
 
 
+def size_text(n_bytes: int) -> str:
+    """Write a number of bytes with its unit, such as 3.2 MB."""
+    value = float(n_bytes)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if value < _UNIT:
+            return f"{value:.3g} {unit}"
+        value /= _UNIT
+    return f"{value:.3g} TB"
+
+
 def storage_error(error: OSError, path: str | Path | None, n_bytes: int = 0) -> StorageError:
     """Create the error of a file that cannot be written, for an error of :data:`FULL` or :data:`FORBIDDEN`.
 
@@ -62,8 +72,8 @@ def storage_error(error: OSError, path: str | Path | None, n_bytes: int = 0) -> 
     folder = _folder_that_is_there(path)
     name = "let TMPDIR name a folder" if _is_temporary(path) else "give a folder"
     if error.errno in FULL:
-        needed = f"it takes at least {_size(n_bytes)}, and " if n_bytes else ""
-        free = _size(shutil.disk_usage(folder).free)
+        needed = f"it takes at least {size_text(n_bytes)}, and " if n_bytes else ""
+        free = size_text(shutil.disk_usage(folder).free)
         remedy = (
             f"{needed}{free} are free there; make room, or {name} of a larger disk, and run again"
         )
@@ -123,13 +133,3 @@ def _is_temporary(path: str | Path) -> bool:
 
 def _folder_that_is_there(path: str | Path) -> Path:
     return next((folder for folder in Path(path).absolute().parents if folder.is_dir()), Path("/"))
-
-
-def _size(n_bytes: int) -> str:
-    """Write a size with a unit, such as 3.2 MB."""
-    value = float(n_bytes)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if value < _UNIT:
-            return f"{value:.3g} {unit}"
-        value /= _UNIT
-    return f"{value:.3g} TB"

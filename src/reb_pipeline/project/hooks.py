@@ -313,6 +313,7 @@ class ManifestHooks:
     def __init__(self) -> None:
         self._manifest: dict[str, Any] = {}
         self._parameters: dict[str, Any] = {}
+        self._root = ""
         self._lock = FolderLock("")
 
     @hook_impl
@@ -323,7 +324,8 @@ class ManifestHooks:
         given = loader.runtime_params or {}
         root = str(given.get("output_root", loader["globals"]["output_root"]))
         is_url = "://" in root
-        self._lock = FolderLock(root if is_url else str(Path(context.project_path, root)))
+        self._root = root if is_url else str(Path(context.project_path, root))
+        self._lock = FolderLock(self._root)
 
     @hook_impl
     def before_pipeline_run(
@@ -392,6 +394,7 @@ class ManifestHooks:
                 node.name: {"inputs": node.inputs, "outputs": node.outputs} for node in to_run.nodes
             },
             "inputs": inputs,
+            "files": _files(pipeline, catalog, self._root),
             "parameters": parameters_read(to_run, self._parameters),
             "weights": _weights_files(self._parameters),
             "commit": _commit(),
@@ -523,6 +526,18 @@ def _version(dataset: Any) -> str | None:
     """Get the version that a dataset loads; None for a dataset without versions."""
     is_versioned = isinstance(dataset, AbstractVersionedDataset)
     return dataset.resolve_load_version() if is_versioned else None
+
+
+def _files(pipeline: "Pipeline", catalog: "CatalogProtocol", root: str) -> dict[str, str]:
+    """Find the path of each versioned dataset below the folder that the run writes to, by its name."""
+    found = {}
+    for name in sorted(pipeline.datasets()):
+        dataset: Any = catalog.get(name)  # None for what is in memory only
+        if isinstance(dataset, AbstractVersionedDataset):
+            path = Path(dataset._filepath)
+            if path.is_relative_to(root):
+                found[name] = path.relative_to(root).as_posix()
+    return found
 
 
 def _source(dataset: Any, version: str | None) -> Any:
