@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from reb_pipeline.features.neck import NECKS, paper_neck, reference_neck
+from reb_pipeline.features.neck import NECKS, combined_neck, paper_neck, reference_neck
 
 
 def make_maps(*shapes, seed=0, batch=2):
@@ -127,3 +127,10 @@ def test_necks_are_linear(neck, seeds, factor):
     both = [a + factor * b for a, b in zip(one, other, strict=True)]
     expected = neck(one, 16) + factor * neck(other, 16)
     torch.testing.assert_close(neck(both, 16), expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("shapes", SHAPES)
+def test_combined_neck_is_half_the_reference_code_s_beside_the_paper_s(shapes):
+    maps = make_maps(*shapes)
+    expected = np.concatenate([obvious_reference(maps, 8), obvious_paper(maps)], axis=1)
+    np.testing.assert_allclose(combined_neck(maps, 16).numpy(), expected, rtol=1e-4, atol=1e-5)

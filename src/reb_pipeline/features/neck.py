@@ -1,7 +1,7 @@
 """Necks: one feature per patch from the feature maps of several layers.
 
 ``paper_neck`` follows the text of the REB paper (section 3.2). ``reference_neck`` follows its reference code, which
-uses PatchCore's neck (ADModels/ad_neck.py). Both are linear in the feature maps.
+uses PatchCore's neck (ADModels/ad_neck.py). ``combined_neck`` joins the two. All are linear in the feature maps.
 """
 
 from collections.abc import Callable, Sequence
@@ -46,6 +46,22 @@ def reference_neck(maps: Sequence[torch.Tensor], width: int) -> torch.Tensor:
     return torch.cat(levels, dim=1).unflatten(1, (width, len(maps))).mean(dim=2)
 
 
+def combined_neck(maps: Sequence[torch.Tensor], width: int) -> torch.Tensor:
+    """Concatenate the features of the reference neck, at half its width, and those of the paper's.
+
+    The paper's neck averages a neighbourhood, the reference neck keeps its spatial detail. Each misses defects that the
+    other sees. Their variances are alike, so that none of them decides the distances alone.
+
+    Args:
+        maps: float32 [batch, channels_l, h_l, w_l], finest first.
+        width: Width of the whole reference neck.
+
+    Returns:
+        float32 [batch, width / 2 + sum of channels_l, h_0, w_0].
+    """
+    return torch.cat([reference_neck(maps, max(width // 2, 1)), paper_neck(maps, width)], dim=1)
+
+
 def _pooled_neighbourhoods(m: torch.Tensor, width: int) -> torch.Tensor:
     """Flatten 3x3 neighbourhoods and pool them to ``width``, as one convolution.
 
@@ -69,4 +85,4 @@ def _upsample(m: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     return functional.interpolate(m, size=tuple(size), mode="bilinear", align_corners=False)
 
 
-NECKS.update(paper=paper_neck, reference=reference_neck)
+NECKS.update(paper=paper_neck, reference=reference_neck, combined=combined_neck)

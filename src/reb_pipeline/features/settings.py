@@ -23,7 +23,7 @@ class FeatureSettings(Settings):
     weights: str = "imagenet"
     layers: list[str | int] | None = None
     image_size: int = Field(default=256, ge=32)
-    neck: Literal["reference", "paper"] = "paper"
+    neck: Literal["combined", "reference", "paper"] = "paper"
     width: int | None = Field(default=None, ge=1)
     engine: Literal["torch", "openvino", "openvino_bf16"] = "torch"
     tile_size: int | None = Field(default=None, ge=32)
