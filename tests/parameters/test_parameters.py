@@ -155,7 +155,7 @@ def test_a_category_may_change_one_number_of_a_budget() -> None:
         ),
         (
             changed("features", neck="long"),
-            r"features.neck cannot be used: Input should be 'reference' or 'paper' \(given: 'long'\)",
+            r"features.neck cannot be used: Input should be 'combined', 'reference' or 'paper' \(given: 'long'\)",
         ),
         (
             changed("memory_bank", coreset_ratio=0),
