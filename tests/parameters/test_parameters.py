@@ -56,7 +56,7 @@ RAW: dict[str, Any] = {
     "ingestion": {"max_unreadable_share": 0.02},
     "features": {
         "backbone": "resnet18", "weights": "imagenet", "layers": None, "image_size": 256,
-        "neck": "paper", "width": None, "engine": "torch", "tile_size": None, "tile_overlap": 64,
+        "neck": "paper", "width": None, "unit_length": None, "engine": "torch", "tile_size": None, "tile_overlap": 64,
         "batch_size": 16,
     },
     "defect_synthesis": {

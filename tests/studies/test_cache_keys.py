@@ -30,6 +30,7 @@ CHANGES = {
     ("features", "weights"): (WEIGHTS, FEATURES),
     ("features", "layers"): (["blocks.1"], FEATURES),
     ("features", "width"): (16, FEATURES),
+    ("features", "unit_length"): (True, FEATURES),
     ("features", "engine"): ("openvino", FEATURES),
     ("features", "tile_size"): (32, FEATURES),
     ("features", "tile_overlap"): (8, FEATURES),

@@ -41,8 +41,10 @@ class BackboneSpec:
         layers: Layers tapped by default: module names (torchvision) or stage numbers (timm).
         width: Feature width of the reference neck (512 or 1024 in the reference code).
         deepest: Layers that a classification head can follow, the deepest first.
-        levels: Layers for feature reconstruction, finest first; of strides 4, 8 and 16 for the backbones in
-            :data:`BACKBONES`.
+        levels: Layers for feature reconstruction, finest first; of strides 4, 8 and 16 for the convolutional backbones
+            in :data:`BACKBONES`.
+        unit_length: True to compare features by their direction: each tapped feature map is scaled to length 1 at
+            every position. In a transformer a few channels with large values decide the length.
     """
 
     library: str
@@ -51,11 +53,13 @@ class BackboneSpec:
     width: int
     deepest: tuple[str, ...] | tuple[int, ...]
     levels: tuple[str, ...] | tuple[int, ...]
+    unit_length: bool = False
 
 
 _RESNET_STAGES = ("layer4", "layer3", "layer2", "layer1")
 _VGG_STAGES = ("features.28", "features.21", "features.14", "features.7")  # max pools
 _TIMM_STAGES = (-1, -2, -3, -4)
+_TRANSFORMERS = ("vit_", "deit", "beit", "eva", "flexivit")  # plain ones, by the names of timm's models
 _RESNET_LEVELS, _VGG_LEVELS = _RESNET_STAGES[:0:-1], _VGG_STAGES[:0:-1]
 
 
@@ -74,6 +78,9 @@ BACKBONES: dict[str, BackboneSpec] = {
     ),
     "efficientnet_lite0": BackboneSpec(
         "timm", "tf_efficientnet_lite0", (2, 3), 256, _TIMM_STAGES, (1, 2, 3)
+    ),
+    "dinov2_vits14": BackboneSpec(
+        "timm", "vit_small_patch14_dinov2.lvd142m", (5, 8), 384, _TIMM_STAGES, (2, 5, 8), unit_length=True
     ),
 }
 
@@ -124,10 +131,16 @@ def backbone_spec(name: str) -> BackboneSpec:
         return BACKBONES[name]
     if name.startswith(TIMM_PREFIX):
         model = name.removeprefix(TIMM_PREFIX)
-        return BackboneSpec("timm", model, (-2, -1), 512, _TIMM_STAGES, (-3, -2, -1))
+        transformer = model.startswith(_TRANSFORMERS)
+        return BackboneSpec("timm", model, (-2, -1), 512, _TIMM_STAGES, (-3, -2, -1), transformer)
     known = ", ".join([*BACKBONES, f"{TIMM_PREFIX}<any timm model>"])
     msg = f"Backbone {name!r} is unknown: set features.backbone to one of {known}."
     raise InputError(msg)
+
+
+def compares_directions(name: str, unit_length: bool | None) -> bool:
+    """Tell whether tapped feature maps are scaled to length 1: as given, or as the backbone needs it if None."""
+    return backbone_spec(name).unit_length if unit_length is None else unit_length
 
 
 def load_backbone(

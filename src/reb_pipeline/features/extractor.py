@@ -8,7 +8,12 @@ import torch
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.features.adapted import BackboneWeights
-from reb_pipeline.features.backbones import backbone_spec, load_backbone, load_deepest
+from reb_pipeline.features.backbones import (
+    backbone_spec,
+    compares_directions,
+    load_backbone,
+    load_deepest,
+)
 from reb_pipeline.features.engines import TorchEngine, build_engine
 from reb_pipeline.features.network import PixelNetwork, patch_head, pooled_head
 from reb_pipeline.features.settings import FeatureSettings
@@ -56,7 +61,10 @@ class PatchExtractor:
                 settings.image_size, settings.tile_size, settings.tile_overlap, stride
             )
         width = settings.width or backbone_spec(settings.backbone).width
-        self.network = PixelNetwork(loaded, patch_head(settings.neck, width))
+        unit_length = compares_directions(settings.backbone, settings.unit_length)
+        self.network = PixelNetwork(
+            loaded, patch_head(settings.neck, width, unit_length=unit_length)
+        )
         self._engine = build_engine(settings.engine, self.network, side, device)
 
     def __call__(self, images: Sequence[np.ndarray]) -> np.ndarray:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from reb_pipeline.features.backbones import Backbone
 from reb_pipeline.features.neck import NECKS
@@ -45,14 +46,21 @@ class PixelNetwork(nn.Module):
         )
 
 
-def patch_head(neck: str, width: int) -> Head:
+def patch_head(neck: str, width: int, *, unit_length: bool) -> Head:
     """Build the head for patch features, float32 [batch, h, w, channels].
 
     Args:
         neck: A key of :data:`reb_pipeline.features.neck.NECKS`.
         width: Width of the reference neck.
+        unit_length: True if the neck gets each feature map scaled to length 1 at every position.
     """
-    return lambda maps: NECKS[neck](maps, width).permute(0, 2, 3, 1)
+
+    def head(maps: Sequence[torch.Tensor]) -> torch.Tensor:
+        if unit_length:
+            maps = [functional.normalize(m, dim=1) for m in maps]
+        return NECKS[neck](maps, width).permute(0, 2, 3, 1)
+
+    return head
 
 
 def pooled_head(maps: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -25,6 +25,7 @@ class FeatureSettings(Settings):
     image_size: int = Field(default=256, ge=32)
     neck: Literal["combined", "reference", "paper"] = "paper"
     width: int | None = Field(default=None, ge=1)
+    unit_length: bool | None = None
     engine: Literal["torch", "openvino", "openvino_bf16"] = "torch"
     tile_size: int | None = Field(default=None, ge=32)
     tile_overlap: int = Field(default=64, ge=0)
@@ -41,6 +42,9 @@ class FeatureSettings(Settings):
         Raises:
             InputError: If the category's weights were made from another backbone or other initial weights.
         """
+        from reb_pipeline.features.backbones import compares_directions
+
         backbone.check_origin(self.backbone, self.weights)
         settings = self.model_dump(exclude={"batch_size"})
-        return {**settings, "weights": backbone.fingerprint}
+        unit_length = compares_directions(self.backbone, self.unit_length)
+        return {**settings, "weights": backbone.fingerprint, "unit_length": unit_length}

@@ -29,6 +29,8 @@ MEMORY_GIB = 4.0
 
 logger = logging.getLogger(__name__)
 
+FORMER_EXTRACTOR = {"unit_length": False}  # of banks that were stored without it
+
 
 @dataclass(frozen=True)
 class MemoryBank:
@@ -148,10 +150,11 @@ class MemoryBank:
         Raises:
             InputError: If any setting of the extractor differs.
         """
+        own = FORMER_EXTRACTOR | self.extractor
         for name, value in extractor.items():
-            if self.extractor and self.extractor.get(name) != value:
+            if self.extractor and own.get(name) != value:
                 msg = (
-                    f"The memory bank was made with {name} = {self.extractor.get(name)!r}, not {value!r}: run the "
+                    f"The memory bank was made with {name} = {own.get(name)!r}, not {value!r}: run the "
                     f"pipeline memory_bank again, or set {name} back."
                 )
                 raise InputError(msg)

@@ -69,7 +69,8 @@ class CachedFeatures:
 
     def pooled(self) -> np.ndarray:
         """Average the deepest layer over all positions, float32 [images, channels]."""
-        settings = {**self.encoder.provenance, "layers": None, "neck": None, "width": None}
+        of_patches = dict.fromkeys(("layers", "neck", "width", "unit_length"))
+        settings = {**self.encoder.provenance, **of_patches}
         streamed = self._stream("pooled", settings, self.encoder.pooled)
         return np.stack([features for _, features in streamed])
 
