@@ -47,7 +47,7 @@ def test_neck_and_width_are_chosen() -> None:
         settings = FeatureSettings(image_size=SIZE, neck="reference", width=width)
         extractor = PatchExtractor(settings)
         assert extractor([image]).shape == (1, 8, 8, channels)
-    with pytest.raises(ValidationError, match="Input should be 'reference' or 'paper'"):
+    with pytest.raises(ValidationError, match="Input should be 'combined', 'reference' or 'paper'"):
         FeatureSettings(neck="giraffe")
 
 

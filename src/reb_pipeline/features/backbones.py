@@ -59,7 +59,13 @@ class BackboneSpec:
 _RESNET_STAGES = ("layer4", "layer3", "layer2", "layer1")
 _VGG_STAGES = ("features.28", "features.21", "features.14", "features.7")  # max pools
 _TIMM_STAGES = (-1, -2, -3, -4)
-_TRANSFORMERS = ("vit_", "deit", "beit", "eva", "flexivit")  # plain ones, by the names of timm's models
+_TRANSFORMERS = (
+    "vit_",
+    "deit",
+    "beit",
+    "eva",
+    "flexivit",
+)  # plain ones, by the names of timm's models
 _RESNET_LEVELS, _VGG_LEVELS = _RESNET_STAGES[:0:-1], _VGG_STAGES[:0:-1]
 
 
@@ -80,7 +86,13 @@ BACKBONES: dict[str, BackboneSpec] = {
         "timm", "tf_efficientnet_lite0", (2, 3), 256, _TIMM_STAGES, (1, 2, 3)
     ),
     "dinov2_vits14": BackboneSpec(
-        "timm", "vit_small_patch14_dinov2.lvd142m", (5, 8), 384, _TIMM_STAGES, (2, 5, 8), unit_length=True
+        "timm",
+        "vit_small_patch14_dinov2.lvd142m",
+        (5, 8),
+        384,
+        _TIMM_STAGES,
+        (2, 5, 8),
+        unit_length=True,
     ),
 }
 
