@@ -2,7 +2,8 @@
 # make quick        lint, type checks, tests of the libraries and of single pipelines: less than two minutes
 # make test         lint, type checks, all tests: less than fifteen minutes
 # make test-lowest  all tests with the lowest releases that pyproject.toml allows, in .venv/lowest
-# make wheel        wheel and sdist in dist/, as package indexes accept them
+# make wheel        wheel and sdist in dist/, checked, and an inspection with the wheel in an environment of its own
+# make lock         the hashes of all releases in constraints.txt, once more for what inspection alone needs
 # make hooks        lint and type checks before every commit
 # make viz          the lineage in the browser
 # make docs         the pages as a site with search and Python reference: build/docs/index.html
@@ -12,10 +13,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+QUIET := --disable-pip-version-check --quiet
 REQUIREMENTS := pyproject.toml constraints.txt
 PYTEST := -m pytest -n 2 --dist worksteal  # the worker that is done first takes tests of the other
 
-.PHONY: run lint quick test test-lowest wheel hooks viz docs benchmark clean
+.PHONY: run lint quick test test-lowest wheel lock hooks viz docs benchmark clean
 
 run: $(VENV)/.demo
 	$(BIN)/kedro run
@@ -32,16 +34,30 @@ test: lint
 	$(BIN)/python $(PYTEST)
 
 test-lowest: $(BIN)/python
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet uv
+	$(BIN)/python -m pip install $(QUIET) uv
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/lowest
 	$(BIN)/uv pip install --quiet --python $(VENV)/lowest --resolution lowest-direct -e ".[test]"
 	$(VENV)/lowest/bin/python $(PYTEST)
 
 wheel: $(BIN)/python
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt build hatchling twine
+	$(BIN)/python -m pip install $(QUIET) -c constraints.txt build hatchling twine
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
 	$(BIN)/twine check --strict dist/*
+	rm -rf build/wheelhouse build/lean
+	$(BIN)/pip download $(QUIET) --require-hashes -r requirements-inspect.txt -d build/wheelhouse
+	$(BIN)/python -m venv --clear $(VENV)/lean
+	$(VENV)/lean/bin/pip install $(QUIET) --no-index --find-links build/wheelhouse --require-hashes -r requirements-inspect.txt
+	$(VENV)/lean/bin/pip install $(QUIET) --no-index --no-deps dist/*.whl
+	$(VENV)/lean/bin/reb inspect tests/inspection/models/format_2/good_images --model tests/inspection/models/format_2 \
+	  --output build/lean
+
+# Releases stay those of constraints.txt.
+COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-annotate --no-header
+lock: $(BIN)/python
+	$(BIN)/python -m pip install $(QUIET) uv
+	$(COMPILE) --no-deps constraints.txt --output-file constraints.lock
+	$(COMPILE) --universal --python-version 3.11 -c constraints.txt --group inspect --output-file requirements-inspect.txt
 
 hooks: $(VENV)/.dev
 	$(BIN)/pre-commit install
@@ -62,8 +78,9 @@ clean:
 
 # One stamp an extra: a second `make` installs nothing again, a changed requirement does.
 $(VENV)/.%: $(REQUIREMENTS) | $(BIN)/python
-	@echo "Installing into $(VENV): several minutes the first time, most of them PyTorch."
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e ".[$*]"
+	@echo "Installing into $(VENV). The first time 3.4 GB are downloaded on Linux, 3.0 GB of them PyTorch and CUDA;"
+	@echo "docs/how-to/install.md says how to do without CUDA."
+	@$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[$*]"
 	@touch $@
 
 $(BIN)/python:

@@ -3,6 +3,7 @@
 import re
 import shlex
 import tomllib
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from packaging.utils import canonicalize_name
 
 import reb_pipeline
 from conftest import FAST, ROOT, SLOW
+from lean import REQUIREMENTS, pins
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 HOOKS = ROOT / ".pre-commit-config.yaml"
@@ -115,12 +117,52 @@ def test_make_targets_of_a_page_exist(page):
 
 
 def test_a_release_of_every_requirement_is_pinned_within_its_bounds():
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
-    pins = {canonicalize_name(line.partition("==")[0]): line.partition("==")[2] for line in lines}
+    pinned = pins((ROOT / "constraints.txt").read_text())
     wanted = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
     requirements = [Requirement(line) for extra in wanted for line in extra]
     named = {one for one in requirements if one.name != PROJECT["name"]}
-    assert [one.name for one in named if canonicalize_name(one.name) not in pins] == []
+    assert [one.name for one in named if canonicalize_name(one.name) not in pinned] == []
     assert [
-        str(one) for one in named if not one.specifier.contains(pins[canonicalize_name(one.name)])
+        str(one) for one in named if not one.specifier.contains(pinned[canonicalize_name(one.name)])
     ] == []
+
+
+@pytest.mark.parametrize("path", [ROOT / "constraints.lock", REQUIREMENTS])
+def test_a_lock_holds_the_hashes_of_releases_in_the_constraints(path):
+    """`make lock` makes it so."""
+    text = path.read_text()
+    locked, pinned = pins(text), pins((ROOT / "constraints.txt").read_text())
+    assert {name: pinned.get(name) for name in locked} == locked
+    blocks = re.split(r"\n(?=\S)", text.strip())
+    assert len(blocks) == len(locked)
+    release = r"[\w.-]+==[\w.!+-]+(?: ; [^\n\\]+)?(?: \\\n    --hash=sha256:[0-9a-f]{64})+"
+    assert [block for block in blocks if not re.fullmatch(release, block)] == []
+
+
+def test_the_lock_leaves_no_release_of_the_constraints_out():
+    locked = pins((ROOT / "constraints.lock").read_text())
+    assert locked == pins((ROOT / "constraints.txt").read_text())
+
+
+def test_what_inspection_needs_is_pinned_with_all_that_it_needs_itself():
+    """Of the packages in this environment; conditions are those of this machine."""
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    needed, found = set(), {Requirement(line) for line in groups["inspect"]}
+    while found:
+        one = found.pop()
+        name = canonicalize_name(one.name)
+        if name in needed:
+            continue
+        needed.add(name)
+        extras = [{"extra": extra} for extra in one.extras] or [{"extra": ""}]
+        for line in requires(name) or []:
+            inner = Requirement(line)
+            if inner.marker is None or any(map(inner.marker.evaluate, extras)):
+                found.add(inner)
+    assert needed <= pins(REQUIREMENTS.read_text()).keys()
+
+
+def test_what_inspection_needs_has_the_bounds_of_the_project():
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    serve = PROJECT["optional-dependencies"]["serve"]
+    assert set(serve) < set(groups["inspect"]) <= {*PROJECT["dependencies"], *serve}

@@ -1,29 +1,21 @@
 """The command, as it is called; the model mostly a stand-in."""
 
 import re
-import subprocess
-import sys
 
 import pandas as pd
 import pytest
 from fake_inspector import FakeInspector, make_calibration, write_folder
 
 from archives import pack
+from lean import run_lean
 from miniatures import draw_part, write_image
 from reb_pipeline.inspection.cli import main
 from reb_pipeline.inspection.inspector import Inspector
 from small_disk import READ_ONLY, run_on_small_disk
 from tiny_model import write_tiny
 
-WITHOUT_KEDRO = """
+COMMAND = """
 import sys
-
-class Refused:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"kedro", "kedro_datasets", "torch", "torchvision", "timm"}:
-            raise ImportError(f"{name} must not be imported")
-
-sys.meta_path.insert(0, Refused())
 from reb_pipeline.inspection.cli import main
 sys.exit(main(sys.argv[1:]))
 """
@@ -109,23 +101,23 @@ def test_names_of_files_are_no_formulas_in_a_spreadsheet(photos, load, tmp_path)
     assert set(names) <= set(pd.read_parquet(out / "inspections.parquet")["path"])
 
 
-def test_real_model_without_kedro_and_torch(tmp_path):
+@pytest.mark.parametrize("more", [(), ("pyarrow",)])
+def test_real_model_with_no_more_than_inspection_needs(tmp_path, more):
     pytest.importorskip("onnx")
     for seed, defect in enumerate(["good", "dark_spot", "bright_spot"]):
         write_image(tmp_path / "photos" / f"{defect}.png", draw_part(20 + seed, defect)[0])
-    arguments = [tmp_path / "photos", "--model", write_tiny(tmp_path / "model")]
-    run = subprocess.run(
-        [sys.executable, "-c", WITHOUT_KEDRO, *arguments, "--output", tmp_path / "out"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    out = tmp_path / "out"
+    arguments = [tmp_path / "photos", "--model", write_tiny(tmp_path / "model"), "--output", out]
+    run = run_lean(COMMAND, *arguments, more=more)
     assert run.returncode == 0, run.stderr
     assert run.stdout.startswith(
         "3 images inspected: 1 good, 2 defective, 0 undecided, 0 unreadable."
     )
-    report = (tmp_path / "out/report.html").read_text()
+    is_whole = "pyarrow" in more
+    assert (out / "inspections.parquet").is_file() == is_whole
+    assert ("needs `pip install pyarrow`" in run.stdout) != is_whole
+    assert len(pd.read_csv(out / "inspections.csv")) == len(list(out.glob("overlays/*"))) == 3
+    report = (out / "report.html").read_text()
     assert "Inspection: part" in report
     assert '"name":"good/00' in report  # what explains the defects
 

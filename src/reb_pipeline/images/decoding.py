@@ -170,6 +170,10 @@ def decode_image(
             return _decoded(image, data, header)
     except InputError:
         raise
+    except ImportError as error:
+        raise UnreadableImageError(
+            f"Image {name} has colours of 16 bits, which only OpenCV decodes: run `pip install opencv-python-headless`."
+        ) from error
     except _TransparentError as error:
         raise UnreadableImageError(
             f"Image {name} has {error} transparent pixels, whose colours are unknown: put it on a background and save "
@@ -332,6 +336,7 @@ def _deep_colour(data: bytes, image: Image, header: Header) -> tuple[np.ndarray,
     Raises:
         _TransparentError: If a pixel is transparent.
         ValueError: If OpenCV cannot decode the file.
+        ImportError: If OpenCV is not installed; inspection alone does without it.
     """
     import cv2
 

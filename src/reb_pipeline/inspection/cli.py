@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 def command(folder: str, model: str, output: str, engine: str, allow_undecided: bool) -> None:
     """Inspect all images of FOLDER, a path or URL, and of folders below it with a packaged model.
 
-    Writes into the output folder: report.html, inspections.csv and inspections.parquet, overlays/, and journal/, from
-    which an interrupted run resumes.
+    Writes into the output folder: report.html, inspections.csv and, where PyArrow is installed, inspections.parquet,
+    overlays/, and journal/, from which an interrupted run resumes.
 
     Exit status: 0 if all images are inspected, with any verdict; 2 if an argument cannot be used, or if the model can
     call no part good or defective; 130 if interrupted.
@@ -56,8 +56,9 @@ def _inspect(folder: str, model: str, output: str, engine: str, allow_undecided:
         csv_of,
         inspect_folder,
         not_inspected,
+        parquet_of,
+        rows_of,
         summary_of,
-        table_of,
     )
     from reb_pipeline.inspection.inspector import Inspector
     from reb_pipeline.inspection.report import report_page
@@ -69,9 +70,15 @@ def _inspect(folder: str, model: str, output: str, engine: str, allow_undecided:
         check_can_flag(inspector.calibration, inspector.name, "--allow-undecided")
     try:
         inspected = inspect_folder(inspector, folder, files, "images inspected")
-        table = table_of(inspected)
-        files["inspections.parquet"] = table.to_parquet(index=False)
-        files["inspections.csv"] = csv_of(table.drop(columns="mean_features"))
+        rows = rows_of(inspected)
+        try:
+            files["inspections.parquet"] = parquet_of(rows)
+            without = ""
+        except ImportError:
+            without = "inspections.parquet is not written: it needs `pip install pyarrow`."
+        for row in rows:
+            del row["mean_features"]  # hundreds of numbers
+        files["inspections.csv"] = csv_of(rows)
         left_out = not_inspected(listing)
         page = report_page(inspector, folder, inspected, files, left_out)
         files["report.html"] = page.encode(errors="replace")
@@ -80,7 +87,7 @@ def _inspect(folder: str, model: str, output: str, engine: str, allow_undecided:
     except OSError as error:
         msg = f"Results cannot be written to '{output}' ({error}): free space there, or give another --output."
         raise InputError(msg) from error
-    lines = [summary_of(inspected), left_out, f"{output.rstrip('/')}/report.html"]
+    lines = [summary_of(inspected), left_out, without, f"{output.rstrip('/')}/report.html"]
     sys.stdout.write("".join(f"{line}\n" for line in lines if line))
 
 

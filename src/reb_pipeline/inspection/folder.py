@@ -1,10 +1,12 @@
 """Inspection of a folder: every image is inspected once, even if runs are interrupted."""
 
 import base64
+import csv
 import hashlib
+import io
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -46,6 +48,7 @@ _UNSEEN = {
     UNREADABLE_FOLDERS: "It cannot be opened, so that nothing in it is inspected: allow reading it, or take it out.",
     OTHER_FORMAT: "Images of this format are not read: convert it to PNG, TIFF, JPEG, BMP or WebP.",
 }
+_NUMBERS = ("image_score", "p_value", "seconds")  # columns that can be missing
 _FORMULA = tuple("=+-@＝＋－＠")
 _LONGEST_NAME = 200  # bytes; the limit of file systems is 255
 
@@ -124,30 +127,62 @@ def table_of(inspected: Sequence[Inspected]) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    table = pd.DataFrame([one.row for one in inspected])
-    numbers = dict.fromkeys(["image_score", "p_value", "seconds"], "float64")
-    table = table.astype(numbers)  # also where no image could be read
-    table["mean_features"] = [to_text(_floats(one.row["mean_features"])) for one in inspected]
-    return table
+    table = pd.DataFrame(rows_of(inspected))
+    return table.astype(dict.fromkeys(_NUMBERS, "float64"))  # also where no image could be read
 
 
-def csv_of(table: "pd.DataFrame") -> bytes:
-    """Write a table as CSV, in which spreadsheets take no text for a formula.
+def rows_of(inspected: Sequence[Inspected]) -> list[dict[str, Any]]:
+    """List the rows of :func:`table_of` as JSON values; scores that are missing are None."""
+    return [
+        one.row | {"mean_features": to_text(_floats(one.row["mean_features"]))} for one in inspected
+    ]
+
+
+def csv_of(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Write rows as CSV, in which spreadsheets take no text for a formula.
 
     Names of files may come from anyone. A text that begins as formulas do gets an apostrophe before it, as OWASP
     advises ("CSV Injection").
 
+    Args:
+        rows: At least one row, all with the same columns.
+
     Example:
-        >>> import pandas as pd
-        >>> csv_of(pd.DataFrame({"path": ["=1+1.png", "a.png"], "image_score": [-0.5, 1.0]})).decode().split()
-        ['path,image_score', "'=1+1.png,-0.5", 'a.png,1.0']
+        >>> rows = [{"path": "=1+1.png", "image_score": -0.5}, {"path": "a.png", "image_score": None}]
+        >>> csv_of(rows).decode().split()
+        ['path,image_score', "'=1+1.png,-0.5", 'a.png,']
     """
-    safe = table.map(
-        lambda cell: (
-            f"'{cell}" if isinstance(cell, str) and cell.lstrip().startswith(_FORMULA) else cell
-        )
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _no_formula(cell) for name, cell in row.items()} for row in rows)
+    return text.getvalue().encode(errors="replace")
+
+
+def _no_formula(cell: Any) -> Any:
+    is_formula = isinstance(cell, str) and cell.lstrip().startswith(_FORMULA)
+    return f"'{cell}" if is_formula else cell
+
+
+def parquet_of(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Write rows of :func:`rows_of` as a Parquet file.
+
+    Raises:
+        ImportError: If PyArrow is not installed.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table(
+        {
+            name: pa.array([row[name] for row in rows], pa.float64() if name in _NUMBERS else None)
+            for name in rows[0]
+        }
     )
-    return safe.to_csv(index=False).encode(errors="replace")
+    file = pa.BufferOutputStream()
+    pq.write_table(table, file)
+    data: bytes = file.getvalue().to_pybytes()
+    return data
 
 
 def summary_of(inspected: Sequence[Inspected]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reb_pipeline.calibration.verdicts import above, can_flag
+from reb_pipeline.inspection.contours import find_contours, simplify
 
 if TYPE_CHECKING:
     from reb_pipeline.calibration.record import Calibration
@@ -18,6 +19,11 @@ _HOT_SPANS = 3
 _OUTLINE = (255, 255, 255)
 _BOX = (0, 229, 255)  # rare on parts, unlike red, white and black
 _EXACTNESS = 0.5  # largest error of an outline, in pixels of the map
+# The colour map inferno of matplotlib (van der Walt and Smith, CC0) at every 15th of 256 levels, RGB.
+_INFERNO = (
+    "000004 0a0722 1e0c45 380962 510e6c 69166e 801f6c 982766 b0315b "
+    "c63d4d d94d3d e9612b f47918 fa9407 fcb014 f8cd37 f2ea69 fcffa4"
+)
 
 
 @dataclass(frozen=True)
@@ -78,15 +84,14 @@ def _levels(relative: np.ndarray) -> np.ndarray:
 @cache
 def colours() -> np.ndarray:
     """List red, green, blue and opacity of each level, uint8 [256, 4]; must not be changed by the caller."""
-    import cv2
-
-    levels = np.arange(256, dtype=np.uint8)[:, None]
-    inferno = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)[:, 0, ::-1]
+    inferno = np.frombuffer(bytes.fromhex(_INFERNO), np.uint8).reshape(-1, 3)
+    at = np.linspace(0, 255, len(inferno))
+    rgb = np.column_stack([np.interp(np.arange(256), at, channel) for channel in inferno.T])
     # Clear up to half the threshold, where good parts are: they keep their colours.
     calm = np.linspace(-0.25, 0.25, _MARKED).clip(0)
     hot = np.linspace(0.35, 0.6, 256 - _MARKED)  # the defect must stay visible below
-    opacity = np.rint(255 * np.concatenate([calm, hot])).astype(np.uint8)
-    return np.column_stack([inferno, opacity])
+    opacity = 255 * np.concatenate([calm, hot])
+    return np.rint(np.column_stack([rgb, opacity])).astype(np.uint8)
 
 
 def draw_overlay(
@@ -103,7 +108,7 @@ def draw_overlay(
     Returns:
         uint8 [h, w, 3], in the size of the image, or, for a larger image, of :func:`shrink` with ``OVERLAY_SIDE``.
     """
-    import cv2
+    from PIL import Image, ImageDraw
 
     from reb_pipeline.scoring.anomaly_maps import resize_map
 
@@ -113,17 +118,19 @@ def draw_overlay(
     layer = colours()[scale.shades(anomaly_map)].astype(np.float32)
     opacity = layer[..., 3:] / 255
     drawn = np.rint(drawn * (1 - opacity) + layer[..., :3] * opacity).astype(np.uint8)
+    overlay = Image.fromarray(drawn)
+    draw = ImageDraw.Draw(overlay)
     thickness = max(1, round(max(height, width) / 400))
-    marked = outlines(inspection.anomaly_map, pixel_threshold, (height, width))
-    polygons = [np.array(points, np.int32).reshape(-1, 1, 2) for points in marked]
-    cv2.polylines(drawn, polygons, True, _OUTLINE, thickness)
+    for points in outlines(inspection.anomaly_map, pixel_threshold, (height, width)):
+        draw.line([*points, *points[:2]], _OUTLINE, thickness, joint="curve")
     factors = width / image.shape[1], height / image.shape[0]
     for defect in inspection.defects:
         x, y, w, h = (
             round(side * factor) for side, factor in zip(defect.box, factors * 2, strict=True)
         )
-        cv2.rectangle(drawn, (x, y), (x + w - 1, y + h - 1), _BOX, thickness)
-    return drawn
+        corners = (x, y, x + max(w, 1) - 1, y + max(h, 1) - 1)
+        draw.rectangle(corners, outline=_BOX, width=thickness)
+    return np.asarray(overlay)
 
 
 def outlines(
@@ -139,24 +146,20 @@ def outlines(
     Returns:
         x, y, x, y, … of each polygon in pixels of the image, exact to half a pixel of the map.
     """
-    import cv2
-
-    found, _ = cv2.findContours(
-        above(anomaly_map, pixel_threshold).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE
-    )
     factors = np.array(shape[::-1]) / anomaly_map.shape[::-1]
+    found = find_contours(above(anomaly_map, pixel_threshold))
     # The centre of a pixel of the map is half a pixel from its corner.
-    corners = (cv2.approxPolyDP(contour, _EXACTNESS, True)[:, 0] + 0.5 for contour in found)
+    corners = (simplify(contour, _EXACTNESS) + 0.5 for contour in found)
     return [np.rint(points * factors).astype(int).ravel().tolist() for points in corners]
 
 
 def shrink(image: np.ndarray, side: int) -> np.ndarray:
     """Shrink an image to a longest side of at most ``side`` pixels, uint8 [h, w, 3]."""
-    import cv2
+    from PIL import Image
 
     height, width = image.shape[:2]
     factor = side / max(height, width)
     if factor >= 1:
         return image
     size = max(1, round(width * factor)), max(1, round(height * factor))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
