@@ -15,10 +15,18 @@ from reb_pipeline.studies.leave_out import leave_one_data_set_out, overview
 from reb_pipeline.studies.rows import MEAN
 from reb_pipeline.studies.views import over_seeds
 
-SETTINGS = ["neck", "detector", "alpha", "image_score", "normalization"]
+SETTINGS = [
+    "neck",
+    "detector",
+    "alpha",
+    "image_score",
+    "normalization",
+    "image_size",
+    "coreset_ratio",
+]
 NAMED = {
-    "default of before": ("paper", "ldknn", "1.0", "block_max", "none"),
-    "shipped default": ("reference", "ldknn", "0.5", "ranked_mean", "position"),
+    "default of before": ("paper", "ldknn", "1.0", "block_max", "none", 256, 0.1),
+    "shipped default": ("combined", "ldknn", "0.5", "ranked_mean", "position", 256, 0.1),
 }
 METRICS = {
     "image_auroc": "Image AUROC", "pixel_auroc": "Pixel AUROC", "pixel_ap": "Pixel AP", "au_pro": "AU-PRO"

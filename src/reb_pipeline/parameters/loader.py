@@ -13,7 +13,12 @@ from yaml import YAMLError
 
 from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.core.moved import present_path
-from reb_pipeline.parameters.per_category import FREE_NAMES, SHARED_SECTIONS, expand_parameters
+from reb_pipeline.parameters.per_category import (
+    FREE_NAMES,
+    SHARED_SECTIONS,
+    apply_preset,
+    expand_parameters,
+)
 
 CONF_SOURCE = "conf"
 LOADER_ARGS: dict[str, Any] = {
@@ -102,6 +107,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
             config = self._load(key)
             if key != "parameters":
                 return config
+            config = apply_preset(config, self.runtime_params or {})
             return self._below_project(expand_parameters(config, self.categories))
         # Before the catalog, which Kedro cannot resolve while another configuration is loaded.
         self._parameters, self._names = self["parameters"], self.categories

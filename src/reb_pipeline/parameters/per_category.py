@@ -1,4 +1,4 @@
-"""Parameters of each category, expanded from the YAML and checked."""
+"""Parameters of each category: presets applied, expanded from the YAML and checked."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -54,10 +54,41 @@ SHARED_SECTIONS: dict[str, type[Settings]] = {
     "studies": StudiesParams,
     "selection": SelectionParams,
 }
-FREE_NAMES = ("seed", "data_root", "output_root", "split")  # used within the YAML
+PRESET_NAMES = ("preset", "presets")
+FREE_NAMES = ("seed", "data_root", "output_root", "split", *PRESET_NAMES)  # used within the YAML
 # Parameters that a command or a pipeline gives; any environment may leave them out.
 OPTIONAL = ("calibration.chosen_by_selection", "bank_update.false_alarm_rate")
 SPLIT_NAMES = ("test", "calibration", "seed")
+
+
+def apply_preset(parameters: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge the chosen preset into the parameters.
+
+    Args:
+        parameters: Parameters of the YAML and the command, with ``preset``, a name or None, and ``presets``.
+        given: Parameters of the command alone, which stand above the preset.
+
+    Returns:
+        The parameters without ``preset`` and ``presets``.
+
+    Raises:
+        InputError: If no preset has this name.
+
+    Example:
+        >>> presets = {"accurate": {"features": {"image_size": 320}}}
+        >>> values = {"features": {"image_size": 256}, "preset": "accurate", "presets": presets}
+        >>> apply_preset(values, {})
+        {'features': {'image_size': 320}}
+    """
+    presets = parameters.get("presets") or {}
+    name = parameters.get("preset")
+    kept = {key: value for key, value in parameters.items() if key not in PRESET_NAMES}
+    if name is None:
+        return kept
+    check_known([name], list(presets), "Preset")
+    above = {key: value for key, value in given.items() if key in kept}
+    merged = OmegaConf.merge(kept, presets[name], above)
+    return cast("dict[str, Any]", OmegaConf.to_container(merged))
 
 
 def expand_parameters(raw: dict[str, Any], categories: Iterable[str]) -> dict[str, Any]:
