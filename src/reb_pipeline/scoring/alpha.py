@@ -23,6 +23,7 @@ BINS = 20  # each with about the same number of patches
 MIN_PATCHES = 10 * BINS
 MIN_IMAGES = 3
 FEW_IMAGES = 20  # with fewer, a warning
+MOST = 1.0  # the paper's weight for a whole bank; a coreset needs less
 RESAMPLES = 200
 MOST_PATCHES = 50_000  # patches of a resample; more would change the error little
 
@@ -50,7 +51,7 @@ def fit_alpha(
             distances, or their logarithms, depending on the form.
 
     Returns:
-        Alpha, at least 0; 0 if all densities are equal.
+        Alpha, 0 to 1; 0 if all densities are equal.
 
     Raises:
         InputError: If there are fewer than 3 images or 200 patches, or K is larger than K_max of the density.
@@ -71,7 +72,11 @@ def fit_alpha(
         )
     x, y = _axes(squared_distance, rows, density, n_neighbors, form)
     slope, _ = upper_line(x.ravel(), y.ravel())
-    return slope
+    if slope > MOST:
+        logger.info(
+            "alpha = auto: a slope of %.3g is above %g, the most that is used.", slope, MOST
+        )
+    return min(slope, MOST)
 
 
 def alpha_error(
