@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from tarfile import TarError
@@ -122,13 +122,14 @@ def _kind(entry: Mapping[str, Any], name: str, filesystem: "AbstractFileSystem")
 
 
 def list_images(
-    folder: str, suffixes: Collection[str] = IMAGE_SUFFIXES
+    folder: str, suffixes: Collection[str] = IMAGE_SUFFIXES, *, may_be_empty: bool = False
 ) -> "tuple[DirFileSystem, FolderListing]":
     """List the image files of a folder and its subfolders, and what else lies there.
 
     Args:
         folder: Path or URL (any fsspec file system) of the folder.
         suffixes: Endings of the files to read, in lower case.
+        may_be_empty: True accepts a folder without an image.
 
     Returns:
         A file system whose root is the folder (``.path`` on the file system ``.fs``), and the listing
@@ -150,13 +151,55 @@ def list_images(
     if found is None:
         msg = f"'{folder}' is no folder that is there: give the path of a folder of images."
         raise InputError(msg)
-    if not found.images:
+    if not found.images and not may_be_empty:
         endings = ", ".join(sorted(suffixes))
         others = "; ".join(not_read_sentences(found.not_read))
         there = f" ({others})" if others else ""
         msg = f"Folder '{folder}' holds no image{there}: put images there ({endings})."
         raise InputError(msg)
     return rooted, found
+
+
+def list_inputs(paths: Sequence[str]) -> "tuple[DirFileSystem, FolderListing]":
+    """List the images of one folder, see :func:`list_images`, or files that are named one by one.
+
+    Args:
+        paths: Path or URL of a folder, or paths or URLs of files on one file system.
+
+    Returns:
+        A file system whose root is the folder, or the lowest folder that all files lie in; and the listing.
+
+    Raises:
+        InputError: If a file is missing or no image by its name, or there are folders beside other paths.
+    """
+    import fsspec
+    from fsspec.implementations.dirfs import DirFileSystem
+
+    try:
+        places = [fsspec.url_to_fs(path) for path in paths]
+        are_files = [bool(place) and filesystem.isfile(place) for filesystem, place in places]
+    except UNLISTABLE:
+        places, are_files = [], [False]
+    if not all(are_files):
+        if len(paths) == 1:
+            return list_images(paths[0])
+        first = paths[are_files.index(False)]
+        msg = f"'{first}' is no file that is there: give one folder, or files."
+        raise InputError(msg)
+    filesystem = places[0][0]
+    folder = os.path.commonpath([os.path.dirname(place) for _, place in places])
+    found: dict[str, list[str]] = {"": [], OTHER_FORMAT: []}
+    for (own, place), path in zip(places, paths, strict=True):
+        suffix = PurePosixPath(place).suffix.lower()
+        if own is not filesystem or suffix not in IMAGE_SUFFIXES | OTHER_FORMATS:
+            where = "on another file system" if own is not filesystem else "no image by its name"
+            msg = f"'{path}' is {where}: leave it out."
+            raise InputError(msg)
+        kind = "" if suffix in IMAGE_SUFFIXES else OTHER_FORMAT
+        found[kind].append(PurePosixPath(place).relative_to(folder).as_posix())
+    images = sorted(set(found.pop("")))
+    not_read = {kind: sorted(set(others)) for kind, others in found.items() if others}
+    return DirFileSystem(path=folder, fs=filesystem), FolderListing(images, not_read)
 
 
 def read_file(filesystem: "AbstractFileSystem", path: str) -> bytes:

@@ -1,24 +1,85 @@
-"""Command ``reb inspect``: inspect a folder of new images with a packaged model, without Kedro."""
+"""Command ``reb inspect``: inspect new images with a packaged model, without Kedro."""
 
 import sys
+import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from reb_pipeline.core.command_line import PLACE, SETTINGS, resumable, run
-from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.command_line import PLACE, RATE, SETTINGS, resumable, run
+from reb_pipeline.core.errors import InputError, check_known
 
 if TYPE_CHECKING:
     from fsspec.implementations.dirfs import DirFileSystem
 
     from reb_pipeline.core.folder_files import Files
+    from reb_pipeline.inspection.folder import Inspected
+    from reb_pipeline.inspection.inspector import Inspector
+
+FORMATS = ("csv", "parquet", "json")
+DEFAULT_FORMATS = ("csv", "parquet")
+LATER_VERDICTS = ("doubtful",)  # of models to come
+WRITE_SECONDS = 10.0  # between two reports on a folder that is watched
+
+
+class Verdicts(click.ParamType):
+    """Verdicts separated by commas."""
+
+    name = "verdicts"
+
+    def convert(
+        self,
+        value: str | tuple[str, ...],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[str, ...]:
+        """Split and check the verdicts."""
+        from reb_pipeline.calibration.verdicts import GOOD, VERDICTS
+
+        if isinstance(value, tuple):
+            return value
+        given = tuple(name.strip() for name in value.split(",") if name.strip())
+        known = [name for name in (*VERDICTS, *LATER_VERDICTS) if name != GOOD]
+        try:
+            check_known(given, known, "Verdict")
+        except InputError as error:
+            self.fail(str(error))
+        return given
 
 
 @click.command(context_settings=SETTINGS)
-@click.argument("folder", type=PLACE)
-@click.option("--model", type=PLACE, required=True, help="Folder of the packaged model.")
+@click.argument("photos", type=PLACE, nargs=-1, required=True)
+@click.option(
+    "--model",
+    type=PLACE,
+    required=True,
+    help="Folder of the model, or the folder above its versions for the newest one.",
+)
 @click.option("--output", type=PLACE, default="inspection", help="Output folder.")
+@click.option(
+    "--false-alarm-rate",
+    type=RATE,
+    help="Share of good parts that may be flagged, such as 0.02 or 2%.  [default: that of the model]",
+)
+@click.option(
+    "--format",
+    "formats",
+    type=click.Choice(FORMATS),
+    multiple=True,
+    default=DEFAULT_FORMATS,
+    help="Format of the table; can be repeated.",
+)
+@click.option(
+    "--fail-on",
+    type=Verdicts(),
+    default=(),
+    metavar="VERDICTS",
+    help="End with exit status 1 if a part has one of these verdicts, such as defective,unreadable.",
+)
+@click.option("--watch", is_flag=True, help="Go on and inspect the images that come, until Ctrl-C.")
 @click.option(
     "--engine",
     type=click.Choice(["onnxruntime", "openvino"]),
@@ -30,17 +91,27 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Inspect with a model that can call no part good or defective, for its scores and maps.",
 )
-def command(folder: str, model: str, output: str, engine: str, allow_undecided: bool) -> None:
-    """Inspect all images of FOLDER, a path or URL, and of folders below it with a packaged model.
+def command(
+    photos: tuple[str, ...],
+    output: str,
+    formats: tuple[str, ...],
+    fail_on: tuple[str, ...],
+    watch: bool,
+    **model: Any,
+) -> int:
+    """Inspect PHOTOS with a packaged model: one folder with all folders below it, a path or URL; or image files.
 
     Writes into the output folder: report.html, inspections.csv and, where PyArrow is installed, inspections.parquet,
-    overlays/, and journal/, from which an interrupted run resumes.
+    overlays/, and journal/, from which an interrupted run resumes. A photo in the journal is not inspected again: its
+    verdict follows from its score.
 
-    Exit status: 0 if all images are inspected, with any verdict; 2 if an argument cannot be used, or if the model can
-    call no part good or defective; 130 if interrupted.
+    Exit status: 0 if all images are inspected, with any verdict; 1 if one has a verdict of --fail-on; 2 if an argument
+    cannot be used, or if the model can call no part good or defective; 130 if interrupted.
     """
     with resumable():
-        _inspect(folder, model, output, engine, allow_undecided)
+        results = Results(output, formats, photos)
+        inspected = _watch(results, model) if watch else _inspect(results, model)
+    return int(any(one.row["verdict"] in fail_on for one in inspected))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,50 +119,178 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run(command, "reb-inspect", arguments)
 
 
-def _inspect(folder: str, model: str, output: str, engine: str, allow_undecided: bool) -> None:
-    from reb_pipeline.calibration.verdicts import check_can_flag
-    from reb_pipeline.core.storage import StorageError
-    from reb_pipeline.images.folder import list_images
-    from reb_pipeline.inspection.folder import (
-        csv_of,
-        inspect_folder,
-        not_inspected,
-        parquet_of,
-        rows_of,
-        summary_of,
-    )
-    from reb_pipeline.inspection.inspector import Inspector
-    from reb_pipeline.inspection.report import report_page
+@dataclass(frozen=True)
+class Results:
+    """Place and form of the results.
 
-    images, listing = list_images(folder)
-    files = _output_files(output, images, folder)
-    inspector = Inspector.load(model, engine=engine)
-    if not allow_undecided:
-        check_can_flag(inspector.calibration, inspector.name, "--allow-undecided")
-    try:
-        inspected = inspect_folder(inspector, folder, files, "images inspected")
-        rows = rows_of(inspected)
+    Attributes:
+        output: Path or URL of the output folder.
+        formats: Formats of the table, of :data:`FORMATS`.
+        photos: The folder, or files, that are inspected.
+    """
+
+    output: str
+    formats: tuple[str, ...]
+    photos: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """Photos as the report names them."""
+        more = f" and {len(self.photos) - 1} more" if len(self.photos) > 1 else ""
+        return f"{self.photos[0]}{more}"
+
+    def write(
+        self,
+        inspector: "Inspector",
+        inspected: "Sequence[Inspected]",
+        files: "Files",
+        left_out: str = "",
+    ) -> list[str]:
+        """Write the table and the report.
+
+        Returns:
+            Lines for the user.
+
+        Raises:
+            InputError: If they cannot be written.
+        """
+        from reb_pipeline.core.storage import StorageError
+        from reb_pipeline.inspection.folder import summary_of
+        from reb_pipeline.inspection.report import report_page
+
         try:
-            files["inspections.parquet"] = parquet_of(rows)
-            without = ""
-        except ImportError:
-            without = "inspections.parquet is not written: it needs `pip install pyarrow`."
+            without = self._write_table(inspected, files)
+            page = report_page(inspector, self.title, inspected, files, left_out)
+            files["report.html"] = page.encode(errors="replace")
+        except StorageError:
+            raise
+        except OSError as error:
+            raise self.unwritable(error) from error
+        report = f"{self.output.rstrip('/')}/report.html"
+        return [line for line in (summary_of(inspected), left_out, without, report) if line]
+
+    def unwritable(self, error: OSError) -> InputError:
+        """Create the error of results that cannot be written."""
+        return InputError(
+            f"Results cannot be written to '{self.output}' ({error}): free space there, or give another --output."
+        )
+
+    def _write_table(self, inspected: "Sequence[Inspected]", files: "Files") -> str:
+        from reb_pipeline.inspection.folder import csv_of, json_of, parquet_of, rows_of
+
+        rows, without = rows_of(inspected), ""
+        if "parquet" in self.formats:
+            try:
+                files["inspections.parquet"] = parquet_of(rows)
+            except ImportError as error:
+                without = "inspections.parquet is not written: it needs `pip install pyarrow`."
+                if self.formats == ("parquet",):
+                    raise InputError(without) from error
         for row in rows:
             del row["mean_features"]  # hundreds of numbers
-        files["inspections.csv"] = csv_of(rows)
-        left_out = not_inspected(listing)
-        page = report_page(inspector, folder, inspected, files, left_out)
-        files["report.html"] = page.encode(errors="replace")
+        if "csv" in self.formats:
+            files["inspections.csv"] = csv_of(rows)
+        if "json" in self.formats:
+            files["inspections.json"] = json_of(rows)
+        return without
+
+
+def _inspect(results: Results, model: dict[str, Any]) -> "list[Inspected]":
+    """Inspect what is there."""
+    from reb_pipeline.core.storage import StorageError
+    from reb_pipeline.images.folder import list_inputs
+    from reb_pipeline.inspection.folder import inspect_images, not_inspected
+
+    _check_photos(results.photos)
+    images, listing = list_inputs(results.photos)
+    files = _output_files(results, images)
+    inspector = _load(**model)
+    try:
+        inspected = inspect_images(inspector, images, listing, files, "images inspected")
     except StorageError:
         raise
     except OSError as error:
-        msg = f"Results cannot be written to '{output}' ({error}): free space there, or give another --output."
-        raise InputError(msg) from error
-    lines = [summary_of(inspected), left_out, without, f"{output.rstrip('/')}/report.html"]
-    sys.stdout.write("".join(f"{line}\n" for line in lines if line))
+        raise results.unwritable(error) from error
+    lines = results.write(inspector, inspected, files, not_inspected(listing))
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    return inspected
 
 
-def _output_files(output: str, images: "DirFileSystem", folder: str) -> "Files":
+def _watch(results: Results, model: dict[str, Any]) -> "list[Inspected]":
+    """Inspect what is there and what comes, until Ctrl-C."""
+    from reb_pipeline.images.folder import list_images
+    from reb_pipeline.inspection.watch import watch
+
+    _check_photos(results.photos)
+    if len(results.photos) > 1:
+        msg = f"--watch takes one folder, and {len(results.photos)} paths are given: leave the others out."
+        raise InputError(msg)
+    (folder,) = results.photos
+    files = _output_files(results, list_images(folder, may_be_empty=True)[0])
+    inspector = _load(**model)
+    found: dict[str, Inspected] = {}
+    written, is_new = time.monotonic(), False
+    sys.stdout.write(f"Watching '{folder}'; Ctrl-C ends it.\n")
+    with suppress(KeyboardInterrupt):
+        for fresh in watch(inspector, folder, files):
+            for one in fresh:
+                found[one.row["path"]] = one
+                score = one.row["image_score"]
+                about = f" (score {score:.4g})" if score is not None else ""
+                sys.stdout.write(f"{one.row['path']}: {one.row['verdict']}{about}\n")
+            sys.stdout.flush()
+            is_new |= bool(fresh)
+            if is_new and time.monotonic() - written >= WRITE_SECONDS:
+                results.write(inspector, _by_path(found), files)
+                written, is_new = time.monotonic(), False
+    if found:
+        lines = results.write(inspector, _by_path(found), files)
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+    return _by_path(found)
+
+
+def _by_path(found: "dict[str, Inspected]") -> "list[Inspected]":
+    return [found[path] for path in sorted(found)]
+
+
+def _load(
+    model: str, engine: str, false_alarm_rate: float | None, allow_undecided: bool
+) -> "Inspector":
+    from reb_pipeline.calibration.verdicts import check_can_flag
+    from reb_pipeline.inspection.inspector import Inspector
+    from reb_pipeline.inspection.manifest import model_in
+
+    rate = {} if false_alarm_rate is None else {"false_alarm_rate": false_alarm_rate}
+    inspector = Inspector.load(model_in(model), engine=engine, **rate)
+    if not allow_undecided:
+        check_can_flag(inspector.calibration, inspector.name, "--allow-undecided")
+    return inspector
+
+
+def _check_photos(photos: Sequence[str]) -> None:
+    """Check that no model is among the photos, as after a pattern that the shell replaced by several models.
+
+    Raises:
+        InputError: If one is.
+    """
+    import fsspec
+
+    from reb_pipeline.inspection.manifest import MANIFEST
+
+    for path in photos:
+        is_model = False
+        with suppress(ValueError, ImportError, OSError):  # named when it is listed
+            filesystem, place = fsspec.url_to_fs(path)
+            is_model = bool(place) and filesystem.exists(f"{place.rstrip('/')}/{MANIFEST}")
+        if is_model:
+            msg = (
+                f"'{path}' is a packaged model and no folder of photos: --model takes one model, and for the newest of "
+                f"several versions the folder above them."
+            )
+            raise InputError(msg)
+
+
+def _output_files(results: Results, images: "DirFileSystem") -> "Files":
     """Open the output folder as a mapping.
 
     Raises:
@@ -105,17 +304,26 @@ def _output_files(output: str, images: "DirFileSystem", folder: str) -> "Files":
     from reb_pipeline.core.storage import check_writable
 
     atomic.register()  # no file is left half-written
-    filesystem, inner = fsspec.url_to_fs(output)
+    filesystem, inner = fsspec.url_to_fs(results.output)
     is_inside = f"{inner.rstrip('/')}/".startswith(f"{images.path.rstrip('/')}/")
-    if is_inside and images.fs == filesystem:  # the paths in an archive are those of no other place
+    are_files = len(results.photos) > 1 or _is_file(results.photos[0])
+    # The paths in an archive are those of no other place.
+    if is_inside and images.fs == filesystem and not are_files:
         msg = (
-            f"The output '{output}' is inside of the inspected folder '{folder}', so that the next run would inspect "
-            f"overlays: give --output another place."
+            f"The output '{results.output}' is inside of the inspected folder '{results.photos[0]}', so that the next "
+            f"run would inspect overlays: give --output another place."
         )
         raise InputError(msg)
     if isinstance(filesystem, atomic.AtomicLocalFileSystem):
         check_writable(f"{inner}/report.html")
     return FolderFiles(inner, filesystem)
+
+
+def _is_file(path: str) -> bool:
+    import fsspec
+
+    filesystem, place = fsspec.url_to_fs(path)
+    return bool(place) and bool(filesystem.isfile(place))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reb_pipeline.calibration.verdicts import GOOD, UNDECIDED, UNREADABLE, VERDICTS, Verdict
+from reb_pipeline.calibration.verdicts import (
+    GOOD,
+    UNDECIDED,
+    UNREADABLE,
+    VERDICTS,
+    Verdict,
+    verdict_of,
+)
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.folder_files import Files
 from reb_pipeline.core.progress import progress
@@ -82,7 +89,8 @@ def inspect_folder(
 ) -> list[Inspected]:
     """Inspect all images of a folder and its subfolders.
 
-    Results are stored in ``files`` after every image: an overlay for the user, and an entry of the journal. An image is
+    Results are stored in ``files`` after every image: an overlay for the user, and an entry of the journal. Verdicts of
+    images in the journal follow from their scores and the present threshold, marks stay as they are. An image is
     inspected again if its path, its content or the model has changed, or if the entry was made by a former rule of
     verdicts; that entry stays.
 
@@ -100,7 +108,25 @@ def inspect_folder(
     Raises:
         InputError: If the folder is missing or holds no image.
     """
-    filesystem, found = list_images(folder)
+    return inspect_images(inspector, *list_images(folder), files, description)
+
+
+def inspect_images(
+    inspector: "Inspector",
+    filesystem: "AbstractFileSystem",
+    found: "FolderListing",
+    files: Files,
+    description: str | None = None,
+) -> list[Inspected]:
+    """Inspect all images of a listing, see :func:`inspect_folder`.
+
+    Args:
+        inspector: The model.
+        filesystem: File system of the images.
+        found: The images, and what may be one and is not read.
+        files: Storage of results, may hold those of earlier runs.
+        description: Label of the progress bar; None shows no bar.
+    """
     scale = ColourScale.of(inspector.calibration)
     inspected = [
         _inspect_once(inspector, scale, filesystem, path, files)
@@ -162,6 +188,17 @@ def csv_of(rows: Sequence[Mapping[str, Any]]) -> bytes:
 def _no_formula(cell: Any) -> Any:
     is_formula = isinstance(cell, str) and cell.lstrip().startswith(_FORMULA)
     return f"'{cell}" if is_formula else cell
+
+
+def json_of(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Write rows as a JSON list of objects, ``boxes`` as numbers.
+
+    Example:
+        >>> json_of([{"path": "a.png", "boxes": "[[1, 2, 3, 4]]"}]).decode().split()
+        ['[', '{"path":', '"a.png",', '"boxes":', '[[1,', '2,', '3,', '4]]}', ']']
+    """
+    objects = (json.dumps({**row, "boxes": json.loads(row["boxes"])}) for row in rows)
+    return ("[\n" + ",\n".join(objects) + "\n]\n").encode()
 
 
 def parquet_of(rows: Sequence[Mapping[str, Any]]) -> bytes:
@@ -236,7 +273,7 @@ def _inspect_once(
     key = _key(inspector, path, data)
     row = _row_in_journal(files, key)
     if row is not None:
-        return Inspected(row, key)
+        return Inspected(row | _verdict_now(row["image_score"], inspector), key)
     try:
         learnt = getattr(inspector, "value_range", None)
         image = read_image(data, _printable(path), value_range=learnt)
@@ -296,6 +333,13 @@ def _row_in_journal(files: Files, key: str) -> dict[str, Any] | None:
     except (KeyError, TypeError, ValueError):
         return None
     return row if is_whole else None
+
+
+def _verdict_now(image_score: float, inspector: "Inspector") -> dict[str, Any]:
+    """Derive the verdict from a score of the journal, whose verdict may be that of another false-alarm rate."""
+    verdict = verdict_of(image_score, inspector.image_threshold)
+    reason = inspector.calibration.statement() if verdict == UNDECIDED else ""
+    return {"verdict": verdict, "reason": reason}
 
 
 def _key(inspector: "Inspector", path: str, data: bytes, version: str = _VERSION) -> str:

@@ -104,18 +104,29 @@ class Inspector:
         return can_flag(self.image_threshold)
 
     @classmethod
-    def load(cls, path: str | Path, engine: str = "onnxruntime") -> "Inspector":
+    def load(
+        cls,
+        path: str | Path,
+        engine: str = "onnxruntime",
+        false_alarm_rate: float | None = None,
+    ) -> "Inspector":
         """Load a packaged model.
 
         Args:
             path: The folder that contains ``model.json``, as a path or a URL of any fsspec file system.
             engine: See :class:`Inspector`.
+            false_alarm_rate: Rate that the thresholds are taken for, from the calibration scores of the model; None
+                keeps that of its calibration.
 
         Raises:
-            InputError: If it is not a packaged model, has another format, is incomplete or was changed; see also
-                :class:`Inspector`.
+            InputError: If it is not a packaged model, has another format, is incomplete or was changed, or the rate is
+                not in (0, 1); see also :class:`Inspector`.
         """
-        return cls(read_model(path), engine)
+        model = read_model(path)
+        if false_alarm_rate is not None:
+            calibration = replace(model.calibration, false_alarm_rate=false_alarm_rate)
+            model = replace(model, calibration=calibration)
+        return cls(model, engine)
 
     def read(self, data: bytes, source: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         """Decode an image file in the range of values that the model learnt.

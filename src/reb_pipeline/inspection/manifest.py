@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from glob import escape
 from typing import TYPE_CHECKING, Any
 
 from reb_pipeline.core.errors import InputError
@@ -94,6 +95,49 @@ def read_manifest(folder: str, filesystem: "AbstractFileSystem") -> dict[str, An
     if manifest.get("digest") != digest:
         raise wrong_manifest(folder, f"was changed after it was written (it hashes to {digest})")
     return manifest
+
+
+def model_in(place: str) -> str:
+    """Find the packaged model of a folder: the folder itself, the newest of its versions, or the only model below it.
+
+    Args:
+        place: Path or URL of a model, of the folder above its versions, or of a folder of models.
+
+    Returns:
+        The path or URL of the model; ``place`` if there is none, for the error of :func:`read_manifest`.
+
+    Raises:
+        InputError: If several models lie there.
+
+    Example:
+        >>> from reb_pipeline.inspection.manifest import model_in
+        >>> model_in("tests/inspection/models")
+        'tests/inspection/models/former_records'
+    """
+    import fsspec
+
+    try:
+        filesystem, folder = fsspec.url_to_fs(place)
+    except (ValueError, ImportError):  # unknown protocol, or its package is missing
+        return place
+    folder = folder.rstrip("/")
+    if filesystem.exists(f"{folder}/{MANIFEST}"):
+        return place
+    for depth in ("*", "*/*"):
+        found = [
+            str(path).removesuffix(f"/{MANIFEST}")
+            for path in filesystem.glob(f"{escape(folder)}/{depth}/{MANIFEST}")
+        ]
+        below = sorted(path[len(folder) + 1 :] for path in found)
+        if not below:
+            continue
+        # A version is a folder with the model inside: <version>/model.
+        names = {path.rpartition("/")[2] for path in below}
+        if len(names) > 1 or (depth == "*" and len(below) > 1):
+            msg = f"'{place}' holds several models ({', '.join(below)}): give one of them."
+            raise InputError(msg)
+        return f"{place.rstrip('/')}/{below[-1]}"
+    return place
 
 
 def parts_of(manifest: Mapping[str, Any], folder: str) -> dict[str, Part]:
