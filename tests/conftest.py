@@ -21,6 +21,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 SLOW = (
     # Whole runs of the project, Dask, and other processes.
     "calibration/test_false_alarms_benchmark.py",
+    "memory_bank/test_memory_limit.py",
     "commands/test_train_run.py",
     "pipelines",
     "project/runners",
