@@ -1,5 +1,6 @@
 """Colours that mean the same in every image, and marks where they belong."""
 
+import base64
 import io
 
 import numpy as np
@@ -135,3 +136,19 @@ def test_a_value_that_is_no_number_is_outlined():
     anomaly_map = np.zeros((64, 64), np.float32)
     anomaly_map[20:30, 40:60] = np.nan
     assert len(outlines(anomaly_map, 0.5, (64, 64))) == 1
+
+
+@pytest.mark.parametrize(("size", "stored"), [((1250, 55), (160, 53)), ((400, 600), (107, 160))])
+def test_thumbnails_of_strips_stay_visible(size, stored):
+    image = part(defect=0.5, size=size)
+    view = views.view_of(image, INSPECTOR.inspect(image), [], SCALE, INSPECTOR.pixel_threshold)
+    with Image.open(io.BytesIO(base64.b64decode(view["thumbnail"]))) as thumbnail:
+        assert thumbnail.size[::-1] == stored
+    assert (view["height"], view["width"]) == size  # the unit of boxes and outlines
+
+
+def test_what_good_parts_have_is_clear():
+    """Up to half the threshold an overlay leaves the colours of a part as they are."""
+    levels = SCALE.shades(np.linspace(0, 0.5, 20) * SCALE.threshold)
+    assert not colours()[levels, 3].any()
+    assert colours()[SCALE.shades(np.array([0.9 * SCALE.threshold])), 3] > 0

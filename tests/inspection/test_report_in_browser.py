@@ -6,7 +6,8 @@ import time
 
 import numpy as np
 import pytest
-from fake_inspector import FakeInspector, make_calibration, write_folder, write_part
+from fake_inspector import FakeInspector, make_calibration, part, write_folder, write_part
+from PIL import Image
 
 from reb_pipeline.inspection.folder import Inspected, inspect_folder
 from reb_pipeline.inspection.report import report_page
@@ -93,6 +94,24 @@ def test_page_opens_with_every_image(page):
     assert set(sizes) == {96}
     bars = page.locator("#histogram rect").count()
     assert page.locator("#histogram rect.above").count() in range(1, bars)
+
+
+def test_strips_are_compressed_so_that_the_page_does_not_become_endless(open_report, tmp_path):
+    inspector, files = FakeInspector(), {}
+    folder = tmp_path / "strips"
+    folder.mkdir()
+    for name, share, size in (("high", 0.02, (1250, 55)), ("wide", 0.5, (55, 1250))):
+        Image.fromarray(part(share, size=size)).save(folder / f"{name}.png")
+    inspected = inspect_folder(inspector, str(folder), files)
+    page = open_report(report_page(inspector, "strips", inspected, files))
+    boxes = [one.bounding_box() for one in page.locator("#gallery .card .picture").all()]
+    assert sorted(box["height"] / box["width"] for box in boxes) == pytest.approx(
+        [1 / 3, 3], rel=0.02
+    )
+    page.locator("#gallery .card").first.click()
+    shown = page.locator("#detail .picture").bounding_box()
+    assert max(shown["height"] / shown["width"], shown["width"] / shown["height"]) < 3.1
+    assert min(shown["height"], shown["width"]) > 100
 
 
 COUNTS = {"defective": 3, "undecided": 0, "good": 5, "unreadable": 1, "all": 9}

@@ -34,8 +34,9 @@ from reb_pipeline.images.folder import (
     not_read_sentences,
     read_file,
 )
+from reb_pipeline.images.shown import shown
 from reb_pipeline.inspection.encoding import in_base64, jpeg
-from reb_pipeline.inspection.overlay import ColourScale, draw_overlay, shrink
+from reb_pipeline.inspection.overlay import ColourScale, draw_overlay
 from reb_pipeline.inspection.views import LARGE_SIDE, view_of
 
 if TYPE_CHECKING:
@@ -289,7 +290,7 @@ def _inspect_once(
     row = _row(path, inspection, overlay=_overlay_name(path, key))
     view = view_of(image, inspection, nearest, scale, threshold)
     files[row["overlay"]] = jpeg(draw_overlay(image, inspection, scale, threshold))
-    files[f"{JOURNAL}/{key}.jpg"] = jpeg(shrink(image, LARGE_SIDE))
+    files[f"{JOURNAL}/{key}.jpg"] = jpeg(shown(image, LARGE_SIDE))
     # Written last: if it exists, the others exist too.
     files[f"{JOURNAL}/{key}.json"] = json.dumps({"row": row, "view": view}).encode()
     former = (_key(inspector, path, data, version) for version in _FORMER_VERSIONS)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from reb_pipeline.images.shown import shown
 from reb_pipeline.inspection.encoding import in_base64, jpeg
 from reb_pipeline.inspection.inspector import CONTEXT
 from reb_pipeline.inspection.overlay import ColourScale, colours, outlines, shrink
@@ -43,7 +44,7 @@ def view_of(
     return {
         "width": width,
         "height": height,
-        "thumbnail": in_base64(jpeg(shrink(image, _THUMBNAIL_SIDE), quality=75)),
+        "thumbnail": in_base64(jpeg(shown(image, _THUMBNAIL_SIDE), quality=75)),
         "heat": in_base64(heat_layer(inspection.anomaly_map, scale)),
         "outlines": outlines(inspection.anomaly_map, pixel_threshold, (height, width)),
         "defects": [

@@ -110,7 +110,7 @@ function drawDetail() {
   byId("detail-name").textContent = image.path;
   const shown = picture(image, state.show, `${state.show} of ${image.path}`, true);
   // As wide as the column, but never higher than the window.
-  if (image.view) shown.style.maxWidth = `calc(66vh * ${image.view.width / image.view.height})`;
+  if (image.view) shown.style.maxWidth = `calc(66vh * ${proportion(image.view)})`;
   byId("detail-picture").replaceChildren(shown);
   const parts = [facts(image)];
   if (image.view?.defects.length) parts.push(...boxes(image.view));

@@ -37,12 +37,15 @@ function marks(view) {
   return drawing;
 }
 
+/** Width over height of what is shown: a strip is compressed to three times its width, as `shown` of images/shown.py does. */
+const proportion = (view) => Math.min(3, Math.max(1 / 3, view.width / view.height));
+
 /** An image as itself, as its map, or both; `alt` is empty where a caption says what it is. */
 function picture(image, show, alt, large = false) {
   const view = image.view;
   if (!view) return element("span", { className: "nothing", textContent: image.error || (image.score === null ? image.reason : "too many images for a picture of each") });
   const frame = element("span", { className: `picture ${show}` });
-  frame.style.aspectRatio = `${view.width} / ${view.height}`;
+  frame.style.aspectRatio = String(proportion(view));
   if (show !== "map") frame.append(photo("jpeg", (large && image.large) || view.thumbnail, alt));
   if (show !== "image") frame.append(photo("png", view.heat, show === "map" ? alt : ""));
   if (show === "overlay") frame.append(marks(view));
