@@ -1,9 +1,18 @@
-"""REB as a Kedro project: learns the appearance of good parts from images, and marks deviations."""
+"""REB as a Kedro project: learns the appearance of good parts from images, and marks deviations.
+
+``from reb_pipeline import Inspector`` inspects images with a packaged model.
+"""
 
 import os
 import sys
+from typing import TYPE_CHECKING, Any
 
 from reb_pipeline.core import moved
+
+if TYPE_CHECKING:
+    from reb_pipeline.inspection.inspector import Inspector
+
+__all__ = ["Inspector"]
 
 # PyTorch and FAISS have a thread pool each; spinning idle threads would take the cores from the other pool.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -21,3 +30,12 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 __version__ = "0.1.0"
 
 moved.install()
+
+
+def __getattr__(name: str) -> Any:
+    """Import what ``__all__`` names when it is asked for: the package is quick to import."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from reb_pipeline.inspection.inspector import Inspector
+
+    return Inspector

@@ -1,6 +1,9 @@
 """A packaged model whose features are done by hand: image in, verdict out."""
 
 import io
+import json
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -14,6 +17,7 @@ from miniatures import SIZE, draw_part
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.inspection import Inspector
 from reb_pipeline.inspection.inspector import CONTEXT
+from reb_pipeline.inspection.overlay import ColourScale, draw_overlay
 from reb_pipeline.scoring.anomaly_maps import anomaly_map
 from reb_pipeline.scoring.patch_scores import SCORERS
 from tiny_model import CELL, GOOD, GRID, HELD_OUT, SCORING, mean_colours, train, write_tiny
@@ -179,20 +183,62 @@ def test_explanations_are_the_nearest_patches_of_distinct_images(inspector, n):
             assert top <= CELL * bank.y[row] < top + height
 
 
-@pytest.mark.parametrize(
-    "image",
-    [
-        np.zeros((4, 4, 3), np.float32),
-        np.zeros((4, 4), np.uint8),
-        np.zeros((0, 4, 3), np.uint8),
-        "part.png",
-    ],
-)
+def test_every_form_of_an_image_gets_the_same_verdict(inspector, tmp_path):
+    file = tmp_path / "part.png"
+    Image.fromarray(DEFECTIVE).save(file)
+    expected = inspector.inspect(DEFECTIVE)
+    for form in (file, str(file), file.read_bytes(), Image.fromarray(DEFECTIVE)):
+        found = inspector.inspect(form)
+        assert found.image_score == expected.image_score
+        np.testing.assert_array_equal(found.anomaly_map, expected.anomaly_map)
+    grey = DEFECTIVE[:, :, 0]
+    as_rgb = inspector.inspect(np.stack([grey] * 3, axis=2))
+    for form in (grey, np.uint16(grey) * 257):
+        assert inspector.inspect(form).image_score == as_rgb.image_score
+
+
+@pytest.mark.parametrize("image", [np.zeros((4, 4, 3), np.float32), "part.png", None])
 def test_what_is_no_image(inspector, image):
-    with pytest.raises(
-        InputError, match=r"must be uint8 \[height, width, 3\] RGB, not .*convert it"
-    ):
+    with pytest.raises(InputError, match=r"must be|cannot be read"):
         inspector.inspect(image)
+
+
+def test_a_result_as_json_as_a_picture_and_in_short(inspector):
+    found = inspector.inspect(DEFECTIVE)
+    assert json.loads(json.dumps(found.to_dict())) == {
+        "verdict": "defective",
+        "reason": "",
+        "image_score": found.image_score,
+        "p_value": found.p_value,
+        "defects": [
+            {"box": list(one.box), "area": one.area, "peak": one.peak} for one in found.defects
+        ],
+        "worst_patch": list(found.worst_patch),
+        "seconds": found.seconds,
+    }
+    scale = ColourScale.of(inspector.calibration)
+    drawn = draw_overlay(DEFECTIVE, found, scale, inspector.pixel_threshold)
+    np.testing.assert_array_equal(found.overlay(), drawn)
+    assert len(repr(found)) < 100
+    assert repr(found).startswith("Inspection(defective, image_score=")
+
+
+def test_a_result_without_an_image_cannot_be_drawn(inspector):
+    with pytest.raises(ValueError, match="holds no image"):
+        replace(inspector.inspect(DEFECTIVE), drawing=None).overlay()
+
+
+def test_the_package_names_the_inspector_and_stays_quick_to_import():
+    script = """
+import sys
+import reb_pipeline
+assert not {"numpy", "pydantic", "fsspec", "PIL"} & sys.modules.keys()
+from reb_pipeline import Inspector
+assert Inspector.__module__ == "reb_pipeline.inspection.inspector"
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+    with pytest.raises(ImportError, match="cannot import name 'Inspecter'"):
+        from reb_pipeline import Inspecter  # noqa: F401
 
 
 def test_features_that_are_not_finite(tmp_path):

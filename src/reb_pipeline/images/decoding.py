@@ -35,6 +35,7 @@ YCBCR = "YCbCr converted to RGB"
 _CONVERTED = {"1": ONE_BIT, "P": PALETTE, "PA": PALETTE, "CMYK": CMYK, "YCbCr": YCBCR}
 _WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 _KINDS = {"f": "float", "i": "signed", "u": "unsigned"}  # by numpy's kind of the dtype
+_OF_PILLOW = Header(bits=32, is_signed=True)  # what the values of Pillow's deepest modes are
 _ORIENTATION = 0x0112  # EXIF tag
 _TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: lambda pixels: pixels[:, ::-1],
@@ -175,10 +176,7 @@ def decode_image(
             f"Image {name} has colours of 16 bits, which only OpenCV decodes: run `pip install opencv-python-headless`."
         ) from error
     except _TransparentError as error:
-        raise UnreadableImageError(
-            f"Image {name} has {error} transparent pixels, whose colours are unknown: put it on a background and save "
-            "it without transparency."
-        ) from None
+        raise _transparent(name, error) from None
     except UnidentifiedImageError:
         if header.kind:
             raise UnreadableImageError(
@@ -197,6 +195,29 @@ def decode_image(
         raise UnreadableImageError(
             f"Image {name} cannot be decoded ({error}): replace the file, or take it out of the data."
         ) from error
+
+
+def read_opened(image: Image, name: str) -> DecodedImage:
+    """Read the pixels of an image that Pillow has opened or made, turned upright by its EXIF orientation.
+
+    Args:
+        image: The image.
+        name: Name of the image in error messages, including quotes if they are wanted.
+
+    Raises:
+        UnreadableImageError: If it is broken, or has transparent pixels or a mode that is not read.
+    """
+    from PIL import ImageOps
+
+    try:
+        pixels = _pixels(ImageOps.exif_transpose(image), _OF_PILLOW)
+    except _TransparentError as error:
+        raise _transparent(name, error) from None
+    except Exception as error:  # Pillow decodes only now
+        raise UnreadableImageError(
+            f"Image {name} cannot be decoded ({error}): replace it by a grey or RGB image."
+        ) from error
+    return DecodedImage(np.array(pixels, order="C"), image.mode)
 
 
 def to_rgb(image: DecodedImage, name: str, value_range: ValueRange | None = None) -> np.ndarray:
@@ -237,6 +258,13 @@ def to_rgb(image: DecodedImage, name: str, value_range: ValueRange | None = None
 
 class _TransparentError(Exception):
     """Error of transparent pixels; the message is their number."""
+
+
+def _transparent(name: str, number: Exception) -> UnreadableImageError:
+    return UnreadableImageError(
+        f"Image {name} has {number} transparent pixels, whose colours are unknown: put it on a background and save "
+        "it without transparency."
+    )
 
 
 def _own_range(image: DecodedImage) -> ValueRange | None:

@@ -25,7 +25,7 @@ def find_contours(marked: np.ndarray) -> list[np.ndarray]:
         >>> marked = np.zeros((4, 4), bool)
         >>> marked[1:3, 1:3] = True
         >>> [contour.tolist() for contour in find_contours(marked)]
-        [[[1, 1], [2, 1], [2, 2], [1, 2]]]
+        [[[2, 1], [2, 2], [1, 2], [1, 1]]]
     """
     inside = np.pad(np.asarray(marked, bool), 1)
     sides = [inside & ~np.roll(inside, (-y, -x), axis=(0, 1)) for y, x in _OVER]

@@ -12,12 +12,13 @@ from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.settings import validated
 from reb_pipeline.features.tiles import Tiles
 from reb_pipeline.images.decoding import MAX_PIXELS, read_image
+from reb_pipeline.images.opening import ImageLike, open_image
 from reb_pipeline.images.resize import resize_image
 from reb_pipeline.images.value_range import FORMER_RANGE, ValueRange
 from reb_pipeline.inspection.defects import Defect, box_in_image, find_defects
 from reb_pipeline.inspection.model import PackagedModel, read_model
 from reb_pipeline.inspection.network import load_network
-from reb_pipeline.inspection.results import Inspection, NearestGood
+from reb_pipeline.inspection.results import Drawing, Inspection, NearestGood
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches
 from reb_pipeline.scoring.detector import MemoryBankDetector
 from reb_pipeline.scoring.settings import ScoringSettings
@@ -51,10 +52,9 @@ class Inspector:
             match.
 
     Example:
-        >>> import numpy as np
-        >>> from reb_pipeline.inspection import Inspector
+        >>> from reb_pipeline import Inspector
         >>> inspector = Inspector.load("tests/inspection/models/former_records")
-        >>> inspection = inspector.inspect(np.full((480, 640, 3), 255, np.uint8))
+        >>> inspection = inspector.inspect("docs/images/hardest_images.png")  # unlike any part
         >>> inspection.verdict
         'defective'
         >>> [patch.image_id for patch in inspector.explain(inspection, n=2)]
@@ -144,19 +144,23 @@ class Inspector:
         """
         return read_image(data, source, max_pixels, self.value_range)
 
-    def inspect(self, image: np.ndarray) -> Inspection:
+    def inspect(self, image: ImageLike) -> Inspection:
         """Inspect one image.
 
         Args:
-            image: uint8 [height, width, 3] RGB of any size, such as :meth:`read` returns.
+            image: Path or URL of a file, its bytes, a Pillow image, or an array of any size, grey or RGB of 8 or 16
+                bits; see :func:`reb_pipeline.images.opening.open_image`. More than 8 bits are read in the range that
+                the model learnt.
 
         Raises:
-            InputError: If the image is not such an array, or its features or scores are not finite.
+            InputError: If the image cannot be read or is nothing of these, or its features or scores are not finite.
         """
+        pixels = open_image(image, self.value_range)
         start = time.perf_counter()
-        found, grid = self.search(image)
-        inspection = self.verdict(found, grid, image.shape[:2])
-        return replace(inspection, seconds=time.perf_counter() - start)
+        found, grid = self.search(pixels)
+        inspection = self.verdict(found, grid, pixels.shape[:2])
+        seconds = time.perf_counter() - start
+        return replace(inspection, seconds=seconds, drawing=Drawing(pixels, self.calibration))
 
     def search(self, image: np.ndarray) -> tuple[NearestPatches, np.ndarray]:
         """Extract patch features and find the nearest coreset rows of each; the first half of :meth:`inspect`.
@@ -168,9 +172,8 @@ class Inspector:
             The neighbours of one image, and its patch features before the space of the bank, float32 [h, w, channels].
 
         Raises:
-            InputError: If the image is not such an array, or its features are not finite.
+            InputError: If its features are not finite.
         """
-        _check_image(image)
         pixels = resize_image(image, self.side)[None]
         features = (
             self._tiles.features(self._network, pixels) if self._tiles else self._network(pixels)
@@ -272,17 +275,3 @@ def _scoring(values: dict[str, Any]) -> ScoringSettings:
         fault = str(error).rstrip(".")
         msg = f"The packaged model was made by another reb-pipeline ({fault}): update reb-pipeline."
         raise InputError(msg) from error
-
-
-def _check_image(image: np.ndarray) -> None:
-    is_image = (
-        isinstance(image, np.ndarray)
-        and image.dtype == np.uint8
-        and image.ndim == 3
-        and image.shape[2] == 3
-        and image.size > 0
-    )
-    if not is_image:
-        given = f"{getattr(image, 'dtype', type(image).__name__)} {getattr(image, 'shape', '')}"
-        msg = f"An image to inspect must be uint8 [height, width, 3] RGB, not {given.strip()}: convert it."
-        raise InputError(msg)
