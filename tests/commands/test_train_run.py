@@ -1,11 +1,19 @@
-"""`reb train` runs the whole project, is interrupted, and goes on."""
+"""`reb train` runs the whole project, is interrupted, and goes on; then its model is used and changed."""
 
+import io
+import json
 import re
+import shlex
+import shutil
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import miniatures
+from pages import DOCS
 from reb_pipeline.commands.main import main
 from reb_pipeline.inspection.model import read_model
 from reb_pipeline.parameters.loader import LOADER_ARGS, ProjectConfigLoader
@@ -19,74 +27,172 @@ SMALL = [
     "ssl_finetune.demo.image_size=64",
     "ssl_finetune.demo.images_per_pass=2",
 ]
+PAGE = (DOCS / "reference/command_line.md").read_text()
+LINES = [
+    line
+    for block in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL)
+    for line in block.splitlines()
+]
+COMMAND = [*shlex.split(LINES[0])[1:], *(word for text in SMALL for word in ("--set", text))]
 
 
-def options(*settings):
-    return [word for text in (*SMALL, *settings) for word in ("--set", text)]
+@dataclass(frozen=True)
+class Done:
+    status: int
+    out: str
+    err: str
 
 
-@pytest.fixture
-def photos(tmp_path):
-    """Good photos with a test of their own, two defect types, in a folder with a space and a comma."""
-    folder = miniatures.make_mvtec_ad(tmp_path, category="bolts, new")
-    miniatures.write_good(folder / "bolts, new/train/good", 30)
-    return folder / "bolts, new"
+def run(*arguments):
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        status = main(arguments)
+    return Done(status, out.getvalue(), err.getvalue())
 
 
-def test_photos_become_a_model_though_interrupted(photos, tmp_path, monkeypatch, capsys):
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Working folder with the photos that the page on the commands speaks of."""
+    root = tmp_path_factory.mktemp("train")
+    miniatures.make_plain_folder(root, category="photos")
+    miniatures.write_good(root / "photos/good", 120, seed=1000)
+    miniatures.write_good(root / "new", 14, seed=300)
+    for number in (12, 13):
+        miniatures.write_image(root / f"new/{number:04}.png", miniatures.draw_part(number)[0])
+    miniatures.write_good(root / "tuesday", 2, seed=500)
+    miniatures.write_good(root / "other_day", 25, seed=600)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        yield root
+
+
+@pytest.fixture(scope="module")
+def trained(place):
+    """The training: interrupted before the calibration, gone on, and asked for once more."""
     from reb_pipeline.project import training
-
-    monkeypatch.chdir(tmp_path)
-    command = ["train", str(photos), "--false-alarm-rate", "10%", "--output", "bolt.model"]
-    command += options()
 
     def stop(self, node):
         if node.name.endswith("calibrate"):
             raise KeyboardInterrupt
         self._began = 0.0
 
-    with monkeypatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training.Steps, "before_node_run", training.hook_impl(stop))
-        assert main(command) == 130
-    said = capsys.readouterr()
-    assert "the same command goes on" in said.err
-    assert (
-        "bolt: 33 good photos, 3 defective ones (bright_spot 1, dark_spot 2), 3 with a mask."
-        in said.out
-    )
-    assert (
-        "10 % needs 9 calibration images; of 33 good ones, with 3 for the test, 9 calibrate"
-        in said.out
-    )
-    assert not Path("bolt.model").exists()
+        interrupted = run(*COMMAND)
+        was_there = Path("cookie.model").exists()
+    return interrupted, was_there, run(*COMMAND), run(*COMMAND)
 
-    assert main(command) == 0
-    said = capsys.readouterr()
-    done, steps = map(int, re.search(r"Going on: (\d+) of (\d+) steps", said.out).groups())
-    assert 5 < done < steps
-    assert "threshold calibrated" in said.out
-    assert "photos checked" not in said.out  # done before
-    assert "of 200 further good parts" in said.out
-    assert re.search(r"dark_spot found +\d of 2", said.out)
-    assert said.out.splitlines()[-1] == "Next: reb inspect NEW_PHOTOS --model bolt.model"
-    report = re.search(r"Report: (.*)", said.out)[1]
-    assert Path(report).is_file()
-    assert len(said.out.splitlines()) < 25
-    assert "INFO" in Path("bolt.run/training.log").read_text()
-    model = read_model("bolt.model")
-    assert model.manifest["name"] == "bolt"
-    assert model.calibration.false_alarm_rate == 0.1
+
+def test_an_interrupted_training_says_how_photos_are_used_and_that_it_goes_on(trained):
+    interrupted, was_there, _, _ = trained
+    assert interrupted.status == 130
+    assert "the same command goes on" in interrupted.err
+    found = "cookie: 123 good photos, 3 defective ones (bright_spot 1, dark_spot 2), 2 with a mask."
+    assert found in interrupted.out
+    shares = "2 % needs 49 calibration images; of 123 good ones, with 25 for the test, 49 calibrate"
+    assert shares in interrupted.out
+    assert re.search(r"This takes about .* on this machine\.", interrupted.out)
+    assert not was_there
+
+
+def test_the_same_command_goes_on_and_ends_with_promise_recall_report_and_next_command(trained):
+    _, _, done, _ = trained
+    assert done.status == 0
+    finished, steps = map(int, re.search(r"Going on: (\d+) of (\d+) steps", done.out).groups())
+    assert 5 < finished < steps
+    assert "threshold calibrated" in done.out
+    assert "photos checked" not in done.out  # done before
+    assert "of 200 further good parts" in done.out
+    assert re.search(r"dark_spot found +\d of 2", done.out)
+    assert done.out.splitlines()[-1] == "Next: reb inspect NEW_PHOTOS --model cookie.model"
+    assert Path(re.search(r"Report: (.*)", done.out)[1]).is_file()
+    assert len(done.out.splitlines()) < 25
+    assert "INFO" in Path("cookie.run/training.log").read_text()
+
+
+def test_the_model_is_whole(trained):
+    model = read_model("cookie.model")
+    assert model.manifest["name"] == "cookie"
+    assert model.calibration.false_alarm_rate == 0.02
     assert model.calibration.guarantee == "proven"
-    assert not list(Path.cwd().glob(".bolt*"))
+    assert not list(Path.cwd().glob(".cookie*"))
 
-    before = Path("bolt.model/model.json").stat().st_mtime_ns
-    assert main(command) == 0  # nothing is left to do
-    assert "model packaged" not in capsys.readouterr().out
-    assert Path("bolt.model/model.json").stat().st_mtime_ns == before
 
-    # The run folder is a Kedro project with these settings.
-    loader = ProjectConfigLoader("bolt.run/conf", **LOADER_ARGS)
-    assert loader.categories == ["bolt"]
-    assert loader["parameters"]["bolt"]["features"]["image_size"] == 64
-    assert loader["catalog"]["bolt.raw_images"]["path"] == str(photos.parent / "bolts, new")
-    assert "reb_pipeline" in Path("bolt.run/pyproject.toml").read_text()
+def test_a_training_that_is_done_is_not_done_again(trained):
+    _, _, _, again = trained
+    assert again.status == 0
+    assert "learnt with these settings already" in again.out
+    assert "model packaged" not in again.out
+    assert "of 200 further good parts" in again.out
+
+
+def test_the_run_folder_is_a_kedro_project(trained, place, kedro):
+    loader = ProjectConfigLoader("cookie.run/conf", **LOADER_ARGS)
+    assert loader.categories == ["cookie"]
+    assert loader["parameters"]["cookie"]["features"]["image_size"] == 64
+    assert loader["catalog"]["cookie.raw_images"]["path"] == str(place / "photos")
+    listed = kedro("registry", "list", cwd=place / "cookie.run")
+    assert listed.returncode == 0, listed.stderr[-2000:]
+    assert "- cookie\n" in listed.stdout
+
+
+@pytest.mark.parametrize("line", [line for line in LINES if "--watch" not in line])
+def test_a_command_of_the_page(line, trained):
+    """In the order of the page; a photo that is learnt stands for that of the page."""
+    if line.startswith("reb train"):
+        pytest.skip("the fixture runs it")
+    samples = sorted(Path("cookie.run/data/03_primary/cookie/samples.parquet").glob("*/*"))
+    table = pd.read_parquet(samples[-1])
+    learnt = table["id"][(table["split"] == "train") & table["id"].str.startswith("good/")]
+    before = read_model("cookie.model").manifest["digest"]
+
+    done = run(*shlex.split(line.replace("good/0012", learnt.iloc[0]))[1:])
+
+    assert done.status in ((0, 1) if "--fail-on" in line else (0,)), done.err
+    if "--fail-on" in line:
+        rows = json.loads(Path("inspection/inspections.json").read_text())
+        asked = {"defective", "undecided", "unreadable"}
+        assert done.status == int(bool(asked & {row["verdict"] for row in rows}))
+    if line.startswith("reb update"):
+        assert re.search(r"cookie: \d+ good photos are learnt now", done.out)
+    if line.startswith(("reb update", "reb calibrate")):
+        model = read_model("cookie.model")
+        assert model.manifest["digest"] != before
+        assert model.calibration.statement() in done.out
+    if line.startswith("reb calibrate"):
+        assert model.calibration.false_alarm_rate == 0.05
+    if line.startswith("reb drift"):
+        assert done.out.startswith("Drift of the last ")
+
+
+def test_a_change_of_the_model_stays_when_the_training_is_asked_for_again(trained):
+    changed = read_model("cookie.model").manifest["digest"]
+    assert run(*COMMAND).status == 0
+    assert read_model("cookie.model").manifest["digest"] == changed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["update", "cookie.model"], "Nothing is to be changed: give --add FOLDER"),
+        (["calibrate", "cookie.model"], "Nothing is to be changed: give --folder FOLDER"),
+        (["update", "cookie.model", "--add", "gone"], "gone' is no folder that is there"),
+        (
+            ["update", "cookie.run", "--forget", "x"],
+            "is no packaged model, for it has no model.json",
+        ),
+        (["update", "cookie.model", "--forget", "good/x"], "good/x"),
+        (["drift", "photos", "--model", "cookie.model"], "give the output folder of `reb inspect`"),
+    ],
+)
+def test_what_the_user_has_to_correct(trained, arguments, sentence):
+    done = run(*arguments)
+    assert done.status == 2
+    assert sentence in done.err
+
+
+def test_a_model_without_its_run_folder_cannot_be_changed(trained, tmp_path):
+    shutil.copytree("cookie.model", tmp_path / "alone.model")
+    done = run("update", str(tmp_path / "alone.model"), "--forget", "x")
+    assert done.status == 2
+    assert "alone.run' is not there, and without it the model cannot be changed" in done.err

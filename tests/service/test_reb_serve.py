@@ -118,6 +118,22 @@ def test_a_model_that_is_not_there(tmp_path, capsys):
     assert "nothing" in error
 
 
+def test_the_folder_above_the_versions_gives_the_newest_model(monkeypatch, tmp_path):
+    from reb_pipeline.inspection.inspector import Inspector
+    from reb_pipeline.service import server
+
+    for version in ("2026-01-01", "2026-02-01"):
+        (tmp_path / version / "model").mkdir(parents=True)
+        (tmp_path / version / "model/model.json").touch()
+    loaded = []
+    monkeypatch.setattr(
+        Inspector, "load", lambda path, *_: loaded.append(path) or PretendInspector()
+    )
+    monkeypatch.setattr(server, "serve", lambda inspector, settings, listener: listener.close())
+    assert cli.main(["--model", str(tmp_path), "--port", "0"]) == 0
+    assert loaded == [f"{tmp_path}/2026-02-01/model"]
+
+
 def test_a_model_that_can_flag_nothing_needs_permission(monkeypatch, capsys):
     from reb_pipeline.inspection.inspector import Inspector
     from reb_pipeline.service import server

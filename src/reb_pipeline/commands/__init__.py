@@ -2,6 +2,9 @@
 
 - ``main``: the command with its sub-commands; each is imported when it is called;
 - ``train``: from photos to a model, by a run of the project;
+- ``update``, ``calibrate``: changes of a model that ``train`` made;
+- ``drift``: comparison of inspected parts with the calibration;
+- ``doctor``: check of the installation;
 - ``kedro``: Kedro, loaded quietly.
 
 ``reb inspect`` is in :mod:`reb_pipeline.inspection.cli`, ``reb serve`` in :mod:`reb_pipeline.service.cli`; these need

@@ -13,7 +13,11 @@ from reb_pipeline.core.command_line import SETTINGS, run
 COMMANDS = {
     "train": ("commands.train:command", "Learn from photos of good parts; makes a model."),
     "inspect": ("inspection.cli:command", "Inspect new photos with a model."),
+    "update": ("commands.update:command", "Add good photos to a model, or forget some."),
+    "calibrate": ("commands.calibrate:command", "Take the threshold for another rate or day."),
+    "drift": ("commands.drift:command", "Compare inspected parts with the calibration."),
     "serve": ("service.cli:command", "Answer HTTP requests with a model."),
+    "doctor": ("commands.doctor:command", "Check installation, weights, disk and threads."),
     "prune": ("commands.prune:command", "Show what runs stored, and remove what none needs."),
 }
 

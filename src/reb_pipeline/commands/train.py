@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from reb_pipeline.project.training import Trained
 
 DEFAULT_RATE = 0.05
-MODEL, RUN = ".model", ".run"  # endings of the folders
 
 
 @click.command(context_settings=SETTINGS)
@@ -53,10 +52,11 @@ def command(
     load_kedro()
     given = _settings(settings, false_alarm_rate)
     with resumable():
-        _train(photos, output or f"{_name(photos)}{MODEL}", given)
+        _train(photos, output or f"{_name(photos)}.model", given)
 
 
 def _train(photos: str, output: str, settings: dict[str, Any]) -> None:
+    from reb_pipeline.project.estimate import estimate_seconds, time_text
     from reb_pipeline.project.photos import check_enough, find_categories
     from reb_pipeline.project.run_folder import RunFolder, absolute, merged
     from reb_pipeline.project.training import Training, check_output, publish
@@ -76,17 +76,24 @@ def _train(photos: str, output: str, settings: dict[str, Any]) -> None:
             check_enough(category, rate)
             say(f"{category.name}: {category.shares.statement(rate)}")
     settings = merged(_without_fine_tuning(categories, rate), settings)
-    folder = RunFolder(model.with_name(f"{model.name.removesuffix(MODEL)}{RUN}").absolute())
+    folder = RunFolder.beside(model)
     folder.write(categories, settings)
     training = Training(folder, categories)
-    if training.n_done:
+    if folder.is_done and not training.nodes:
+        say("These photos were learnt with these settings already.")
+    elif training.n_done:
         say(
             f"Going on: {training.n_done} of {len(training.pipeline.nodes)} steps are done already."
         )
+    else:
+        seconds = estimate_seconds(categories, training.parameters)
+        say(f"This takes {time_text(seconds)} on this machine.")
     say(f"The run folder is {_shown(folder.path)}, the log {_shown(folder.log)}.")
     training.run(say)
     trained = list(training.results())
-    publish(trained, model)
+    if not (folder.is_done and model.exists()):  # a model that `reb update` changed stays
+        publish(trained, model)
+        folder.end()
     for one in trained:
         _say_result(one, say)
     place = model if len(trained) == 1 else model / trained[0].name
@@ -145,6 +152,7 @@ def _settings(texts: tuple[str, ...], rate: float) -> dict[str, Any]:
 def _name(path: str) -> str:
     """Name a category by a folder, without the ending of models."""
     from reb_pipeline.project.photos import category_name
+    from reb_pipeline.project.run_folder import MODEL
 
     name = path.rstrip("/").rpartition("/")[2] if "://" in path else Path(path).absolute().name
     return category_name(name.removesuffix(MODEL))

@@ -19,9 +19,11 @@ from reb_pipeline.project.photos import Category
 
 ENVIRONMENT = "folder"  # environment whose settings a training begins with
 RAW_IMAGES = "{category}.raw_images"
+MODEL, RUN = ".model", ".run"  # endings of the folders of models and runs
+PROJECT = "pyproject.toml"
 STATE = "training.json"  # what the folder was trained with
 LOG = "training.log"
-_PROJECT = """\
+_PROJECT_FILE = """\
 # A Kedro project: `kedro viz run` and `kedro run` work in this folder.
 [tool.kedro]
 package_name = "reb_pipeline"
@@ -40,6 +42,15 @@ class RunFolder:
     """
 
     path: Path
+
+    @classmethod
+    def beside(cls, model: Path) -> "RunFolder":
+        """Return the run folder of a model: ``bolt.run`` beside ``bolt.model``."""
+        return cls(model.absolute().with_name(f"{model.name.removesuffix(MODEL)}{RUN}"))
+
+    def is_there(self) -> bool:
+        """Return True if a training has made the folder."""
+        return (self.path / PROJECT).is_file()
 
     @property
     def log(self) -> Path:
@@ -63,12 +74,12 @@ class RunFolder:
         """
         from kedro import __version__ as kedro
 
-        if self.path.exists() and not (self.path / "pyproject.toml").is_file():
+        if self.path.exists() and not self.is_there():
             msg = f"'{self.path}' is there and no folder of a training: move it, or give another --output."
             raise InputError(msg)
         source, local = configuration_folder(), self.configuration / "local"
         categories = list(categories)
-        with writing(self.path / "pyproject.toml"):
+        with writing(self.path / PROJECT):
             local.mkdir(parents=True, exist_ok=True)
             shutil.copytree(source / "base", self.configuration / "base", dirs_exist_ok=True)
             shutil.copy(source / "logging.yml", self.configuration)
@@ -77,8 +88,8 @@ class RunFolder:
             _write_yaml(local / "catalog.yml", _catalog(categories))
             _write_yaml(local / "parameters.yml", _parameters(settings))
             # Written last: a folder with this file is whole.
-            text = _PROJECT.format(name=json.dumps(self.path.name), kedro=kedro)
-            (self.path / "pyproject.toml").write_text(text)
+            text = _PROJECT_FILE.format(name=json.dumps(self.path.name), kedro=kedro)
+            (self.path / PROJECT).write_text(text)
 
     def run_id(self, categories: Iterable[Category]) -> str | None:
         """Find the id of the run that was begun with the same photos and settings; None if another one was.
@@ -86,15 +97,30 @@ class RunFolder:
         Args:
             categories: The categories of the training; :meth:`write` wrote its settings.
         """
-        try:
-            state: dict[str, str] = json.loads((self.path / STATE).read_text())
-        except (OSError, ValueError):
-            return None
+        state = self._state()
         return state["run_id"] if state.get("made_of") == self._made_of(categories) else None
 
     def begin(self, run_id: str, categories: Iterable[Category]) -> None:
         """Store the id of a run with its photos and settings."""
-        state = {"run_id": run_id, "made_of": self._made_of(categories)}
+        self._store({"run_id": run_id, "made_of": self._made_of(categories), "is_done": False})
+
+    def end(self) -> None:
+        """Store that the run is done and its model in place; later changes of the model stay."""
+        self._store({**self._state(), "is_done": True})
+
+    @property
+    def is_done(self) -> bool:
+        """True if the run that was begun last is done and its model was put in place."""
+        return bool(self._state().get("is_done"))
+
+    def _state(self) -> dict[str, Any]:
+        try:
+            state: dict[str, Any] = json.loads((self.path / STATE).read_text())
+        except (OSError, ValueError):
+            return {}
+        return state
+
+    def _store(self, state: Mapping[str, Any]) -> None:
         with writing(self.path / STATE):
             (self.path / STATE).write_text(json.dumps(state, indent=2) + "\n")
 

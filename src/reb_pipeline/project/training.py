@@ -88,7 +88,7 @@ class Training:
             raise InputError(msg) from error
         begun = folder.run_id(categories)
         self.run_id = begun or generate_timestamp()
-        _configure(folder)
+        configure(folder)
         from kedro.framework.project import settings
 
         with _part_of(self.run_id):
@@ -174,24 +174,31 @@ class Steps:
 
 
 def publish(models: Sequence[Trained], output: Path) -> None:
-    """Copy packaged models to the place that was asked for: one as the folder itself, several by name below it.
-
-    A model that is there is replaced when the copy is whole.
-    """
+    """Copy packaged models to the place that was asked for: one as the folder itself, several by name below it."""
     for one in models:
-        place = output if len(models) == 1 else output / one.name
-        if (place / MANIFEST).is_file() and _same_file(place / MANIFEST, one.model / MANIFEST):
-            continue
-        partial, former = (place.with_name(f".{place.name}.{end}") for end in ("partial", "former"))
-        for remains in (partial, former):
-            shutil.rmtree(remains, ignore_errors=True)
-        with writing(place):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copytree(one.model, partial)
-            if place.exists():
-                place.rename(former)
-            partial.rename(place)
-        shutil.rmtree(former, ignore_errors=True)
+        replace_model(output if len(models) == 1 else output / one.name, one.model)
+
+
+def replace_model(place: Path, model: Path) -> None:
+    """Copy a packaged model; one that is there is replaced when the copy is whole.
+
+    Args:
+        place: Folder of the copy.
+        model: Folder of the model.
+
+    Raises:
+        StorageError: If the disk is full or cannot be written.
+    """
+    partial, former = (place.with_name(f".{place.name}.{end}") for end in ("partial", "former"))
+    for remains in (partial, former):
+        shutil.rmtree(remains, ignore_errors=True)
+    with writing(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(model, partial)
+        if place.exists():
+            place.rename(former)
+        partial.rename(place)
+    shutil.rmtree(former, ignore_errors=True)
 
 
 def check_output(output: Path) -> None:
@@ -204,10 +211,6 @@ def check_output(output: Path) -> None:
     if output.exists() and not is_model and not (output.is_dir() and not any(output.iterdir())):
         msg = f"'{output}' is there and no model, so that it is not replaced: move it, or give another --output."
         raise InputError(msg)
-
-
-def _same_file(first: Path, second: Path) -> bool:
-    return first.read_bytes() == second.read_bytes()
 
 
 def _step(node: "Node") -> tuple[str, str]:
@@ -237,7 +240,7 @@ def _part_of(run_id: str) -> Iterator[None]:
             os.environ[RUN_ID] = before
 
 
-def _configure(folder: RunFolder) -> None:
+def configure(folder: RunFolder) -> None:
     """Configure Kedro, its log into a file; only warnings of the project are shown too."""
     from kedro.framework.project import configure_logging, configure_project, validate_settings
 

@@ -33,7 +33,12 @@ def _limits(function: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command(context_settings=SETTINGS)
-@click.option("--model", type=PLACE, required=True, help="Folder of the packaged model.")
+@click.option(
+    "--model",
+    type=PLACE,
+    required=True,
+    help="Folder of the model, or the folder above its versions for the newest one.",
+)
 @click.option(
     "--engine",
     type=click.Choice(["onnxruntime", "openvino"]),
@@ -70,10 +75,11 @@ def command(
         raise InputError(msg) from error
     from reb_pipeline.calibration.verdicts import check_can_flag
     from reb_pipeline.inspection.inspector import Inspector
+    from reb_pipeline.inspection.manifest import model_in
     from reb_pipeline.service.logs import log_as_json_lines
 
     log_as_json_lines()
-    inspector = Inspector.load(model, engine)
+    inspector = Inspector.load(model_in(model), engine)
     if not allow_undecided:
         check_can_flag(inspector.calibration, inspector.name, "--allow-undecided")
     listener = listen(host, port)
