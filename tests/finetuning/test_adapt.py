@@ -69,16 +69,17 @@ def saliency_of(samples):
 
 
 SAMPLES = samples_of()
-# Of another size than the training's images.
-DEFECTS = synthesize_defects(SAMPLES, saliency_of(SAMPLES), 48, KINDS)
 
 
 def run(weights, checkpoint=None, samples=SAMPLES, saliency=None, defects=KINDS, **settings):
-    made = settings.pop("made", DEFECTS)
+    saliency = saliency or saliency_of(samples)
+    made = settings.pop("made", None)
+    if made is None:  # of another size than the training's images
+        made = synthesize_defects(samples, saliency, 48, KINDS)
     budget = BUDGET.model_copy(update=settings.pop("budget", {}))
     return finetune_backbone(
         samples,
-        saliency or saliency_of(samples),
+        saliency,
         made,
         FeatureSettings(backbone="resnet18", weights=weights, image_size=SIDE, layers=["layer1"]),
         defects,
@@ -186,6 +187,22 @@ def test_defects_that_are_draws_of_the_training_are_refused(weights):
     made = synthesize_defects(SAMPLES, saliency_of(SAMPLES), 48, KINDS, Purpose.TRAINING)
     with pytest.raises(InputError, match=r"draws that the fine-tuning trains on.*again"):
         run(weights, made=made)
+
+
+def test_defects_by_other_maps_or_of_other_images_are_refused(weights):
+    made = synthesize_defects(SAMPLES, saliency_of(SAMPLES), 48, KINDS)
+    with pytest.raises(InputError, match="synthetic defects were made with other saliency maps"):
+        run(weights, made=made, **other_saliency(None))
+    fewer = samples_of(held_out=1)
+    hashes = [f"hash of {image_id}" for image_id in made.image_ids]
+    with pytest.raises(InputError, match=r"were made on other images .*'calibration-\d' is not am"):
+        run(weights, made=replace(made, image_hashes=hashes), samples=fewer)
+
+
+def test_what_a_backbone_has_learnt_from_is_stored(weights):
+    adapted, _ = run(weights)
+    assert adapted.config["image_ids"] == [f"train-{n}" for n in range(4)]
+    assert adapted.config["image_hashes"] == [""] * 4  # images in memory
 
 
 @pytest.mark.parametrize(("held_out", "good"), [(3, 2), (1, 1)])

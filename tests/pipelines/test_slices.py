@@ -475,6 +475,8 @@ def test_parts_of_different_runs_are_refused(run_slice, learn, monkeypatch):
         score_images(tested, found, detector, features, SCORING)
     other = replace(detector, alpha=0.4)  # as of a run with another alpha
     other_scores, other_maps = score_images(samples, found, other, features, SCORING)
+    with pytest.raises(InputError, match="scores are those of another detector"):
+        nodes.draw_density(other_scores, found, of_one["held_out_patches"], detector, CATEGORY)
     maps, metrics = read("anomaly_maps"), read(f"metrics_{CATEGORY}")
     with pytest.raises(InputError, match="scores and the anomaly maps are of different detectors"):
         nodes.compute_metrics(other_scores, images, maps, EVALUATION)
@@ -494,3 +496,24 @@ def test_parts_of_different_runs_are_refused(run_slice, learn, monkeypatch):
     density = replace(detector.density, squared_distances=2 * detector.density.squared_distances)
     with pytest.raises(InputError, match="calibration is that of another detector"):
         of_one["calibration"].check_detector(replace(detector, density=density).fingerprint)
+
+
+def test_stored_parts_of_another_bank_or_of_test_images_are_refused(run_slice, learn):
+    of_one = learn["detector"]()
+    params = CalibrationParams(false_alarm_rate=0.2, folder=None)
+    scoring = {"features": learn["features"], "scoring": SCORING, "calibration": params}
+    own = replace(of_one["own_patches"], bank_fingerprint="another bank")
+    with pytest.raises(InputError, match="nearest patches of good images are those of another mem"):
+        fit_detector(
+            of_one["memory_bank"], of_one["coreset"], of_one["local_density"], own, SCORING
+        )
+    larger = replace(of_one["memory_bank"], image_ids=[*TRAINED[1:], "another image"])
+    with pytest.raises(InputError, match="detector is that of another memory bank"):
+        run_slice("calibration", scoring, **{**of_one, "memory_bank": larger})
+    leaked = {"finetuned": True, "image_ids": TESTED[:1], "image_hashes": TESTED[:1]}
+    backbone = BackboneWeights({}, {**of_one["backbone"].config, **leaked})
+    for pipeline in ("memory_bank", "ldknn_density", "calibration", "evaluation"):
+        given = {**of_one, "backbone": backbone, "calibration": None}
+        params = {**scoring, "evaluation": EVALUATION, "memory_bank": MemoryBankSettings()}
+        with pytest.raises(InputError, match=r"backbone has learnt from 1 images .*'test/good/0'"):
+            run_slice(pipeline, params, **given)

@@ -26,3 +26,22 @@ def from_text(text: str | Iterable[Any]) -> list[Any]:
         return list(text)
     values: list[Any] = json.loads(text)
     return values
+
+
+def masks_of(row: Any) -> tuple[list[str], ...]:
+    """Return the arguments that open the masks of a row of samples or scores: paths and, if known, their SHA-256.
+
+    Args:
+        row: Row with the columns as attributes.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> from reb_pipeline.core.text_lists import masks_of
+        >>> masks_of(SimpleNamespace(mask_paths='["a.png"]', mask_sha256='["1f"]'))
+        (['a.png'], ['1f'])
+        >>> masks_of(SimpleNamespace(mask_paths='["a.png"]'))  # of an older version
+        (['a.png'],)
+    """
+    hashes = from_text(getattr(row, "mask_sha256", EMPTY))
+    paths = from_text(row.mask_paths)
+    return (paths, hashes) if hashes else (paths,)

@@ -16,9 +16,13 @@ class GoodImages(Sequence[Donor]):
         samples: The good images.
         saliency: Their saliency maps.
         side: Side of the resized images in pixels.
+
+    Raises:
+        InputError: If an image has changed since its map was made.
     """
 
     def __init__(self, samples: Samples, saliency: SaliencyMaps, side: int) -> None:
+        saliency.check_images(samples.table)
         self.image_ids = samples.ids
         self._openers = samples.openers
         self._saliency = saliency

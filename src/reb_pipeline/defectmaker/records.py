@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,10 +13,14 @@ import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.defectmaker.streams import Purpose
+from reb_pipeline.images.samples import check_images
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from reb_pipeline.defectmaker.maker import Defect
 
+_AGAIN = "run the pipeline defect_synthesis again"
 SALIENCY_SIDE = 128  # px: enough for outlines of parts, and hundreds of maps stay small
 
 
@@ -27,6 +33,7 @@ class SaliencyMaps:
         image_ids: Ids of the images.
         method: A key of :data:`reb_pipeline.defectmaker.saliency.SALIENCY`.
         fallbacks: Ids of images without a salient region; the map of each is the whole image.
+        image_hashes: SHA-256 of the files of the images; empty if unknown.
 
     Example:
         >>> import numpy as np
@@ -39,10 +46,14 @@ class SaliencyMaps:
         np.True_
     """
 
+    FORMAT: ClassVar[int] = 2
+    FORMER_VALUES: ClassVar[Mapping[str, Any]] = {"image_hashes": []}
+
     maps: np.ndarray
     image_ids: list[str]
     method: str
     fallbacks: list[str]
+    image_hashes: list[str] = field(default_factory=list)
 
     @classmethod
     def collect(cls, found: Iterable[tuple[str, np.ndarray]], method: str) -> SaliencyMaps:
@@ -62,6 +73,23 @@ class SaliencyMaps:
             if is_fallback:
                 fallbacks.append(image_id)
         return cls(np.stack(maps), image_ids, method, fallbacks)
+
+    def check_images(self, samples: pd.DataFrame) -> None:
+        """Check that no image of these samples has changed since its map was made; one without a map is refused later.
+
+        Raises:
+            InputError: If one has changed.
+        """
+        known = dict(zip(self.image_ids, self.image_hashes, strict=False))
+        there = {image_id: known[image_id] for image_id in samples["id"] if image_id in known}
+        _check_images("The saliency maps were made from", samples, there)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of all maps and the images that they are of."""
+        digest = hashlib.blake2b(json.dumps(self.image_ids).encode(), digest_size=16)
+        digest.update(np.ascontiguousarray(self.maps).data)
+        return digest.hexdigest()
 
     def at(self, image_id: str, side: int) -> np.ndarray:
         """Get the map of one image, resized to bool [side, side].
@@ -94,10 +122,13 @@ class SyntheticDefects:
         image_ids: Id of the good image that each defect was made from.
         recipes: Parameters of each defect, see :class:`reb_pipeline.defectmaker.maker.Recipe`.
         purpose: A :class:`reb_pipeline.defectmaker.streams.Purpose`; a draw is named by it, kind, seed and index.
+        image_hashes: SHA-256 of the file of each of these images; empty if unknown.
+        saliency_fingerprint: Hash of the saliency maps, see :attr:`SaliencyMaps.fingerprint`; empty if unknown.
     """
 
     # Files of format 1 name no purpose: their defects are draws of the training.
-    FORMAT: ClassVar[int] = 2
+    FORMAT: ClassVar[int] = 3
+    FORMER_VALUES: ClassVar[Mapping[str, Any]] = {"image_hashes": []}
 
     images: np.ndarray
     masks: np.ndarray
@@ -106,6 +137,27 @@ class SyntheticDefects:
     image_ids: list[str]
     recipes: list[dict[str, Any]]
     purpose: str = Purpose.TRAINING
+    image_hashes: list[str] = field(default_factory=list)
+    saliency_fingerprint: str = ""
+
+    def check_images(self, held_out: pd.DataFrame) -> None:
+        """Check that the defects were made on held-out good images as they are now.
+
+        Raises:
+            InputError: If an image is not held out any more, or has changed.
+        """
+        known = dict(zip(self.image_ids, self.image_hashes, strict=False))
+        _check_images("The synthetic defects were made on", held_out, known)
+
+    def check_saliency(self, saliency: SaliencyMaps) -> None:
+        """Check that the defects were placed by these saliency maps.
+
+        Raises:
+            InputError: If they were placed by others.
+        """
+        if self.saliency_fingerprint not in ("", saliency.fingerprint):
+            msg = f"The synthetic defects were made with other saliency maps: {_AGAIN}."
+            raise InputError(msg)
 
     @classmethod
     def collect(
@@ -131,6 +183,11 @@ class SyntheticDefects:
             recipes=[asdict(defect.recipe) for defect in defects],
             purpose=purpose,
         )
+
+
+def _check_images(what: str, samples: pd.DataFrame, hashes: dict[str, str]) -> None:
+    ids, known = list(hashes), list(hashes.values())
+    check_images(what, samples, ids, known, _AGAIN, complete=False)
 
 
 def _resize(mask: np.ndarray, side: int) -> np.ndarray:

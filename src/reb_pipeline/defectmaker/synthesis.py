@@ -1,6 +1,7 @@
 """Saliency maps and synthetic defects of a category, made from its good images."""
 
 import logging
+from dataclasses import replace
 
 import pandas as pd
 
@@ -11,7 +12,7 @@ from reb_pipeline.defectmaker.records import SaliencyMaps, SyntheticDefects
 from reb_pipeline.defectmaker.saliency import saliency_estimator
 from reb_pipeline.defectmaker.settings import DefectSynthesisSettings
 from reb_pipeline.defectmaker.streams import Purpose
-from reb_pipeline.images.samples import Samples
+from reb_pipeline.images.samples import Samples, hashes_of
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,8 @@ def estimate_saliency(samples: Samples, settings: DefectSynthesisSettings) -> Sa
         (image_id, estimate(paths[image_id], image))
         for image_id, image in good.stream("saliency of good images")
     )
-    maps = SaliencyMaps.collect(found, settings.saliency)
+    collected = SaliencyMaps.collect(found, settings.saliency)
+    maps = replace(collected, image_hashes=hashes_of(good.table))
     if maps.fallbacks:
         logger.warning(
             "%s: nothing is salient in %d of %d good images, all of each counts: %s",
@@ -78,4 +80,8 @@ def synthesize_defects(
         defect = maker.make(source.image, source.saliency, kinds[label], settings.seed, index)
         return sources.image_ids[number % len(sources)], label + 1, defect
 
-    return SyntheticDefects.collect(map(make, indices), [kind.name for kind in kinds], purpose)
+    defects = SyntheticDefects.collect(map(make, indices), [kind.name for kind in kinds], purpose)
+    table = samples.named(defects.image_ids).table
+    return replace(
+        defects, image_hashes=hashes_of(table), saliency_fingerprint=saliency.fingerprint
+    )

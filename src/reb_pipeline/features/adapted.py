@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.network_weights import NetworkWeights
+from reb_pipeline.images.samples import check_learnt
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,8 +20,17 @@ class BackboneWeights(NetworkWeights):
     Attributes:
         state: State dict of the network down to the deepest layer that was loaded or trained.
         config: JSON values: the initial ``backbone`` and ``weights``; ``finetuned``; if True, the settings of the
-            fine-tuning.
+            fine-tuning, and ``image_ids`` and ``image_hashes`` of the images that it learnt from.
     """
+
+    def check_learnt(self, samples: pd.DataFrame) -> None:
+        """Check that the fine-tuning learnt from no test or calibration image, and from no image that has changed.
+
+        Raises:
+            InputError: See :func:`reb_pipeline.images.samples.check_learnt`.
+        """
+        again = "run the pipeline ssl_finetune again, and then all that follows it"
+        check_learnt("The category's fine-tuned backbone", self.config, samples, again)
 
     def check_origin(self, backbone: str, weights: str) -> None:
         """Check that these weights were made from the given backbone and initial weights.

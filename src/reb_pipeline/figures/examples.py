@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
-from reb_pipeline.core.text_lists import from_text
+from reb_pipeline.core.text_lists import masks_of
 from reb_pipeline.figures.map_scale import MapScale
 from reb_pipeline.images.samples import open_shown
 from reb_pipeline.images.shown import is_compressed
@@ -39,8 +39,8 @@ class Images(Protocol):
     def open_image(self, path: str, sha256: str = "") -> np.ndarray:
         """Open one image, uint8 [height, width, 3]."""
 
-    def open_mask(self, mask_paths: Sequence[str]) -> np.ndarray:
-        """Open the union of the masks of one image, bool [height, width]."""
+    def open_mask(self, mask_paths: Sequence[str], hashes: Sequence[str] = ()) -> np.ndarray:
+        """Open the union of the masks of one image, bool [height, width]; refuse files with other hashes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,8 +164,8 @@ def examples_of(
         row: Any = by_id.loc[image_id]
         image = open_shown(images, row["path"], row.get("sha256", ""))
         shape = image.shape[:2]
-        mask_paths = from_text(row["mask_paths"])
-        mask = resize_mask(images.open_mask(mask_paths), shape) if mask_paths else None
+        masks = masks_of(row)
+        mask = resize_mask(images.open_mask(*masks), shape) if masks[0] else None
         if row["label"] == 0:
             mask = np.zeros(shape, bool)
         name = (

@@ -25,7 +25,7 @@ from reb_pipeline.finetuning.settings import SSLFinetuneSettings
 from reb_pipeline.finetuning.task import CachedImages, SyntheticTask
 from reb_pipeline.finetuning.training import ValidationSet, finetune
 from reb_pipeline.images.resize import resize_image
-from reb_pipeline.images.samples import Samples
+from reb_pipeline.images.samples import Samples, learnt_from
 
 logger = logging.getLogger(__name__)
 
@@ -61,8 +61,8 @@ def finetune_backbone(
         If fine-tuning is disabled, these are the initial weights and a history without updates.
 
     Raises:
-        InputError: If backbone or weights cannot be used, or the synthetic defects are of other kinds or draws of the
-            training.
+        InputError: If backbone or weights cannot be used, or the synthetic defects are of other kinds, images or
+            saliency maps, or draws of the training.
     """
     if not finetuning.enabled:
         return _keep_backbone(features)
@@ -80,6 +80,8 @@ def finetune_backbone(
             "pipeline defect_synthesis again."
         )
         raise InputError(msg)
+    synthetic_defects.check_images(samples.held_out_good.table)
+    synthetic_defects.check_saliency(saliency)
     network = ProxyNetwork(
         load_deepest(features.backbone, image_size=side, weights=features.weights),
         1 + len(names),
@@ -123,7 +125,8 @@ def finetune_backbone(
             description=f"{samples.category}: fine-tuning of the backbone",
         )
     state = network.cpu().backbone.network.state_dict()
-    return BackboneWeights(state, config), _history(
+    learnt = learnt_from(samples.good_finetuning)
+    return BackboneWeights(state, {**config, **learnt}), _history(
         [GOOD, *names], history.updates, history.validations
     )
 

@@ -251,24 +251,28 @@ class ImageCollection:
         return shown(self._to_rgb(image, path), side)
 
     def _decode_known(self, path: str, sha256: str, side: int | None = None) -> DecodedImage:
+        return self.decode(path, self._read_known(path, sha256), side)
+
+    def _read_known(self, path: str, sha256: str, kind: str = "image") -> bytes:
         data = self.read(path)
         if sha256 and hashlib.sha256(data).hexdigest() != sha256:
             msg = (
-                f"{self._name(path)} is not the image that the samples of {self.category} list under this name (its "
+                f"{self._name(path)} is not the {kind} that the samples of {self.category} list under this name (its "
                 f"SHA-256 differs): put that file back or set data_root back, or run the pipeline ingestion again and "
                 f"then all that follows it."
             )
             raise InputError(msg)
-        return self.decode(path, data, side)
+        return data
 
     def _to_rgb(self, image: DecodedImage, path: str) -> np.ndarray:
         return to_rgb(image, self._name(path), self.value_range if image.is_deep else None)
 
-    def open_mask(self, mask_paths: Sequence[str]) -> np.ndarray:
+    def open_mask(self, mask_paths: Sequence[str], hashes: Sequence[str] = ()) -> np.ndarray:
         """Unite the masks of one image.
 
         Args:
             mask_paths: At least one path relative to the data root.
+            hashes: SHA-256 that each file must have, as the table of samples has it; empty accepts any file.
 
         Returns:
             bool [H, W], True where any mask is defective, see
@@ -276,8 +280,9 @@ class ImageCollection:
 
         Raises:
             UnreadableImageError: If a mask is missing or broken, or the masks differ in size.
+            InputError: If a file has another hash.
         """
-        masks = [defective_pixels(self._decode_mask(path)) for path in mask_paths]
+        masks = [defective_pixels(mask) for mask in self._decode_masks(mask_paths, hashes)]
         if len({mask.shape for mask in masks}) != 1:
             raise UnreadableImageError(
                 f"The masks {list(mask_paths)} in '{self._shown}' are not one or more of the same "
@@ -294,11 +299,14 @@ class ImageCollection:
         doubts = [mask_doubts(self._decode_mask(path), self.read(path)) for path in mask_paths]
         return list(dict.fromkeys(doubt for found in doubts for doubt in found))
 
-    def open_regions(self, mask_paths: Sequence[str]) -> list[tuple[np.ndarray, float, bool]]:
+    def open_regions(
+        self, mask_paths: Sequence[str], hashes: Sequence[str] = ()
+    ) -> list[tuple[np.ndarray, float, bool]]:
         """Open each annotated region of one image with its saturation; for MVTec LOCO only.
 
         Args:
             mask_paths: Paths relative to the data root, one region each.
+            hashes: See :meth:`open_mask`.
 
         Returns:
             (mask, bool [H, W]; saturation threshold; relative) of each region. The threshold is a share of the
@@ -306,10 +314,10 @@ class ImageCollection:
 
         Raises:
             UnreadableImageError: If a mask is missing or broken, or its grey value names no defect.
+            InputError: If a file has another hash.
         """
         regions = []
-        for path in mask_paths:
-            mask = self._decode_mask(path)
+        for path, mask in zip(mask_paths, self._decode_masks(mask_paths, hashes), strict=True):
             value = int(mask.max())
             if value not in self._region_kinds:
                 raise UnreadableImageError(
@@ -341,9 +349,13 @@ class ImageCollection:
     def _name(self, path: str) -> str:
         return f"'{path}' in '{self._shown}'"
 
-    def _decode_mask(self, path: str) -> np.ndarray:
+    def _decode_masks(self, paths: Sequence[str], hashes: Sequence[str]) -> list[np.ndarray]:
+        known = hashes or [""] * len(paths)
+        return [self._decode_mask(*one) for one in zip(paths, known, strict=True)]
+
+    def _decode_mask(self, path: str, sha256: str = "") -> np.ndarray:
         """Decode a mask to [H, W]: grey values unchanged, of colours the brightest channel."""
-        pixels = self.decode(path, self.read(path)).pixels
+        pixels = self.decode(path, self._read_known(path, sha256, "mask")).pixels
         return pixels if pixels.ndim == 2 else pixels.max(axis=2)
 
 

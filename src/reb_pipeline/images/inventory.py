@@ -34,8 +34,9 @@ def take_inventory(images: "ImageCollection", description: str) -> "pd.DataFrame
         ``images.table`` with further columns: ``error`` (reason why an image cannot be used, else empty); ``sha256``
         of the file; ``pixels_sha256`` of the decoded pixels, see :func:`pixel_digest`; ``width`` and ``height`` in
         pixels; ``mode`` (Pillow's name of the channels); ``remarks`` (what was done to the image beside the decoding,
-        JSON text); ``mask_error``, ``mask_width`` and ``mask_height``; ``mask_pixels`` (number of anomalous pixels; 0
-        without a mask); ``mask_doubts`` (JSON text, see :func:`reb_pipeline.images.masks.mask_doubts`).
+        JSON text); ``mask_sha256`` of each mask's file (JSON text); ``mask_error``, ``mask_width`` and
+        ``mask_height``; ``mask_pixels`` (number of anomalous pixels; 0 without a mask); ``mask_doubts`` (JSON text, see
+        :func:`reb_pipeline.images.masks.mask_doubts`).
     """
     import pandas as pd
 
@@ -52,7 +53,7 @@ def take_inventory(images: "ImageCollection", description: str) -> "pd.DataFrame
 def _inspect(images: "ImageCollection", path: str, mask_paths: Sequence[str]) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "error": "", "sha256": "", "pixels_sha256": "", "width": 0, "height": 0, "mode": "", "remarks": EMPTY,
-        "mask_error": "", "mask_width": 0, "mask_height": 0, "mask_pixels": 0,
+        "mask_sha256": EMPTY, "mask_error": "", "mask_width": 0, "mask_height": 0, "mask_pixels": 0,
         "mask_doubts": EMPTY,
     }  # fmt: skip
     try:
@@ -69,7 +70,9 @@ def _inspect(images: "ImageCollection", path: str, mask_paths: Sequence[str]) ->
         facts["error"] = str(error)
     if mask_paths:
         try:
-            mask = images.open_mask(mask_paths)
+            hashes = [hashlib.sha256(images.read(one)).hexdigest() for one in mask_paths]
+            mask = images.open_mask(mask_paths, hashes)
+            facts["mask_sha256"] = to_text(hashes)
             facts["mask_height"], facts["mask_width"] = mask.shape
             facts["mask_pixels"] = int(mask.sum())
             facts["mask_doubts"] = to_text(images.doubts_of_mask(mask_paths))
@@ -130,7 +133,7 @@ def usable_samples(inventory: "pd.DataFrame", max_unreadable_share: float) -> "p
         msg = "No readable good training image is left: a memory bank needs at least one."
         raise InputError(msg)
     unusable_mask = (samples["mask_error"] != "") | _mask_differs(samples)
-    samples.loc[unusable_mask, "mask_paths"] = EMPTY
+    samples.loc[unusable_mask, ["mask_paths", "mask_sha256"]] = EMPTY
     dropped = [
         *("error", "remarks"),
         *("mask_error", "mask_width", "mask_height", "mask_pixels", "mask_doubts"),
@@ -139,7 +142,9 @@ def usable_samples(inventory: "pd.DataFrame", max_unreadable_share: float) -> "p
 
 
 def _check_version(inventory: "pd.DataFrame") -> None:
-    missing = [name for name in ("pixels_sha256", "mask_doubts") if name not in inventory]
+    missing = [
+        name for name in ("pixels_sha256", "mask_doubts", "mask_sha256") if name not in inventory
+    ]
     if missing:
         msg = (
             f"The inventory was made by an older version, without {' and '.join(missing)}: run the pipeline ingestion "

@@ -1,9 +1,9 @@
 """Samples of a category, and their selection for learning, validation and test."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -26,8 +26,8 @@ class ImageOpener(Protocol):
     def open_image(self, path: str, sha256: str = "") -> np.ndarray:
         """Open one image, uint8 [height, width, 3] RGB; refuse a file with another hash, if one is given."""
 
-    def open_mask(self, mask_paths: Sequence[str]) -> np.ndarray:
-        """Open the masks of one image and unite them, bool [height, width]."""
+    def open_mask(self, mask_paths: Sequence[str], hashes: Sequence[str] = ()) -> np.ndarray:
+        """Open the masks of one image and unite them, bool [height, width]; hashes as :meth:`open_image`."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +184,46 @@ def open_shown(images: ImageOpener, path: str, sha256: str = "") -> np.ndarray:
     """
     opener = getattr(images, "open_shown", None)
     return opener(path, sha256) if opener else shown(open_sample(images, path, sha256))
+
+
+def learnt_from(samples: Samples) -> dict[str, list[str]]:
+    """List ids and hashes of the images that a network is trained on, for its configuration."""
+    return {"image_ids": samples.ids, "image_hashes": hashes_of(samples.table)}
+
+
+def check_learnt(what: str, config: Mapping[str, Any], samples: "pd.DataFrame", again: str) -> None:
+    """Check that a network has learnt from no image that it is to be tested or calibrated with, nor from changed ones.
+
+    Images that are new or gone do not matter: an update of the memory bank keeps the network.
+
+    Args:
+        what: Name of the network.
+        config: Its configuration, see :func:`learnt_from`; one without images passes.
+        samples: Table of samples.
+        again: Instruction to make it again.
+
+    Raises:
+        InputError: If an image has moved to another split, or its file has changed.
+    """
+    ids, hashes = config.get("image_ids", []), config.get("image_hashes", [])
+    learnt = dict(zip(ids, hashes, strict=True))
+    now = dict(zip(samples["id"], hashes_of(samples), strict=True))
+    is_train = samples["split"] == "train"
+    unseen = samples[~is_train]
+    moved = set(filter(None, hashes)) - set(hashes_of(samples[is_train]))  # under another name
+    seen = [
+        image_id
+        for image_id, sha256 in zip(unseen["id"], hashes_of(unseen), strict=True)
+        if image_id in learnt or sha256 in moved
+    ]
+    changed = [one for one, then in learnt.items() if then and now.get(one) and now[one] != then]
+    for found, how in (
+        (seen, "which are now in the test or calibration split, so their scores would flatter it"),
+        (changed, "whose files have changed"),
+    ):
+        if found:
+            msg = f"{what} has learnt from {len(found)} images {how}, the first {found[0]!r}: {again}."
+            raise InputError(msg)
 
 
 def good_training(samples: "pd.DataFrame") -> "pd.DataFrame":

@@ -119,6 +119,21 @@ class MemoryBank:
             "interrupted",
         )
 
+    def check_origin(self, other: "MemoryBank") -> None:
+        """Check that these rows are of another bank, by the images and settings of both.
+
+        Raises:
+            InputError: If they are not.
+        """
+        origins = [
+            (one.image_ids, one.image_hashes, one.extractor, one.distance) for one in (self, other)
+        ]
+        if origins[0] != origins[1]:
+            msg = (
+                "The detector is that of another memory bank: run the pipeline ldknn_density again."
+            )
+            raise InputError(msg)
+
     def index(self, device: str = "cpu") -> NeighborIndex:
         """Return the search index of the rows on a device; it is made at the first call."""
         if device not in self._indexes:

@@ -8,6 +8,7 @@ import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.memory_bank.bank import Coreset, MemoryBank, fingerprint
+from reb_pipeline.memory_bank.nearest_patches import NearestPatches
 from reb_pipeline.search.index import nearest_other_rows
 
 
@@ -63,6 +64,20 @@ class LocalDensity:
             msg = (
                 "The local density is that of another coreset than was searched: "
                 "run the pipeline ldknn_density again."
+            )
+            raise InputError(msg)
+
+    def check_searched(self, found: NearestPatches) -> None:
+        """Check that patches were compared with the coreset of this density, and own images with those of its bank.
+
+        Raises:
+            InputError: If it was another coreset or bank.
+        """
+        self.check_coreset(found.coreset_fingerprint)
+        if found.bank_fingerprint not in ("", self.bank_fingerprint or found.bank_fingerprint):
+            msg = (
+                "The nearest patches of good images are those of another memory bank than the local density is: run "
+                "the pipeline ldknn_density again."
             )
             raise InputError(msg)
 

@@ -53,4 +53,5 @@ def search_own_images(
         mean_features=none,
         image_ids=[],
         coreset_fingerprint=fingerprint(coreset.features(bank)),
+        bank_fingerprint=coreset.bank_fingerprint,
     )

@@ -31,9 +31,11 @@ class NearestPatches:
         image_ids: Ids of the images.
         coreset_fingerprint: Hash of the coreset's features.
         image_hashes: SHA-256 of the files of the images; empty if unknown.
+        bank_fingerprint: Hash of the bank whose own images were searched, see
+            :meth:`reb_pipeline.memory_bank.bank.MemoryBank.fingerprint_of`; empty for other images.
     """
 
-    FORMAT: ClassVar[int] = 3
+    FORMAT: ClassVar[int] = 4
     FORMER_VALUES: ClassVar[Mapping[str, Any]] = {"image_hashes": []}
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"coreset": "coreset_fingerprint"}
 
@@ -44,6 +46,7 @@ class NearestPatches:
     image_ids: list[str]
     coreset_fingerprint: str
     image_hashes: list[str] = field(default_factory=list)
+    bank_fingerprint: str = ""
 
     def check_samples(self, samples: "pd.DataFrame", pipeline: str, *, complete: bool) -> None:
         """Check that these images were searched, see :func:`reb_pipeline.images.samples.check_images`.
@@ -154,7 +157,11 @@ def search_other_images(
         found.append(_on_grids(grids, squared, order[rows]))
     nearest = _gather(found, [bank.image_ids[image] for image in chosen], key)
     hashes = bank.image_hashes or [""] * len(bank.image_ids)
-    return replace(nearest, image_hashes=[hashes[image] for image in chosen])
+    return replace(
+        nearest,
+        image_hashes=[hashes[image] for image in chosen],
+        bank_fingerprint=coreset.bank_fingerprint,
+    )
 
 
 def _check_rows(n_rows: int, n_neighbors: int) -> None:

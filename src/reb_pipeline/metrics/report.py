@@ -8,7 +8,7 @@ from PIL import Image
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.progress import progress
-from reb_pipeline.core.text_lists import EMPTY, from_text
+from reb_pipeline.core.text_lists import EMPTY, masks_of
 from reb_pipeline.metrics.image import image_metrics
 from reb_pipeline.metrics.pixel import PixelHistogram, SaturatedHistogram, saturation_area
 from reb_pipeline.metrics.registry import LOGICAL, STRUCTURAL
@@ -42,10 +42,12 @@ class Masks(Protocol):
     def has_regions(self) -> bool:
         """True if every mask file is one annotated region with a saturation threshold."""
 
-    def open_mask(self, mask_paths: Sequence[str]) -> np.ndarray:
-        """Open the union of the masks of one image, bool [height, width]."""
+    def open_mask(self, mask_paths: Sequence[str], hashes: Sequence[str] = ()) -> np.ndarray:
+        """Open the union of the masks of one image, bool [height, width]; refuse files with other hashes."""
 
-    def open_regions(self, mask_paths: Sequence[str]) -> list[tuple[np.ndarray, float, bool]]:
+    def open_regions(
+        self, mask_paths: Sequence[str], hashes: Sequence[str] = ()
+    ) -> list[tuple[np.ndarray, float, bool]]:
         """Open (mask, saturation_threshold, relative_saturation) of each region."""
 
 
@@ -207,12 +209,12 @@ class _PixelMetrics:
             anomaly_map = map_of(row)
             mask = np.zeros((row.height, row.width), bool)
             if row.label == 1:
-                mask = masks.open_mask(from_text(row.mask_paths))
+                mask = masks.open_mask(*masks_of(row))
             if mask.shape != anomaly_map.shape:
                 mask = resize_mask(mask, anomaly_map.shape)
             self._by_kind[kind].update(anomaly_map, mask)
             if self._regions is not None:
-                regions = masks.open_regions(from_text(row.mask_paths)) if row.label == 1 else []
+                regions = masks.open_regions(*masks_of(row)) if row.label == 1 else []
                 areas = [
                     (region, saturation_area(float(region.sum()), threshold, relative))
                     for region, threshold, relative in regions

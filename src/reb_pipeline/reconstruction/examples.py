@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.core.text_lists import from_text
+from reb_pipeline.core.text_lists import masks_of
 from reb_pipeline.images.resize import resize_image
 
 if TYPE_CHECKING:
@@ -48,8 +48,9 @@ def synthetic_examples(
         rows: Row numbers of the defects; None for all.
 
     Raises:
-        InputError: If a good image is no longer a sample.
+        InputError: If a good image is no longer a sample, is not held out any more, or has changed.
     """
+    defects.check_images(samples.held_out_good.table)
     rows = range(len(defects.labels)) if rows is None else rows
     image_ids, known = [defects.image_ids[row] for row in rows], set(samples.ids)
     for image_id in image_ids:
@@ -111,9 +112,9 @@ def _hardest(samples: "Samples", scores: "pd.DataFrame") -> "Samples":
 def _test_examples(samples: "Samples", side: int) -> Iterator[Example]:
     from reb_pipeline.metrics.report import resize_mask
 
-    rows = zip(
-        samples.table["defect_type"], samples.table["mask_paths"].map(from_text), strict=True
-    )
-    for (image_id, image), (defect_type, paths) in zip(samples.stream(), rows, strict=True):
-        mask = resize_mask(samples.images.open_mask(paths), (side, side)) if paths else None
-        yield Example(f"test image {image_id}, {defect_type}", resize_image(image, side), mask)
+    row: Any
+    for (image_id, image), row in zip(samples.stream(), samples.table.itertuples(), strict=True):
+        masks = masks_of(row)
+        mask = resize_mask(samples.images.open_mask(*masks), (side, side)) if masks[0] else None
+        title = f"test image {image_id}, {row.defect_type}"
+        yield Example(title, resize_image(image, side), mask)

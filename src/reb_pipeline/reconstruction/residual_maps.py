@@ -1,17 +1,25 @@
 """Residual maps of many images, by level; imports no heavy package."""
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.images.samples import check_images
 from reb_pipeline.reconstruction.fusion import fuse_residuals
 from reb_pipeline.scoring.anomaly_maps import resize_map
 from reb_pipeline.scoring.detection import Detection
 from reb_pipeline.scoring.settings import ImageScoreSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_AGAIN = "run the pipeline feature_reconstruction again"
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +31,7 @@ class ResidualMaps:
             residual of the level on good images.
         image_ids: Ids of the images.
         decoder_fingerprint: Hash of the decoder's weights.
+        image_hashes: SHA-256 of the files of the images; empty if unknown.
 
     Example:
         >>> import numpy as np
@@ -33,12 +42,21 @@ class ResidualMaps:
         ((3, 4, 4), np.float32(3.0))
     """
 
-    FORMAT: ClassVar[int] = 2
+    FORMAT: ClassVar[int] = 3
+    FORMER_VALUES: ClassVar[Mapping[str, Any]] = {"image_hashes": []}
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {"decoder": "decoder_fingerprint"}
 
     levels: np.ndarray
     image_ids: list[str]
     decoder_fingerprint: str
+    image_hashes: list[str] = field(default_factory=list)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of images and residuals, which tables of their scores keep."""
+        digest = hashlib.blake2b(json.dumps(self.image_ids).encode(), digest_size=16)
+        digest.update(np.ascontiguousarray(self.levels).data)
+        return digest.hexdigest()
 
     def __getitem__(self, image_id: str) -> np.ndarray:
         """Get the residual maps of one image, float32 [levels, h, w].
@@ -68,6 +86,29 @@ class ResidualMaps:
         """
         return Detection.of_patches(self.image_ids, self.fuse(fusion), scoring)
 
+    def check_samples(self, samples: "pd.DataFrame") -> None:
+        """Check that these images were reconstructed.
+
+        Raises:
+            InputError: If one of them is new, gone or changed, see :func:`reb_pipeline.images.samples.check_images`.
+        """
+        check_images(
+            "The residual maps are those of", samples, self.image_ids, self.image_hashes, _AGAIN
+        )
+
+    def check_scores(self, fingerprints: Iterable[str]) -> None:
+        """Check that scores were made from these maps.
+
+        Args:
+            fingerprints: Fingerprints of the maps that they were made from; none if they do not say.
+
+        Raises:
+            InputError: If they were made from others.
+        """
+        if not {self.fingerprint}.issuperset(fingerprints):
+            msg = f"The scores were made from other residual maps: {_AGAIN}."
+            raise InputError(msg)
+
     def check_decoder(self, decoder_fingerprint: str) -> None:
         """Check that a given decoder made these maps.
 
@@ -78,10 +119,7 @@ class ResidualMaps:
             InputError: If another decoder made them.
         """
         if decoder_fingerprint != self.decoder_fingerprint:
-            msg = (
-                "The residual maps of test images and of held-out good ones are of different decoders: run the "
-                "pipeline feature_reconstruction again."
-            )
+            msg = f"The residual maps of test images and of held-out good ones are of different decoders: {_AGAIN}."
             raise InputError(msg)
 
 

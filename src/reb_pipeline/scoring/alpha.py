@@ -182,7 +182,7 @@ def density_and_distance(
     Raises:
         InputError: If the density belongs to another coreset, or K is larger than its K_max.
     """
-    density.check_coreset(found.coreset_fingerprint)
+    density.check_searched(found)
     n_images, h, w, _ = found.rows.shape
     local = density.mean_distance(n_neighbors, squared=True)[found.rows[..., 0]]
     distance = found.squared_distances[..., 0]

@@ -90,14 +90,17 @@ class Detection:
         """Make a table with one row per image: its columns :data:`SAMPLE_COLUMNS`, and ``image_score``.
 
         ``is_copy`` is True for test images with the pixels of a good training image, which metrics leave out.
-        ``sha256`` is the hash of the file, if the samples have it, and ``detection_fingerprint`` that of the detection.
+        ``sha256`` and ``mask_sha256`` are the hashes of the files, if the samples have them, and
+        ``detection_fingerprint`` that of the detection.
 
         Args:
             samples: Table of samples that contains the images, and the training images.
         """
         marked = samples.assign(is_copy=copies_of_training(samples))
         rows = marked.set_index("id").loc[self.image_ids].reset_index()
-        known = [name for name in (*SAMPLE_COLUMNS, "sha256", "is_copy") if name in rows]
+        known = [
+            name for name in (*SAMPLE_COLUMNS, "sha256", "mask_sha256", "is_copy") if name in rows
+        ]
         return rows[known].assign(
             detection_fingerprint=self.fingerprint, image_score=self.image_scores
         )

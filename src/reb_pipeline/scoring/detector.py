@@ -278,7 +278,7 @@ class MemoryBankDetector:
             InputError: If another coreset was searched, fewer than K rows were found for each patch, or the grids have
                 another shape than those of the good images.
         """
-        self.density.check_coreset(found.coreset_fingerprint)
+        self.density.check_searched(found)
         of_patches = patch_scores(found, self)
         if self.good_scores is not None:
             of_patches = self.good_scores.standardize(of_patches)
@@ -336,7 +336,7 @@ class MemoryBankDetector:
                 "them, or set scoring.normalization to none."
             )
             raise InputError(msg)
-        self.density.check_coreset(own.coreset_fingerprint)
+        self.density.check_searched(own)
         if not own.image_ids and len(self.bank.image_ids) >= MIN_IMAGES:
             msg = (
                 "The bank's good images were not compared with the others when scoring left nothing to fit: run the "
@@ -394,7 +394,7 @@ def resolve_alpha(
             "number."
         )
         raise InputError(msg)
-    density.check_coreset(own.coreset_fingerprint)
+    density.check_searched(own)
     return fit_alpha(**_of_alpha(scoring, density, own))
 
 

@@ -113,6 +113,7 @@ class Searches:
                 image_ids=images.image_ids,
                 coreset_fingerprint=detector.density.coreset_fingerprint,
                 image_hashes=[],
+                bank_fingerprint="",
                 **kept,
             )
             self._found[group] = name, nearest
@@ -137,6 +138,7 @@ class Searches:
             image_ids=kept.pop("image_ids").tolist(),
             coreset_fingerprint=detector.density.coreset_fingerprint,
             image_hashes=[],
+            bank_fingerprint="",
             **kept,
         )
 

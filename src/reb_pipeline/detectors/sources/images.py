@@ -175,6 +175,11 @@ class ImageFeatures:
         return self.encoder.layers
 
     @property
+    def image_hashes(self) -> list[str]:
+        """SHA-256 of the files of the images; empty texts if unknown."""
+        return [image.digest.partition("-")[0] for image in self.images]
+
+    @property
     def provenance(self) -> dict[str, Any]:
         """Settings that made the features, as JSON values."""
         scale = {"value_range": self.value_range.as_json()} if self.value_range else {}
@@ -209,9 +214,7 @@ class ImageFeatures:
         """
         bank.check_extractor(self.provenance)
         found = search_images(self.patches(), bank, n_neighbors, device)
-        return replace(
-            found, image_hashes=[image.digest.partition("-")[0] for image in self.images]
-        )
+        return replace(found, image_hashes=self.image_hashes)
 
     def levels(self, layers: Layers = None) -> Iterator[tuple[str, list[np.ndarray]]]:
         """Stream layers without a neck."""

@@ -70,6 +70,7 @@ def update_memory_bank(
     from reb_pipeline.memory_bank import update
 
     before, category, device = memory_bank_before, raw_images.category, compute.processor()
+    backbone.check_learnt(samples)
     encoder = Encoder(features, backbone, compute.device)
     good = Samples(samples, raw_images).good_training
     hashes = dict(zip(good.ids, hashes_of(good.table), strict=True))

@@ -41,6 +41,8 @@ def search_calibration_images(
     Without a folder, return the neighbours of the held-out good images.
     """
     params = CalibrationParams.model_validate(params)  # bank_update stores them as plain values
+    backbone.check_learnt(samples)
+    detector.bank.check_samples(samples)
     if params.folder is None:
         held_out_patches.check_samples(held_out_good(samples), "ldknn_density", complete=False)
         return held_out_patches
@@ -83,6 +85,7 @@ def leave_images_out(
     from reb_pipeline.scoring.left_out import score_left_out
 
     params = CalibrationParams.model_validate(params)
+    detector.bank.check_origin(memory_bank)
     needed, there = images_needed(params.false_alarm_rate), len(memory_bank.image_ids)
     n_split = _n_split(held_out_patches.image_ids, memory_bank.image_ids)
     found = []

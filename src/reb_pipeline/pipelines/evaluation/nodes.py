@@ -38,6 +38,7 @@ def search_memory_bank(
     from reb_pipeline.memory_bank.density import check_max_neighbors
 
     check_max_neighbors(memory_bank, scoring.max_neighbors)  # before the search, not after it
+    backbone.check_learnt(samples)
     encoder = Encoder(features, backbone, compute.device)
     test = Samples(samples, raw_images).test
     memory_bank.check_unseen(test.ids)
@@ -75,6 +76,7 @@ def draw_density(
     from reb_pipeline.figures.density import density_figure, farthest_patches
     from reb_pipeline.scoring.alpha import density_and_distance, enough_to_fit, upper_line
 
+    detector.check_scores(scores.get("detector_fingerprint", ()))
     local_density, n_neighbors = detector.density, detector.scoring.n_neighbors
     of_good = density_and_distance(held_out_patches, local_density, n_neighbors)
     density, distance = (axis.ravel() for axis in of_good)

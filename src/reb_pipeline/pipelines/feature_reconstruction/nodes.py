@@ -1,5 +1,6 @@
 """Nodes of the feature reconstruction pipeline."""
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -8,12 +9,14 @@ from reb_pipeline.core.network_weights import NetworkWeights
 from reb_pipeline.core.resumable_training import Checkpoint
 from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.images.collection import ImageCollection
-from reb_pipeline.images.samples import Samples
+from reb_pipeline.images.samples import Samples, check_learnt, learnt_from
 from reb_pipeline.parameters.sections import ComputeParams, EvaluationParams
 from reb_pipeline.reconstruction.residual_maps import ResidualMaps
 from reb_pipeline.reconstruction.settings import FeatureReconstructionSettings
 from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
 from reb_pipeline.scoring.settings import ScoringSettings
+
+AGAIN = "run the pipeline feature_reconstruction again"
 
 
 def train_feature_decoder(
@@ -41,7 +44,7 @@ def train_feature_decoder(
         params.encoder(features),
         feature_decoder_checkpoint,
     )
-    return detector.weights, history
+    return detector.weights.learnt_from(learnt_from(category.good_finetuning)), history
 
 
 def draw_decoder_curve(history: dict[str, Any]) -> Any:
@@ -64,6 +67,7 @@ def reconstruct_features(
     from reb_pipeline.detectors.sources.encoder import Encoder
     from reb_pipeline.detectors.sources.images import ImageFeatures
 
+    check_learnt("The feature decoder", feature_decoder.config, samples, AGAIN)
     detector = FeatureReconstructionDetector.of(
         feature_decoder, params, params.encoder(features), device=compute.processor()
     )
@@ -72,8 +76,11 @@ def reconstruct_features(
     good = ImageFeatures.of_samples(
         category.held_out_good, encoder, "held-out good images reconstructed"
     )
-    size = features.batch_size
-    return detector.residuals(test, size), detector.residuals(good, size)
+    of_test, of_good = (
+        replace(detector.residuals(images, features.batch_size), image_hashes=images.image_hashes)
+        for images in (test, good)
+    )
+    return of_test, of_good
 
 
 def fuse_residual_maps(
@@ -84,9 +91,11 @@ def fuse_residual_maps(
     scoring: ScoringSettings,
 ) -> tuple[pd.DataFrame, AnomalyMaps]:
     """Fuse the levels to scores of patches, and compute one score and one anomaly map per image from them."""
+    feature_residuals.check_samples(samples[samples["split"] == "test"])
     detection = feature_residuals.score(params.fusion, scoring)
     maps = detection.anomaly_maps(features.image_size, scoring.smoothing_sigma)
-    return detection.table(samples), maps
+    table = detection.table(samples)
+    return table.assign(residuals_fingerprint=feature_residuals.fingerprint), maps
 
 
 def draw_residual_maps(
@@ -101,6 +110,7 @@ def draw_residual_maps(
     from reb_pipeline.metrics.report import without_copies
 
     maps.check_detection("scores", scores.get("detection_fingerprint", ()))
+    feature_residuals.check_scores(scores.get("residuals_fingerprint", ()))
     scores = without_copies(scores)
     title = f"{raw_images.category}: reconstruction of features"
     return residual_maps_of(

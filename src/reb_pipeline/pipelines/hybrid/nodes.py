@@ -6,6 +6,7 @@ import pandas as pd
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.features.settings import FeatureSettings
+from reb_pipeline.images.samples import held_out_good
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches
 from reb_pipeline.reconstruction.residual_maps import ResidualMaps
 from reb_pipeline.reconstruction.settings import FeatureReconstructionSettings
@@ -30,6 +31,9 @@ def fuse_detectors(
 
     test = samples[samples["split"] == "test"]
     nearest_patches.check_samples(test, "evaluation", complete=True)
+    held_out_patches.check_samples(held_out_good(samples), "ldknn_density", complete=False)
+    feature_residuals.check_samples(test)
+    held_out_feature_residuals.check_samples(held_out_good(samples))
     held_out_feature_residuals.check_decoder(feature_residuals.decoder_fingerprint)
     _check_same_images("test", nearest_patches, feature_residuals)
     _check_same_images("held-out good", held_out_patches, held_out_feature_residuals)

@@ -57,6 +57,7 @@ def search_held_out_images(
             n_copies,
         )
     depth, device = scoring.search_depth, compute.processor()
+    backbone.check_learnt(samples)
     memory_bank.check_samples(samples)
     held_out = Samples(samples, raw_images).held_out_good
     unseen = held_out.only(held_out.table[~held_out.table["id"].isin(memory_bank.image_ids)])
@@ -92,6 +93,7 @@ def fit_detector(
 ) -> MemoryBankDetector:
     """Build the detector from coreset, density and settings; what is left to fit is fitted on the bank's own images."""
     local_density.check_bank(coreset.bank_fingerprint)
+    local_density.check_searched(own_patches)
     detector = MemoryBankDetector.of(coreset.of(memory_bank), local_density, scoring, own_patches)
     if needs_fitted_alpha(scoring):
         logger.info(

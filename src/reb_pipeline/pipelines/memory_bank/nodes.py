@@ -26,6 +26,7 @@ def extract_patch_features(
     from reb_pipeline.images.samples import Samples, hashes_of
     from reb_pipeline.memory_bank.bank import collect_patches
 
+    backbone.check_learnt(samples)
     encoder = Encoder(features, backbone, compute.device)
     samples_to_learn = Samples(samples, raw_images).good_training
     good = ImageFeatures.of_samples(samples_to_learn, encoder, "good images to patch features")

@@ -53,6 +53,7 @@ def package_model(
 
     if not params.allow_undecided:
         check_can_flag(calibration, raw_images.category, "packaging.allow_undecided=true")
+    backbone.check_learnt(samples)
     encoder = Encoder(features, backbone, compute.device)
     images = ImageFeatures.of_samples(Samples(samples, raw_images), encoder)
     detector.bank.check_extractor(images.provenance)

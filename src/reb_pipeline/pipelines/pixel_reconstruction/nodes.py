@@ -6,18 +6,20 @@ from typing import Any
 
 import pandas as pd
 
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.network_weights import NetworkWeights
 from reb_pipeline.core.resumable_training import Checkpoint
 from reb_pipeline.defectmaker.records import SyntheticDefects
 from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.images.collection import ImageCollection
-from reb_pipeline.images.samples import Samples
+from reb_pipeline.images.samples import Samples, check_learnt, learnt_from
 from reb_pipeline.parameters.sections import ComputeParams, EvaluationParams
 from reb_pipeline.reconstruction.settings import PixelReconstructionSettings
 from reb_pipeline.scoring.settings import ScoringSettings
 
 logger = logging.getLogger(__name__)
 
+AGAIN = "run the pipeline pixel_reconstruction again"
 Trained = tuple[NetworkWeights, dict[str, Any]]
 
 
@@ -45,7 +47,7 @@ def _trainer(model: str) -> Callable[..., Trained]:
             SamplePixels(category.held_out_good, "held-out images read"),
             checkpoint,
         )
-        return detector.weights, history
+        return detector.weights.learnt_from(learnt_from(category.good_finetuning)), history
 
     # The names by which another process finds the function of a node.
     train.__name__ = train.__qualname__ = f"train_{model}"
@@ -79,6 +81,7 @@ def score_pixel_models(
     examples = list(synthetic_examples(category, synthetic_defects))
     scores, rows = [], []
     for weights in models:
+        check_learnt(f"The {_words(weights.config['model'])}", weights.config, samples, AGAIN)
         detector = PixelReconstructionDetector.of(weights, scoring, compute.processor())
         model, words = detector.model, _words(detector.model)
         detection = detector.detect(SamplePixels(category.test, f"test images, {words}"))
@@ -97,7 +100,7 @@ def score_pixel_models(
         share = mean_share(detector.reconstructor, examples)
         row = {"model": model, "loss": detector.settings.loss, **measured_metrics(report)}
         rows.append({**row, "reconstructed_share": share})
-        scores.append(of_images.assign(model=model))
+        scores.append(of_images.assign(model=model, model_fingerprint=weights.fingerprint))
     return pd.concat(scores, ignore_index=True), pd.DataFrame(rows)
 
 
@@ -118,6 +121,10 @@ def draw_reconstructions(
     from reb_pipeline.reconstruction.reconstructed_defects import reconstruct_examples
 
     category = Samples(samples, raw_images)
+    known = {weights.fingerprint for weights in models}
+    if not known.issuperset(scores.get("model_fingerprint", ())):  # not in those of older versions
+        msg = f"The scores are those of other pixel networks than are given: {AGAIN}."
+        raise InputError(msg)
     side = max(weights.config["image_size"] for weights in models)
     examples = choose_examples(category, synthetic_defects, scores, side)
     by_model = {}
