@@ -78,6 +78,54 @@ def test_inputs_made_with_other_values_get_a_warning(ingest, tmp_path, messages_
     assert "was made with screw.raw_images.filepath = " in warning
 
 
+def about_runs(warnings):
+    return [text for text in warnings if " of run " in text]
+
+
+def test_parts_of_different_runs_get_a_warning(ingest, tmp_path, messages_of):
+    """By what their files were, not by when: the same data again are the same."""
+    ingest()
+    first = read_json(tmp_path / "out/08_reporting", "run_manifest.json")
+    warnings = messages_of(hooks.logger)
+    inspect, index = "screw.ingestion.inspect_images", "screw.ingestion.index_samples"
+    ingest(node_names=[inspect])
+    ingest(node_names=[index])
+    assert not about_runs(warnings)
+    miniatures.write_image(
+        tmp_path / "images/screw/train/good/000.png", miniatures.draw_part(77)[0]
+    )
+    out = ingest(node_names=[inspect])
+    assert not about_runs(warnings)
+    ingest(node_names=[index])
+    (warning,) = about_runs(warnings)
+    then, now = first["run_id"], max((out / "02_intermediate/screw/inventory.parquet").iterdir())
+    assert warning == (
+        f"screw.audit of run {then} was made from other data than screw.inventory of run {now.name}: make it again if "
+        f"that was not meant."
+    )
+
+
+def test_files_that_were_replaced_get_a_warning(ingest, tmp_path, messages_of):
+    out = ingest()
+    warnings = messages_of(hooks.logger)
+    inventory = newest(out / "02_intermediate/screw", "inventory.parquet")
+    table = pd.read_parquet(inventory)
+    table.assign(label=0).to_parquet(inventory)
+    ingest(node_names=["screw.ingestion.index_samples"])
+    (replaced, beside) = about_runs(warnings)
+    assert replaced.startswith("screw.inventory of run ")
+    assert "is not the file that this run saved: make it again" in replaced
+    assert beside.startswith("screw.audit of run ")
+    elsewhere = inventory.parent.parent / "2999-01-01T00.00.00.000Z"
+    shutil.copytree(inventory.parent, elsewhere)  # as from another output_root
+    warnings.clear()
+    ingest(node_names=["screw.ingestion.index_samples"])
+    assert (
+        f"No manifest says how screw.inventory of run {elsewhere.name} was made"
+        in about_runs(warnings)[0]
+    )
+
+
 def test_a_run_loads_what_it_saved(ingest, monkeypatch):
     """Another run saves a newer version between two steps of this one."""
     audit = inventory.audit

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import distributions
@@ -26,6 +26,7 @@ from reb_pipeline.project.interrupted_update import BEFORE, pin_state_before
 from reb_pipeline.project.provenance import (
     Manifests,
     changes,
+    content_of,
     is_parameter,
     nodes_to_run,
     parameters_read,
@@ -358,7 +359,9 @@ class ManifestHooks:
         """Save the manifest again, with the versions of the outputs, and release the lock."""
         outputs = {name: _version(catalog[name]) for name in sorted(pipeline.all_outputs())}
         make_replaceable(catalog[MANIFEST])
-        self._save({**self._manifest, "finished": True, "outputs": outputs}, catalog)
+        contents = {**self._manifest["contents"], **_contents(outputs, catalog)}
+        last = {"finished": True, "outputs": outputs, "contents": contents}
+        self._save({**self._manifest, **last}, catalog)
         self._lock.release()
 
     def _save(self, manifest: dict[str, Any], catalog: "CatalogProtocol") -> None:
@@ -378,10 +381,14 @@ class ManifestHooks:
         pin_versions(to_run.all_outputs(), sorted(pipeline.datasets()), catalog)
         inputs = {
             name: _source(catalog[name], _version(catalog[name]))
-            for name in sorted(pipeline.inputs())
+            for name in sorted(pipeline.inputs() | to_run.inputs())
             if not is_parameter(name)
         }
+        versions = {name: version for name, version in inputs.items() if isinstance(version, str)}
+        contents = _contents(versions, catalog)
         self._check_kept(pipeline, to_run, inputs, manifests, catalog)
+        for fault in manifests.other_origins(versions, contents):
+            logger.warning("%s: make it again if that was not meant.", fault)
         chosen = (
             "env", "pipeline_names", "namespaces", "tags", "from_nodes", "to_nodes", "node_names"
         )  # fmt: skip
@@ -395,6 +402,7 @@ class ManifestHooks:
             },
             "inputs": inputs,
             "files": _files(pipeline, catalog, self._root),
+            "contents": contents,
             "parameters": parameters_read(to_run, self._parameters),
             "weights": _weights_files(self._parameters),
             "commit": _commit(),
@@ -538,6 +546,14 @@ def _files(pipeline: "Pipeline", catalog: "CatalogProtocol", root: str) -> dict[
             if path.is_relative_to(root):
                 found[name] = path.relative_to(root).as_posix()
     return found
+
+
+def _contents(versions: Mapping[str, str | None], catalog: "CatalogProtocol") -> dict[str, str]:
+    """Hash the local files of versioned datasets."""
+    found = {
+        name: content_of(catalog[name], version) for name, version in versions.items() if version
+    }
+    return {name: content for name, content in found.items() if content}
 
 
 def _source(dataset: Any, version: str | None) -> Any:

@@ -1,8 +1,12 @@
 """Values that stored results were made with, by the manifests of earlier runs."""
 
+import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from copy import copy
+from itertools import combinations
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.io import DatasetError, Version
@@ -15,6 +19,9 @@ if TYPE_CHECKING:
     from kedro.pipeline import Pipeline
 
 Manifest = dict[str, Any]
+
+_BEFORE = "_before"  # end of the name of what an update goes on from
+_DIGITS = 32  # of the hash of a file, 128 bits
 
 
 def is_parameter(name: str) -> bool:
@@ -57,6 +64,22 @@ def value_of(parameters: dict[str, Any], name: str) -> Any:
     return value
 
 
+def content_of(dataset: Any, version: str) -> str | None:
+    """Hash the local file of a version of a dataset; of a packaged model the manifest, which hashes all else.
+
+    Returns:
+        None if there is no such file, or it is on other storage, where reading it would take long.
+    """
+    if getattr(dataset, "_protocol", None) not in ("file", "local"):
+        return None
+    path = Path(dataset._get_versioned_path(version))
+    path = path / "model.json" if path.is_dir() else path
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()[:_DIGITS]
+
+
 class Manifests:
     """Manifests of earlier runs.
 
@@ -85,11 +108,94 @@ class Manifests:
         self, name: str, version: Any, parameters: dict[str, Any], sources: dict[str, Any]
     ) -> list[str]:
         """Describe by what values the step that made a dataset differs from this run, see :func:`changes`."""
-        then = self._load(version) if isinstance(version, str) else None
-        for step in (then or {}).get("steps", {}).values():
-            if then and name in step["outputs"]:
-                return list(changes(step["inputs"], then, parameters, sources))
-        return []
+        then, step = self._making(name, version)
+        return list(changes(step["inputs"], then, parameters, sources)) if step else []
+
+    def other_origins(self, versions: dict[str, str], contents: dict[str, str]) -> Iterator[str]:
+        """Describe which inputs of a run do not belong together, by what they were made from.
+
+        Args:
+            versions: Version of each input that has one.
+            contents: Hash of the file of each of them, if it is known.
+
+        Yields:
+            Sentences without the full stop.
+        """
+        made = {name: self._making(name, version)[1] for name, version in versions.items()}
+        of_run = {name: f"{name} of run {version}" for name, version in versions.items()}
+        unknown = [of_run[name] for name, step in made.items() if not step]
+        if unknown and any(made.values()):
+            yield f"No manifest says how {', '.join(unknown)} was made"
+        for name, version in versions.items():
+            saved = self._content(name, version)
+            if saved and contents.get(name, saved) != saved:
+                yield f"{of_run[name]} is not the file that this run saved"
+        origins = {name: self._origins(name, version) for name, version in versions.items()}
+        for name, found in origins.items():
+            others = [
+                of_run[one]
+                for one in sorted(found.keys() & contents.keys())
+                # An update goes on from what it read under the name with this end.
+                if found[one].isdisjoint({contents[one], *origins[one].get(f"{one}{_BEFORE}", ())})
+            ]
+            if others:
+                yield f"{of_run[name]} was made from other data than {', '.join(others)}"
+        for one, other in combinations(versions, 2):
+            shared = (origins[one].keys() & origins[other].keys()) - versions.keys()
+            differing = sorted(
+                name for name in shared if origins[one][name].isdisjoint(origins[other][name])
+            )
+            if differing:
+                yield f"{of_run[one]} and {of_run[other]} differ in {', '.join(differing)} that they were made from"
+
+    def _making(self, name: str, version: Any) -> tuple[Manifest, Any]:
+        """Find the manifest of the run that made a dataset, and the step; both empty if there is none."""
+        for then in self._of_run(version) if isinstance(version, str) else ():
+            for step in then.get("steps", {}).values():
+                if name in step["outputs"]:
+                    return then, step
+        return {}, None
+
+    def _content(self, name: str, version: str) -> str | None:
+        content: str | None = self._making(name, version)[0].get("contents", {}).get(name)
+        return content
+
+    def _origins(self, name: str, version: str) -> dict[str, set[str]]:
+        """Collect the hashes of all that a dataset was made from, directly or not, by name."""
+        found: dict[str, set[str]] = defaultdict(set)
+        to_visit, visited = [(name, version)], set()
+        while to_visit:
+            one = to_visit.pop()
+            if one in visited:
+                continue
+            visited.add(one)
+            then, step = self._making(*one)
+            for origin in step["inputs"] if step else ():
+                if is_parameter(origin):
+                    continue
+                content = then.get("contents", {}).get(origin)
+                if content:
+                    found[origin].add(content)
+                source = then["inputs"].get(origin, one[1])  # else made by the same run
+                if isinstance(source, str):
+                    to_visit.append((origin.removesuffix(_BEFORE), source))
+        return found
+
+    def _of_run(self, run_id: str) -> Iterator[Manifest]:
+        """Yield the manifests of a run, of which each part has its own."""
+        first = self._load(run_id)
+        if first is not None:
+            yield first
+            if first.get("run_id") == run_id and first.get("finished", True):
+                return
+        try:
+            versions = self._dataset.list_versions(full_path=False)
+        except DatasetError:
+            return
+        for version in versions:
+            one = self._load(version) if version > run_id else None
+            if isinstance(one, dict) and one.get("run_id") == run_id:
+                yield one
 
     def _load(self, version: str) -> Manifest | None:
         if version not in self._by_version:
