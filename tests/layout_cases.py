@@ -1,6 +1,6 @@
 """A miniature of each raw-image layout, and what its dataset has to find there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,10 @@ class Layout:
     good_folder: str = ""
     size: int = miniatures.SIZE
     is_packed: bool = False  # images have no file of their own
+    options: dict[str, Any] = field(default_factory=dict)
 
     def build(self, path: str | Path | None, **changes: Any) -> Any:
-        args = {"path": path, "category": self.category, **changes}
+        args = {"path": path, "category": self.category, **self.options, **changes}
         return getattr(datasets, self.dataset)(**args)
 
 
@@ -79,6 +80,32 @@ LAYOUTS = [
         {**SPLIT_GOOD, **SPOTS},
         masks=2,
         good_folder="bolt/good",
+    ),
+    Layout(
+        miniatures.make_csv_list,
+        "CSVListDataset",
+        "washer",
+        {**GIVEN_GOOD, ("calibration", "good"): 2, **SPOTS},
+        masks=2,
+    ),
+    Layout(
+        miniatures.make_lookout,
+        "LookoutForVisionDataset",
+        "gasket",
+        {**SPLIT_GOOD, ("test", "anomaly"): 2, ("test", "bright_spot"): 1},
+    ),
+    Layout(
+        miniatures.make_anomalib,
+        "AnomalibFolderDataset",
+        "valve",
+        {("train", "good"): 7, ("calibration", "good"): 1, ("test", "good"): 3, **SPOTS},
+        good_folder="valve/normal",
+        options={
+            "normal_dir": "normal",
+            "abnormal_dir": ["abnormal/dark_spot", "abnormal/bright_spot"],
+            "normal_test_dir": "normal_test",
+            "mask_dir": "masks",
+        },
     ),
     Layout(
         packed_miniatures.make_mnist,

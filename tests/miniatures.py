@@ -174,6 +174,68 @@ def make_plain_folder(root: Path, category: str = "bolt") -> Path:
     return root
 
 
+def make_csv_list(root: Path, category: str = "washer") -> Path:
+    """A CSV list as a spreadsheet saves it, with splits; masks for one of the defect types only."""
+    rows = []
+    for index in range(TRAIN_GOOD + 2 + TEST_GOOD):
+        write_image(root / f"photos/{index:03}.jpg", draw_part(index)[0])
+        split = "Train" if index < TRAIN_GOOD else "val" if index < TRAIN_GOOD + 2 else "test"
+        rows.append([f"photos/{index:03}.jpg", "OK", "", split])
+    for index, kind in enumerate(DEFECTS, 100):
+        image, masks = draw_part(200 + index, kind)
+        write_image(root / f"photos/{index}.jpg", image)
+        write_mask(root / f"masks/{index}.png", masks[0])
+        mask = f"masks/{index}.png" if kind == "dark_spot" else ""
+        rows.append([f".\\photos\\{index}.jpg", kind, mask, ""])
+    with (root / f"{category}.csv").open("w", newline="", encoding="utf-8-sig") as file:
+        csv.writer(file, delimiter=";").writerows([["Image", "Label", "Mask", "Split"], *rows])
+    return root
+
+
+def make_lookout(root: Path, category: str = "gasket") -> Path:
+    """Amazon Lookout for Vision: a manifest, palette masks with a white background, an unlabelled image."""
+    colors = {"dark_spot": "#2ca02c", "bright_spot": "#1f77b4"}
+    background = {"class-name": "BACKGROUND", "hex-color": "#ffffff", "confidence": 0.0}
+    lines = []
+    for index, kind in enumerate(["good"] * UNSPLIT_GOOD + [*DEFECTS, ""]):
+        image, masks = draw_part(200 + index, kind or "good")
+        folder = {"good": "normal", "": "unsorted"}.get(kind, "anomaly")
+        write_image(root / f"gasket/{folder}/{index:03}.jpg", image)
+        name = {"good": "normal", "": "unknown"}.get(kind, "anomaly")
+        line: dict[str, object] = {
+            "source-ref": f"s3://press-shop/gasket/{folder}/{index:03}.jpg",
+            "auto-label": 1,  # not used by the service
+            "auto-label-metadata": {"class-name": name, "type": "groundtruth/image-classification"},
+        }
+        if kind in colors:
+            # Of dark spots the map names all classes, as Ground Truth writes it.
+            kinds = list(colors) if kind == "dark_spot" else [kind]
+            mask = Image.fromarray(masks[0].astype(np.uint8) * (1 + list(colors).index(kind)))
+            palette = "ffffff" + "".join(color.removeprefix("#") for color in colors.values())
+            mask.putpalette(bytes.fromhex(palette))
+            (root / "gasket/masks").mkdir(exist_ok=True)
+            mask.save(root / f"gasket/masks/{index:03}.png")
+            line["anomaly-mask-ref"] = f"s3://press-shop/gasket/masks/{index:03}.png"
+            named = [{"class-name": one, "hex-color": colors[one]} for one in kinds]
+            color_map = dict(enumerate([background, *named]))
+            line["anomaly-mask-ref-metadata"] = {"internal-color-map": color_map}
+        lines.append(json.dumps(line))
+    (root / f"{category}.manifest").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def make_anomalib(root: Path, category: str = "valve") -> Path:
+    """The folders of anomalib's Folder; all masks in one folder."""
+    folder = root / category
+    write_good(folder / "normal", TRAIN_GOOD)
+    write_good(folder / "normal_test", TEST_GOOD, seed=100)
+    for index, kind in enumerate(DEFECTS):
+        image, masks = draw_part(200 + index, kind)
+        write_image(folder / f"abnormal/{kind}/{index:03}.png", image)
+        write_mask(folder / f"masks/{kind}/{index:03}_gt.png", masks[0])
+    return root
+
+
 def copy_to_memory(root: Path, name: str) -> str:
     """Copy a folder to fsspec's memory, a stand-in for a bucket; returns its address.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
 from pathlib import PurePosixPath
@@ -21,7 +21,7 @@ from reb_pipeline.images.decoding import (
     to_rgb,
 )
 from reb_pipeline.images.folder import list_images, read_file
-from reb_pipeline.images.masks import defective_pixels, mask_doubts
+from reb_pipeline.images.masks import Color, defective_pixels, mask_doubts, pixels_of_colors
 from reb_pipeline.images.shown import SHOWN_SIDE, shown
 from reb_pipeline.images.value_range import ValueRange, inferred_range
 
@@ -81,6 +81,7 @@ class ImageCollection:
             see :attr:`value_range`.
         not_read: Paths of what lies beside the images and is not read, by kind, see
             :data:`reb_pipeline.images.folder.NOT_READ`.
+        defect_colors: RGB colours of defects in the masks; empty where masks are grey, 0 for good pixels.
 
     Example:
         >>> good = Sample("good/000", "tile/good/000.png", "train", 0, "good")
@@ -102,6 +103,7 @@ class ImageCollection:
         region_kinds: Mapping[int, tuple[float, bool]],
         value_range: ValueRange | None = None,
         not_read: Mapping[str, Sequence[str]] | None = None,
+        defect_colors: Collection[Color] = (),
     ) -> None:
         self._filesystem = filesystem
         self._root = root
@@ -112,6 +114,7 @@ class ImageCollection:
         self._samples = list(samples)
         self._region_kinds = dict(region_kinds)
         self._declared_range = value_range
+        self._defect_colors = frozenset(defect_colors)
 
     def __repr__(self) -> str:
         return f"ImageCollection({len(self._samples)} samples in '{self._shown}')"
@@ -137,7 +140,8 @@ class ImageCollection:
         """Hash what the file system knows of each image and mask; none is read, and a changed one has another hash."""
         for sample in self.samples:
             for path in (sample.path, *sample.mask_paths):
-                yield f"{path} {self._filesystem.ukey(PurePosixPath(self._root, path).as_posix())}"
+                filesystem, place = self._located(path)
+                yield f"{path} {filesystem.ukey(place) if filesystem.exists(place) else None}"
 
     def without(self, split: str) -> ImageCollection:
         """Copy the collection without the samples of one split."""
@@ -150,6 +154,7 @@ class ImageCollection:
             self._region_kinds,
             self._declared_range,
             self.not_read,
+            self._defect_colors,
         )
 
     @cached_property
@@ -172,11 +177,10 @@ class ImageCollection:
                 continue
             if first.pixels.dtype != np.uint16:
                 break
-            places = [PurePosixPath(self._root, path).as_posix() for path in paths]
-            there = tuple(filter(self._filesystem.exists, places))  # no broken links
-            return _range_of_files(
-                self._filesystem, there, tuple(map(self._filesystem.ukey, there))
-            )
+            filesystem, _ = self._located(path)
+            places = [self._located(path)[1] for path in paths]
+            there = tuple(filter(filesystem.exists, places))  # no broken links
+            return _range_of_files(filesystem, there, tuple(map(filesystem.ukey, there)))
         return None
 
     @property
@@ -208,8 +212,8 @@ class ImageCollection:
         Args:
             path: Path relative to the data root.
         """
-        filesystem = self._filesystem
-        address = str(filesystem.unstrip_protocol(PurePosixPath(self._root, path).as_posix()))
+        filesystem, place = self._located(path)
+        address = str(filesystem.unstrip_protocol(place))
         archive = _archive(filesystem)
         return f"{address}::{archive}" if archive else address
 
@@ -342,9 +346,14 @@ class ImageCollection:
         return decode_image(data, self._name(path), side=side)
 
     def _read(self, path: str) -> bytes:
+        return read_file(*self._located(path))
+
+    def _located(self, path: str) -> tuple[AbstractFileSystem, str]:
+        """Return the file system of a file, and its path there."""
         if "://" in path:  # an image from outside the data root
-            return read_file(*fsspec.url_to_fs(path))
-        return read_file(self._filesystem, PurePosixPath(self._root, path).as_posix())
+            filesystem, place = fsspec.url_to_fs(path)
+            return filesystem, str(place)
+        return self._filesystem, PurePosixPath(self._root, path).as_posix()
 
     def _name(self, path: str) -> str:
         return f"'{path}' in '{self._shown}'"
@@ -354,8 +363,10 @@ class ImageCollection:
         return [self._decode_mask(*one) for one in zip(paths, known, strict=True)]
 
     def _decode_mask(self, path: str, sha256: str = "") -> np.ndarray:
-        """Decode a mask to [H, W]: grey values unchanged, of colours the brightest channel."""
+        """Decode a mask to [H, W]: grey values unchanged, of colours the brightest channel or those of defects."""
         pixels = self.decode(path, self._read_known(path, sha256, "mask")).pixels
+        if self._defect_colors:
+            return pixels_of_colors(pixels, self._defect_colors)
         return pixels if pixels.ndim == 2 else pixels.max(axis=2)
 
 

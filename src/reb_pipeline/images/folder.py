@@ -32,12 +32,13 @@ MAX_FILE_BYTES = (
 )  # larger than any image of 100 megapixels: such a file is not read into memory
 
 UNREADABLE_FOLDERS, OTHER_FORMAT, OUTSIDE = "unreadable_folders", "other_formats", "outside_layout"
-HIDDEN, OTHER_FILES = "hidden", "other_files"
+UNLABELED, HIDDEN, OTHER_FILES = "unlabeled", "hidden", "other_files"
 # Kinds of files and folders that are not read -> their description, after their number.
 NOT_READ = {
     UNREADABLE_FOLDERS: "folders or links cannot be opened, so that nothing in them is read",
     OTHER_FORMAT: "image files are not read because of their format",
     OUTSIDE: "image files are not read because of their place",
+    UNLABELED: "images are not read because their list gives them no label",
     HIDDEN: "hidden files or folders are not read",
     OTHER_FILES: "files are not read because they are no images by their names",
 }

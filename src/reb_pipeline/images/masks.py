@@ -1,6 +1,10 @@
 """Grey values of mask files -> defective pixels, and doubts whether a mask is what it seems; quick to import."""
 
+from collections.abc import Collection
+
 import numpy as np
+
+Color = tuple[int, int, int]  # red, green, blue, 0 to 255
 
 # Kinds of doubt, by the key of their list in the audit: what is said of the masks.
 MASK_DOUBTS = {
@@ -55,6 +59,28 @@ def defective_pixels(grey: np.ndarray) -> np.ndarray:
     """
     values = _values(grey)
     return grey > (0 if are_labels(values) else values[-1] / 2)
+
+
+def pixels_of_colors(pixels: np.ndarray, colors: Collection[Color]) -> np.ndarray:
+    """Find the pixels of a mask that have one of some colours.
+
+    Args:
+        pixels: uint8 [H, W, 3] RGB, or [H, W] grey.
+        colors: The colours of defects.
+
+    Returns:
+        bool [H, W].
+
+    Example:
+        >>> mask = np.array([[[255, 255, 255], [44, 160, 44], [31, 119, 180]]], np.uint8)
+        >>> pixels_of_colors(mask, {(44, 160, 44)}).tolist()
+        [[False, True, False]]
+    """
+    rgb = pixels if pixels.ndim == 3 else pixels[:, :, None]
+    found = np.zeros(rgb.shape[:2], bool)
+    for color in colors:
+        found |= (rgb == np.array(color)).all(axis=2)
+    return found
 
 
 def mask_doubts(grey: np.ndarray, data: bytes) -> list[str]:

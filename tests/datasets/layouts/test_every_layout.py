@@ -123,6 +123,7 @@ def test_catalog_builds_it_by_its_short_name(layout: Layout, root: Path) -> None
         "type": f"reb_pipeline.datasets.{layout.dataset}",
         "path": str(root),
         "category": layout.category,
+        **layout.options,
         "metadata": {"kedro-viz": {"layer": "raw"}},
     }
     catalog = DataCatalog.from_config({"raw_images": entry})

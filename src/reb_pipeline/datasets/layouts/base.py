@@ -26,6 +26,7 @@ from reb_pipeline.images.folder import (
     list_folder,
     not_read_sentences,
 )
+from reb_pipeline.images.masks import Color
 from reb_pipeline.images.value_range import declared_range
 
 if TYPE_CHECKING:
@@ -132,6 +133,7 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
             self._fs, self._root, self._category, samples, stray, self._region_kinds(),
             self._value_range,
             self._not_read({*used, *stray, *(sample.path for sample in samples)}),
+            self._defect_colors(),
         )  # fmt: skip
 
     def save(self, data: NoReturn) -> None:
@@ -232,6 +234,10 @@ class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
     def _region_kinds(self) -> dict[int, tuple[float, bool]]:
         """Map each grey value of the masks to its saturation (threshold, relative)."""
         return {}
+
+    def _defect_colors(self) -> frozenset[Color]:
+        """List the RGB colours of defects, for masks that are not grey."""
+        return frozenset()
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": self._shown, "protocol": self._protocol, "category": self._category}

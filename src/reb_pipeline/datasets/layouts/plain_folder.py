@@ -185,9 +185,9 @@ class PlainFolderDataset(SplitFolderBase):
             ]
         return samples
 
-    def _has_own_test(self) -> bool:
+    def _given_splits(self) -> set[str]:
         layout = self._layout
-        return layout is not None and layout.good_test is not None
+        return {"test"} if layout is not None and layout.good_test is not None else set()
 
     def _masks_of(self, folders: Sequence[str], kind: str) -> dict[str, tuple[str, ...]]:
         found: dict[str, tuple[str, ...]] = {}

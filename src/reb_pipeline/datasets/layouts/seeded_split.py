@@ -84,8 +84,11 @@ class SplitFolderBase(ImageFolderBase):
         good, others = self._good_images(), self._other_samples()
         ids = [self._id(path) for path in good]
         split = self._split
-        if self._has_own_test():
+        given = self._given_splits()
+        if "test" in given:
             split = {name: split[name] for name in ("calibration", "seed")} | {"test": 0}
+        if "calibration" in given:
+            split = {**split, "calibration": 0}
         if self._group_of is None:
             splits = split_good(ids, **split, rate=self._rate)
         else:
@@ -96,11 +99,11 @@ class SplitFolderBase(ImageFolderBase):
 
     @abstractmethod
     def _other_samples(self) -> list[Sample]:
-        """List the samples that are always for test."""
+        """List the samples that have their split: the defective ones, and good ones that are given one."""
 
-    def _has_own_test(self) -> bool:
-        """Return True if good images for the test are among the other samples, so that none is taken for it."""
-        return False
+    def _given_splits(self) -> set[str]:
+        """Return the splits that good images among the other samples are for, so that none is taken for them."""
+        return set()
 
     def _describe(self) -> dict[str, Any]:
         group_by = None if self._group_of is None else self._group_of.pattern.pattern
