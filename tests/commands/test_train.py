@@ -88,6 +88,11 @@ def test_a_mistake_gets_one_sentence_before_anything_is_made(
         (["--set", "seed"], "--set 'seed' cannot be used: give SECTION.NAME=VALUE"),
         (["--set", "=1"], "cannot be used"),
         (["--set", "scoring.alpha=["], "cannot be used"),
+        (["--set", "scoring=1", "--set", "scoring.alpha=1"], "'scoring=1' cannot be used"),
+        (["--set", "scoring.alpha=1", "--set", "scoring.alpha.x=1"], "'scoring.alpha.x=1' cannot"),
+        (["--set", "calibration.false_alarm_rate=much"], "'much' cannot be used: it must lie"),
+        (["--set", "calibration.false_alarm_rate=5"], "false_alarm_rate = 5 cannot be used"),
+        (["--set", "preset=slow"], "Preset 'slow' is unknown"),
         (["--output", "notes.txt"], "'notes.txt' is there and no model"),
     ],
 )
@@ -176,3 +181,13 @@ def test_paths_of_settings_are_those_of_the_working_folder(tmp_path, monkeypatch
     resolved = OmegaConf.to_container(OmegaConf.create(values), resolve=True)
     assert resolved["calibration"]["folder"] == f"{tmp_path}/other day ${{x}}"
     assert resolved["features"]["weights"] == "imagenet"
+
+
+def test_a_preset_stands_below_the_other_settings():
+    from reb_pipeline.project.run_folder import _parameters
+
+    values = _parameters({"preset": "accurate", "memory_bank": {"coreset_ratio": 0.02}})
+    assert "preset" not in values
+    assert values["features"]["image_size"] == 320
+    assert values["memory_bank"]["coreset_ratio"] == 0.02
+    assert values["ssl_finetune"]["budget"] == "small"  # of the environment

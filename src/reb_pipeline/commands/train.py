@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from reb_pipeline.project.training import Trained
 
 DEFAULT_RATE = 0.05
+WITHOUT_SECTION = ("seed", "preset")  # settings whose name has no section
 
 
 @click.command(context_settings=SETTINGS)
@@ -126,7 +127,7 @@ def _settings(texts: tuple[str, ...], rate: float) -> dict[str, Any]:
     """Nest the settings of the command line.
 
     Raises:
-        InputError: If one is not of the form SECTION.NAME=VALUE.
+        InputError: If one is not of the form SECTION.NAME=VALUE, or the false-alarm rate is none.
     """
     import yaml
 
@@ -135,18 +136,36 @@ def _settings(texts: tuple[str, ...], rate: float) -> dict[str, Any]:
         name, equals, value = text.partition("=")
         *places, last = name.strip().split(".")
         try:
-            parsed = yaml.safe_load(value)
-        except yaml.YAMLError:
+            inner = _inner(settings, places)
+            inner[last] = yaml.safe_load(value)
+        except (yaml.YAMLError, TypeError):
             equals = ""
-        if not equals or not all([*places, last]) or (not places and last != "seed"):
+        if not equals or not all([*places, last]) or (not places and last not in WITHOUT_SECTION):
             msg = f"--set {text!r} cannot be used: give SECTION.NAME=VALUE, such as ssl_finetune.enabled=false."
             raise InputError(msg)
-        inner = settings
-        for place in places:
-            inner = inner.setdefault(place, {})
-        inner[last] = parsed
-    settings.setdefault("calibration", {}).setdefault("false_alarm_rate", rate)
+    calibration = settings.setdefault("calibration", {})
+    given = calibration.setdefault("false_alarm_rate", rate)
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < 1:
+        msg = (
+            f"calibration.false_alarm_rate = {given!r} cannot be used: it must lie between 0 and 1."
+        )
+        raise InputError(msg)
     return settings
+
+
+def _inner(settings: dict[str, Any], places: list[str]) -> dict[str, Any]:
+    """Find or make the section of a setting.
+
+    Raises:
+        TypeError: If a place holds a value.
+    """
+    inner: Any = settings
+    for place in places:
+        inner = inner.setdefault(place, {})
+        if not isinstance(inner, dict):
+            raise TypeError(place)
+    found: dict[str, Any] = inner
+    return found
 
 
 def _name(path: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from reb_pipeline import __version__
-from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.core.storage import writing
 from reb_pipeline.parameters.loader import PATHS
 from reb_pipeline.project import configuration_folder
@@ -178,12 +178,27 @@ def _as_default(name: str, value: Any) -> Any:
 def _parameters(settings: Mapping[str, Any]) -> dict[str, Any]:
     text = (configuration_folder() / ENVIRONMENT / "parameters.yml").read_text(encoding="utf-8")
     defaults: dict[str, Any] = yaml.safe_load(text)
-    values = merged(defaults, settings)
+    given = dict(settings)
+    if (preset := given.pop("preset", None)) is not None:  # below what is given, as with `--params`
+        defaults = merged(defaults, _presets(preset))
+    values = merged(defaults, given)
     for section, name in PATHS:
         inner = values.get(section)
         if isinstance(inner, dict) and isinstance(inner.get(name), str):
             inner[name] = _literal(absolute(inner[name]))
     return values
+
+
+def _presets(name: Any) -> dict[str, Any]:
+    """Read the values of a preset.
+
+    Raises:
+        InputError: If there is none of this name.
+    """
+    path = configuration_folder() / "base" / "parameters_presets.yml"
+    presets: dict[str, dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8"))["presets"]
+    check_known([name], list(presets), "Preset")
+    return presets[name]
 
 
 def absolute(path: str) -> str:
