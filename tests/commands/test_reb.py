@@ -67,3 +67,19 @@ def test_the_home_folder_is_found_where_the_shell_leaves_it(monkeypatch, tmp_pat
 
 def test_names_of_the_group_are_those_of_the_table():
     assert command.list_commands(None) == list(COMMANDS)
+
+
+@pytest.mark.parametrize("module", ["kedro", "kedro.framework.project"])
+def test_a_missing_package_is_one_sentence(module, monkeypatch, capsys, tmp_path):
+    monkeypatch.setitem(sys.modules, module, None)
+    assert main(["update", str(tmp_path), "--forget", "x"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("Error: This command needs kedro, which is not installed")
+    assert "`reb doctor` lists" in said
+
+
+def test_a_missing_module_of_the_project_is_a_defect(monkeypatch):
+    monkeypatch.setitem(sys.modules, "reb_pipeline.commands.kedro", None)
+    monkeypatch.delitem(sys.modules, "reb_pipeline.commands.update", raising=False)
+    with pytest.raises(ModuleNotFoundError):
+        main(["update", "x", "--forget", "x"])

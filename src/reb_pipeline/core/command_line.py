@@ -75,12 +75,27 @@ def run(command: click.Command, name: str, arguments: Sequence[str] | None = Non
     except KeyboardInterrupt as interrupt:
         message, status = str(interrupt) or "Interrupted.", INTERRUPTED
     except Exception as error:
-        message, status = str(input_error_behind(error) or ""), 2
+        message, status = _sentence(error), 2
         if not message:
             raise
         message = f"Error: {message}"
     sys.stderr.write(f"{message}\n")  # outside of `except`, after the progress bar is closed
     return status
+
+
+def _sentence(error: Exception) -> str:
+    """Describe an error that the user can correct; empty for a defect of this project."""
+    cause = input_error_behind(error)
+    if cause is not None:
+        return str(cause)
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        package = error.name.partition(".")[0]
+        if package != __package__.partition(".")[0]:
+            return (
+                f"This command needs {package}, which is not installed, as where only inspection is: `reb doctor` "
+                f"lists what is missing and how to install it."
+            )
+    return ""
 
 
 @contextmanager

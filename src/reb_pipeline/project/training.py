@@ -168,9 +168,9 @@ class Steps:
         self._left[step] -= 1
         category, name = step
         if not self._left[step] and name in STEPS:
-            begin = f"{category}: " if category in self._names else ""
+            what = f"{category}: {STEPS[name]}" if category in self._names else STEPS[name]
             minutes, seconds = divmod(round(self._seconds[step]), 60)
-            self._say(f"  {begin}{STEPS[name]:<26} {minutes}:{seconds:02}")
+            self._say(f"  {what:<26} {minutes}:{seconds:02}")
 
 
 def publish(models: Sequence[Trained], output: Path) -> None:
