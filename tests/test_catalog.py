@@ -5,7 +5,7 @@ import pytest
 from catalog_entries import layer, resolver
 from reb_pipeline.parameters import loader
 from reb_pipeline.pipelines.registry import Registry
-from reb_pipeline.project.hooks import METRICS, PATH, STUDY
+from reb_pipeline.project.hooks import METRICS, PATH, RUNS, STUDY
 
 LAYERS = {
     "raw", "intermediate", "primary", "feature", "model_input", "models", "model_output", "reporting"
@@ -53,4 +53,4 @@ def test_the_end_of_a_run_prints_known_kinds_only(entries):
         for entry in entries().values()
         if "reb" in entry["metadata"]
     }
-    assert kinds == {PATH, METRICS, STUDY}
+    assert kinds == {PATH, METRICS, STUDY, RUNS}

@@ -90,6 +90,7 @@ RAW: dict[str, Any] = {
         "pro_fpr_limit": 0.3, "spro_fpr_limit": 0.05, "pixel_resolution": "image", "examples_per_kind": 3,
     },
     "summary": {"textures": ["wood"]},
+    "compare": {"runs": []},
     "studies": {
         "benchmark": "mvtec_ad", "start": {"alpha": 1.0}, "representation_defects": {"cutpaste": {"shapes": ["rect"]}},
         **dict.fromkeys(STUDIES, STUDY),

@@ -11,7 +11,7 @@ PIPELINES = [
     "full", "packaging", "inspection", "feature_reconstruction", "hybrid", "pixel_reconstruction",
     "studies_arms", "selection",
 ]  # fmt: skip
-LATER = ["drift", "bank_update"]  # they read what the others have written
+LATER = ["drift", "bank_update", "compare"]  # they read what the others have written
 RUN = """
 import json, os, sys
 from pathlib import Path

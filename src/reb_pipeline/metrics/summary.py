@@ -40,7 +40,7 @@ def summary_table(reports: list[dict[str, Any]], textures: list[str]) -> pd.Data
         intervals, ``missed`` and ``missed_by_type``; note. Where the calibration cannot guarantee its rate these are
         empty, and the note says so.
     """
-    table = pd.DataFrame([_row(report) for report in reports])
+    table = pd.DataFrame([summary_row(report) for report in reports])
     metrics = [
         name for name in [*METRICS, *LOCO_METRICS] if name in table and table[name].notna().any()
     ]
@@ -60,7 +60,8 @@ def summary_table(reports: list[dict[str, Any]], textures: list[str]) -> pd.Data
     return whole.astype({name: _TYPES.get(name, float) for name in at_threshold})
 
 
-def _row(report: dict[str, Any]) -> dict[str, Any]:
+def summary_row(report: dict[str, Any]) -> dict[str, Any]:
+    """Make the row of one report in :func:`summary_table`."""
     row = {name: report[name] for name in ("category", "good_images", "anomalous_images")}
     row |= measured_metrics(report) | loco_metrics(report)
     notes = [] if report["has_masks"] else ["no masks: image metrics only"]

@@ -16,6 +16,7 @@ from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.parameters.sections import (
     BankUpdateParams,
     CalibrationParams,
+    ComparisonParams,
     ComputeParams,
     DriftParams,
     EvaluationParams,
@@ -51,6 +52,7 @@ CATEGORY_SECTIONS: dict[str, type[Settings]] = {
 SHARED_SECTIONS: dict[str, type[Settings]] = {
     "compute": ComputeParams,
     "summary": SummaryParams,
+    "compare": ComparisonParams,
     "studies": StudiesParams,
     "selection": SelectionParams,
 }

@@ -90,6 +90,12 @@ class SummaryParams(Settings):
     textures: list[str]
 
 
+class ComparisonParams(Settings):
+    """Settings of the comparison of stored runs."""
+
+    runs: list[str]
+
+
 class ComputeParams(Settings):
     """Device and memory for computations."""
 

@@ -54,7 +54,7 @@ FOLDERS: dict[str, tuple[Callable[[Any, str], str | None], str]] = {
     "inspection": (lambda params, category: params.folder(category), "inspected as"),
 }
 # Kinds of output that are printed at the end of a run, named in the metadata of the catalog.
-PATH, METRICS, STUDY = "path", "metrics", "study"
+PATH, METRICS, STUDY, RUNS = "path", "metrics", "study", "runs"
 
 
 class PreflightHooks:
@@ -449,8 +449,8 @@ class SummaryHooks:
     """Prints tables and paths at the end of a run.
 
     The metadata of an output in the catalog, ``reb: {end_of_run: <kind>}``, select it: ``path`` prints its path,
-    ``metrics`` a table of the metrics of all categories, ``study`` the table of a study and its path. Before the paths
-    stand the findings of each audit that the run made.
+    ``metrics`` a table of the metrics of all categories, ``study`` the table of a study and its path, ``runs`` the
+    comparison of stored runs and its path. Before the paths stand the findings of each audit that the run made.
     The last lines say of each calibration that the run made or read whether a threshold keeps the rate.
     """
 
@@ -466,11 +466,15 @@ class SummaryHooks:
                 from reb_pipeline.studies.views import render_study
 
                 sys.stdout.write(f"\n{name}\n{render_study(catalog[name].load())}\n\n")
+            elif kind == RUNS:
+                from reb_pipeline.tracking.comparison import render_runs
+
+                sys.stdout.write(f"\n{render_runs(catalog[name].load())}\n\n")
         for name in kinds:
             if name.endswith(AUDIT):
                 self._print_findings(name, catalog)
         for name, kind in kinds.items():
-            if kind in (PATH, STUDY):
+            if kind in (PATH, STUDY, RUNS):
                 sys.stdout.write(f"{name}: {catalog[name]._get_load_path()}\n")
         for name in sorted(pipeline.datasets()):
             if name.endswith(CALIBRATION) and not is_parameter(name):

@@ -13,12 +13,11 @@ from kedro.io import DatasetError, Version
 from kedro.runner import SequentialRunner
 
 from reb_pipeline.pipelines.namespaces import ALL_PARAMETERS, COMPUTE
+from reb_pipeline.tracking.lineage import Manifest, value_of
 
 if TYPE_CHECKING:
     from kedro.io import CatalogProtocol
     from kedro.pipeline import Pipeline
-
-Manifest = dict[str, Any]
 
 _BEFORE = "_before"  # end of the name of what an update goes on from
 _DIGITS = 32  # of the hash of a file, 128 bits
@@ -52,16 +51,6 @@ def parameters_read(pipeline: "Pipeline", parameters: dict[str, Any]) -> dict[st
                 inner = inner.setdefault(place, {})
             inner[last] = value_of(parameters, name)
     return read
-
-
-def value_of(parameters: dict[str, Any], name: str) -> Any:
-    """Find parameters by their name in the catalog; None if they are not there."""
-    if name == ALL_PARAMETERS:
-        return parameters
-    value: Any = parameters
-    for place in name.removeprefix("params:").split("."):
-        value = value.get(place) if isinstance(value, dict) else None
-    return value
 
 
 def content_of(dataset: Any, version: str) -> str | None:
