@@ -93,6 +93,10 @@ def test_a_mistake_gets_one_sentence_before_anything_is_made(
         (["--set", "calibration.false_alarm_rate=much"], "'much' cannot be used: it must lie"),
         (["--set", "calibration.false_alarm_rate=5"], "false_alarm_rate = 5 cannot be used"),
         (["--set", "preset=slow"], "Preset 'slow' is unknown"),
+        (["--set", "split.test=x"], "split test=x"),
+        (["--set", "split.test=1.5"], "split test=1.5"),
+        (["--set", "split.tests=0.2"], "unknown keys ['tests']"),
+        (["--set", "split.calibration=some"], "calibration=some is not possible"),
         (["--output", "notes.txt"], "'notes.txt' is there and no model"),
     ],
 )
@@ -191,3 +195,31 @@ def test_a_preset_stands_below_the_other_settings():
     assert values["features"]["image_size"] == 320
     assert values["memory_bank"]["coreset_ratio"] == 0.02
     assert values["ssl_finetune"]["budget"] == "small"  # of the environment
+
+
+@pytest.mark.parametrize("n_good", [40, 45, 60, 120, 209])
+@pytest.mark.parametrize("rate", [0.1, 0.05, 0.02])
+def test_some_more_photos_calibrate_than_the_rate_needs_where_there_are_enough(n_good, rate):
+    from reb_pipeline.calibration.photos import calibration_images, images_with_spare
+
+    n_test = round(0.1 * n_good)
+    least = calibration_images(n_good, n_test, rate)
+    taken = images_with_spare(n_good, n_test, rate)
+    assert least <= taken <= (n_good - n_test) // 2
+    assert (taken == 0) == (least == 0)
+    assert taken > least or taken in (0, (n_good - n_test) // 2)
+
+
+def test_photos_are_shared_out_as_they_are_given_by_settings(tmp_path):
+    from reb_pipeline.project.photos import find_categories
+
+    write(tmp_path, 60)
+
+    def shares(**split):
+        ((category,), _) = find_categories(str(tmp_path), "part", 0.05, split)
+        return category.shares.train, category.shares.calibration, category.shares.test
+
+    assert shares() == (34, 20, 6)
+    assert shares(test=0.2) == (28, 20, 12)
+    assert shares(calibration=10) == (44, 10, 6)
+    assert shares(test=0) == (40, 20, 0)

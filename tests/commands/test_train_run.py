@@ -89,7 +89,7 @@ def test_an_interrupted_training_says_how_photos_are_used_and_that_it_goes_on(tr
     assert "the same command goes on" in interrupted.err
     found = "cookie: 123 good photos, 3 defective ones (bright_spot 1, dark_spot 2), 2 with a mask."
     assert found in interrupted.out
-    shares = "2 % needs 49 calibration images; of 123 good ones, with 25 for the test, 49 calibrate"
+    shares = "2 % needs 49 calibration images; of 123 good ones, with 12 for the test, 52 calibrate"
     assert shares in interrupted.out
     assert re.search(r"This takes about .* on this machine\.", interrupted.out)
     assert not was_there

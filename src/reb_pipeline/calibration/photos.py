@@ -12,6 +12,7 @@ from reb_pipeline.core.errors import InputError
 AUTO = "auto"
 LEAST_SHARE = 0.1  # of the good images, for calibration, where the rate needs fewer
 LEAST_TEST_SHARE = 0.1
+SPARE_SHARE = 0.05  # of the calibration images
 TEST_SHARE = 0.3  # of the good images, where the layout has no test of its own
 
 
@@ -128,9 +129,29 @@ def share_for_test(n_good: int, rate: float, *, has_defects: bool) -> float:
     """
     shares = (TEST_SHARE, 0.2, LEAST_TEST_SHARE) if has_defects else (LEAST_TEST_SHARE,)
     for share in shares:
-        if calibration_images(n_good, round(share * n_good), rate):
+        n_test = round(share * n_good)
+        least = calibration_images(n_good, n_test, rate)
+        if least and images_with_spare(n_good, n_test, rate) > least:
             return share
     return LEAST_TEST_SHARE
+
+
+def images_with_spare(n_good: int, n_test: int, rate: float) -> int:
+    """Compute how many good images calibrate, see :func:`calibration_images`, with some more where there are enough.
+
+    Images that cannot be read, and copies of others, do not calibrate; nobody knows them before the images are opened.
+
+    Args:
+        n_good: Number of good images.
+        n_test: Number of these for the test.
+        rate: False-alarm rate, in (0, 1).
+
+    Example:
+        >>> images_with_spare(209, 21, 0.02), images_with_spare(45, 4, 0.05), images_with_spare(30, 3, 0.05)
+        (52, 20, 0)
+    """
+    needed = calibration_images(n_good, n_test, rate)
+    return min(needed + math.ceil(SPARE_SHARE * needed), (n_good - n_test) // 2)
 
 
 def photos_needed(rate: float) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from reb_pipeline.project.photos import Category
 START_SECONDS = 30.0  # import of libraries, figures, export and check of the packaged network
 OPENED = 3  # times that a photo is opened
 # Cost of an image of the fine-tuning over one of the extraction; batches are larger, many updates train the head alone.
-TRAINED = 0.5
+TRAINED = 0.8
 BATCH = 4
 ROWS = 100_000  # of the measured product of a matrix and a vector, more than fit into a cache
 REPEATS = 5

@@ -5,9 +5,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from reb_pipeline.calibration.photos import Shares, share_for_test
+from reb_pipeline.calibration.photos import Shares, images_with_spare, share_for_test
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.datasets import PlainFolderDataset
+from reb_pipeline.datasets.layouts.seeded_split import checked_split
 from reb_pipeline.images.collection import ImageCollection
 from reb_pipeline.images.folder import not_read_sentences
 from reb_pipeline.parameters.loader import AMBIGUOUS
@@ -112,13 +113,15 @@ def _category(name: str, path: str, folder: str, rate: float, given: dict[str, A
         )
         return dataset.load()
 
-    split = {"calibration": "auto", "seed": 0, "test": 0, **given}
-    if "test" not in given:
-        found = images(split).samples
-        good = sum(sample.label == 0 and sample.split != "test" for sample in found)
-        if not any(sample.label == 0 and sample.split == "test" for sample in found):
-            has_defects = any(sample.label for sample in found)
-            split["test"] = share_for_test(good, rate, has_defects=has_defects)
+    found = images({"test": 0}).samples
+    good = sum(sample.label == 0 and sample.split != "test" for sample in found)
+    has_own_test = any(sample.label == 0 and sample.split == "test" for sample in found)
+    has_defects = any(sample.label for sample in found)
+    test = 0 if has_own_test else share_for_test(good, rate, has_defects=has_defects)
+    split = checked_split({"test": test, **given})
+    if "calibration" not in given:
+        n_test = 0 if has_own_test or not split["test"] else max(1, round(split["test"] * good))
+        split["calibration"] = images_with_spare(good, n_test, rate)
     return Category(name, path, folder, split, images(split))
 
 
