@@ -1,10 +1,11 @@
 """REB as a Kedro project: learns the appearance of good parts from images, and marks deviations.
 
-``from reb_pipeline import Inspector`` inspects images with a packaged model.
+``Detector.fit`` trains a model from a folder of photos, and ``Inspector`` inspects images with one.
 """
 
 import os
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from reb_pipeline.core import moved
@@ -12,7 +13,8 @@ from reb_pipeline.core import moved
 if TYPE_CHECKING:
     from reb_pipeline.inspection.inspector import Inspector
 
-__all__ = ["Inspector"]
+__all__ = ["Detector", "Inspector"]
+_HOMES = {"Detector": "commands.detector", "Inspector": "inspection.inspector"}
 
 # PyTorch and FAISS have a thread pool each; spinning idle threads would take the cores from the other pool.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -34,8 +36,6 @@ moved.install()
 
 def __getattr__(name: str) -> Any:
     """Import what ``__all__`` names when it is asked for: the package is quick to import."""
-    if name not in __all__:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from reb_pipeline.inspection.inspector import Inspector
-
-    return Inspector
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,44 @@
+"""Training in a notebook: what ``reb train`` does, as a function."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reb_pipeline.commands import train
+
+if TYPE_CHECKING:
+    from reb_pipeline.inspection.inspector import Inspector
+
+
+class Detector:
+    """Detector of defects that learns from photos of good parts of one category."""
+
+    @staticmethod
+    def fit(
+        photos: str | os.PathLike[str],
+        output: str | os.PathLike[str] | None = None,
+        false_alarm_rate: float = train.DEFAULT_RATE,
+        settings: Sequence[str] = (),
+    ) -> "Inspector":
+        """Train a model by ``reb train`` and load it; with the same photos and settings it is only loaded.
+
+        Args:
+            photos: Folder of photos of good parts, see ``reb train --help``.
+            output: Folder of the model; None for the name of ``photos`` with ``.model``, in the working directory.
+            false_alarm_rate: Share of good parts that may be flagged.
+            settings: Other settings, such as ``"ssl_finetune.enabled=false"``.
+
+        Returns:
+            The inspector of new photos.
+
+        Raises:
+            InputError: If the photos or a setting cannot be used.
+        """
+        from reb_pipeline.inspection.inspector import Inspector
+
+        model = Path(output) if output else Path(f"{Path(photos).resolve().name}.model")
+        learn = train.command.callback
+        assert learn is not None  # click's types allow none
+        learn(os.fspath(photos), false_alarm_rate, str(model), tuple(settings))
+        return Inspector.load(model)
