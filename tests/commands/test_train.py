@@ -1,6 +1,8 @@
 """`reb train` before it runs: photos, their shares, settings, and mistakes."""
 
+import errno
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -223,3 +225,26 @@ def test_photos_are_shared_out_as_they_are_given_by_settings(tmp_path):
     assert shares(test=0.2) == (28, 20, 12)
     assert shares(calibration=10) == (44, 10, 6)
     assert shares(test=0) == (40, 20, 0)
+
+
+@pytest.mark.parametrize("place", ["run folder", "model"])
+def test_a_full_disk_is_one_sentence(place, tmp_path, monkeypatch, capsys):
+    from reb_pipeline.project import run_folder, training
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.chdir(tmp_path)
+    write(Path("photos"))
+    monkeypatch.setattr(shutil, "copytree", full)
+    if place == "run folder":
+        assert main(["train", "photos", "--false-alarm-rate", "0.1"]) == 2
+        assert (
+            "photos.run/pyproject.toml' cannot be written (No space left" in capsys.readouterr().err
+        )
+        assert not run_folder.RunFolder(Path("photos.run")).is_there()
+    else:
+        Path("x.model").mkdir()
+        with pytest.raises(InputError, match=r"x.model' cannot be written \(No space left"):
+            training.replace_model(Path("x.model"), Path("photos"))
+        assert Path("x.model").is_dir()  # the former model stays
