@@ -50,3 +50,12 @@ def test_intervals_of_every_method_are_simulated(tmp_path):
     assert out.count("| 14, 40 | 99.5 | ") == 4
     assert out.count("| 176, 313 |") == 4 * 4 + 1
     assert (tmp_path / "interval_coverage.md").read_text() == out
+
+
+def test_killed_runs_are_repeated(tmp_path):
+    out = run("benchmarks.kills", "--quick", "--moments", "before", "--out", str(tmp_path))
+    assert out.splitlines()[2:] == [
+        "| ssl_finetune | 1 | 1 | 0 | 0 | 0 |",
+        "| evaluation | 1 | 1 | 0 | 0 | 0 |",
+    ]
+    assert (tmp_path / "kills.md").read_text() == out

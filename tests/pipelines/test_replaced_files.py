@@ -1,5 +1,6 @@
 """Every stored file that a step reads, replaced or of another run: the next run of the step says so."""
 
+import shutil
 from itertools import chain
 
 import pytest
@@ -38,13 +39,14 @@ def faults_of(monkeypatch, tmp_path):
     catalog = session.load_context().catalog
     manifests = Manifests(catalog[hooks.MANIFEST])
 
-    def faults(select):
+    def faults(select, names=PIPELINES):
         found = {}
-        for node in chain.from_iterable(pipelines[name].nodes for name in PIPELINES):
+        for node in chain.from_iterable(pipelines[name].nodes for name in names):
             if select(node):
-                inputs = {
-                    one: hooks._version(catalog[one]) for one in node.inputs if ":" not in one
-                }
+                inputs = {}
+                for one in filter(lambda name: ":" not in name, node.inputs):
+                    catalog[one].release()  # forgets the newest version
+                    inputs[one] = hooks._version(catalog[one])
                 versions = {name: version for name, version in inputs.items() if version}
                 said = manifests.other_origins(versions, hooks._contents(versions, catalog))
                 found[node.name] = " ".join(said)
@@ -67,18 +69,26 @@ def files_of(out):
 @pytest.mark.usefixtures("stored")
 def test_every_replaced_file_is_named(faults_of, tmp_path):
     assert set(faults_of(lambda node: True).values()) == {""}  # as the run left it
-    replaced, missed = 0, []
+    update = faults_of(lambda node: node.name.endswith("update_memory_bank"), ["bank_update"])
+    assert list(update.values()) == [""]
+    pairs, missed = 0, []
     for (category, name), path in files_of(tmp_path / "out").items():
         dataset = f"{name}_{category}" if name.endswith("metrics") else f"{category}.{name}"
         original = path.read_bytes()
         path.write_bytes(original[:-1] + bytes([original[-1] ^ 1]))
-        for reader, said in faults_of(lambda node, of=dataset: of in node.inputs).items():
-            replaced += 1
-            if (
-                f"{dataset} of run " not in said
-                or "is not the file that this run saved" not in said
-            ):
-                missed.append((dataset, reader, said))
+        replaced = faults_of(lambda node, of=dataset: of in node.inputs)
         path.write_bytes(original)
+        of_another_run = path.parents[1] / "2999-01-01T00.00.00.000Z"
+        shutil.copytree(path.parent, of_another_run)
+        added = faults_of(lambda node, of=dataset: of in node.inputs)
+        shutil.rmtree(of_another_run)
+        for reader in replaced:
+            pairs += 1
+            is_named = (
+                f"{dataset} of run {path.parent.name} is not the file that" in replaced[reader],
+                f"{dataset} of run {of_another_run.name}" in added[reader],
+            )
+            if not all(is_named):
+                missed.append((dataset, reader, is_named))
     assert not missed
-    assert replaced > 50
+    assert pairs > 50

@@ -85,12 +85,8 @@ class Manifests:
         first = self._load(run_id)
         if _has_run(first, run_id, node):
             return first
-        try:
-            versions = self._dataset.list_versions(full_path=False)
-        except DatasetError:
-            return None
         # Each part of a run has a manifest of its own.
-        parts = (self._load(version) for version in versions if version >= run_id)
+        parts = (self._load(version) for version in self._versions() if version >= run_id)
         return next((one for one in parts if _has_run(one, run_id, node)), None)
 
     def made_otherwise(
@@ -110,10 +106,11 @@ class Manifests:
         Yields:
             Sentences without the full stop.
         """
-        made = {name: self._making(name, version)[1] for name, version in versions.items()}
         of_run = {name: f"{name} of run {version}" for name, version in versions.items()}
-        unknown = [of_run[name] for name, step in made.items() if not step]
-        if unknown and any(made.values()):
+        unknown = [
+            of_run[name] for name, version in versions.items() if not self._making(name, version)[1]
+        ]
+        if unknown and self._versions():  # runs of former versions left no manifest
             yield f"No manifest says how {', '.join(unknown)} was made"
         for name, version in versions.items():
             saved = self._content(name, version)
@@ -139,6 +136,7 @@ class Manifests:
 
     def _making(self, name: str, version: Any) -> tuple[Manifest, Any]:
         """Find the manifest of the run that made a dataset, and the step; both empty if there is none."""
+        name = name.removesuffix(_BEFORE)
         for then in self._of_run(version) if isinstance(version, str) else ():
             for step in then.get("steps", {}).values():
                 if name in step["outputs"]:
@@ -146,7 +144,8 @@ class Manifests:
         return {}, None
 
     def _content(self, name: str, version: str) -> str | None:
-        content: str | None = self._making(name, version)[0].get("contents", {}).get(name)
+        contents = self._making(name, version)[0].get("contents", {})
+        content: str | None = contents.get(name.removesuffix(_BEFORE))
         return content
 
     def _origins(self, name: str, version: str) -> dict[str, set[str]]:
@@ -167,8 +166,15 @@ class Manifests:
                     found[origin].add(content)
                 source = then["inputs"].get(origin, one[1])  # else made by the same run
                 if isinstance(source, str):
-                    to_visit.append((origin.removesuffix(_BEFORE), source))
+                    to_visit.append((origin, source))
         return found
+
+    def _versions(self) -> list[str]:
+        try:
+            versions: list[str] = self._dataset.list_versions(full_path=False)
+        except DatasetError:
+            return []
+        return versions
 
     def _of_run(self, run_id: str) -> Iterator[Manifest]:
         """Yield the manifests of a run, of which each part has its own."""
@@ -177,11 +183,7 @@ class Manifests:
             yield first
             if first.get("run_id") == run_id and first.get("finished", True):
                 return
-        try:
-            versions = self._dataset.list_versions(full_path=False)
-        except DatasetError:
-            return
-        for version in versions:
+        for version in self._versions():
             one = self._load(version) if version > run_id else None
             if isinstance(one, dict) and one.get("run_id") == run_id:
                 yield one
