@@ -22,9 +22,15 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
 
 # No library reports its use to its makers. ONNX Runtime would look up their server and write below the home directory
-# unless this is set before it is loaded; the others are the Hugging Face Hub and Kedro's plugins.
+# unless this is set before it is loaded; the others are the Hugging Face Hub, MLflow and Kedro's plugins.
 os.environ |= dict.fromkeys(
-    ("ORT_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK"), "1"
+    (
+        "ORT_DISABLE_TELEMETRY",
+        "HF_HUB_DISABLE_TELEMETRY",
+        "MLFLOW_DISABLE_TELEMETRY",
+        "DO_NOT_TRACK",
+    ),
+    "1",
 )
 # OpenVINO reports only where it can import this.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

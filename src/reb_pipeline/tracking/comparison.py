@@ -73,22 +73,27 @@ def find_results(stored: Stored, run_ids: Sequence[str] = ()) -> list[Result]:
     Raises:
         InputError: If a run measured nothing that is still stored.
     """
-    lineage = Lineage(stored.manifests)
-    reports = _Opened(stored.reports)
-    measured = [made for made in lineage.results(_METRICS) if reports.get(made.file)]
-    known = sorted({made.manifest["run_id"] for made in measured})
-    if not known:
+    found = results_of(stored)
+    if not found:
         msg = (
             "No run that measured something is stored in this output_root with a manifest that names its files: run "
             "the project first, by plain `kedro run`."
         )
         raise InputError(msg)
-    check_known(run_ids, known, "Run with metrics")
+    check_known(run_ids, sorted({one.run_id for one in found}), "Run with metrics")
+    return [one for one in found if not run_ids or one.run_id in run_ids]
+
+
+def results_of(stored: Stored, run_id: str | None = None) -> list[Result]:
+    """Find the results of one run, or of all; none if nothing was measured."""
+    lineage = Lineage(stored.manifests)
     samples = _Opened(stored.samples)
     found = [
-        _result(made, reports.get(made.file), lineage, stored, samples)
-        for made in measured
-        if not run_ids or made.manifest["run_id"] in run_ids
+        _result(made, report, lineage, stored, samples)
+        for made in lineage.results(_METRICS)
+        if run_id in (None, made.manifest["run_id"])
+        and made.file in stored.reports
+        and (report := stored.reports[made.file]())
     ]
     return sorted(found, key=lambda one: (one.category, one.detector, one.run_id))
 
