@@ -290,3 +290,34 @@ def test_viz_build_shows_boxes_layers_and_previews(kedro, images, tmp_path):
         "metrics_mono",
         "summary",
     } <= previewed
+
+
+@pytest.mark.parametrize("env", ["base", "mvtec_ad"])
+def test_the_resolved_catalog_is_yaml_of_plain_types(kedro, env):
+    finished = kedro("catalog", "resolve-patterns", "--env", env)
+    assert finished.returncode == 0, finished.stderr
+    entries = yaml.safe_load(finished.stdout)
+    assert all("type" in entry for entry in entries.values())
+    assert {"summary", "run_comparison"} <= entries.keys()
+    assert entries["summary"]["versioned"] is True
+    assert not any({"args", "kwargs", "others"} & entry.keys() for entry in entries.values())
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--tags", "nosuch"], r"Tag 'nosuch' is unknown: known are gpu"),
+        (["--nodes", "x"], r"Node 'x' is unknown: known are mono\."),
+        (["--params", "categories=mono"], r"Parameter categories = 'mono' cannot be used: "),
+        (
+            ["--load-versions", "mono.samples:2020-01-01T00.00.00.000Z"],
+            r"Version '2020-01-01T00\.00\.00\.000Z' of dataset 'mono.samples' is not stored: none is stored yet\.$",
+        ),
+    ],
+)
+def test_what_cannot_be_run_is_one_sentence(kedro, tmp_path, options, sentence):
+    given = ["--params", f"output_root={tmp_path}"] if "--params" not in options else []
+    finished = kedro("run", *options, *given)
+    assert finished.returncode == 1
+    assert re.search(rf"^Error: {sentence}", finished.stderr, re.MULTILINE), finished.stderr
+    assert "Traceback" not in finished.stderr

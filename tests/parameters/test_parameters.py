@@ -149,6 +149,10 @@ def test_a_category_may_change_one_number_of_a_budget() -> None:
             changed("scoring", per_category={"wood": {"alfa": 2.0}}),
             r"of section scoring 'alfa' is unknown: did you mean 'alpha'\?",
         ),
+        (
+            {**RAW, "categories": "screw"},
+            r"^Parameter categories = 'screw' cannot be used: .*run some of screw, wood by --namespaces\.$",
+        ),
         (changed("summary", texture=[]), r"'texture' is unknown: did you mean 'textures'\?"),
         (
             changed("features", image_size=-1),

@@ -153,3 +153,22 @@ def test_versions_dated_after_now_get_a_warning(ingest, messages_of):
     assert warning.startswith(
         "The newest version of screw.inventory, 2999-01-01T00.00.00.000Z, is dated after this run: "
     )
+
+
+def test_a_version_that_is_not_there_is_refused_with_those_that_are(ingest):
+    first = read_json(ingest() / "08_reporting", "run_manifest.json")["run_id"]
+    later = {"node_names": ["screw.ingestion.index_samples"]}
+    other = "2020-01-01T00.00.00.000Z"
+    with pytest.raises(
+        InputError,
+        match=rf"^Version '{other}' of dataset 'screw\.inventory' is not stored: there are {first}\.$",
+    ):
+        ingest(**later, load_versions={"screw.inventory": other})
+    with pytest.raises(InputError, match=r"'screw\.raw_images' has no versions: leave it out of"):
+        ingest(pipeline_names=["ingestion"], load_versions={"screw.raw_images": other})
+    with pytest.raises(InputError, match=r"'metrics_screw' is not stored: none is stored yet\.$"):
+        ingest(
+            pipeline_names=["evaluation"],
+            node_names=["screw.evaluation.draw_figures"],
+            load_versions={"metrics_screw": other},
+        )

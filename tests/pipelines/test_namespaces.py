@@ -181,6 +181,17 @@ def test_one_box_of_one_category_is_run(run_project, tmp_path):
         ({"from_inputs": ["screw.sample"]}, r"Dataset 'screw.sample' .*mean 'screw.samples'\?"),
         ({"to_outputs": ["screw.detectr"]}, r"Dataset .* mean 'screw.detector'\?"),
         ({"load_versions": {"screw.coresets": "x"}}, r"Dataset .* mean 'screw.coreset'\?"),
+        ({"tags": ["gup"]}, r"Tag 'gup' is unknown: did you mean 'gpu'\?"),
+        ({"tags": ["nosuch"]}, r"Tag 'nosuch' is unknown: known are gpu"),
+        ({"node_names": ["x"]}, r"Node 'x' is unknown: known are "),
+        (
+            {"tags": ["gpu"], "node_names": ["summarize"]},
+            r"No node is in all of --tags=gpu --nodes=summarize: leave one of them out\.$",
+        ),
+        (
+            {"namespaces": ["screw.calibration"], "to_nodes": ["screw.ingestion.inspect_images"]},
+            r"in all of --to-nodes=screw.ingestion.inspect_images --namespaces=screw.calibration: ",
+        ),
         ({"pipeline_names": ["scrw"]}, r"Pipeline 'scrw' is unknown: did you mean 'screw'"),
     ],
 )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from kedro_datasets.text import TextDataset
 
+from reb_pipeline.datasets.arguments import PlainArguments
+
 if TYPE_CHECKING:
     from kedro_datasets._typing import HTMLPreview
 
@@ -15,7 +17,7 @@ _BODY = re.compile(r"<body>(.*)</body>", re.DOTALL)
 _SCRIPTED = re.compile(r"<(script|style|noscript|main|dialog)\b.*?</\1>", re.DOTALL)
 
 
-class PageDataset(TextDataset):
+class PageDataset(PlainArguments, TextDataset):
     """Kedro's text dataset for HTML pages, with a preview."""
 
     def preview(self) -> HTMLPreview:

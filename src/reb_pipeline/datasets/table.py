@@ -8,13 +8,14 @@ import numpy as np
 from kedro_datasets.pandas import ParquetDataset
 
 from reb_pipeline.core.text_lists import to_text
+from reb_pipeline.datasets.arguments import PlainArguments
 
 if TYPE_CHECKING:
     import pandas as pd
     from kedro_datasets._typing import TablePreview
 
 
-class TableDataset(ParquetDataset):
+class TableDataset(PlainArguments, ParquetDataset):
     """Kedro's Parquet dataset with a preview.
 
     Mask paths and mean features are JSON text; lists in older tables are converted when they are loaded.

@@ -14,13 +14,14 @@ from kedro.io.core import get_filepath_str, get_protocol_and_path
 from kedro.utils import load_obj
 
 from reb_pipeline.core.atomic import ATOMIC_PROTOCOLS
+from reb_pipeline.datasets.arguments import PlainArguments
 from reb_pipeline.datasets.errors import InputDatasetError
 
 if TYPE_CHECKING:
     import os
 
 
-class VersionedFile(AbstractVersionedDataset[Any, Any]):
+class VersionedFile(PlainArguments, AbstractVersionedDataset[Any, Any]):
     """File on any fsspec file system, with or without versions; subclasses implement `load` and `save`.
 
     Args:

@@ -108,6 +108,12 @@ def expand_parameters(raw: dict[str, Any], categories: Iterable[str]) -> dict[st
         InputError: For the first section, name, value or category that cannot be used, in one sentence.
     """
     categories = list(categories)
+    if "categories" in raw:
+        msg = (
+            f"Parameter categories = {raw['categories']!r} cannot be used: list categories in globals.yml of an "
+            f"environment, or run some of {', '.join(categories)} by --namespaces."
+        )
+        raise InputError(msg)
     check_known(raw, [*CATEGORY_SECTIONS, *SHARED_SECTIONS, *FREE_NAMES], "Parameter section")
     split = _mapping(raw.get("split"), "split")
     check_known(split, SPLIT_NAMES, "Parameter of section split")

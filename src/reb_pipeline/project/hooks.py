@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
-from kedro.io import AbstractVersionedDataset, MemoryDataset
+from kedro.io import AbstractVersionedDataset, DatasetError, MemoryDataset
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.storage import check_writable
@@ -61,12 +61,16 @@ class PreflightHooks:
     """Checks of a run before it starts; a run that cannot work is refused in one sentence."""
 
     @hook_impl
-    def before_pipeline_run(self, pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
-        """Check the inputs that no node of this run makes, and the backbones.
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: "Pipeline", catalog: "CatalogProtocol"
+    ) -> None:
+        """Check the chosen versions, the inputs that no node of this run makes, and the backbones.
 
         Raises:
-            InputError: If an input is missing or a backbone cannot be used. Studies need only one category.
+            InputError: If an input or its version is missing or a backbone cannot be used. Studies need only one
+                category.
         """
+        _check_versions(run_params.get("load_versions") or {}, catalog)
         self._check_folders(pipeline, catalog)
         missing: dict[str, InputError] = {}
         inputs = sorted(filter(lambda n: not is_parameter(n), pipeline.inputs()))
@@ -254,6 +258,28 @@ class PreflightHooks:
                     PatchExtractor(settings)
             finally:
                 torch.set_num_threads(threads)
+
+
+def _check_versions(chosen: Mapping[str, str], catalog: "CatalogProtocol") -> None:
+    """Check that the versions given by ``--load-versions`` are stored.
+
+    Raises:
+        InputError: If one is not, or its dataset has no versions.
+    """
+    for name, version in chosen.items():
+        dataset: Any = catalog.get(name)
+        if not isinstance(dataset, AbstractVersionedDataset) or not dataset._version:
+            msg = f"Dataset {name!r} has no versions: leave it out of --load-versions."
+            raise InputError(msg)
+        if dataset._exists_function(str(dataset._get_versioned_path(version))):
+            continue
+        try:
+            there = dataset.list_versions(full_path=False)
+        except DatasetError:
+            there = []
+        known = f"there are {', '.join(sorted(there))}" if there else "none is stored yet"
+        msg = f"Version {version!r} of dataset {name!r} is not stored: {known}."
+        raise InputError(msg)
 
 
 def _check_readable(filesystem: Any, paths: Iterable[str], folder: str) -> None:

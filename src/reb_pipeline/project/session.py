@@ -12,6 +12,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.framework.session import KedroSession
 from kedro.io import Version
 from kedro.io.core import VERSION_FORMAT, generate_timestamp
+from kedro.pipeline import Pipeline
 
 from reb_pipeline.core.errors import InputError, check_known, print_input_error
 from reb_pipeline.parameters.loader import ProjectConfigLoader, categories
@@ -22,7 +23,7 @@ from reb_pipeline.project.runners.versions import keep_to_one_version
 
 if TYPE_CHECKING:
     from kedro.io import CatalogProtocol
-    from kedro.pipeline import Pipeline
+    from kedro.pipeline.node import Node
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ class ProjectSession(KedroSession):
         """Run pipelines like Kedro's session, after a check of all names.
 
         Raises:
-            InputError: If a pipeline, category, namespace, node or dataset does not exist.
+            InputError: If a pipeline, category, namespace, node, tag or dataset does not exist, or nothing is selected.
         """
         self._get_config_loader()  # activates the list of categories of the environment
         check_known(kwargs.get("pipeline_names") or [], pipeline_names(), "Pipeline")
@@ -82,8 +83,13 @@ class PartHooks:
 
 
 def _check_parts(**run: Any) -> None:
-    """Check that the selected namespaces, nodes and datasets exist in the pipelines of a run."""
+    """Check that the selected namespaces, nodes, tags and datasets exist in the pipelines of a run, and select a node.
+
+    Raises:
+        InputError: If one does not, or no node is in all that is selected.
+    """
     namespaces = run.get("namespaces") or []
+    tags = run.get("tags") or ()
     nodes, datasets = (
         [name for option in options for name in run.get(option) or []]
         for options in (
@@ -91,13 +97,14 @@ def _check_parts(**run: Any) -> None:
             ("from_inputs", "to_outputs", "load_versions"),
         )
     )
-    if not namespaces and not nodes and not datasets:
+    if not namespaces and not nodes and not datasets and not tags:
         return
     registry = Registry()
     chosen = run.get("pipeline_names") or [DEFAULT]
     there = [node for name in chosen for node in registry[name].nodes]
     boxes = {node.namespace for node in there if node.namespace}
     check_known(namespaces, sorted(boxes | {box.split(".")[0] for box in boxes}), "Namespace")
+    check_known(tags, sorted(set().union(*(node.tags for node in there))), "Tag")
     known = [node.name for node in there]
     for name in nodes:
         if name not in known:
@@ -106,6 +113,31 @@ def _check_parts(**run: Any) -> None:
     if datasets:
         names = set().union(*(registry[name].datasets() for name in chosen))
         check_known(datasets, sorted(names), "Dataset")
+    _check_selects(there, run)
+
+
+def _check_selects(nodes: "list[Node]", run: dict[str, Any]) -> None:
+    """Check that a node is in all that is selected.
+
+    Raises:
+        InputError: If there is none.
+    """
+    chosen = {
+        option: run[option]
+        for option in ("tags", "from_nodes", "to_nodes", "node_names", "from_inputs", "to_outputs")
+        if run.get(option)
+    }
+    try:
+        Pipeline(set(nodes)).filter(**chosen, node_namespaces=run.get("namespaces") or None)
+    except ValueError as error:
+        if run.get("namespaces"):
+            chosen["namespaces"] = run["namespaces"]
+        options = (
+            f"--{name.replace('node_names', 'nodes').replace('_', '-')}={','.join(values)}"
+            for name, values in chosen.items()
+        )
+        msg = f"No node is in all of {' '.join(options)}: leave one of them out."
+        raise InputError(msg) from error
 
 
 def _check_elsewhere(name: str, chosen: Sequence[str], registry: Registry) -> None:

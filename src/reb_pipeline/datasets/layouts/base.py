@@ -14,6 +14,7 @@ import fsspec
 from kedro.io import AbstractDataset
 from kedro.io.core import get_protocol_and_path
 
+from reb_pipeline.datasets.arguments import PlainArguments
 from reb_pipeline.datasets.errors import InputDatasetError
 from reb_pipeline.images.collection import SPLITS, ImageCollection, Sample
 from reb_pipeline.images.folder import (
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 _ARCHIVE = "::"
 
 
-class ImageFolderBase(AbstractDataset[NoReturn, ImageCollection]):
+class ImageFolderBase(PlainArguments, AbstractDataset[NoReturn, ImageCollection]):
     """Category of a folder of raw images on any fsspec file system; each layout is a subclass.
 
     A subclass implements `_good_images` and `_list_samples`, with paths relative to the data root.
