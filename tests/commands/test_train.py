@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from kedro.io import DataCatalog
 from omegaconf import OmegaConf
 
 import miniatures
@@ -13,6 +14,7 @@ from reb_pipeline.calibration.conformal import images_needed
 from reb_pipeline.commands import train
 from reb_pipeline.commands.main import main
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.parameters.loader import LOADER_ARGS, ProjectConfigLoader
 
 
 def test_another_setting_or_photo_is_another_training(tmp_path):
@@ -248,3 +250,42 @@ def test_a_full_disk_is_one_sentence(place, tmp_path, monkeypatch, capsys):
         with pytest.raises(InputError, match=r"x.model' cannot be written \(No space left"):
             training.replace_model(Path("x.model"), Path("photos"))
         assert Path("x.model").is_dir()  # the former model stays
+
+
+@pytest.mark.parametrize(
+    ("file", "make", "dataset"),
+    [
+        ("bolt.csv", miniatures.make_csv_list, "CSVListDataset"),
+        ("bolt.manifest", miniatures.make_lookout, "LookoutForVisionDataset"),
+    ],
+)
+def test_a_list_is_a_category(file, make, dataset, tmp_path):
+    from reb_pipeline.project.photos import find_categories
+    from reb_pipeline.project.run_folder import RunFolder
+
+    make(tmp_path / "listed", category="bolt")
+    path = tmp_path / "listed" / file
+    assert train._name(str(path)) == "bolt"
+    (category,), left_out = find_categories(str(path), "bolt", 0.3, {})
+    assert left_out == []
+    assert "3 defective ones" in category.statement()
+    folder = RunFolder(tmp_path / "bolt.run")
+    folder.write([category], {})
+    loader = ProjectConfigLoader(str(folder.configuration), **LOADER_ARGS)
+    entry = loader["catalog"]["bolt.raw_images"]
+    assert entry["type"] == f"reb_pipeline.datasets.{dataset}"
+    images = DataCatalog.from_config({"raw_images": entry}).load("raw_images")
+    assert images.samples == category.images.samples
+
+
+def test_another_label_in_a_list_is_another_training(tmp_path):
+    from reb_pipeline.project.photos import find_categories
+
+    make = miniatures.make_csv_list(tmp_path, category="bolt")
+    before = list(find_categories(str(make / "bolt.csv"), "bolt", 0.3, {})[0][0].images.file_keys())
+    text = (make / "bolt.csv").read_text(encoding="utf-8-sig").replace("bright_spot", "stain")
+    (make / "bolt.csv").write_text(text)
+    after = list(find_categories(str(make / "bolt.csv"), "bolt", 0.3, {})[0][0].images.file_keys())
+    assert sorted(before) != sorted(after)
+    with pytest.raises(InputError, match="is no folder that is there"):
+        find_categories(str(tmp_path / "gone.csv"), "bolt", 0.3, {})

@@ -1,5 +1,6 @@
 """Command ``reb train``: from a folder of photos to a model, by a run of the Kedro project."""
 
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -42,11 +43,12 @@ WITHOUT_SECTION = ("seed", "preset")  # settings whose name has no section
 def command(
     photos: str, false_alarm_rate: float, output: str | None, settings: tuple[str, ...]
 ) -> None:
-    """Learn what good parts look like from PHOTOS, a folder of photos of good parts.
+    """Learn what good parts look like from PHOTOS, a folder or list of photos.
 
     PHOTOS holds only good photos; or a folder "good", and folders of defective photos, by which the model is tested; or
     folders train/good, test/good and test/DEFECT; or several such folders. Masks of defects lie in masks/DEFECT or
-    ground_truth/DEFECT. Photos are only read.
+    ground_truth/DEFECT. Or PHOTOS is a list: a CSV file with the columns path and label, or a manifest of Amazon
+    Lookout for Vision. Photos are only read.
 
     Interrupted by Ctrl-C, the same command goes on where it was.
     """
@@ -169,12 +171,14 @@ def _inner(settings: dict[str, Any], places: list[str]) -> dict[str, Any]:
 
 
 def _name(path: str) -> str:
-    """Name a category by a folder, without the ending of models."""
-    from reb_pipeline.project.photos import category_name
+    """Name a category by a folder or list, without its ending or that of models."""
+    from reb_pipeline.project.photos import LISTS, category_name
     from reb_pipeline.project.run_folder import MODEL
 
     name = path.rstrip("/").rpartition("/")[2] if "://" in path else Path(path).absolute().name
-    return category_name(name.removesuffix(MODEL))
+    endings = {MODEL, *LISTS}
+    stem, ending = os.path.splitext(name)
+    return category_name(stem if ending.lower() in endings else name)
 
 
 def _shown(path: Path) -> str:

@@ -137,11 +137,15 @@ class ImageCollection:
         return pd.DataFrame(columns)
 
     def file_keys(self) -> Iterator[str]:
-        """Hash what the file system knows of each image and mask; none is read, and a changed one has another hash."""
+        """Name each image and mask with its split, its label and a hash of what the file system knows of it.
+
+        None is read; a changed one has another hash.
+        """
         for sample in self.samples:
             for path in (sample.path, *sample.mask_paths):
                 filesystem, place = self._located(path)
-                yield f"{path} {filesystem.ukey(place) if filesystem.exists(place) else None}"
+                known = filesystem.ukey(place) if filesystem.exists(place) else None
+                yield f"{sample.split} {sample.defect_type} {path} {known}"
 
     def without(self, split: str) -> ImageCollection:
         """Copy the collection without the samples of one split."""

@@ -1,10 +1,14 @@
-"""Categories in a folder of photos, and their photos shared out so that a false-alarm rate can be kept."""
+"""Categories in a folder or list of photos, and their photos shared out so that a false-alarm rate can be kept."""
 
+import os
 import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+import fsspec
+
+from reb_pipeline import datasets
 from reb_pipeline.calibration.photos import Shares, images_with_spare, share_for_test
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.datasets import PlainFolderDataset
@@ -15,6 +19,12 @@ from reb_pipeline.parameters.loader import AMBIGUOUS
 from reb_pipeline.parameters.per_category import FREE_NAMES, SHARED_SECTIONS
 
 HERE = "."  # the folder of photos itself
+# Ending of a file that lists photos -> the dataset that reads it.
+LISTS = {
+    ".csv": "CSVListDataset",
+    ".manifest": "LookoutForVisionDataset",
+    ".jsonl": "LookoutForVisionDataset",
+}
 _NAMED = 4  # folders that a sentence names
 
 
@@ -24,10 +34,11 @@ class Category:
 
     Attributes:
         name: Name of the category in the project.
-        path: Folder of photos that was given, a path or URL.
+        path: Folder of photos that was given, or of the list that was, a path or URL.
         folder: Folder of the category below it, "." for the folder itself.
         split: Shares of the good photos, see :class:`reb_pipeline.datasets.layouts.seeded_split.SplitFolderBase`.
         images: The photos, with their splits.
+        file: List of the photos below `path`; empty where folders say what they are.
     """
 
     name: str
@@ -35,6 +46,7 @@ class Category:
     folder: str
     split: dict[str, Any]
     images: ImageCollection = field(repr=False)
+    file: str = ""
 
     @property
     def shares(self) -> Shares:
@@ -57,10 +69,11 @@ class Category:
 def find_categories(
     path: str, name: str, rate: float, split: dict[str, Any]
 ) -> tuple[list[Category], list[str]]:
-    """Find the categories of a folder, see :func:`reb_pipeline.datasets.layouts.plain_folder.find_layout`.
+    """Find the categories of a folder, see :func:`reb_pipeline.datasets.layouts.plain_folder.find_layout`, or list.
 
     Args:
-        path: Folder of photos, a path or URL: a category itself, or a folder that holds categories.
+        path: Folder of photos, a path or URL: a category itself, or a folder that holds categories. Or a file that
+            lists the photos of one category, with an ending of :data:`LISTS`.
         name: Name of the category where the folder itself is one.
         rate: False-alarm rate, in (0, 1); it decides how the good photos are shared out.
         split: Shares that are given, in the place of those that follow from the rate.
@@ -71,12 +84,15 @@ def find_categories(
     Raises:
         InputError: If there is no folder, or no photo in it is known to be good.
     """
+    if _is_list(path):
+        parent, file = os.path.split(path)
+        return [_category(name, parent, {"file": file}, rate, split)], []
     root = PlainFolderDataset(path=path, category=name, folder=HERE)
     if not root.is_there():
         msg = f"'{path}' is no folder that is there: give the folder of your photos."
         raise InputError(msg)
     if root.layout_of(HERE) is not None:
-        return [_category(name, path, HERE, rate, split)], []
+        return [_category(name, path, {"folder": HERE}, rate, split)], []
     with_photos = root.folders_of(HERE)
     names = {}
     for folder in root.folders():
@@ -90,7 +106,9 @@ def find_categories(
         folders = [folder for folder, given in names.items() if given == twice[0]]
         msg = f"The folders {folders} in '{path}' would both be the category {twice[0]!r}: rename one of them."
         raise InputError(msg)
-    found = [_category(given, path, folder, rate, split) for folder, given in names.items()]
+    found = [
+        _category(given, path, {"folder": folder}, rate, split) for folder, given in names.items()
+    ]
     return found, [folder for folder in with_photos if folder not in names]
 
 
@@ -106,12 +124,36 @@ def category_name(text: str) -> str:
     return f"part_{name.replace('_metrics_', '-metrics-')}" if is_taken else name
 
 
-def _category(name: str, path: str, folder: str, rate: float, given: dict[str, Any]) -> Category:
+def reader_of(path: str) -> str:
+    """Name the dataset that reads a list by its ending, or a folder.
+
+    Example:
+        >>> reader_of("parts/bolt.CSV"), reader_of("parts/bolt")
+        ('CSVListDataset', 'PlainFolderDataset')
+    """
+    return LISTS.get(_ending(path), "PlainFolderDataset")
+
+
+def _ending(path: str) -> str:
+    return os.path.splitext(path)[1].lower()
+
+
+def _is_list(path: str) -> bool:
+    if _ending(path) not in LISTS:
+        return False
+    filesystem, place = fsspec.url_to_fs(path)
+    return bool(filesystem.isfile(place))
+
+
+def _category(
+    name: str, path: str, place: dict[str, str], rate: float, given: dict[str, Any]
+) -> Category:
     def images(split: dict[str, Any]) -> ImageCollection:
-        dataset = PlainFolderDataset(
-            path=path, category=name, folder=folder, split=split, false_alarm_rate=rate
-        )
-        return dataset.load()
+        make = getattr(datasets, reader_of(place.get("file", "")))
+        found: ImageCollection = make(
+            path=path, category=name, split=split, false_alarm_rate=rate, **place
+        ).load()
+        return found
 
     found = images({"test": 0}).samples
     good = sum(sample.label == 0 and sample.split != "test" for sample in found)
@@ -122,7 +164,8 @@ def _category(name: str, path: str, folder: str, rate: float, given: dict[str, A
     if "calibration" not in given:
         n_test = 0 if has_own_test or not split["test"] else max(1, round(split["test"] * good))
         split["calibration"] = images_with_spare(good, n_test, rate)
-    return Category(name, path, folder, split, images(split))
+    folder, file = place.get("folder", HERE), place.get("file", "")
+    return Category(name, path, folder, split, images(split), file)
 
 
 def check_enough(category: Category, rate: float) -> None:

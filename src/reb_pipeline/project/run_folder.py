@@ -15,7 +15,7 @@ from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.core.storage import writing
 from reb_pipeline.parameters.loader import PATHS
 from reb_pipeline.project import configuration_folder
-from reb_pipeline.project.photos import Category
+from reb_pipeline.project.photos import Category, reader_of
 
 ENVIRONMENT = "folder"  # environment whose settings a training begins with
 RAW_IMAGES = "{category}.raw_images"
@@ -164,10 +164,18 @@ def _catalog(categories: list[Category]) -> dict[str, Any]:
     return {
         RAW_IMAGES.format(category=category.name): template
         | {"category": category.name}
-        | ({} if category.folder == category.name else {"folder": _literal(category.folder)})
+        | _place(category)
         | {"split": {name: _as_default(name, value) for name, value in category.split.items()}}
         for category in categories
     }
+
+
+def _place(category: Category) -> dict[str, str]:
+    """Say what reads the photos of a category, and where, in the fields of its entry."""
+    if category.file:
+        reader = f"reb_pipeline.datasets.{reader_of(category.file)}"
+        return {"type": reader, "file": _literal(category.file)}
+    return {} if category.folder == category.name else {"folder": _literal(category.folder)}
 
 
 def _as_default(name: str, value: Any) -> Any:
