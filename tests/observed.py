@@ -20,7 +20,13 @@ class Observed:
         strace = ["strace", "-f", "--seccomp-bpf", "-qq", "-e", TRACED, "-o", str(self._trace)]
         tried = shutil.which("strace") and subprocess.run([*strace, "true"], check=False)
         self.is_traced = bool(tried) and tried.returncode == 0
-        hidden = ("ORT_DISABLE_TELEMETRY", "DO_NOT_TRACK", "HF_HUB_DISABLE_TELEMETRY", "CI")
+        hidden = (
+            "ORT_DISABLE_TELEMETRY",
+            "DO_NOT_TRACK",
+            "HF_HUB_DISABLE_TELEMETRY",
+            "MLFLOW_DISABLE_TELEMETRY",
+            "CI",
+        )
         environment = {name: text for name, text in os.environ.items() if name not in hidden}
         environment |= {"HOME": str(self.home), "XDG_CACHE_HOME": "", "MPLCONFIGDIR": str(folder)}
         self.process = subprocess.Popen(

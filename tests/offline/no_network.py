@@ -8,6 +8,7 @@ import socket
 import sys
 
 LOG = "REB_TESTS_CONNECTIONS"  # environment variable with the path of the file of refused calls
+_OWN = "REB_TESTS_OWN_ADDRESS"  # environment variable with this machine's address
 _LOOK_UPS = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr")
 _SENT = ("socket.connect", "socket.sendto", "socket.sendmsg")
 _HERE = ("", "localhost", "::1", "0.0.0.0", "::")
@@ -19,7 +20,9 @@ class ConnectionOutsideError(OSError):
 
 def install() -> None:
     """Watch this process from now on."""
-    here = {*_HERE, socket.gethostname(), _own_address()}
+    if _OWN not in os.environ:  # once for all processes, whose system calls may be written down
+        os.environ[_OWN] = _own_address()
+    here = {*_HERE, socket.gethostname(), os.environ[_OWN]}
     sys.addaudithook(lambda event, arguments: _refuse(event, arguments, here))
 
 
