@@ -16,6 +16,7 @@ from reb_pipeline.studies.rows import MEAN
 from reb_pipeline.studies.views import over_seeds
 
 SETTINGS = [
+    "representation",
     "neck",
     "detector",
     "alpha",
@@ -25,8 +26,8 @@ SETTINGS = [
     "coreset_ratio",
 ]
 NAMED = {
-    "default of before": ("paper", "ldknn", "1.0", "block_max", "none", 256, 0.1),
-    "shipped default": ("combined", "ldknn", "0.5", "ranked_mean", "position", 256, 0.1),
+    "default of before": ("imagenet", "paper", "ldknn", "1.0", "block_max", "none", 256, 0.1),
+    "shipped default": ("imagenet", "combined", "ldknn", "0.5", "ranked_mean", "position", 256, 0.1),
 }
 METRICS = {
     "image_auroc": "Image AUROC", "pixel_auroc": "Pixel AUROC", "pixel_ap": "Pixel AP", "au_pro": "AU-PRO"
