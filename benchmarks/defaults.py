@@ -15,20 +15,15 @@ from reb_pipeline.studies.leave_out import leave_one_data_set_out, overview
 from reb_pipeline.studies.rows import MEAN
 from reb_pipeline.studies.views import over_seeds
 
-SETTINGS = [
-    "representation",
-    "neck",
-    "detector",
-    "alpha",
-    "image_score",
-    "normalization",
-    "image_size",
-    "coreset_ratio",
-]
+SETTINGS = ["neck", "detector", "alpha", "image_score", "normalization"]
+SHIPPED = ("combined", "ldknn", "0.5", "ranked_mean", "position")
 NAMED = {
-    "default of before": ("imagenet", "paper", "ldknn", "1.0", "block_max", "none", 256, 0.1),
-    "shipped default": ("imagenet", "combined", "ldknn", "0.5", "ranked_mean", "position", 256, 0.1),
+    "default of before": ("paper", "ldknn", "1.0", "block_max", "none"),
+    "shipped default": SHIPPED,
+    "shipped, neck reference": ("reference", *SHIPPED[1:]),
+    "shipped, neck paper": ("paper", *SHIPPED[1:]),
 }
+FEATURES = {"representation": "imagenet", "image_size": 256, "coreset_ratio": 0.1}  # of all others
 METRICS = {
     "image_auroc": "Image AUROC", "pixel_auroc": "Pixel AUROC", "pixel_ap": "Pixel AP", "au_pro": "AU-PRO"
 }  # fmt: skip
@@ -51,9 +46,18 @@ def read(tables: dict[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
 
 
 def values_of(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Arrange a metric in percent: one row per configuration, one column per category that has it."""
-    values = 100 * rows.pivot_table(index=SETTINGS, columns="category", values=metric, sort=False)
+    """Arrange a metric in percent: one row per scoring, one column per category that has it."""
+    alike = rows[(rows[list(FEATURES)] == pd.Series(FEATURES)).all(axis=1)]
+    values = 100 * alike.pivot_table(index=SETTINGS, columns="category", values=metric, sort=False)
     return values.dropna(axis=1)
+
+
+def features_of(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Arrange a metric of the shipped scoring in percent: one row per kind of features, one column per category."""
+    shipped = rows[
+        (rows[SETTINGS] == pd.Series(dict(zip(SETTINGS, SHIPPED, strict=True)))).all(axis=1)
+    ]
+    return 100 * shipped.pivot_table(index=list(FEATURES), columns="category", values=metric)
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -64,7 +68,7 @@ def markdown(table: pd.DataFrame) -> str:
         cells = [*(key if isinstance(key, tuple) else [key])]
         cells += [f"{value:.2f}" if isinstance(value, float) else str(value) for value in row]
         lines.append(f"| {' | '.join(map(str, cells))} |")
-    return "\n".join(lines)
+    return "\n".join(lines).replace("nan", "–")
 
 
 def named(described: pd.DataFrame) -> pd.DataFrame:
@@ -90,6 +94,8 @@ def report(tables: dict[str, str]) -> str:
             parts.append(f"## {title}, the best {SHOWN}\n\n{markdown(described.head(SHOWN))}")
             left_out = leave_one_data_set_out(values, data_sets)
             left_out["configuration"] = [", ".join(key) for key in left_out["configuration"]]
+            features = markdown(features_of(rows, metric))
+            parts.append(f"## {title} of the shipped scoring, by features\n\n{features}")
             mean = f"Mean {left_out['value'].mean():.2f}, oracle {left_out['oracle'].mean():.2f}."
             parts.append(f"## {title}, one data set left out\n\n{markdown(left_out)}\n\n{mean}")
     return "\n\n".join(parts) + "\n"
