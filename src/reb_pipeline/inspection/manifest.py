@@ -111,8 +111,8 @@ def model_in(place: str) -> str:
 
     Example:
         >>> from reb_pipeline.inspection.manifest import model_in
-        >>> model_in("tests/inspection/models")
-        'tests/inspection/models/former_records'
+        >>> model_in("tests/inspection/models/format_2")
+        'tests/inspection/models/format_2'
     """
     import fsspec
 
