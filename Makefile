@@ -2,7 +2,8 @@
 # make quick        lint, type checks, tests of the libraries and of single pipelines: less than two minutes
 # make test         lint, type checks, all tests: less than fifteen minutes
 # make test-lowest  all tests with the lowest releases that pyproject.toml allows, in .venv/lowest
-# make wheel        wheel and sdist in dist/, checked, and an inspection with the wheel in an environment of its own
+# make wheel        wheel and sdist in dist/, checked
+# make test-wheel   an inspection with the wheel in an environment that holds only what it needs
 # make lock         the hashes of all releases in constraints.txt, once more for what inspection alone needs
 # make hooks        lint and type checks before every commit
 # make viz          the lineage in the browser
@@ -17,7 +18,7 @@ QUIET := --disable-pip-version-check --quiet
 REQUIREMENTS := pyproject.toml constraints.txt
 PYTEST := -m pytest -n 2 --dist worksteal  # the worker that is done first takes tests of the other
 
-.PHONY: run lint quick test test-lowest wheel lock hooks viz docs benchmark clean
+.PHONY: run lint quick test test-lowest wheel test-wheel lock hooks viz docs benchmark clean
 
 run: $(VENV)/.demo
 	$(BIN)/kedro run
@@ -44,6 +45,9 @@ wheel: $(BIN)/python
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
 	$(BIN)/twine check --strict dist/*
+	@echo Install it anywhere: pip install dist/reb_pipeline-*.whl
+
+test-wheel: wheel
 	rm -rf build/wheelhouse build/lean
 	$(BIN)/pip download $(QUIET) --require-hashes -r requirements-inspect.txt -d build/wheelhouse
 	$(BIN)/python -m venv --clear $(VENV)/lean

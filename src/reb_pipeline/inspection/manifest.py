@@ -207,5 +207,8 @@ def _nothing_there(folder: str, filesystem: "AbstractFileSystem") -> InputError:
     if versions:
         hint = f"did you mean '{str(max(versions)).removesuffix(f'/{MANIFEST}')}'?"
     else:
-        hint = "give the folder that the pipeline packaging wrote, 06_models/<category>/model/<version>/model."
+        hint = (
+            "give the folder that `reb train --output` or the pipeline packaging wrote "
+            "(06_models/<category>/model/<version>/model)."
+        )
     return InputError(f"'{folder}' is no packaged model, for it has no {MANIFEST}: {hint}")
