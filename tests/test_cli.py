@@ -46,6 +46,7 @@ README_COMMANDS = {
     "make quick": ".github/workflows/ci.yml",
     "make test": ".ci/run",
     "make docs": ".ci/run",
+    "make wheel": ".ci/run",
     "make viz": "test_viz_build_shows_boxes_layers_and_previews",
     "kedro run --env folder --params data_root=path/to/images": "test_readme_runs",
     "kedro run --env mvtec_ad": "test_all_categories",
