@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 from kedro.io import DataCatalog
 from omegaconf import OmegaConf
 
@@ -14,7 +15,12 @@ from reb_pipeline.calibration.conformal import images_needed
 from reb_pipeline.commands import train
 from reb_pipeline.commands.main import main
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.parameters.loader import LOADER_ARGS, ProjectConfigLoader
+from reb_pipeline.inspection.manifest import Part, read_manifest, write_manifest
+from reb_pipeline.parameters.loader import AMBIGUOUS, CATEGORY, LOADER_ARGS, ProjectConfigLoader
+from reb_pipeline.parameters.per_category import FREE_NAMES, SHARED_SECTIONS
+from reb_pipeline.project.photos import category_name
+from reb_pipeline.project.run_folder import PROJECT, RunFolder
+from reb_pipeline.project.training import check_output, replace_models
 
 
 def test_another_setting_or_photo_is_another_training(tmp_path):
@@ -289,3 +295,111 @@ def test_another_label_in_a_list_is_another_training(tmp_path):
     assert sorted(before) != sorted(after)
     with pytest.raises(InputError, match="is no folder that is there"):
         find_categories(str(tmp_path / "gone.csv"), "bolt", 0.3, {})
+
+
+def model(folder: Path, name: str = "a") -> Path:
+    """Write a packaged model that has no parts yet."""
+    folder.mkdir(parents=True)
+    (folder / "bank.npz").write_text(name)
+    parts = {"bank": Part(required=True, files={"bank.npz": "0"})}
+    write_manifest({"name": name}, parts, str(folder), LocalFileSystem())
+    return folder
+
+
+def run_folder(path: Path) -> None:
+    path.mkdir()
+    (path / PROJECT).touch()
+
+
+def taken(place: str) -> list[str]:
+    try:
+        check_output(Path(place), "photos")
+    except InputError as error:
+        return [str(error)]
+    return []
+
+
+def test_only_models_are_ever_replaced(tmp_path, monkeypatch):
+    """What lies beside or in a model was once removed with it: other models, photos, inspections."""
+    monkeypatch.chdir(tmp_path)
+    write(Path("photos"), 1)
+    model(Path("models/a.model"))
+    model(Path("models/b.model"))
+    for place in ("models", ".", str(tmp_path), "models/..", "models/../models"):
+        assert "is there and no model, so that it is not replaced" in taken(place)[0], place
+    (tmp_path / "x/.git").mkdir(parents=True)
+    assert "is there and no model" in taken("x")[0]
+    run_folder(Path("models.run"))
+    assert taken("models") == []  # of one training, with nothing else
+    Path("models/a.model/notes.txt").touch()
+    assert "because 'a.model/notes.txt' in it is no part of a model" in taken("models")[0]
+    Path("models/notes").mkdir()
+    assert "'models' is not replaced, because 'a.model" in taken("models")[0]
+    assert taken("models/b.model") == []
+    Path("models/b.model/.DS_Store").touch()
+    assert taken("models/b.model") == []
+    Path("models/b.model/inspection").mkdir()
+    assert "because 'inspection' in it is no part of a model" in taken("models/b.model")[0]
+
+
+@pytest.mark.parametrize(
+    ("place", "sentence"),
+    [
+        ("photos/bolt.model", "would lie among the photos of 'photos'"),
+        ("photos/../photos/x", "would lie among the photos"),
+        ("link/x", "would lie among the photos"),
+        ("notes.txt/x.model", "cannot be made, because '.*notes.txt' is a file"),
+        ("s3://bucket/x.model", "is no local folder"),
+    ],
+)
+def test_places_that_a_model_cannot_have(place, sentence, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(Path("photos"), 1)
+    Path("link").symlink_to("photos")
+    Path("notes.txt").touch()
+    assert re.search(sentence, taken(place)[0])
+
+
+def test_models_replace_all_that_was_there_and_keep_a_link(tmp_path, monkeypatch):
+    """A model of one category stayed beside those of several, and was taken for the newest of them."""
+    monkeypatch.chdir(tmp_path)
+    new = {name: model(Path("new", name), name) for name in "bc"}
+    Path("real").mkdir()
+    model(Path("real/x.model"))
+    Path("x.model").symlink_to("real/x.model")
+    for _ in range(2):
+        replace_models(Path("x.model"), new)
+        assert Path("x.model").is_symlink()
+        assert sorted(path.name for path in Path("real/x.model").iterdir()) == ["b", "c"]
+    replace_models(Path("x.model"), {"": new["b"]})
+    assert read_manifest("x.model", LocalFileSystem())["name"] == "b"
+    Path("gone.model").symlink_to("nowhere")
+    replace_models(Path("gone.model"), {"": new["c"]})
+    assert read_manifest("nowhere", LocalFileSystem())["name"] == "c"
+    assert sorted(path.name for path in Path("real").iterdir()) == ["x.model"]
+
+
+@pytest.mark.parametrize("place", [".", "..", "a/..", "./"])
+def test_the_run_folder_of_a_folder_without_a_name_of_its_own(place, tmp_path, monkeypatch):
+    (tmp_path / "x/y/a").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "x/y")
+    expected = tmp_path / ("x.run" if place == ".." else "x/y.run")
+    assert RunFolder.beside(Path(place)).path == expected
+
+
+def test_an_empty_path_is_no_place(capsys):
+    """A variable of the shell that is not set meant the working folder."""
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", ""])
+    assert "it is empty: give a path or URL" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["metrics_x", "x_metrics_y", "_metrics_", "study_1", "selection_candidates_z", "seed", "%"],
+)
+def test_a_name_made_of_any_text_is_one_that_the_project_takes(text):
+    name = category_name(text)
+    assert CATEGORY.fullmatch(name)
+    assert not AMBIGUOUS.search(name)
+    assert name not in (*SHARED_SECTIONS, *FREE_NAMES)

@@ -59,6 +59,7 @@ def command(
 
 
 def _train(photos: str, output: str, settings: dict[str, Any]) -> None:
+    from reb_pipeline.inspection.manifest import MANIFEST
     from reb_pipeline.project.estimate import estimate_seconds, time_text
     from reb_pipeline.project.photos import check_enough, find_categories
     from reb_pipeline.project.run_folder import RunFolder, absolute, merged
@@ -66,7 +67,7 @@ def _train(photos: str, output: str, settings: dict[str, Any]) -> None:
 
     say = partial(click.echo, file=sys.stdout)  # as it is now, without what the run writes
     model = Path(output)
-    check_output(model)
+    check_output(model, photos)
     settings, rate = dict(settings), settings["calibration"]["false_alarm_rate"]
     split = settings.pop("split", {})
     categories, left_out = find_categories(absolute(photos), _name(output), rate, split)
@@ -94,13 +95,14 @@ def _train(photos: str, output: str, settings: dict[str, Any]) -> None:
     say(f"The run folder is {_shown(folder.path)}, the log {_shown(folder.log)}.")
     training.run(say)
     trained = list(training.results())
-    if not (folder.is_done and model.exists()):  # a model that `reb update` changed stays
+    places = [model if len(trained) == 1 else model / one.name for one in trained]
+    are_there = all((place / MANIFEST).is_file() for place in places)
+    if not (folder.is_done and are_there):  # a model that `reb update` changed stays
         publish(trained, model)
         folder.end()
     for one in trained:
         _say_result(one, say)
-    place = model if len(trained) == 1 else model / trained[0].name
-    say(f"Next: reb inspect NEW_PHOTOS --model {_quoted(place)}")
+    say(f"Next: reb inspect NEW_PHOTOS --model {_quoted(places[0])}")
 
 
 def _say_result(trained: "Trained", say: Any) -> None:

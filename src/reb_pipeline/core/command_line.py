@@ -21,7 +21,9 @@ class Place(click.ParamType):
     name = "path"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Replace ``~`` at the beginning."""
+        """Replace ``~`` at the beginning; an empty text, as of a variable that is not set, is no place."""
+        if not value.strip():
+            self.fail("it is empty: give a path or URL.")
         return expanduser(value)
 
 

@@ -1,5 +1,6 @@
 """Runs on a training that is done: its bank and calibration are changed, and the model is packaged again."""
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -7,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from fsspec.implementations.local import LocalFileSystem
 
 from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.core.progress import short_lived_bars
-from reb_pipeline.inspection.manifest import MANIFEST
+from reb_pipeline.inspection.manifest import MANIFEST, read_manifest
 from reb_pipeline.project.run_folder import RunFolder
-from reb_pipeline.project.training import configure, replace_model
+from reb_pipeline.project.training import check_replaceable, configure, replace_models
 
 PACKAGING = "packaging"
 
@@ -67,12 +69,28 @@ class TrainedModel:
         Raises:
             InputError: If a parameter cannot be used, or another run has the folder.
         """
+        check_replaceable(self.place)
         configure(self.folder)
+        self._check_own()
         self._run_one(pipeline, parameters)
         self._run_one(PACKAGING, {})
-        replace_model(
-            self.place, Path(self.catalog()[self._name("packaged_model")]._get_load_path())
-        )
+        model = Path(self.catalog()[self._name("packaged_model")]._get_load_path())
+        replace_models(self.place, {"": model})
+
+    def _check_own(self) -> None:
+        """Check that the model was made in the run folder, and does not only bear its name.
+
+        Raises:
+            InputError: If another model is there.
+        """
+        versions = Path(self.catalog()[self._name("packaged_model")]._filepath)
+        own = {json.loads(path.read_bytes())["digest"] for path in versions.glob(f"*/*/{MANIFEST}")}
+        if read_manifest(str(self.place), LocalFileSystem())["digest"] not in own:
+            msg = (
+                f"The model '{self.place}' was not made in the run folder '{self.folder.path}', so that it cannot be "
+                f"changed there: put its own run folder beside it, or train again by `reb train`."
+            )
+            raise InputError(msg)
 
     def catalog(self) -> Any:
         """Open the catalog of the run folder, with the newest versions."""

@@ -116,12 +116,12 @@ def category_name(text: str) -> str:
     """Make a name for a category of any text: of letters, digits, ``_`` and ``-``, and none that the project uses.
 
     Example:
-        >>> category_name("my photos, new"), category_name("seed")
-        ('my_photos_new', 'part_seed')
+        >>> category_name("my photos, new"), category_name("seed"), category_name("metrics_x")
+        ('my_photos_new', 'part_seed', 'part-metrics-x')
     """
     name = re.sub(r"[^\w-]+", "_", text).strip("_") or "part"
     is_taken = name in (*SHARED_SECTIONS, *FREE_NAMES) or AMBIGUOUS.search(name)
-    return f"part_{name.replace('_metrics_', '-metrics-')}" if is_taken else name
+    return f"part_{name}".replace("_metrics_", "-metrics-") if is_taken else name
 
 
 def reader_of(path: str) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -46,7 +47,8 @@ class RunFolder:
     @classmethod
     def beside(cls, model: Path) -> "RunFolder":
         """Return the run folder of a model: ``bolt.run`` beside ``bolt.model``."""
-        return cls(model.absolute().with_name(f"{model.name.removesuffix(MODEL)}{RUN}"))
+        place = Path(os.path.abspath(model))  # "." and ".." have a name then
+        return cls(place.with_name(f"{place.name.removesuffix(MODEL)}{RUN}"))
 
     def is_there(self) -> bool:
         """Return True if a training has made the folder."""

@@ -4,13 +4,14 @@ import logging
 import os
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from fsspec.implementations.local import LocalFileSystem
 from kedro.framework.hooks import hook_impl
 from kedro.io import Version
 from kedro.io.core import generate_timestamp
@@ -18,7 +19,7 @@ from kedro.io.core import generate_timestamp
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.progress import short_lived_bars
 from reb_pipeline.core.storage import writing
-from reb_pipeline.inspection.manifest import MANIFEST
+from reb_pipeline.inspection.manifest import MANIFEST, parts_of, read_manifest
 from reb_pipeline.project.folder_lock import FolderLock
 from reb_pipeline.project.hooks import RUN_ID
 from reb_pipeline.project.photos import Category
@@ -175,42 +176,96 @@ class Steps:
 
 def publish(models: Sequence[Trained], output: Path) -> None:
     """Copy packaged models to the place that was asked for: one as the folder itself, several by name below it."""
-    for one in models:
-        replace_model(output if len(models) == 1 else output / one.name, one.model)
+    replace_models(output, {one.name if len(models) > 1 else "": one.model for one in models})
 
 
-def replace_model(place: Path, model: Path) -> None:
-    """Copy a packaged model; one that is there is replaced when the copy is whole.
+def replace_models(place: Path, models: Mapping[str, Path]) -> None:
+    """Copy packaged models; what is there is replaced as a whole when all copies are.
 
     Args:
-        place: Folder of the copy.
-        model: Folder of the model.
+        place: Folder of the copies, or a link to it, which stays; :func:`check_output` checks it.
+        models: Folder of each model, by its name below the place; an empty name for the place itself.
 
     Raises:
         StorageError: If the disk is full or cannot be written.
     """
+    place = place.resolve()
     partial, former = (place.with_name(f".{place.name}.{end}") for end in ("partial", "former"))
     for remains in (partial, former):
         shutil.rmtree(remains, ignore_errors=True)
     with writing(place):
         place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(model, partial)
+        for name, model in models.items():
+            shutil.copytree(model, partial / name)
         if place.exists():
             place.rename(former)
         partial.rename(place)
     shutil.rmtree(former, ignore_errors=True)
 
 
-def check_output(output: Path) -> None:
-    """Check that a place for models is free, or holds models that a new training may replace.
+def check_output(output: Path, photos: str) -> None:
+    """Check that a place for models is free, or holds nothing but models that a new training may replace.
+
+    Args:
+        output: The place.
+        photos: Path or URL of the photos.
 
     Raises:
-        InputError: If something else is there.
+        InputError: If something else is there, it lies among the photos, or it cannot be made.
     """
-    is_model = (output / MANIFEST).is_file() or any(output.glob(f"*/{MANIFEST}"))
-    if output.exists() and not is_model and not (output.is_dir() and not any(output.iterdir())):
+    if ":/" in str(output):  # of "://" a Path keeps one slash
+        msg = f"The output '{output}' is no local folder: give a path, and copy the model when it is made."
+        raise InputError(msg)
+    place = output.resolve()
+    if "://" not in photos and place.is_relative_to(Path(photos).resolve()):
+        msg = (
+            f"The model '{output}' would lie among the photos of '{photos}', and its pictures would be taken for "
+            f"photos: give --output another place."
+        )
+        raise InputError(msg)
+    above = next(folder for folder in place.parents if folder.exists())
+    if not above.is_dir():
+        msg = f"'{output}' cannot be made, because '{above}' is a file: give another --output."
+        raise InputError(msg)
+    check_replaceable(output)
+
+
+def check_replaceable(output: Path) -> None:
+    """Check that a folder, if it is there, holds nothing but a model, or the models of one training.
+
+    Raises:
+        InputError: If something else is there, which a new model in its place would remove.
+    """
+    place = output.resolve()
+    if not place.exists():
+        return
+    models = [place]
+    if place.is_dir() and RunFolder.beside(output).is_there():
+        models += place.iterdir()
+    models = [model for model in models if (model / MANIFEST).is_file()]
+    others = sorted(_beside(models, place)) if place.is_dir() else [place]
+    if others and not models:
         msg = f"'{output}' is there and no model, so that it is not replaced: move it, or give another --output."
         raise InputError(msg)
+    if others:
+        msg = (
+            f"'{output}' is not replaced, because '{others[0].relative_to(place)}' in it is no part of a model: move "
+            f"that, or give another --output."
+        )
+        raise InputError(msg)
+
+
+def _beside(models: Sequence[Path], place: Path) -> Iterator[Path]:
+    """Yield what lies in a folder, or in the models in it, and is no part of a model; hidden files of models aside."""
+    for folder in {place, *models}:
+        files: set[str] = set()
+        if folder in models:
+            parts = parts_of(read_manifest(str(folder), LocalFileSystem()), str(folder))
+            files = {Path(file).parts[0] for part in parts.values() for file in part.files}
+            files |= {path.name for path in folder.glob(".*")} | {MANIFEST}
+        yield from (
+            path for path in folder.iterdir() if path.name not in files and path not in models
+        )
 
 
 def _step(node: "Node") -> tuple[str, str]:
