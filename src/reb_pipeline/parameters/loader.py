@@ -104,7 +104,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
                 given ``split``.
         """
         if key != "catalog":
-            config = self._load(key)
+            config = self._load(key) if key != "parameters" else self._load_parameters()
             if key != "parameters":
                 return config
             config = apply_preset(config, self.runtime_params or {})
@@ -115,6 +115,22 @@ class ProjectConfigLoader(OmegaConfigLoader):
         _check_paths(config)
         _check_split(config, self._parameters.get("split", {}))
         return config
+
+    def _load_parameters(self) -> Any:
+        """Load the parameters; the seed of an environment is that of the sections in base too.
+
+        Kedro replaces ``${seed}`` in base before it reads the environment.
+        """
+        config, given = self._load("parameters"), self.runtime_params
+        sections = [section for section in config.values() if isinstance(section, dict)]
+        seed = config.get("seed")
+        if "seed" in (given or {}) or all(one.get("seed", seed) == seed for one in sections):
+            return config
+        self.runtime_params = {**(given or {}), "seed": seed}
+        try:
+            return self._load("parameters")
+        finally:
+            self.runtime_params = given
 
     def _load(self, key: str) -> Any:
         """Load a configuration as Kedro does.

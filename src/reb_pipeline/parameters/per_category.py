@@ -60,6 +60,7 @@ PRESET_NAMES = ("preset", "presets")
 FREE_NAMES = ("seed", "data_root", "output_root", "split", *PRESET_NAMES)  # used within the YAML
 # Parameters that a command or a pipeline gives; any environment may leave them out.
 OPTIONAL = ("calibration.chosen_by_selection", "bank_update.false_alarm_rate")
+_SEEDS = 2**32  # that all libraries take
 SPLIT_NAMES = ("test", "calibration", "seed")
 
 
@@ -74,7 +75,7 @@ def apply_preset(parameters: Mapping[str, Any], given: Mapping[str, Any]) -> dic
         The parameters without ``preset`` and ``presets``.
 
     Raises:
-        InputError: If no preset has this name.
+        InputError: If no preset has this name, or it holds anything else than sections with values.
 
     Example:
         >>> presets = {"accurate": {"features": {"image_size": 320}}}
@@ -87,9 +88,14 @@ def apply_preset(parameters: Mapping[str, Any], given: Mapping[str, Any]) -> dic
     kept = {key: value for key, value in parameters.items() if key not in PRESET_NAMES}
     if name is None:
         return kept
+    presets = _mapping(presets, "presets")
     check_known([name], list(presets), "Preset")
+    preset = _mapping(presets[name], f"presets.{name}")
+    check_known(preset, [*CATEGORY_SECTIONS, *SHARED_SECTIONS], f"Section of presets.{name}")
+    for section, values in preset.items():
+        _mapping(values, f"presets.{name}.{section}")
     above = {key: value for key, value in given.items() if key in kept}
-    merged = OmegaConf.merge(kept, presets[name], above)
+    merged = OmegaConf.merge(kept, preset, above)
     return cast("dict[str, Any]", OmegaConf.to_container(merged))
 
 
@@ -122,6 +128,7 @@ def expand_parameters(raw: dict[str, Any], categories: Iterable[str]) -> dict[st
             msg = f"Parameter split.{name} cannot be used: it must be a finite number (given: {value})."
             raise InputError(msg)
     check_calibration(split.get("calibration", 0))
+    _check_seed(raw.get("seed", 0))
     shared = {name: raw[name] for name in (*SHARED_SECTIONS, *FREE_NAMES) if name in raw}
     own_sections: dict[str, Any] = {category: {"category": category} for category in categories}
     for section, model in SHARED_SECTIONS.items():
@@ -137,6 +144,12 @@ def expand_parameters(raw: dict[str, Any], categories: Iterable[str]) -> dict[st
             _validate(model, values, section)
             own_sections[category][section] = values
     return shared | own_sections
+
+
+def _check_seed(seed: Any) -> None:
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < _SEEDS:
+        msg = f"Parameter seed cannot be used: it must be a whole number from 0 to {_SEEDS - 1} (given: {seed!r})."
+        raise InputError(msg)
 
 
 def _mapping(value: Any, name: str) -> dict[str, Any]:
