@@ -261,6 +261,17 @@ def test_a_growing_folder_is_inspected_as_it_grows(watched, load, capsys):
     assert verdicts() == {"a.png": "good", "b.png": "defective"}
 
 
+def test_an_image_of_another_format_is_unreadable_while_a_folder_is_watched_too(
+    watched, load, capsys
+):
+    """Nothing was said of it, and `--fail-on unreadable` did not see it."""
+    write_part(Path("new/a.png"))
+    events = [nothing, Path("new/b.heic").touch, *[nothing] * 3]
+    assert watched(*events, options=["--fail-on", "unreadable"]) == 1
+    assert capsys.readouterr().out.count("b.heic: unreadable") == 1
+    assert verdicts() == {"a.png": "good", "b.heic": "unreadable"}
+
+
 def test_a_file_that_is_being_written_is_not_judged(watched, load, tmp_path):
     write_part(tmp_path / "whole.png")
     data = (tmp_path / "whole.png").read_bytes()
@@ -305,3 +316,37 @@ def test_watching_takes_one_folder(photos, load, capsys):
     files = [str(photos / "good 1.png"), str(photos / "good 2.png")]
     assert main([*files, "--model", "m", "--watch"]) == 2
     assert "--watch takes one folder" in capsys.readouterr().err
+
+
+def test_an_output_behind_a_link_or_in_a_model(photos, load, capsys):
+    """Overlays were written among the photos, and among the files of the model."""
+    Path("link").symlink_to(photos)
+    assert main([str(photos), "--model", "m", "--output", "link/out"]) == 2
+    assert "is inside of the inspected folder" in capsys.readouterr().err
+    shutil.copytree(MODEL, "x.model")
+    assert main([str(photos), "--model", "x.model", "--output", "x.model"]) == 2
+    assert "is a packaged model, which stays as it is" in capsys.readouterr().err
+    assert not Path("x.model/overlays").exists()
+
+
+@pytest.mark.parametrize("score", [None, "high", float("nan"), float("inf"), [], True])
+def test_a_score_of_the_journal_that_is_none_is_not_used(photos, load, score):
+    assert main([str(photos), "--model", "m"]) == 0
+    before = verdicts()
+    for entry in Path("inspection/journal").glob("*.json"):
+        content = json.loads(entry.read_text())
+        content["row"]["image_score"] = score
+        entry.write_text(json.dumps(content))
+    assert main([str(photos), "--model", "m"]) == 0
+    assert verdicts() == before
+    assert [one.inspected for one in load] == [8, 8]
+
+
+def test_a_row_of_the_journal_without_a_column_is_not_used(photos, load):
+    assert main([str(photos), "--model", "m"]) == 0
+    for entry in Path("inspection/journal").glob("*.json"):
+        content = json.loads(entry.read_text())
+        del content["row"]["mean_features"]
+        entry.write_text(json.dumps(content))
+    assert main([str(photos), "--model", "m"]) == 0
+    assert [one.inspected for one in load] == [8, 8]

@@ -1,5 +1,6 @@
 """Command ``reb inspect``: inspect new images with a packaged model, without Kedro."""
 
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -294,18 +295,21 @@ def _output_files(results: Results, images: "DirFileSystem") -> "Files":
     """Open the output folder as a mapping.
 
     Raises:
-        InputError: If it lies inside the inspected folder, so that the next run would inspect its files, or cannot be
-            written.
+        InputError: If it lies inside the inspected folder, so that the next run would inspect its files, is a packaged
+            model, or cannot be written.
     """
     import fsspec
 
     from reb_pipeline.core import atomic
     from reb_pipeline.core.folder_files import FolderFiles
     from reb_pipeline.core.storage import check_writable
+    from reb_pipeline.inspection.manifest import MANIFEST
 
     atomic.register()  # no file is left half-written
     filesystem, inner = fsspec.url_to_fs(results.output)
-    is_inside = f"{inner.rstrip('/')}/".startswith(f"{images.path.rstrip('/')}/")
+    is_local = isinstance(filesystem, atomic.AtomicLocalFileSystem)
+    place, root = (os.path.realpath(p) if is_local else p for p in (inner, images.path))
+    is_inside = f"{place.rstrip('/')}/".startswith(f"{root.rstrip('/')}/")
     are_files = len(results.photos) > 1 or _is_file(results.photos[0])
     # The paths in an archive are those of no other place.
     if is_inside and images.fs == filesystem and not are_files:
@@ -314,7 +318,10 @@ def _output_files(results: Results, images: "DirFileSystem") -> "Files":
             f"run would inspect overlays: give --output another place."
         )
         raise InputError(msg)
-    if isinstance(filesystem, atomic.AtomicLocalFileSystem):
+    if filesystem.exists(f"{inner.rstrip('/')}/{MANIFEST}"):
+        msg = f"The output '{results.output}' is a packaged model, which stays as it is: give --output another place."
+        raise InputError(msg)
+    if is_local:
         check_writable(f"{inner}/report.html")
     return FolderFiles(inner, filesystem)
 

@@ -5,6 +5,7 @@ import csv
 import hashlib
 import io
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -330,8 +331,15 @@ def _row_in_journal(files: Files, key: str) -> dict[str, Any] | None:
     try:
         entry = json.loads(files[f"{JOURNAL}/{key}.json"])
         row: dict[str, Any] = entry["row"]
-        is_whole = entry["view"] and row["overlay"] in files and f"{JOURNAL}/{key}.jpg" in files
-    except (KeyError, TypeError, ValueError):
+        is_whole = (
+            entry["view"]
+            and row.keys() >= _row("").keys()
+            and isinstance(row["image_score"], float)
+            and math.isfinite(row["image_score"])
+            and row["overlay"] in files
+            and f"{JOURNAL}/{key}.jpg" in files
+        )
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None
     return row if is_whole else None
 

@@ -31,7 +31,8 @@ def watch(inspector: "Inspector", folder: str, files: Files) -> Iterator[list[In
     """Inspect the images of a folder, and then those that come, without an end.
 
     A file is inspected when neither its size nor its times have changed for :data:`SETTLED_SECONDS`. A result is
-    dropped if the file changes meanwhile, and a file that changes later is inspected again.
+    dropped if the file changes meanwhile, and a file that changes later is inspected again. Images of formats that are
+    not read, and folders that cannot be listed, are results too, each once.
 
     Args:
         inspector: The model.
@@ -45,6 +46,7 @@ def watch(inspector: "Inspector", folder: str, files: Files) -> Iterator[list[In
         InputError: If the folder is missing.
     """
     seen: dict[str, _Seen] = {}
+    named: set[str] = set()  # what is not read and may be a part
     while True:
         filesystem, found = list_images(folder, may_be_empty=True)
         fresh = []
@@ -56,6 +58,12 @@ def watch(inspector: "Inspector", folder: str, files: Files) -> Iterator[list[In
             if _state(filesystem, path) == state:
                 seen[path] = replace(seen[path], is_done=True)
                 fresh += one
+        for kind, paths in found.not_read.items():
+            if new := [path for path in paths if path not in named]:
+                fresh += inspect_images(
+                    inspector, filesystem, FolderListing([], {kind: new}), files
+                )
+                named.update(new)
         yield fresh
         time.sleep(POLL_SECONDS)
 
