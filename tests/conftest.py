@@ -29,6 +29,7 @@ SLOW = (
     "test_benchmarks.py",
     "test_cli.py",
     "test_notebook.py",
+    "test_tutorial.py",
     "test_wheel.py",
     # Browsers, and servers of objects and models.
     "datasets/test_object_storage.py",

@@ -38,7 +38,7 @@ class Served:
     @classmethod
     def pretending(cls, seconds, *options, **environment):
         """With an inspector that takes so many seconds."""
-        return cls(HERE / "pretend_inspector.py", seconds, *options, **environment)
+        return cls(HERE / "service/pretend_inspector.py", seconds, *options, **environment)
 
     def _read(self):
         self.lines += [json.loads(line) for line in self.process.stderr]
