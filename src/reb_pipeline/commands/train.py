@@ -90,6 +90,7 @@ def _train(photos: str, output: str, settings: dict[str, Any]) -> None:
             f"Going on: {training.n_done} of {len(training.pipeline.nodes)} steps are done already."
         )
     else:
+        say("Measuring this machine ...")
         seconds = estimate_seconds(categories, training.parameters)
         say(f"This takes {time_text(seconds)} on this machine.")
     say(f"The run folder is {_shown(folder.path)}, the log {_shown(folder.log)}.")

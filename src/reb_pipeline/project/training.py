@@ -120,11 +120,15 @@ class Training:
         if not self.nodes:
             return
         names = {category.name for category in self._categories}
-        steps = Steps(self.nodes, say, names if len(names) > 1 else set())
+        steps = Steps(self.nodes, say, names if len(names) > 1 else set(), self._not_tuned(names))
         self._session._hook_manager.register(steps)
         log = self._folder.log.open("a", encoding="utf-8")
         with _part_of(self.run_id), log, redirect_stdout(log), short_lived_bars():
             self._session.run(pipeline_names=PIPELINES, node_names=[n.name for n in self.nodes])
+
+    def _not_tuned(self, names: Iterable[str]) -> set[str]:
+        """List the categories whose backbone stays as it is."""
+        return {name for name in names if not self.parameters[name]["ssl_finetune"].enabled}
 
     def results(self) -> Iterator[Trained]:
         """Read the results of each category."""
@@ -146,14 +150,19 @@ class Steps:
         nodes: The nodes that will run.
         say: Shows a line.
         names: Categories to name in the line; empty where there is only one.
+        not_tuned: Categories whose backbone is not fine-tuned.
     """
 
     def __init__(
-        self, nodes: Iterable["Node"], say: Callable[[str], Any], names: Iterable[str]
+        self,
+        nodes: Iterable["Node"],
+        say: Callable[[str], Any],
+        names: Iterable[str],
+        not_tuned: Iterable[str],
     ) -> None:
         self._left = Counter(map(_step, nodes))
         self._seconds: defaultdict[tuple[str, str], float] = defaultdict(float)
-        self._say, self._names = say, set(names)
+        self._say, self._names, self._not_tuned = say, set(names), set(not_tuned)
         self._began = 0.0
 
     @hook_impl
@@ -169,7 +178,10 @@ class Steps:
         self._left[step] -= 1
         category, name = step
         if not self._left[step] and name in STEPS:
-            what = f"{category}: {STEPS[name]}" if category in self._names else STEPS[name]
+            done = STEPS[name]
+            if name == "ssl_finetune" and category in self._not_tuned:
+                done = "network kept as it is"
+            what = f"{category}: {done}" if category in self._names else done
             minutes, seconds = divmod(round(self._seconds[step]), 60)
             self._say(f"  {what:<26} {minutes}:{seconds:02}")
 
