@@ -18,6 +18,7 @@ from reb_pipeline.core.errors import InputError
 from reb_pipeline.inspection.manifest import Part, read_manifest, write_manifest
 from reb_pipeline.parameters.loader import AMBIGUOUS, CATEGORY, LOADER_ARGS, ProjectConfigLoader
 from reb_pipeline.parameters.per_category import FREE_NAMES, SHARED_SECTIONS
+from reb_pipeline.project import later_runs
 from reb_pipeline.project.photos import category_name
 from reb_pipeline.project.run_folder import PROJECT, RunFolder
 from reb_pipeline.project.training import check_output, replace_models
@@ -403,3 +404,34 @@ def test_a_name_made_of_any_text_is_one_that_the_project_takes(text):
     assert CATEGORY.fullmatch(name)
     assert not AMBIGUOUS.search(name)
     assert name not in (*SHARED_SECTIONS, *FREE_NAMES)
+
+
+@pytest.mark.parametrize(
+    ("command", "section"),
+    [
+        (["calibrate", "x.model", "--folder", "photos"], "calibration"),
+        (["update", "x.model", "--add", "photos"], "bank_update"),
+    ],
+)
+def test_a_change_keeps_the_rate_of_the_model_in_a_process_of_its_own(
+    command, section, tmp_path, monkeypatch
+):
+    """It was that of the run folder, also after a refused calibration, read before Kedro knew the project."""
+    monkeypatch.chdir(tmp_path)
+    write(Path("photos"), 1)
+    place = model(Path("x.model"))
+    manifest = {"name": "x", "calibration": {"false_alarm_rate": 0.1}}
+    write_manifest(manifest, {}, str(place), LocalFileSystem())
+    run_folder(Path("x.run"))
+    Path("x.run/conf/local").mkdir(parents=True)
+    Path("x.run/conf/local/globals.yml").write_text("categories: [x]")
+    calls = []
+    monkeypatch.setattr(later_runs, "configure", lambda folder: calls.append(folder.path.name))
+
+    def stop(self, pipeline, parameters):
+        calls.append(parameters[section]["false_alarm_rate"])
+        raise InputError("stop")
+
+    monkeypatch.setattr(later_runs.TrainedModel, "run", stop)
+    assert main(command) == 2
+    assert calls == ["x.run", 0.1]

@@ -32,7 +32,7 @@ def command(model: str, folder: str | None, false_alarm_rate: float | None) -> N
     from reb_pipeline.project.run_folder import absolute
 
     trained = TrainedModel.at(Path(model))
-    rate = false_alarm_rate or trained.load("calibration").false_alarm_rate
+    rate = false_alarm_rate or trained.false_alarm_rate
     changes: dict[str, Any] = {"false_alarm_rate": rate}
     if folder is not None:
         changes["folder"] = absolute(folder)

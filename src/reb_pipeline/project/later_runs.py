@@ -52,12 +52,19 @@ class TrainedModel:
                 names = _categories(folder)
                 category = names[0] if len(names) == 1 and model == place else place.name
                 check_known([category], names, "Category")
+                configure(folder)  # before anything is loaded
                 return cls(place, folder, category)
         msg = (
             f"The run folder '{RunFolder.beside(place).path}' is not there, and without it the model cannot be "
             f"changed: put it beside the model, or train again by `reb train`."
         )
         raise InputError(msg)
+
+    @property
+    def false_alarm_rate(self) -> float:
+        """Rate of the model; that of the run folder is another after a calibration that ended with an error."""
+        manifest = read_manifest(str(self.place), LocalFileSystem())
+        return float(manifest["calibration"]["false_alarm_rate"])
 
     def run(self, pipeline: str, parameters: Mapping[str, Any]) -> None:
         """Run a pipeline, package the model, and replace it.
@@ -70,7 +77,6 @@ class TrainedModel:
             InputError: If a parameter cannot be used, or another run has the folder.
         """
         check_replaceable(self.place)
-        configure(self.folder)
         self._check_own()
         self._run_one(pipeline, parameters)
         self._run_one(PACKAGING, {})

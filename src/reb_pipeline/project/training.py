@@ -262,7 +262,7 @@ def check_replaceable(output: Path) -> None:
     if others:
         msg = (
             f"'{output}' is not replaced, because '{others[0].relative_to(place)}' in it is no part of a model: move "
-            f"that, or give another --output."
+            f"that, or keep the new model in another place."
         )
         raise InputError(msg)
 
