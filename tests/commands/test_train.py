@@ -19,9 +19,10 @@ from reb_pipeline.inspection.manifest import Part, read_manifest, write_manifest
 from reb_pipeline.parameters.loader import AMBIGUOUS, CATEGORY, LOADER_ARGS, ProjectConfigLoader
 from reb_pipeline.parameters.per_category import FREE_NAMES, SHARED_SECTIONS
 from reb_pipeline.project import later_runs
+from reb_pipeline.project.folder_lock import FolderLock
 from reb_pipeline.project.photos import category_name
 from reb_pipeline.project.run_folder import PROJECT, RunFolder
-from reb_pipeline.project.training import check_output, replace_models
+from reb_pipeline.project.training import Training, check_output, replace_models
 
 
 def test_another_setting_or_photo_is_another_training(tmp_path):
@@ -435,3 +436,19 @@ def test_a_change_keeps_the_rate_of_the_model_in_a_process_of_its_own(
     monkeypatch.setattr(later_runs.TrainedModel, "run", stop)
     assert main(command) == 2
     assert calls == ["x.run", 0.1]
+
+
+def test_a_second_training_leaves_the_configuration_of_the_first_one(tmp_path, monkeypatch):
+    """Its settings were written into the run folder before it was refused."""
+    run_folder(tmp_path / "x.run")
+    (tmp_path / "x.run/conf/local").mkdir(parents=True)
+    settings = tmp_path / "x.run/conf/local/parameters.yml"
+    settings.write_text("seed: 1")
+
+    def taken(self, categories, *, shared):
+        raise InputError("Another run")
+
+    monkeypatch.setattr(FolderLock, "take", taken)
+    with pytest.raises(InputError, match="Another training is running"):
+        Training(RunFolder(tmp_path / "x.run"), [], {"seed": 2})
+    assert settings.read_text() == "seed: 1"

@@ -81,8 +81,7 @@ def _train(photos: str, output: str, settings: dict[str, Any]) -> None:
             say(f"{category.name}: {category.shares.statement(rate)}")
     settings = merged(_without_fine_tuning(categories, rate), settings)
     folder = RunFolder.beside(model)
-    folder.write(categories, settings)
-    training = Training(folder, categories)
+    training = Training(folder, categories, settings)
     if folder.is_done and not training.nodes:
         say("These photos were learnt with these settings already.")
     elif training.n_done:

@@ -72,21 +72,25 @@ class Training:
     this version.
 
     Args:
-        folder: The run folder, with its configuration.
-        categories: The categories of its configuration.
+        folder: The run folder; its configuration is written when no other training has it.
+        categories: The categories.
+        given: Parameters in the place of those of the environment, nested by section.
 
     Raises:
         InputError: If a setting cannot be used, or another training has the folder.
     """
 
-    def __init__(self, folder: RunFolder, categories: Sequence[Category]) -> None:
+    def __init__(
+        self, folder: RunFolder, categories: Sequence[Category], given: Mapping[str, Any]
+    ) -> None:
         self._folder, self._categories = folder, categories
         self._lock = FolderLock(str(folder.path))
-        try:
-            self._lock.take([""], shared=False)
-        except InputError as error:
-            msg = f"Another training is running in '{folder.path}': wait until it has ended, or give another --output."
-            raise InputError(msg) from error
+        is_new = not folder.is_there()
+        if not is_new:  # else the lock would make the folder
+            self._take_lock()
+        folder.write(categories, given)
+        if is_new:
+            self._take_lock()
         begun = folder.run_id(categories)
         self.run_id = begun or generate_timestamp()
         configure(folder)
@@ -105,6 +109,14 @@ class Training:
         self.nodes = nodes_to_run(self.pipeline, self._catalog, only_missing=bool(begun)).nodes
         if not begun:
             folder.begin(self.run_id, categories)
+
+    def _take_lock(self) -> None:
+        try:
+            self._lock.take([""], shared=False)
+        except InputError as error:
+            path = self._folder.path
+            msg = f"Another training is running in '{path}': wait until it has ended, or give another --output."
+            raise InputError(msg) from error
 
     @property
     def n_done(self) -> int:
