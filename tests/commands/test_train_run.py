@@ -149,6 +149,7 @@ def test_a_command_of_the_page(line, trained):
     done = run(*shlex.split(line.replace("good/0012", learnt.iloc[0]))[1:])
 
     assert done.status in ((0, 1) if "--fail-on" in line else (0,)), done.err
+    assert "No manifest says" not in done.err  # of a run folder that only these commands wrote
     if "--fail-on" in line:
         rows = json.loads(Path("inspection/inspections.json").read_text())
         asked = {"defective", "undecided", "unreadable"}

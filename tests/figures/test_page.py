@@ -55,6 +55,12 @@ def test_page_shows_the_category_and_its_numbers():
     assert "No masks: image metrics only." in make_page(has_masks=False)
 
 
+def test_without_defective_images_there_is_no_table():
+    page = make_page(anomalous_images=0, per_defect_type={})
+    assert rows_of(page) == []
+    assert "Without defective test images there is no metric" in page
+
+
 def flagged(threshold):
     scores = pd.DataFrame({
         "image_score": [1.0, 6.0, 6.0, 2.0], "label": [0, 1, 1, 1],

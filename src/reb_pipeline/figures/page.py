@@ -47,7 +47,7 @@ def report_page(
         f"<style>{_STYLE}</style></head><body><h1>{title}</h1>"
         f"<p>{metrics['good_images']} good and {metrics['anomalous_images']} anomalous test images.</p>"
         f"{copies and f'<p>{copies}.</p>'}"
-        f"{_at_threshold(metrics)}{_table(metrics)}{''.join(plots)}"
+        f"{_at_threshold(metrics)}{_metrics(metrics)}{''.join(plots)}"
         f"<img alt='hardest images' src='{_png(hardest)}'></body></html>"
     )
 
@@ -82,6 +82,12 @@ def _at_threshold(metrics: dict[str, Any]) -> str:
 def _row(name: str, *values: object) -> str:
     cells = "".join(f"<td>{value}</td>" for value in values)
     return f"<tr><td>{html.escape(name)}</td>{cells}</tr>"
+
+
+def _metrics(metrics: dict[str, Any]) -> str:
+    if metrics["anomalous_images"]:
+        return _table(metrics)
+    return "<p>Without defective test images there is no metric: the figures show how good ones score.</p>"
 
 
 def _table(metrics: dict[str, Any]) -> str:

@@ -180,7 +180,8 @@ def draw_figures(
         threshold=threshold,
         pixel_threshold=pixel_threshold,
     )
-    return roc, histogram, hardest, report_page(category, metrics, [roc, histogram], hardest)
+    shown = [roc, histogram] if metrics["anomalous_images"] else [histogram]
+    return roc, histogram, hardest, report_page(category, metrics, shown, hardest)
 
 
 def summarize(params: SummaryParams, *metrics: dict[str, Any]) -> tuple[pd.DataFrame, Any]:
