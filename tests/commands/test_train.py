@@ -256,7 +256,7 @@ def test_a_full_disk_is_one_sentence(place, tmp_path, monkeypatch, capsys):
     else:
         Path("x.model").mkdir()
         with pytest.raises(InputError, match=r"x.model' cannot be written \(No space left"):
-            training.replace_model(Path("x.model"), Path("photos"))
+            training.replace_models(Path("x.model"), {"": Path("photos")})
         assert Path("x.model").is_dir()  # the former model stays
 
 
