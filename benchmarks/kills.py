@@ -10,6 +10,7 @@ The libraries are imported once; each run is a forked process. Linux only. Write
 """
 
 import argparse
+import fcntl
 import hashlib
 import multiprocessing
 import os
@@ -171,8 +172,14 @@ class Campaign:
             shutil.rmtree(one) if one.is_dir() else one.unlink()
 
     def _age(self) -> None:
-        """Make temporary folders older than the time in which a new one is spared."""
+        """Make temporary folders older than the time in which a new one is spared, once their users have ended.
+
+        Workers of a killed run hold the lock of its folder, and end some seconds after it.
+        """
         for one in self._temporary.iterdir():
+            descriptor = os.open(one, os.O_RDONLY)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            os.close(descriptor)
             os.utime(one, (time.time() - 3600,) * 2)
 
     def _left(self) -> list[str]:

@@ -36,7 +36,10 @@ def exists(dotted: str) -> bool:
         if not dot:
             return False
         attributes.insert(0, name)
-    found = import_module(module)
+    try:
+        found = import_module(module)
+    except ModuleNotFoundError as error:  # of a package of an extra that is not installed
+        return not (error.name or "").startswith("reb_pipeline")
     for name in attributes:
         try:
             found = getattr(found, name)
