@@ -3,8 +3,9 @@
 import shutil
 
 import pytest
-from served import Served
 from uploads_made import image_file
+
+from served import Served
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium")

@@ -11,12 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from pretend_inspector import PretendInspector
-from served import Served
 from uploads_made import image_file
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.service import cli, logs
 from reb_pipeline.service.server import listen
+from served import Served
 
 
 @pytest.fixture(autouse=True)

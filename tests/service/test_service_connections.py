@@ -11,13 +11,13 @@ from http.client import HTTPConnection
 import pytest
 import uvicorn
 from pretend_inspector import PretendInspector
-from served import Served
 from uploads_made import image_file
 
 from reb_pipeline.service import connections
 from reb_pipeline.service.app import create_app
 from reb_pipeline.service.server import listen
 from reb_pipeline.service.settings import MIB, ServiceSettings
+from served import Served
 
 GET = b"GET /health HTTP/1.1\r\nHost: x\r\n"
 POST = b"POST /inspect HTTP/1.1\r\nHost: x\r\n"

@@ -10,13 +10,13 @@ import time
 import pytest
 from asking import ask, metrics_of, serving
 from pretend_inspector import PretendInspector
-from served import Served
 from uploads_made import image_file, noise_file, png_bomb
 
 from reb_pipeline.service import cli
 from reb_pipeline.service.app import create_app
 from reb_pipeline.service.logs import JsonLines, RateLimit
 from reb_pipeline.service.settings import MIB, ServiceSettings
+from served import Served
 
 
 def sent(*files):

@@ -4,11 +4,11 @@ import subprocess
 import sys
 
 import pytest
-from served import Served
 
 from conftest import ROOT
 from miniatures import draw_part, write_image
 from reb_pipeline.inspection.inspector import Inspector
+from served import Served
 from tiny_model import write_tiny
 
 pytest.importorskip("onnx")
