@@ -503,10 +503,9 @@ def test_stored_parts_of_another_bank_or_of_test_images_are_refused(run_slice, l
     params = CalibrationParams(false_alarm_rate=0.2, folder=None)
     scoring = {"features": learn["features"], "scoring": SCORING, "calibration": params}
     own = replace(of_one["own_patches"], bank_fingerprint="another bank")
+    fitted = SCORING.model_copy(update={"alpha": "auto"})
     with pytest.raises(InputError, match="nearest patches of good images are those of another mem"):
-        fit_detector(
-            of_one["memory_bank"], of_one["coreset"], of_one["local_density"], own, SCORING
-        )
+        fit_detector(of_one["memory_bank"], of_one["coreset"], of_one["local_density"], own, fitted)
     larger = replace(of_one["memory_bank"], image_ids=[*TRAINED[1:], "another image"])
     with pytest.raises(InputError, match="detector is that of another memory bank"):
         run_slice("calibration", scoring, **{**of_one, "memory_bank": larger})

@@ -286,7 +286,7 @@ def test_silent_connections_beyond_the_files_that_may_be_open(tmp_path, parser_h
         for name in ("httptools", "uvloop"):
             (tmp_path / f"{name}.py").write_text("raise ImportError")
         environment["PYTHONPATH"] = f"{tmp_path}:{':'.join(filter(None, sys.path))}"
-    program = str(Served.pretending.__globals__["HERE"] / "pretend_inspector.py")
+    program = str(Served.pretending.__globals__["HERE"] / "service/pretend_inspector.py")
     served = Served("-c", FEW_FILES, program, 0, **environment)
     silent = []
     for _ in range(300):
