@@ -322,7 +322,7 @@ def taken(place: str) -> list[str]:
 
 
 def test_only_models_are_ever_replaced(tmp_path, monkeypatch):
-    """What lies beside or in a model was once removed with it: other models, photos, inspections."""
+    """Refuse an output beside or in which other things lie: models, photos, inspections."""
     monkeypatch.chdir(tmp_path)
     write(Path("photos"), 1)
     model(Path("models/a.model"))

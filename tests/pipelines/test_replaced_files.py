@@ -28,7 +28,7 @@ def stored(run_project, tmp_path):
 
 @pytest.fixture
 def faults_of(monkeypatch, tmp_path):
-    """What the checks before a run of one node say of its inputs, for the nodes that are selected."""
+    """Run each selected node's checks, and list what they say of its inputs."""
     from kedro.framework.project import pipelines, settings
     from kedro.framework.startup import bootstrap_project
 

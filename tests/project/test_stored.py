@@ -1,4 +1,4 @@
-"""What runs stored is shown, and what no kept run needs is removed, never more."""
+"""Survey of stored runs, and removal of exactly what no kept run needs."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What results were made with, by the manifests of the runs behind them."""
+"""Lineage of results: parameters, data and code, by the manifests of the runs behind them."""
 
 import pandas as pd
 import pytest

@@ -93,8 +93,6 @@ def fit_detector(
 ) -> MemoryBankDetector:
     """Build the detector from coreset, density and settings; what is left to fit is fitted on the bank's own images."""
     local_density.check_bank(coreset.bank_fingerprint)
-    if needs_good_images(scoring):
-        local_density.check_searched(own_patches)
     detector = MemoryBankDetector.of(coreset.of(memory_bank), local_density, scoring, own_patches)
     if needs_fitted_alpha(scoring):
         logger.info(
