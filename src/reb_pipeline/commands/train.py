@@ -60,9 +60,10 @@ def command(
 
 def _train(photos: str, output: str, settings: dict[str, Any]) -> None:
     from reb_pipeline.inspection.manifest import MANIFEST
+    from reb_pipeline.parameters.per_category import merged
     from reb_pipeline.project.estimate import estimate_seconds, time_text
     from reb_pipeline.project.photos import check_enough, find_categories
-    from reb_pipeline.project.run_folder import RunFolder, absolute, merged
+    from reb_pipeline.project.run_folder import RunFolder, absolute
     from reb_pipeline.project.training import Training, check_output, publish
 
     say = partial(click.echo, file=sys.stdout)  # as it is now, without what the run writes

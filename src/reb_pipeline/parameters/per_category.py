@@ -64,6 +64,21 @@ _SEEDS = 2**32  # that all libraries take
 SPLIT_NAMES = ("test", "calibration", "seed")
 
 
+def merged(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge nested values, the second ones last.
+
+    Example:
+        >>> merged({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}})
+        {'a': {'b': 1, 'c': 3}}
+    """
+    both = dict(defaults)
+    for name, value in values.items():
+        inner: Any = both.get(name)
+        is_nested = isinstance(inner, Mapping) and isinstance(value, Mapping)
+        both[name] = merged(inner, value) if is_nested else value
+    return both
+
+
 def apply_preset(parameters: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Merge the chosen preset into the parameters.
 
@@ -95,8 +110,7 @@ def apply_preset(parameters: Mapping[str, Any], given: Mapping[str, Any]) -> dic
     for section, values in preset.items():
         _mapping(values, f"presets.{name}.{section}")
     above = {key: value for key, value in given.items() if key in kept}
-    merged = OmegaConf.merge(kept, preset, above)
-    return cast("dict[str, Any]", OmegaConf.to_container(merged))
+    return merged(merged(kept, preset), above)
 
 
 def expand_parameters(raw: dict[str, Any], categories: Iterable[str]) -> dict[str, Any]:

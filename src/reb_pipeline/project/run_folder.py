@@ -12,9 +12,10 @@ from typing import Any
 import yaml
 
 from reb_pipeline import __version__
-from reb_pipeline.core.errors import InputError, check_known
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.storage import writing
 from reb_pipeline.parameters.loader import PATHS
+from reb_pipeline.parameters.per_category import apply_preset, merged
 from reb_pipeline.project import configuration_folder
 from reb_pipeline.project.photos import Category, reader_of
 
@@ -137,21 +138,6 @@ class RunFolder:
         return digest.hexdigest()
 
 
-def merged(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge nested values, the second ones last.
-
-    Example:
-        >>> merged({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}})
-        {'a': {'b': 1, 'c': 3}}
-    """
-    both = dict(defaults)
-    for name, value in values.items():
-        inner: Any = both.get(name)
-        is_nested = isinstance(inner, Mapping) and isinstance(value, Mapping)
-        both[name] = merged(inner, value) if is_nested else value
-    return both
-
-
 def _globals(categories: list[Category]) -> dict[str, Any]:
     return {
         "data_root": _literal(categories[0].path),
@@ -186,29 +172,18 @@ def _as_default(name: str, value: Any) -> Any:
 
 
 def _parameters(settings: Mapping[str, Any]) -> dict[str, Any]:
-    text = (configuration_folder() / ENVIRONMENT / "parameters.yml").read_text(encoding="utf-8")
-    defaults: dict[str, Any] = yaml.safe_load(text)
-    given = dict(settings)
-    if (preset := given.pop("preset", None)) is not None:  # below what is given, as with `--params`
-        defaults = merged(defaults, _presets(preset))
-    values = merged(defaults, given)
+    """Merge the parameters of the environment, the preset if one is chosen, and the settings, as a command does."""
+    files = ("base/parameters_presets.yml", f"{ENVIRONMENT}/parameters.yml")
+    values: dict[str, Any] = {}
+    for file in files:
+        text = (configuration_folder() / file).read_text(encoding="utf-8")
+        values |= yaml.safe_load(text)
+    values = apply_preset(merged(values, settings), settings)
     for section, name in PATHS:
         inner = values.get(section)
         if isinstance(inner, dict) and isinstance(inner.get(name), str):
             inner[name] = _literal(absolute(inner[name]))
     return values
-
-
-def _presets(name: Any) -> dict[str, Any]:
-    """Read the values of a preset.
-
-    Raises:
-        InputError: If there is none of this name.
-    """
-    path = configuration_folder() / "base" / "parameters_presets.yml"
-    presets: dict[str, dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8"))["presets"]
-    check_known([name], list(presets), "Preset")
-    return presets[name]
 
 
 def absolute(path: str) -> str:
