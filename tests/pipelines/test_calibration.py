@@ -13,7 +13,7 @@ from reb_pipeline.calibration.record import Calibration
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.records import read_record
 from reb_pipeline.pipelines.calibration import nodes
-from reb_pipeline.project import hooks
+from reb_pipeline.project.hooks import preflight as hooks
 
 BANK = ["ingestion", "defect_synthesis", "ssl_finetune", "memory_bank", "ldknn_density"]
 PARAMS = {**SMALL, "ssl_finetune": {"enabled": False}, "memory_bank": {"coreset_ratio": 0.2}}

@@ -11,7 +11,7 @@ from conftest import SMALL, newest
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.text_lists import from_text
 from reb_pipeline.metrics.significance import delong_test
-from reb_pipeline.project import hooks
+from reb_pipeline.project.hooks import manifest as hooks
 
 FOLDER = {**SMALL, "ssl_finetune": {"enabled": False}}
 

@@ -9,7 +9,7 @@ import miniatures
 from conftest import newest, read_json
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.images import inventory
-from reb_pipeline.project import hooks
+from reb_pipeline.project.hooks import manifest as hooks
 from reb_pipeline.project.runners import versions
 
 

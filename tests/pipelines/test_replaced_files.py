@@ -7,7 +7,7 @@ import pytest
 
 import miniatures
 from conftest import ROOT, SMALL
-from reb_pipeline.project import hooks
+from reb_pipeline.project.hooks import manifest as hooks
 from reb_pipeline.project.provenance import Manifests
 
 PIPELINES = ["full", "feature_reconstruction", "hybrid", "pixel_reconstruction"]

@@ -10,7 +10,7 @@ from conftest import SMALL, newest, read_json
 from plain_tables import check_plain
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.parameters.configurations import CONFIGURATION_FIELDS
-from reb_pipeline.project import hooks
+from reb_pipeline.project.hooks import preflight as hooks
 from reb_pipeline.studies.measure import Evaluator
 from reb_pipeline.studies.rows import COLUMNS
 

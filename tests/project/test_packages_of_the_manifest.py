@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reb_pipeline.project import hooks
+from reb_pipeline.project.hooks import manifest as hooks
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import yaml
 import miniatures
 from conftest import ROOT, SMALL, newest
 from reb_pipeline.core.text_lists import from_text
-from reb_pipeline.project import hooks
+from reb_pipeline.project.hooks import manifest as hooks
 
 PARAMS = {**SMALL, "ssl_finetune": {"enabled": False}}
 

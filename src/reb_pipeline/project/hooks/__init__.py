@@ -1,0 +1,22 @@
+"""Hooks of a run.
+
+- ``preflight``: checks before it;
+- ``manifest``: the data needed to trace and reproduce its results;
+- ``summary``: tables and paths at its end.
+"""
+
+from reb_pipeline.project.hooks.manifest import MANIFEST, RUN_ID, ManifestHooks
+from reb_pipeline.project.hooks.preflight import PreflightHooks
+from reb_pipeline.project.hooks.summary import METRICS, PATH, RUNS, STUDY, SummaryHooks
+
+__all__ = [
+    "MANIFEST",
+    "METRICS",
+    "PATH",
+    "RUNS",
+    "RUN_ID",
+    "STUDY",
+    "ManifestHooks",
+    "PreflightHooks",
+    "SummaryHooks",
+]

@@ -1,0 +1,313 @@
+"""Checks before a run, in one sentence each."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from kedro.framework.hooks import hook_impl
+from kedro.io import AbstractVersionedDataset, DatasetError, MemoryDataset
+
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.storage import check_writable
+from reb_pipeline.parameters.loader import categories
+from reb_pipeline.pipelines.namespaces import (
+    ALL_PARAMETERS,
+    COMPUTE,
+    RAW_IMAGES,
+    TOLERATES_MISSING_DATA,
+)
+from reb_pipeline.project.provenance import is_parameter
+
+if TYPE_CHECKING:
+    from kedro.io import CatalogProtocol
+    from kedro.pipeline import Pipeline
+
+    from reb_pipeline.images.collection import Sample
+
+logger = logging.getLogger(__name__)
+
+# Section of the parameters -> (function that returns its folder of images, relation of these images to a category).
+FOLDERS: dict[str, tuple[Callable[[Any, str], str | None], str]] = {
+    "calibration": (lambda params, _: params.folder, "good parts of"),
+    "bank_update": (lambda params, _: params.add, "added to"),
+    "inspection": (lambda params, category: params.folder(category), "inspected as"),
+}
+
+
+class PreflightHooks:
+    """Checks of a run before it starts; a run that cannot work is refused in one sentence."""
+
+    @hook_impl
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: "Pipeline", catalog: "CatalogProtocol"
+    ) -> None:
+        """Check the chosen versions, the inputs that no node of this run makes, and the backbones.
+
+        Raises:
+            InputError: If an input or its version is missing or a backbone cannot be used. Studies need only one
+                category.
+        """
+        _check_versions(run_params.get("load_versions") or {}, catalog)
+        self._check_folders(pipeline, catalog)
+        missing: dict[str, InputError] = {}
+        inputs = sorted(filter(lambda n: not is_parameter(n), pipeline.inputs()))
+        for name in inputs:
+            dataset = catalog[name]
+            if hasattr(dataset, "check"):  # raw images describe the problem with their folder
+                try:
+                    dataset.check()
+                except InputError as error:
+                    if not _is_tolerated(name, pipeline):
+                        raise
+                    missing[name] = error
+            elif not dataset.exists():
+                path = getattr(dataset, "_filepath", None)
+                where = f", in '{path}'" if path else ""
+                msg = f"Dataset {name!r} is not there yet{where}: {_remedy(name)}."
+                raise InputError(msg)
+        if missing and len(missing) == sum(name.endswith(RAW_IMAGES) for name in inputs):
+            raise next(iter(missing.values()))
+        self._check_outputs(pipeline, catalog)
+
+        @cache  # listing a large or distant folder takes time
+        def list_samples(name: str) -> "list[Sample]":
+            return catalog[name].load().samples
+
+        there = [name for name in inputs if name not in missing]
+        self._check_test_images(pipeline, there, list_samples)
+        self._stand_in(missing, catalog)
+        self._check_device(pipeline, catalog)
+        self._check_backbones(pipeline, catalog)
+        self._check_sources(pipeline, catalog)
+        self._check_packaging(pipeline)
+        self._say_shares(pipeline, catalog, list_samples)
+
+    @staticmethod
+    def _check_outputs(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
+        """Check that the outputs can be written.
+
+        Raises:
+            StorageError: If a folder of theirs is read-only.
+        """
+        for name in sorted(pipeline.all_outputs()):
+            dataset = catalog[name]
+            if getattr(dataset, "_protocol", None) in ("file", "local"):
+                check_writable(str(dataset._filepath))
+
+    @staticmethod
+    def _say_shares(
+        pipeline: "Pipeline",
+        catalog: "CatalogProtocol",
+        list_samples: "Callable[[str], list[Sample]]",
+    ) -> None:
+        """Say of each category how its good images are shared out, and whether they can keep the false-alarm rate."""
+        from reb_pipeline.calibration.photos import Shares
+        from reb_pipeline.images.folder import list_images
+        from reb_pipeline.parameters.sections import CalibrationParams
+
+        for category in categories():
+            if f"{category}.inventory" not in pipeline.all_outputs():
+                continue  # the images were shared out by an earlier run
+            samples = list_samples(f"{category}{RAW_IMAGES}")
+            good = Counter(sample.split for sample in samples if sample.label == 0)
+            given = catalog[f"params:{category}.calibration"].load()
+            params = CalibrationParams.model_validate(given)
+            in_folder = len(list_images(params.folder)[1].images) if params.folder else 0
+            shares = Shares(
+                good["train"], good["calibration"], good["test"], params.folder, in_folder
+            )
+            can_flag = shares.can_flag(params.false_alarm_rate)
+            log = logger.info if can_flag else logger.warning
+            log("%s: %s", category, shares.statement(params.false_alarm_rate))
+
+    @staticmethod
+    def _check_test_images(
+        pipeline: "Pipeline",
+        names: Iterable[str],
+        list_samples: "Callable[[str], list[Sample]]",
+    ) -> None:
+        """Check before the training that a category has test images where test images are scored.
+
+        Raises:
+            InputError: If it has none.
+        """
+        outputs = pipeline.all_outputs()
+        for name in filter(lambda name: name.endswith(RAW_IMAGES), names):
+            category = name.removesuffix(RAW_IMAGES)
+            is_tested = any(
+                output.endswith(f"metrics_{category}") or output == f"{category}.nearest_patches"
+                for output in outputs
+            )
+            if is_tested and not any(one.split == "test" for one in list_samples(name)):
+                msg = (
+                    f"Category {category!r} has no test images, so that evaluation would have nothing to score: add "
+                    f"some (good ones give scores, maps and false alarms, defective ones metrics too), or only train, "
+                    f"by `kedro run --to-nodes={category}.calibration.calibrate`."
+                )
+                raise InputError(msg)
+
+    @staticmethod
+    def _stand_in(missing: dict[str, InputError], catalog: "CatalogProtocol") -> None:
+        """Replace missing categories, so that studies continue without them."""
+        from reb_pipeline.images.collection import UnavailableImages
+
+        for name, reason in missing.items():
+            category = name.removesuffix(RAW_IMAGES)
+            logger.warning("%s is not available: %s", category, reason)
+            catalog[name] = MemoryDataset(UnavailableImages(category, str(reason)))
+
+    @staticmethod
+    def _check_folders(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
+        """Check that each folder of images in the parameters belongs to one category."""
+        for section, (folder_of, purpose) in FOLDERS.items():
+            belongs_to: dict[str, str] = {}
+            for name in sorted(_parameters_of(section, pipeline)):
+                category = name.removeprefix("params:").removesuffix(f".{section}")
+                folder = folder_of(catalog[name].load(), category)
+                if folder is None:
+                    continue
+                other = belongs_to.setdefault(folder, category)
+                if other != category:
+                    msg = (
+                        f"The images in '{folder}' would be {purpose} {other} and {category}: add "
+                        f"--namespaces={other}, or give each category its own folder under {section}.per_category."
+                    )
+                    raise InputError(msg)
+
+    @staticmethod
+    def _check_packaging(pipeline: "Pipeline") -> None:
+        """Check that the packages for the export of the network are installed, before the training."""
+        if any(name.endswith(".packaged_model") for name in pipeline.all_outputs()):
+            from reb_pipeline.features.onnx_export import check_packages
+
+            check_packages()
+
+    @staticmethod
+    def _check_device(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
+        if {COMPUTE, ALL_PARAMETERS} & pipeline.inputs():
+            from reb_pipeline.parameters.sections import ComputeParams
+
+            # A plain dictionary if no node of the run reads it.
+            compute = ComputeParams.model_validate(catalog[COMPUTE].load())
+            # Other devices cannot fail, and PyTorch is slow to import.
+            if compute.device.startswith("cuda"):
+                compute.processor()
+
+    @staticmethod
+    def _check_sources(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
+        """Open the sources of saliency and textures, and list the folders of good images."""
+        for name in _read_for_categories("defect_synthesis", pipeline):
+            from reb_pipeline.defectmaker.saliency import saliency_estimator
+            from reb_pipeline.defectmaker.settings import DefectSynthesisSettings
+
+            params = DefectSynthesisSettings.model_validate(catalog[name].load())
+            saliency_estimator(params.saliency, params.saliency_source)
+            params.textures()
+        for name in _parameters_of("calibration", pipeline):
+            folder = catalog[name].load().folder
+            if folder is not None:
+                from reb_pipeline.images.folder import list_images
+
+                filesystem, found = list_images(folder)
+                category = name.removeprefix("params:").removesuffix(".calibration")
+                if f"{category}.memory_bank" in pipeline.all_outputs():  # hours of work come first
+                    _check_readable(filesystem, found.images, folder)
+
+    @staticmethod
+    def _check_backbones(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
+        used = [
+            catalog[name].load()
+            for node in pipeline.nodes
+            if any(output.endswith((".backbone", ".feature_decoder")) for output in node.outputs)
+            for name in node.inputs
+            if is_parameter(name) and name.endswith(".features")
+        ]
+        if used:
+            import torch
+
+            from reb_pipeline.features.extractor import PatchExtractor
+
+            threads = torch.get_num_threads()
+            # A thread pool created here would block the processes that ParallelRunner forks.
+            torch.set_num_threads(1)
+            try:
+                for settings in set(used):
+                    PatchExtractor(settings)
+            finally:
+                torch.set_num_threads(threads)
+
+
+def _check_versions(chosen: Mapping[str, str], catalog: "CatalogProtocol") -> None:
+    """Check that the versions given by ``--load-versions`` are stored.
+
+    Raises:
+        InputError: If one is not, or its dataset has no versions.
+    """
+    for name, version in chosen.items():
+        dataset: Any = catalog.get(name)
+        if not isinstance(dataset, AbstractVersionedDataset) or not dataset._version:
+            msg = f"Dataset {name!r} has no versions: leave it out of --load-versions."
+            raise InputError(msg)
+        if dataset._exists_function(str(dataset._get_versioned_path(version))):
+            continue
+        try:
+            there = dataset.list_versions(full_path=False)
+        except DatasetError:
+            there = []
+        known = f"there are {', '.join(sorted(there))}" if there else "none is stored yet"
+        msg = f"Version {version!r} of dataset {name!r} is not stored: {known}."
+        raise InputError(msg)
+
+
+def _check_readable(filesystem: Any, paths: Iterable[str], folder: str) -> None:
+    """Decode every image of a calibration folder; their range of values is known only after the training.
+
+    Raises:
+        InputError: If one cannot be read.
+    """
+    from reb_pipeline.images.decoding import decode_image
+    from reb_pipeline.images.folder import read_file
+
+    for path in paths:
+        name = f"'{path}' in calibration.folder = '{folder}'"
+        try:
+            data = read_file(filesystem, path)
+        except OSError as error:
+            msg = f"Image {name} cannot be read ({error}): replace the file, or take it out of the data."
+            raise InputError(msg) from error
+        decode_image(data, name)
+
+
+def _remedy(name: str) -> str:
+    """Name the command that makes a dataset."""
+    from kedro.framework.project import pipelines  # reads the settings of the project
+
+    for pipeline in pipelines.values():
+        for node in pipeline.nodes:
+            if name in node.outputs:
+                return f"run its node first, `kedro run --nodes {node.name}`, or the pipeline that it is in"
+    return "run the pipeline that makes it first, or plain `kedro run`"
+
+
+def _parameters_of(section: str, pipeline: "Pipeline") -> set[str]:
+    """List the names of the parameters of a section, one per category that a node reads."""
+    return {
+        name for name in pipeline.inputs() if is_parameter(name) and name.endswith(f".{section}")
+    }
+
+
+def _read_for_categories(section: str, pipeline: "Pipeline") -> set[str]:
+    """List the names of the parameters of a section, by category, that nodes read alone or with all others."""
+    with_others = {node.namespace for node in pipeline.nodes if ALL_PARAMETERS in node.inputs}
+    return _parameters_of(section, pipeline) | {
+        f"params:{namespace.split('.')[0]}.{section}" for namespace in with_others if namespace
+    }
+
+
+def _is_tolerated(name: str, pipeline: "Pipeline") -> bool:
+    """Check that all nodes that read a dataset can run without it."""
+    return all(
+        TOLERATES_MISSING_DATA in node.tags for node in pipeline.nodes if name in node.inputs
+    )
