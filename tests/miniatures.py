@@ -54,15 +54,20 @@ def write_good(folder: Path, count: int, suffix: str = ".png", seed: int = 0) ->
         write_image(folder / f"{index:03}{suffix}", draw_part(seed + index)[0])
 
 
+def write_defects(folder: Path, image: str, mask: str) -> None:
+    """Write parts with one defect each and their masks, at paths of `kind` and `index`."""
+    for index, kind in enumerate(DEFECTS):
+        pixels, masks = draw_part(200 + index, kind)
+        write_image(folder / image.format(kind=kind, index=index), pixels)
+        write_mask(folder / mask.format(kind=kind, index=index), masks[0])
+
+
 def make_mvtec_ad(root: Path, category: str = "screw") -> Path:
     """MVTec AD, with the stray files that folders collect."""
     folder = root / category
     write_good(folder / "train/good", TRAIN_GOOD)
     write_good(folder / "test/good", TEST_GOOD, seed=100)
-    for index, kind in enumerate(DEFECTS):
-        image, masks = draw_part(200 + index, kind)
-        write_image(folder / f"test/{kind}/{index:03}.png", image)
-        write_mask(folder / f"ground_truth/{kind}/{index:03}_mask.png", masks[0])
+    write_defects(folder, "test/{kind}/{index:03}.png", "ground_truth/{kind}/{index:03}_mask.png")
     for stray in ("train/good/Thumbs.db", "train/good/._000.png", "test/.DS_Store", "readme.txt"):
         (folder / stray).write_bytes(b"stray")
     return root
@@ -104,10 +109,7 @@ def make_btad(root: Path, category: str = "01") -> Path:
     folder = root / category
     write_good(folder / "train/ok", TRAIN_GOOD, ".bmp")
     write_good(folder / "test/ok", TEST_GOOD, ".bmp", seed=100)
-    for index, kind in enumerate(DEFECTS):
-        image, masks = draw_part(200 + index, kind)
-        write_image(folder / f"test/ko/{index:04}.bmp", image)
-        write_mask(folder / f"ground_truth/ko/{index:04}.png", masks[0])
+    write_defects(folder, "test/ko/{index:04}.bmp", "ground_truth/ko/{index:04}.png")
     return root
 
 
@@ -229,10 +231,7 @@ def make_anomalib(root: Path, category: str = "valve") -> Path:
     folder = root / category
     write_good(folder / "normal", TRAIN_GOOD)
     write_good(folder / "normal_test", TEST_GOOD, seed=100)
-    for index, kind in enumerate(DEFECTS):
-        image, masks = draw_part(200 + index, kind)
-        write_image(folder / f"abnormal/{kind}/{index:03}.png", image)
-        write_mask(folder / f"masks/{kind}/{index:03}_gt.png", masks[0])
+    write_defects(folder, "abnormal/{kind}/{index:03}.png", "masks/{kind}/{index:03}_gt.png")
     return root
 
 
