@@ -14,7 +14,7 @@ from reb_pipeline.project.hooks import preflight as hooks
 from reb_pipeline.studies.measure import Evaluator
 from reb_pipeline.studies.rows import COLUMNS
 
-# Grid of each study, number of its configurations, name of a trace in its figure.
+# Grid of each study, number of its configurations, name of a trace in its figure (None for the only one).
 STUDIES = {
     "arms": ({"representation": ["imagenet", "defectmaker"], "detector": ["nearest"]}, 2, "DefectMaker + KNN"),
     "representations": ({"detector": ["gde"]}, 1, "imagenet"),
@@ -24,6 +24,8 @@ STUDIES = {
     "neighbors": ({"detector": ["knn"], "n_neighbors": [1, 3]}, 2, "knn"),
     "paradigms": ({"detector": ["nearest", "feature_reconstruction", "autoencoder"]}, 3, "remember patches"),
     "alpha": ({"alpha": [0.0, 1.0, "auto"], "image_size": [128]}, 3, "auto"),
+    "defaults": ({"neck": ["paper", "combined"]}, 2, None),
+    "features": ({"image_size": [64, 128]}, 2, None),
 }  # fmt: skip
 COMMON = {
     **SMALL,
@@ -81,7 +83,7 @@ def test_every_study_ends_in_a_table_and_a_figure(run_study, part, capsys, study
         assert set(overall[name]) == set(map(str, values) if name == "alpha" else values)
     for cost in ("fit_seconds", "images_per_second", "model_mib"):
         assert (overall[cost] > 0).all() == (study in ("coreset", "paradigms"))
-    assert overall["pixel_auroc"].notna().all() == (study in ("arms", "paradigms"))
+    assert overall["pixel_auroc"].notna().all() == (study in ("arms", "defaults", "features", "paradigms"))
     if "alpha" in grid:
         assert (overall["fitted_alpha"] >= 0).all()
     left = table[table["status"] != "measured"]

@@ -88,6 +88,7 @@ class StudiesParams(Settings):
     neighbors: StudyParams
     alpha: StudyParams
     defaults: StudyParams
+    features: StudyParams
     paradigms: StudyParams
 
     @model_validator(mode="after")

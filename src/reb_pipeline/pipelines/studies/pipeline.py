@@ -10,6 +10,7 @@ from reb_pipeline.pipelines.studies.arms import draw_arms
 from reb_pipeline.pipelines.studies.coreset import draw_coreset
 from reb_pipeline.pipelines.studies.defaults import draw_defaults
 from reb_pipeline.pipelines.studies.detectors import draw_detectors
+from reb_pipeline.pipelines.studies.features import draw_features
 from reb_pipeline.pipelines.studies.few_shot import draw_few_shot
 from reb_pipeline.pipelines.studies.neighbors import draw_neighbors
 from reb_pipeline.pipelines.studies.paradigms import draw_paradigms
@@ -27,6 +28,7 @@ STUDIES: dict[str, Callable[[], Pipeline]] = {
     "neighbors": partial(study_pipeline, "neighbors", draw_neighbors),
     "alpha": partial(study_pipeline, "alpha", draw_alpha),
     "defaults": partial(study_pipeline, "defaults", draw_defaults),
+    "features": partial(study_pipeline, "features", draw_features),
     "paradigms": partial(study_pipeline, "paradigms", draw_paradigms),
     "selection": selection_pipeline,
 }
