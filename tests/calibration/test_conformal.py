@@ -11,6 +11,7 @@ from reb_pipeline.calibration.conformal import (
     false_alarm_band,
     images_needed,
     p_values,
+    rate_of,
     smallest_rate,
     threshold_rank,
 )
@@ -37,6 +38,21 @@ def test_p_values_count_what_scores_at_least_as_high(scores, calibration):
 def test_p_values_keep_the_shape():
     assert p_values(0.5, [0.0, 1.0]).shape == ()
     assert p_values(np.zeros((2, 3)), [0.0, 1.0]).shape == (2, 3)
+
+
+@given(SCORES, st.floats(-1, 7), st.floats(-1, 7))
+def test_the_rate_of_a_threshold_is_the_largest_p_value_of_what_it_flags(
+    calibration, threshold, score
+):
+    rate = rate_of(calibration, threshold)
+    assert rate == pytest.approx(
+        float(Fraction(1 + sum(c > threshold for c in calibration), len(calibration) + 1))
+    )
+    if score > threshold:
+        assert p_values(score, calibration) <= rate
+    if 0 < rate < 1:  # the threshold of the rate flags the same good images
+        again = conformal_threshold(calibration, rate)
+        assert [c > again for c in calibration] == [c > threshold for c in calibration]
 
 
 @given(st.integers(1, 40), RATES, st.integers(0, 2**32 - 1))

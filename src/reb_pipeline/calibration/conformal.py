@@ -107,6 +107,27 @@ def threshold_rank(n: int, rate: float) -> int:
     return k if k / (n + 1) <= rate else k - 1
 
 
+def rate_of(calibration_scores: ArrayLike, threshold: float) -> float:
+    """Compute the false-alarm rate that a threshold keeps, the other way round of :func:`conformal_threshold`.
+
+    A score above the threshold has a p-value of at most this rate, so at most this share of good parts is flagged.
+
+    Args:
+        calibration_scores: Floats [n] of good images.
+        threshold: Highest score that is not flagged.
+
+    Returns:
+        (1 + number of calibration scores above the threshold) / (n + 1), in (0, 1].
+
+    Example:
+        >>> from reb_pipeline.calibration.conformal import rate_of
+        >>> rate_of(range(1, 100), threshold=95.5)
+        0.05
+    """
+    scores = np.asarray(calibration_scores, np.float64)
+    return float((1 + (scores > threshold).sum()) / (len(scores) + 1))
+
+
 def smallest_rate(n: int) -> float:
     """Compute the smallest false-alarm rate that a number of calibration images can guarantee.
 

@@ -66,6 +66,11 @@ class Verdicts(click.ParamType):
     help="Share of good parts that may be flagged, such as 0.02 or 2%.  [default: that of the model]",
 )
 @click.option(
+    "--threshold",
+    type=PLACE,
+    help="File of a threshold that was chosen for this model.",
+)
+@click.option(
     "--format",
     "formats",
     type=click.Choice(FORMATS),
@@ -255,17 +260,38 @@ def _by_path(found: "dict[str, Inspected]") -> "list[Inspected]":
 
 
 def _load(
-    model: str, engine: str, false_alarm_rate: float | None, allow_undecided: bool
+    model: str,
+    engine: str,
+    false_alarm_rate: float | None,
+    threshold: str | None,
+    allow_undecided: bool,
 ) -> "Inspector":
     from reb_pipeline.calibration.verdicts import check_can_flag
     from reb_pipeline.inspection.inspector import Inspector
     from reb_pipeline.inspection.manifest import model_in
+    from reb_pipeline.inspection.threshold import ChosenThreshold
 
+    if threshold is not None and false_alarm_rate is not None:
+        raise InputError("--threshold has a rate of its own: leave --false-alarm-rate out.")
+    chosen = None if threshold is None else ChosenThreshold.read(_content(threshold), threshold)
     rate = {} if false_alarm_rate is None else {"false_alarm_rate": false_alarm_rate}
     inspector = Inspector.load(model_in(model), engine=engine, **rate)
+    if chosen is not None:
+        inspector = inspector.with_threshold(chosen)
     if not allow_undecided:
         check_can_flag(inspector.calibration, inspector.name, "--allow-undecided")
     return inspector
+
+
+def _content(place: str) -> bytes:
+    import fsspec
+
+    try:
+        with fsspec.open(place) as file:
+            content: bytes = file.read()
+    except (OSError, ValueError, ImportError) as error:
+        raise InputError(f"'{place}' cannot be read ({error}): give a file.") from error
+    return content
 
 
 def _check_photos(photos: Sequence[str]) -> None:

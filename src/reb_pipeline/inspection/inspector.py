@@ -1,5 +1,6 @@
 """Inspector: a loaded packaged model that inspects images."""
 
+import copy
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from reb_pipeline.inspection.defects import Defect, box_in_image, find_defects
 from reb_pipeline.inspection.model import PackagedModel, read_model
 from reb_pipeline.inspection.network import load_network
 from reb_pipeline.inspection.results import Drawing, Inspection, NearestGood
+from reb_pipeline.inspection.threshold import ChosenThreshold
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches
 from reb_pipeline.scoring.detector import MemoryBankDetector
 from reb_pipeline.scoring.settings import ScoringSettings
@@ -127,6 +129,18 @@ class Inspector:
             calibration = replace(model.calibration, false_alarm_rate=false_alarm_rate)
             model = replace(model, calibration=calibration)
         return cls(model, engine)
+
+    def with_threshold(self, chosen: ChosenThreshold) -> "Inspector":
+        """Copy this inspector with a threshold that a person chose, and the pixel threshold of its rate.
+
+        Raises:
+            InputError: If the threshold is that of another model, or below the scores of all good images.
+        """
+        changed = copy.copy(self)  # shares network and bank
+        changed.calibration = chosen.applied(self.model_id, self.calibration)
+        changed.image_threshold = chosen.image_threshold
+        changed.pixel_threshold = changed.calibration.pixel_threshold
+        return changed
 
     def read(self, data: bytes, source: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         """Decode an image file in the range of values that the model learnt.

@@ -1,0 +1,115 @@
+"""Threshold of the image score that a person chose in a report or in the service, as a file."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+from reb_pipeline.calibration.conformal import rate_of
+from reb_pipeline.calibration.verdicts import can_flag
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.records import load_json
+
+if TYPE_CHECKING:
+    from reb_pipeline.calibration.record import Calibration
+
+THRESHOLD_FILE = "threshold.json"
+FORMAT, FORMAT_VERSION = "reb-pipeline threshold", 1
+
+
+@dataclass(frozen=True)
+class ChosenThreshold:
+    """Threshold of one model.
+
+    Attributes:
+        model_id: Id of the model, ``digest`` of its ``model.json``: scores of another model are not comparable.
+        image_threshold: Highest image score that is good.
+        false_alarm_rate: Share of good parts that it may flag, see
+            :func:`reb_pipeline.calibration.conformal.rate_of`.
+    """
+
+    model_id: str
+    image_threshold: float
+    false_alarm_rate: float
+
+    @classmethod
+    def of(
+        cls, model_id: str, calibration: "Calibration", image_threshold: float
+    ) -> "ChosenThreshold":
+        """Choose a threshold of a model.
+
+        Raises:
+            InputError: If it is not finite, or below every score of a good part, so that no rate can be promised.
+
+        Example:
+            >>> from reb_pipeline import Inspector
+            >>> from reb_pipeline.inspection.threshold import ChosenThreshold
+            >>> model = Inspector.load("tests/inspection/models/former_records")
+            >>> chosen = ChosenThreshold.of(model.model_id, model.calibration, 1e6)
+            >>> ChosenThreshold.read(chosen.to_json(), "threshold.json") == chosen
+            True
+        """
+        if not can_flag(image_threshold):
+            msg = (
+                f"A threshold of {image_threshold} flags nothing or everything: give a finite one."
+            )
+            raise InputError(msg)
+        rate = rate_of(calibration.image_scores, image_threshold)
+        if rate >= 1:
+            msg = (
+                f"The threshold {image_threshold:.5g} is below the score of every good image of the calibration, so "
+                f"that all good parts may be flagged: choose a higher one."
+            )
+            raise InputError(msg)
+        return cls(model_id, float(image_threshold), rate)
+
+    @classmethod
+    def read(cls, data: bytes, source: str) -> "ChosenThreshold":
+        """Read a file of :meth:`to_json`, or of a report.
+
+        Args:
+            data: Content of the file.
+            source: Its name, for the error message.
+
+        Raises:
+            InputError: If it is no such file.
+        """
+        again = "save the threshold again in the report of an inspection"
+        try:
+            content = load_json(data)
+        except ValueError as error:
+            raise InputError(f"'{source}' is no JSON ({error}): {again}.") from error
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise InputError(f"'{source}' is no file of a threshold: {again}.")
+        if content.get("format_version") != FORMAT_VERSION:
+            version = content.get("format_version")
+            msg = f"'{source}' has format version {version!r}, and this version reads 1: {again}."
+            raise InputError(msg)
+        try:
+            return cls(
+                str(content["model_id"]),
+                float(content["image_threshold"]),
+                float(content["false_alarm_rate"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            msg = f"'{source}' lacks a value of a threshold ({error}): {again}."
+            raise InputError(msg) from error
+
+    def to_json(self) -> bytes:
+        """Write the threshold as a JSON file."""
+        content = {"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(self)}
+        return f"{json.dumps(content, indent=1, allow_nan=False)}\n".encode()
+
+    def applied(self, model_id: str, calibration: "Calibration") -> "Calibration":
+        """Take the calibration of the model for the rate of this threshold.
+
+        Raises:
+            InputError: If the threshold is that of another model, or cannot be used with it.
+        """
+        if self.model_id != model_id:
+            msg = (
+                f"The threshold was chosen for the model {self.model_id[:12]}, and this one is {model_id[:12]}, whose "
+                f"scores are others: choose a threshold in a report of this model."
+            )
+            raise InputError(msg)
+        checked = ChosenThreshold.of(model_id, calibration, self.image_threshold)
+        return replace(calibration, false_alarm_rate=checked.false_alarm_rate)
