@@ -48,7 +48,8 @@ STUDY = {
     "published_tables": ["2", "5"], "max_neighbors": 15, "pixel_metrics": True, "speed": False,
 }  # fmt: skip
 STUDIES = (
-    "arms", "representations", "detectors", "few_shot", "coreset", "neighbors", "alpha", "defaults", "features", "paradigms"
+    "arms", "representations", "detectors", "few_shot", "coreset", "neighbors", "alpha", "defaults", "features",
+    "paradigms",
 )  # fmt: skip
 RAW: dict[str, Any] = {
     "compute": {"device": "auto", "memory_gib": 4.0},

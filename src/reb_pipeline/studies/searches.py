@@ -76,7 +76,7 @@ class Searches:
         if key not in self._detectors:
             scoring = self._scoring(configuration)
             fitted = self.bank(configuration, group).detector
-            own = self._own(configuration, group) if needs_good_images(scoring) else None
+            own = self.own(configuration, group) if needs_good_images(scoring) else None
             self._detectors[key] = fitted.with_scoring(scoring, own)
         return self._detectors[key]
 
@@ -119,7 +119,7 @@ class Searches:
             self._found[group] = name, nearest
         return self._found[group][1]
 
-    def _own(self, configuration: Configuration, group: str) -> NearestPatches:
+    def own(self, configuration: Configuration, group: str) -> NearestPatches:
         """Search the bank of a group for the patches of some of its own images, without each image's own rows."""
         of_bank, fitted = self._bank(configuration, group)
         detector, images = fitted.detector, self._features.of(configuration, group)
