@@ -71,7 +71,7 @@ def features(folder: str | None) -> np.ndarray:
     """Patch features of all good images in the order of their paths, float32 [images, h, w, channels]."""
     images = loose_images(folder) if folder else ELPVDataset(category="mono").load()
     paths = sorted(sample.path for sample in images.samples if sample.label == 0)
-    extractor = PatchExtractor(FeatureSettings(image_size=SIDE, neck="reference"), device="cpu")
+    extractor = PatchExtractor(FeatureSettings(image_size=SIDE, neck="combined"), device="cpu")
     opened = ((path, images.open_image(path)) for path in progress(paths, "patch features"))
     return np.stack([grid for _, grid in extract_patches(extractor, opened)])
 

@@ -130,7 +130,7 @@ def variants(
 
 def of_environment(env: str, data_root: str, output_root: Path) -> Iterator[dict[str, object]]:
     """Measure every variant on the categories of an environment that are there."""
-    params = {**PARAMS, "data_root": data_root, "output_root": str(output_root / env)}
+    params = {**PARAMS, "data_root": data_root or None, "output_root": str(output_root / env)}
     with KedroSession.create(env=env, runtime_params=params) as session:
         context = session.load_context()
     for category in categories():

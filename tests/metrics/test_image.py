@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
-from reb_pipeline.metrics.image import IMAGE_METRICS, image_metrics
+from reb_pipeline.metrics.image import IMAGE_METRICS, image_metrics, recall_at
 
 scored = st.lists(st.tuples(st.integers(0, 1), st.integers(-6, 6)), min_size=2, max_size=30).filter(
     lambda rows: len({label for label, _ in rows}) == 2
@@ -52,3 +52,19 @@ def test_names_a_score_that_is_not_finite(value):
 def test_refuses_unequal_lengths():
     with pytest.raises(ValueError, match=r"\(2,\) and scores \(3,\)"):
         image_metrics([0, 1], [0.0, 1.0, 2.0])
+
+
+@given(
+    st.lists(st.integers(0, 9), min_size=1, max_size=60),
+    st.lists(st.integers(0, 9), min_size=1, max_size=20),
+    st.sampled_from([0.0, 0.05, 0.29, 0.5]),
+)
+def test_recall_is_the_highest_within_the_rate_of_false_alarms(good, anomalous, rate):
+    labels, scores = [0] * len(good) + [1] * len(anomalous), [*good, *anomalous]
+    recalls = [
+        np.mean(np.array(anomalous) > threshold)
+        for threshold in range(-1, 10)
+        if np.sum(np.array(good) > threshold) <= rate * len(good) + 1e-9
+    ]
+    assert recall_at(rate, labels, scores) == max(recalls)
+    assert recall_at(rate, [1] * len(scores), scores) is None

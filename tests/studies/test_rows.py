@@ -45,6 +45,8 @@ def test_rows_are_tested_against_the_reference():
     assert np.isnan(base["difference"])
     assert table["defect_type"].tolist() == ["all", "crack", "hole"] * 2
     assert table.loc[1, "image_auroc"] == 0.7
+    assert base["recall_at_5"] == pytest.approx(2 / 3)  # 5 and 6 of 3, 5, 6 are above 4
+    assert other["recall_at_5"] == 1
     assert table.loc[[1, 2, 4, 5], "difference"].isna().all()
 
 

@@ -19,6 +19,34 @@ def f1_max(labels: np.ndarray, scores: np.ndarray) -> float:
     return f1.max()
 
 
+def recall_at(false_alarm_rate: float, labels: ArrayLike, scores: ArrayLike) -> float | None:
+    """Compute the share of anomalous images above the threshold that good test images give.
+
+    The threshold is chosen by these labels (an oracle). It compares configurations at one rate of false alarms where no
+    calibration images were set apart.
+
+    Args:
+        false_alarm_rate: Share of the good images that may lie above the threshold, in [0, 1].
+        labels: int [N], 0 good, 1 anomalous.
+        scores: float [N], higher = more anomalous.
+
+    Returns:
+        The share, None if only one class is present.
+
+    Example:
+        >>> from reb_pipeline.metrics.image import recall_at
+        >>> recall_at(0.5, labels=[0, 0, 1, 1], scores=[1.0, 3.0, 2.0, 0.5])
+        0.5
+    """
+    labels, scores = np.asarray(labels), np.asarray(scores, dtype=np.float64)
+    good, anomalous = scores[labels == 0], scores[labels == 1]
+    if not len(good) or not len(anomalous):
+        return None
+    allowed = int(false_alarm_rate * len(good) + 1e-9)  # 0.29 * 100 is 28.999…
+    threshold = np.sort(good)[::-1][min(allowed, len(good) - 1)]
+    return float((anomalous > threshold).mean())
+
+
 IMAGE_METRICS = {
     # Area under the ROC curve (Fawcett, Pattern Recognition Letters 2006).
     "image_auroc": Metric("image AUROC", roc_auc_score, headline=True),

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from reb_pipeline.metrics import registry
+from reb_pipeline.metrics.image import recall_at
 from reb_pipeline.metrics.registry import LOCO_METRICS, loco_metrics
 from reb_pipeline.metrics.significance import delong_test, wilcoxon_over_categories
 from reb_pipeline.parameters.configurations import CONFIGURATION_FIELDS
@@ -18,7 +19,8 @@ METRICS = [
     *(name for name, (metric, _) in LOCO_METRICS.items() if registry.METRICS[metric].in_studies),
 ]
 COSTS = ["fit_seconds", "images_per_second", "model_mib"]
-ADDED = ["image_auroc_low", "image_auroc_high", "fitted_alpha", *COSTS]
+FALSE_ALARM_RATE = 0.05  # of recall_at_5
+ADDED = ["image_auroc_low", "image_auroc_high", "recall_at_5", "fitted_alpha", *COSTS]
 COLUMNS = [
     "category", "defect_type", *CONFIGURATION_FIELDS, "status", *METRICS, *ADDED, "difference", "p_value"
 ]  # fmt: skip
@@ -48,6 +50,9 @@ def study_rows(
             continue
         head = {"category": category, **storable(settings), "status": MEASURED}
         overall = {name: report.get(name) for name in (*METRICS, *ADDED)} | loco_metrics(report)
+        overall["recall_at_5"] = recall_at(
+            FALSE_ALARM_RATE, report["labels"], report["image_scores"]
+        )
         overall |= _against_reference(settings, configurations, reports, reference)
         rows.append({**head, "defect_type": ALL_DEFECTS, **overall})
         kinds = report["per_defect_type"]
