@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import numpy as np
@@ -25,6 +26,7 @@ class PretendInspector:
 
     name = "screw"
     model_id = 8 * "0123abcd"
+    written = datetime(2026, 1, 31, 9, 15, tzinfo=UTC)
 
     def __init__(self, gate=None, seconds=0.0, threshold=0.5, fails=False):
         self.gate = gate
@@ -35,6 +37,8 @@ class PretendInspector:
             peak_scores=np.array([0.1, 0.2], np.float32),
             pixel_threshold=threshold,
             can_flag=can_flag(threshold),
+            false_alarm_rate=0.05,
+            n_images=2,
             statement=lambda: "2 images are too few, so every part is undecided.",
         )
         self.at_once = self.most_at_once = 0

@@ -5,14 +5,17 @@ import math
 import re
 import signal
 import socket
+import subprocess
 import sys
 import time
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from pretend_inspector import PretendInspector
 from uploads_made import image_file
 
+from conftest import ROOT
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.service import cli, logs
 from reb_pipeline.service.server import listen
@@ -154,11 +157,46 @@ def test_a_model_that_can_flag_nothing_needs_permission(monkeypatch, capsys):
     listener.close()
 
 
-def test_a_missing_library_is_named(loading, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "uvicorn", None)
-    monkeypatch.delitem(sys.modules, "reb_pipeline.service.server", raising=False)
-    assert cli.main(["--model", "x"]) == 2
-    assert "pip install -e '.[serve]'" in capsys.readouterr().err
+EXTRA = ("fastapi", "fastapi_offline", "prometheus_client", "python_multipart", "uvicorn")
+
+
+def test_a_missing_library_is_named_before_the_model_is_loaded():
+    script = f"""
+import sys
+from reb_pipeline.service import cli
+before = set(sys.modules)
+for library in {EXTRA}:
+    sys.modules[library] = None
+    assert cli.main(["--model", "no such model"]) == 2
+    for name in set(sys.modules) - before:
+        if name == library or name.startswith("reb_pipeline.service."):
+            del sys.modules[name]
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stderr.splitlines() == [
+        f"Error: The service needs {library}: run `pip install -e '.[serve]'`." for library in EXTRA
+    ]
+
+
+def test_every_library_of_the_extra_is_tried():
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    names = {re.match(r"[\w-]+", line)[0].replace("-", "_") for line in extra["serve"]}
+    assert names == set(EXTRA)
+
+
+def test_the_log_has_no_lines_of_how_libraries_were_loaded():
+    script = """
+import logging
+from reb_pipeline.service.logs import log_as_json_lines
+log_as_json_lines()
+for name in ("faiss.loader", "some.library"):
+    logging.getLogger(name).info("Loading faiss with AVX512 support.")
+    logging.getLogger(name).warning("It cannot be loaded.")
+logging.getLogger("reb_pipeline.service.server").info("listening")
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    messages = [json.loads(line)["message"] for line in run.stderr.splitlines()]
+    assert messages == ["It cannot be loaded.", "It cannot be loaded.", "listening"]
 
 
 def test_every_limit_is_an_option_and_the_key_is_none(capsys):

@@ -99,17 +99,26 @@ def test_pages_fetch_nothing_from_elsewhere(client, page):
 
 def test_the_documentation_says_what_to_send_and_what_may_come(client):
     paths = client.get("/openapi.json").json()["paths"]
-    assert set(paths) == {"/health", "/metrics", "/inspect", "/inspect/overlay", "/inspect/batch"}
-    single = paths["/inspect"]["post"]
+    inspections = {
+        f"{at}{way}"
+        for at in ("", "/v1/models/{name}")
+        for way in ("/inspect", "/inspect/overlay", "/inspect/batch")
+    }
+    assert set(paths) == {"/health", "/metrics", "/v1/models", "/v1/models/{name}"} | inspections
+    single = paths["/v1/models/{name}/inspect"]["post"]
     form = single["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert form["properties"] == {"image": {"type": "string", "format": "binary"}}
-    assert {option["name"] for option in single["parameters"]} == {"map", "overlay", "explain"}
+    assert {option["name"] for option in single["parameters"]} == {
+        "name", "map", "overlay", "explain",
+    }  # fmt: skip
     assert {"200", "400", "401", "408", "413", "415", "422", "429", "503"} <= set(
         single["responses"]
     )
     problem = single["responses"]["422"]["content"]["application/json"]["schema"]
     assert problem["$ref"].endswith("/Problem")
-    batch = paths["/inspect/batch"]["post"]["requestBody"]["content"]["multipart/form-data"]
+    batch = paths["/v1/models/{name}/inspect/batch"]["post"]["requestBody"]["content"][
+        "multipart/form-data"
+    ]
     assert batch["schema"]["properties"]["images"]["type"] == "array"
 
 

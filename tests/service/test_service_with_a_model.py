@@ -40,6 +40,7 @@ def test_the_service_answers_as_the_python_api(model, tmp_path):
         assert nearest == [(one.image_id, one.distance) for one in inspector.explain(expected)]
     served.process.terminate()
     assert served.ended() == 0
+    assert not [line for line in served.lines if "faiss" in line["message"].lower()]
 
 
 def test_the_benchmark_runs(model, tmp_path):

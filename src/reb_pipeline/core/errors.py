@@ -35,7 +35,8 @@ def check_known(names: Iterable[str], known: Sequence[str], kind: str) -> None:
     for name in names:
         if name not in known:
             close = get_close_matches(str(name), known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}."
+            others = f"known are {', '.join(known)}." if known else "none is known here."
+            hint = f"did you mean {close[0]!r}?" if close else others
             msg = f"{kind} {name!r} is unknown: {hint}"
             raise InputError(msg)
 

@@ -47,6 +47,7 @@ class Inspector:
         side: Side of an anomaly map in pixels.
         value_range: Range of the values of images with more than 8 bits; None if the model learnt from 8-bit images.
         manifest: Content of ``model.json``.
+        written: Time when ``model.json`` was written; None if it is not known.
 
     Raises:
         InputError: If the engine is unknown, not installed or cannot read the network, or if the parts of the model do
@@ -65,6 +66,7 @@ class Inspector:
 
     def __init__(self, model: PackagedModel, engine: str = "onnxruntime") -> None:
         self.manifest = model.manifest
+        self.written = model.written
         self.name: str = model.manifest["name"]
         self.model_id: str = model.manifest["digest"]
         self.calibration = model.calibration

@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from glob import escape
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +96,19 @@ def read_manifest(folder: str, filesystem: "AbstractFileSystem") -> dict[str, An
     if manifest.get("digest") != digest:
         raise wrong_manifest(folder, f"was changed after it was written (it hashes to {digest})")
     return manifest
+
+
+def written_at(folder: str, filesystem: "AbstractFileSystem") -> datetime | None:
+    """Read the time when the manifest of a folder was written; None if its file system keeps none.
+
+    Args:
+        folder: The folder.
+        filesystem: File system of the folder.
+    """
+    try:
+        return filesystem.modified(f"{folder}/{MANIFEST}").astimezone(UTC)
+    except (NotImplementedError, OSError, KeyError, AttributeError):
+        return None
 
 
 def model_in(place: str) -> str:

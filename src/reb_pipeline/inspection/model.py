@@ -6,6 +6,7 @@ import logging
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from reb_pipeline.inspection.manifest import (
     parts_of,
     read_manifest,
     write_manifest,
+    written_at,
     wrong_manifest,
 )
 from reb_pipeline.memory_bank.bank import MemoryBank
@@ -63,6 +65,7 @@ class PackagedModel:
         good_images: The images of ``bank`` as JPEG files, resized like the input of the network;
             empty in a model that has none and so explains nothing.
         good_scores: Scores of good patches by position, in whose units patches are scored; None without them.
+        written: Time when its ``model.json`` was written; None if it was not read from files, or these keep no time.
     """
 
     manifest: dict[str, Any]
@@ -72,6 +75,7 @@ class PackagedModel:
     calibration: Calibration
     good_images: list[bytes]
     good_scores: GoodScores | None = None
+    written: datetime | None = None
 
 
 def pack(
@@ -211,7 +215,13 @@ def read_model(path: str | Path, filesystem: "AbstractFileSystem | None" = None)
     )
     if len(images) not in (0, len(records["bank"].image_ids)):
         raise wrong_manifest(folder, "lists another number of good images than the bank has")
-    return PackagedModel(manifest, files[FILES[NETWORK]], good_images=images, **records)
+    return PackagedModel(
+        manifest,
+        files[FILES[NETWORK]],
+        good_images=images,
+        written=written_at(folder, filesystem),
+        **records,
+    )
 
 
 def _contents(model: PackagedModel) -> dict[str, dict[str, bytes]]:

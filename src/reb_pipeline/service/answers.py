@@ -1,11 +1,12 @@
 """Answers of the service, as types for the OpenAPI documentation."""
 
 import io
-from typing import TYPE_CHECKING, Literal
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from PIL import Image
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from reb_pipeline.calibration.verdicts import Verdict
 from reb_pipeline.inspection.encoding import finite, in_base64, jpeg
@@ -15,6 +16,49 @@ if TYPE_CHECKING:
     from reb_pipeline.inspection.inspector import Inspector
 
 Box = tuple[int, int, int, int]
+
+# Examples in the OpenAPI documentation.
+_MODEL_ID = "9c5f0d1b7a4e6c2f8b3d5a7e9f1c4b6d8e0a2c4f6b8d0e1f3a5c7b9d1e3f5a70"
+_ANSWER: dict[str, Any] = {
+    "verdict": "defective",
+    "reason": None,
+    "image_score": 3.12,
+    "p_value": 0.017,
+    "image_threshold": 2.4,
+    "defects": [{"box": [120, 64, 18, 22], "area": 254, "peak": 7.9}],
+    "worst_patch": [120, 64, 8, 8],
+    "width": 320,
+    "height": 240,
+    "seconds": 0.042,
+    "model_id": _MODEL_ID,
+}
+_MODEL: dict[str, Any] = {
+    "name": "screw",
+    "model_id": _MODEL_ID,
+    "written": "2026-01-31T09:15:00Z",
+    "can_flag": True,
+    "image_threshold": 2.4,
+    "false_alarm_rate": 0.05,
+    "calibration_images": 59,
+    "calibration": "Of 59 good images that the bank has not seen, 2 are above the threshold; of 200 further good parts "
+    "10.0 are expected to be flagged, at most 21 (95 %).",
+}
+_BATCH: dict[str, Any] = {
+    "results": [
+        {"filename": "a.png", "status": 200, "verdict": "defective", "inspection": _ANSWER},
+        {
+            "filename": "b.gif",
+            "status": 415,
+            "verdict": "unreadable",
+            "detail": "Image 'b.gif' cannot be decoded (its content is not an image of PNG, JPEG, BMP, TIFF, WEBP): "
+            "replace the file, or take it out of the data.",
+        },
+    ]
+}
+
+
+def _example(values: dict[str, Any]) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [values]})
 
 
 class Defect(BaseModel):
@@ -36,6 +80,8 @@ class NearestGood(BaseModel):
 
 class Answer(BaseModel):
     """Inspection of one image."""
+
+    model_config = _example(_ANSWER)
 
     verdict: Verdict = Field(description="undecided where there is no threshold")
     reason: str | None = Field(default=None, description="why the part is undecided")
@@ -78,6 +124,8 @@ class BatchItem(BaseModel):
 class Batch(BaseModel):
     """Results of a batch, in the order of the files."""
 
+    model_config = _example(_BATCH)
+
     results: list[BatchItem]
 
 
@@ -90,6 +138,35 @@ class Health(BaseModel):
     version: str = Field(description="of reb-pipeline")
     can_flag: bool = Field(description="whether parts can be good or defective, not just undecided")
     image_threshold: float | None = Field(description="null where there is none")
+
+
+class Model(BaseModel):
+    """Description of a model."""
+
+    model_config = _example(_MODEL)
+
+    name: str
+    model_id: str = Field(description="SHA-256 of the packaged model")
+    written: datetime | None = Field(
+        description="when model.json was written, by its file system; null where that keeps no time"
+    )
+    can_flag: bool = Field(
+        description="whether it can call parts good or defective; otherwise every part is undecided"
+    )
+    image_threshold: float | None = Field(
+        description="a higher image score is defective; null where there is none"
+    )
+    false_alarm_rate: float = Field(description="share of good parts that may be flagged")
+    calibration_images: int = Field(description="good images that the threshold is taken from")
+    calibration: str = Field(description="what is promised, and why there is no threshold")
+
+
+class Models(BaseModel):
+    """Models of the service."""
+
+    model_config = _example({"models": [_MODEL]})
+
+    models: list[Model]
 
 
 class Problem(BaseModel):

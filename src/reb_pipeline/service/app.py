@@ -1,25 +1,24 @@
-"""Application of the service: its routes, middleware and errors."""
+"""Application of the service: its pages, middleware and errors."""
 
-from base64 import b64decode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from reb_pipeline.service.access import HEADER, key_needed, place_needed
-from reb_pipeline.service.answers import Answer, Batch, Extras, Health, Problem
+from reb_pipeline.service.access import HEADER, key_needed
+from reb_pipeline.service.answers import Health
 from reb_pipeline.service.middleware import BoundedBody, Observation
+from reb_pipeline.service.routes import MODELS, inspection_routes, model_routes
 from reb_pipeline.service.service import Service
 from reb_pipeline.service.settings import ServiceSettings
-from reb_pipeline.service.turns import while_wanted
-from reb_pipeline.service.uploads import MULTIPART, uploaded
 
 if TYPE_CHECKING:
     from reb_pipeline.inspection.inspector import Inspector
@@ -31,20 +30,16 @@ POLICIES = {
     "/docs": "script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'",
 }
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": text}
-    for status, text in {
-        400: "The form is broken or has too many files",
-        401: "No API key, or another one",
-        408: "The body did not arrive in time",
-        413: "Too many bytes or pixels",
-        415: "No image",
-        422: "A broken image, no file, or an unknown value of an option",
-        429: "All places are taken",
-        503: "The service is stopping, its disk is full, or the time of the request is over",
-    }.items()
-}
-BINARY = {"type": "string", "format": "binary"}
+DESCRIPTION = """Visual inspection with the model {name!r}: an image comes in, a verdict goes out.
+
+```bash
+curl -H 'Content-Type: image/png' --data-binary @part.png 'http://127.0.0.1:8000{path}/inspect?map=false'
+curl -F image=@part.png 'http://127.0.0.1:8000{path}/inspect?overlay=true&explain=true'
+curl -F images=@a.png -F images=@b.png 'http://127.0.0.1:8000{path}/inspect/batch?map=false'
+```
+
+Where the service has an API key, add `-H "X-API-Key: $REB_API_KEY"`. A refusal is `{{"detail": "one sentence"}}`.
+"""
 
 
 def create_app(inspector: "Inspector", settings: ServiceSettings) -> FastAPI:
@@ -77,7 +72,9 @@ def create_app(inspector: "Inspector", settings: ServiceSettings) -> FastAPI:
     app = FastAPIOffline(
         redoc_url=None,  # one page of documentation is enough
         title="reb-pipeline",
-        description=f"Visual inspection with the model {inspector.name!r}.",
+        description=DESCRIPTION.format(
+            name=inspector.name, path=f"{MODELS}/{quote(inspector.name, safe='')}"
+        ),
         version=service.about["version"],
         lifespan=lifespan,
     )
@@ -94,9 +91,6 @@ def create_app(inspector: "Inspector", settings: ServiceSettings) -> FastAPI:
     app.add_middleware(Observation, metrics=service.metrics, policies=POLICIES)
     app.add_exception_handler(RequestValidationError, _first_problem)
     key = [Depends(key_needed(settings.api_key))] if settings.api_key else []
-    # FastAPI would read the body before its dependencies run, so the routes read the forms themselves.
-    seconds = settings.request_seconds
-    admitted = [*key, Depends(place_needed(service.turns))]
 
     @app.get("/", include_in_schema=False)
     async def page() -> HTMLResponse:
@@ -114,54 +108,10 @@ def create_app(inspector: "Inspector", settings: ServiceSettings) -> FastAPI:
         """Return metrics in the text format of Prometheus."""
         return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
-    @app.post(
-        "/inspect",
-        dependencies=admitted,
-        responses=REFUSALS,
-        openapi_extra=_form("image", BINARY),
-    )
-    async def inspect(request: Request, extras: Annotated[Extras, Query()]) -> Answer:
-        """Inspect one image: PNG, JPEG, BMP, TIFF or WebP."""
-        async with uploaded(request, "image", most=1) as (file,):
-            found = await while_wanted(request, service.inspect(file, extras), seconds)
-        request.state.verdict = found.verdict
-        return found
-
-    @app.post(
-        "/inspect/overlay",
-        dependencies=admitted,
-        responses={**REFUSALS, 200: {"content": {"image/jpeg": {"schema": BINARY}}}},
-        openapi_extra=_form("image", BINARY),
-    )
-    async def inspect_overlay(request: Request) -> Response:
-        """Inspect one image; returns the image with its anomaly map, and the verdict in the header X-Verdict."""
-        async with uploaded(request, "image", most=1) as (file,):
-            work = service.inspect(file, Extras(map=False, overlay=True))
-            found = await while_wanted(request, work, seconds)
-        request.state.verdict = found.verdict
-        drawn = b64decode(found.overlay_jpeg or "")
-        return Response(drawn, media_type="image/jpeg", headers={"X-Verdict": found.verdict})
-
-    @app.post(
-        "/inspect/batch",
-        dependencies=admitted,
-        responses=REFUSALS,
-        openapi_extra=_form("images", {"type": "array", "items": BINARY}),
-    )
-    async def inspect_batch(request: Request, extras: Annotated[Extras, Query()]) -> Batch:
-        """Inspect several images; each has its own result or error."""
-        async with uploaded(request, "images", most=settings.max_batch) as files:
-            found = await while_wanted(request, service.inspect_batch(files, extras), seconds)
-        request.state.verdict = [item.verdict for item in found.results]
-        return found
-
+    app.include_router(model_routes(service), dependencies=key)
+    app.include_router(inspection_routes(service, is_former=False), dependencies=key)
+    app.include_router(inspection_routes(service, is_former=True), dependencies=key)
     return app
-
-
-def _form(field: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """Describe a form with one field for the OpenAPI documentation."""
-    form = {"type": "object", "required": [field], "properties": {field: schema}}
-    return {"requestBody": {"required": True, "content": {MULTIPART: {"schema": form}}}}
 
 
 async def _first_problem(_: Request, error: Exception) -> JSONResponse:

@@ -69,6 +69,8 @@ def command(
     """
     settings = _settings(Path(api_key_file) if api_key_file else None, limits)
     try:
+        import python_multipart  # noqa: F401  Starlette imports it at the first form
+
         from reb_pipeline.service.server import listen, serve
     except ModuleNotFoundError as error:
         msg = f"The service needs {error.name}: run `{install_command('serve')}`."

@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 
 from reb_pipeline.calibration.verdicts import UNREADABLE
 
+# Loggers of what a reader of the log started. Libraries such as FAISS also say at level INFO how they were loaded.
+OWN = ("reb_pipeline", "uvicorn")
+
 
 class JsonLines(logging.Formatter):
     """Formatter for time, level and message of a record, and its ``extra={"fields": {...}}``."""
@@ -69,9 +72,11 @@ class _Rate:
 
 
 def log_as_json_lines() -> None:
-    """Write all records from level INFO upwards to standard error as JSON lines."""
+    """Write records to standard error as JSON lines, from level INFO upwards; of libraries only warnings and errors."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     handler.addFilter(RateLimit())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    for name in OWN:
+        logging.getLogger(name).setLevel(logging.INFO)
     logging.captureWarnings(True)

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from reb_pipeline.calibration.verdicts import UNDECIDED, UNREADABLE, can_flag
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.inspection.encoding import finite
-from reb_pipeline.service.answers import Answer, Batch, BatchItem, Extras, Health, answer
+from reb_pipeline.service.answers import Answer, Batch, BatchItem, Extras, Health, Model, answer
 from reb_pipeline.service.metrics import Metrics
 from reb_pipeline.service.settings import ServiceSettings
 from reb_pipeline.service.turns import Turns
@@ -35,7 +35,7 @@ class Service:
 
     def __init__(self, inspector: "Inspector", settings: ServiceSettings) -> None:
         self._inspector = inspector
-        self._settings = settings
+        self.settings = settings
         self._value_range = getattr(inspector, "value_range", None)
         self.about = {
             "model": inspector.name,
@@ -55,6 +55,21 @@ class Service:
             **self.about,
         )
 
+    def model(self) -> Model:
+        """Describe the model."""
+        calibration = self._inspector.calibration
+        threshold = self._inspector.image_threshold
+        return Model(
+            name=self._inspector.name,
+            model_id=self._inspector.model_id,
+            written=self._inspector.written,
+            can_flag=can_flag(threshold),
+            image_threshold=finite(threshold),
+            false_alarm_rate=calibration.false_alarm_rate,
+            calibration_images=calibration.n_images,
+            calibration=calibration.statement(),
+        )
+
     async def inspect(
         self, file: UploadFile, extras: Extras, budget: PixelBudget | None = None
     ) -> Answer:
@@ -69,7 +84,7 @@ class Service:
             UnscoredError: If the image can be read but its features or scores are not finite.
             HTTPException: If the image is refused, see :func:`~reb_pipeline.service.uploads.decode`.
         """
-        budget = budget or PixelBudget(self._settings)
+        budget = budget or PixelBudget(self.settings)
 
         def work(unwanted: threading.Event) -> Answer:
             image = budget.decode(file, self._value_range)
@@ -92,7 +107,7 @@ class Service:
     async def inspect_batch(self, files: list[UploadFile], extras: Extras) -> Batch:
         """Inspect images one after the other, so that other requests get their turn in between."""
         results = []
-        budget = PixelBudget(self._settings)
+        budget = PixelBudget(self.settings)
         for file in files:
             item: dict[str, Any] = {"filename": file.filename or ""}
             try:

@@ -22,7 +22,7 @@ class ServiceSettings(BaseModel):
         >>> from reb_pipeline.service.settings import ServiceSettings
         >>> settings = ServiceSettings(workers=2, api_key="secret")
         >>> settings.max_batch, settings.api_key
-        (32, SecretStr('**********'))
+        (256, SecretStr('**********'))
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,7 +36,7 @@ class ServiceSettings(BaseModel):
     max_request_pixels: int = Field(
         100_000_000, gt=0, description="most pixels of all images of a request together"
     )
-    max_batch: int = Field(32, gt=0, description="most images of a batch")
+    max_batch: int = Field(256, gt=0, description="most images of a batch, whatever their pixels")
     workers: int = Field(1, gt=0, description="images inspected at the same time")
     queue: int = Field(
         16, ge=0, description="requests that may wait; those beyond are answered 429"

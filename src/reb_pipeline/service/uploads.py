@@ -1,16 +1,18 @@
 """Images from the body of a request; errors become HTTP statuses."""
 
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from tempfile import SpooledTemporaryFile
+from typing import BinaryIO, cast
 
 import numpy as np
 from fastapi import Request
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.images.decoding import (
     TooManyPixelsError,
     UnknownFormatError,
@@ -24,26 +26,85 @@ from reb_pipeline.service.turns import CLIENT_HUNG_UP
 logger = logging.getLogger(__name__)
 
 MULTIPART = "multipart/form-data"
-MAX_FIELDS = 8  # limit of fields without a file, which are ignored
+IMAGE_TYPES = ("image/png", "image/jpeg", "image/bmp", "image/tiff", "image/webp")
+MAX_FIELDS = 8  # limit of fields without a file
+IN_MEMORY = 2**20  # bytes of a body that are not stored on disk, as of files in forms
 
 
 @asynccontextmanager
-async def uploaded(request: Request, field: str, most: int) -> AsyncIterator[list[UploadFile]]:
+async def one_image(request: Request, field: str, only: bool) -> AsyncIterator[UploadFile]:
+    """Read the image of a request: the body itself if its type is ``image/...``, else the file of a form.
+
+    Args:
+        request: The request; its body is read here.
+        field: Name of the field of the form.
+        only: True to refuse other fields.
+
+    Raises:
+        HTTPException: As of :func:`uploaded`.
+    """
+    if not _type_of(request).startswith("image/"):
+        async with uploaded(request, field, 1, only) as (file,):
+            yield file
+        return
+    with SpooledTemporaryFile(IN_MEMORY) as body:
+        file = UploadFile(cast(BinaryIO, body), size=0)
+        with _reading():
+            async for chunk in request.stream():
+                await file.write(chunk)
+            await file.seek(0)
+        yield file
+
+
+@asynccontextmanager
+async def uploaded(
+    request: Request, field: str, most: int, only: bool
+) -> AsyncIterator[list[UploadFile]]:
     """Read the files of one field of a form; files above 1 MiB are stored on disk.
 
     Args:
         request: The request; its body is read here.
         field: Name of the field.
         most: Largest number of files in the form.
+        only: True to refuse other fields, which a misspelt name would be; they are ignored otherwise.
 
     Raises:
         HTTPException: 415 for another kind of body, 400 for a broken body or too many files, 422 if the field has no
-            file; 503 if the disk is full; 408 and 413 of :class:`~reb_pipeline.service.middleware.BoundedBody`.
+            file or another field is refused; 503 if the disk is full; 408 and 413 of
+            :class:`~reb_pipeline.service.middleware.BoundedBody`.
     """
-    if not request.headers.get("content-type", "").lower().startswith(MULTIPART):
-        raise HTTPException(415, f"Send {MULTIPART} with a file in the field {field!r}.")
-    try:
+    if not _type_of(request).startswith(MULTIPART):
+        image = ", or the image as the body with its type, such as image/png" if most == 1 else ""
+        raise HTTPException(415, f"Send {MULTIPART} with a file in the field {field!r}{image}.")
+    with _reading():
         form = await request.form(max_files=most, max_fields=MAX_FIELDS)
+    try:
+        if only:
+            _check_fields(form, field)
+        files = [file for file in form.getlist(field) if isinstance(file, UploadFile)]
+        if not files:
+            raise HTTPException(422, f"The form has no file in its field {field!r}.")
+        yield files
+    finally:
+        await form.close()
+
+
+def _type_of(request: Request) -> str:
+    return request.headers.get("content-type", "").lower()
+
+
+def _check_fields(form: FormData, field: str) -> None:
+    try:
+        check_known(form, [field], "Field")
+    except InputError as error:
+        raise HTTPException(422, str(error)) from error
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Turn the errors of reading a body into statuses."""
+    try:
+        yield
     except HTTPException:
         raise
     except OSError as error:
@@ -57,13 +118,6 @@ async def uploaded(request: Request, field: str, most: int) -> AsyncIterator[lis
         raise HTTPException(CLIENT_HUNG_UP, "The client hung up.") from error
     except Exception as error:  # any error of the client, such as an unknown charset
         raise HTTPException(400, f"The body is no valid {MULTIPART}.") from error
-    try:
-        files = [file for file in form.getlist(field) if isinstance(file, UploadFile)]
-        if not files:
-            raise HTTPException(422, f"The form has no file in its field {field!r}.")
-        yield files
-    finally:
-        await form.close()
 
 
 class PixelBudget:
