@@ -8,6 +8,8 @@ import no_network
 import pytest
 from hypothesis import settings
 
+from browsing import browser, open_report  # noqa: F401 - fixtures of every folder
+
 settings.register_profile("project", deadline=None)  # the machine may be busy
 settings.load_profile("project")
 
@@ -33,6 +35,7 @@ SLOW = (
     "test_wheel.py",
     # Browsers, and servers of objects and models.
     "datasets/test_object_storage.py",
+    "figures/test_training_report_in_browser.py",
     "inspection/test_report_in_browser.py",
     "service/test_page_in_browser.py",
     "service/test_service_with_a_model.py",

@@ -1,39 +1,28 @@
+"""The report of a training, and the figure of the hardest images."""
+
+import json
 import re
 
 import fsspec
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 from PIL import Image
 
+from evaluated_parts import EVIL, evaluated_parts
 from reb_pipeline.core.text_lists import to_text
-from reb_pipeline.figures.curves import roc_figure, score_histogram
+from reb_pipeline.figures import page as module
 from reb_pipeline.figures.examples import hardest_images_of
 from reb_pipeline.figures.page import report_page
 from reb_pipeline.images.collection import ImageCollection
 from reb_pipeline.images.shown import SHOWN_SIDE
-from reb_pipeline.metrics.at_threshold import at_threshold
 from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
 
-METRICS = {
-    "category": "bolt", "good_images": 12, "anomalous_images": 7, "has_masks": True,
-    "image_auroc": 0.98765, "pixel_auroc": 0.5, "au_pro": None,
-    "per_defect_type": {
-        "scratch": {"image_auroc": 0.25, "pixel_auroc": None, "au_pro": None},
-        "<b>hole</b>": {"image_auroc": 1.0, "pixel_auroc": 0.75, "au_pro": None},
-    },
-}  # fmt: skip
-EVIL = "</script><script>alert('x')</script>"
+SETTINGS = {"scoring": {"alpha": 0.5}, "features": {"backbone": EVIL}}
 
 
-def make_page(category="bolt", **changes):
-    scores = pd.DataFrame({
-        "image_score": [0.0, 1.0, 2.0], "label": [0, 1, 1], "defect_type": ["good", EVIL, "b"],
-    })  # fmt: skip
-    title = f"{category}: scores"
-    figures = [roc_figure([0, 1], [0.0, 1.0], title), score_histogram(scores, title)]
-    return report_page(category, {**METRICS, **changes}, figures, Figure())
+def make_page(**changes):
+    return report_page(evaluated_parts(**changes), SETTINGS)
 
 
 def rows_of(page):
@@ -41,75 +30,92 @@ def rows_of(page):
     return [re.findall(r"<t[hd]>(.*?)</t[hd]>", row) for row in rows]
 
 
-def test_page_shows_the_category_and_its_numbers():
+def data_of(page):
+    (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
+    return json.loads(text)
+
+
+def test_page_counts_what_is_found_and_missed_at_the_threshold():
     page = make_page()
-    assert "<title>bolt</title>" in page
-    assert "12 good and 7 anomalous test images" in page
-    assert rows_of(page) == [
-        ["", "image auroc", "pixel auroc"],
-        ["all defects", "98.77", "50.00"],
-        ["scratch", "25.00", "–"],
-        ["&lt;b&gt;hole&lt;/b&gt;", "100.00", "75.00"],
+    rows = rows_of(page)
+    assert "12 good and 9 anomalous test images" in page
+    assert "for a false-alarm rate of 5 %" in page
+    assert rows[:3] == [
+        ["test images", "flagged", "not flagged"],
+        ["defective (9)", "6", "3"],
+        ["good (12)", "1", "11"],
     ]
-    assert "No masks" not in page
-    assert "No masks: image metrics only." in make_page(has_masks=False)
-
-
-def test_without_defective_images_there_is_no_table():
-    page = make_page(anomalous_images=0, per_defect_type={})
-    assert rows_of(page) == []
-    assert "Without defective test images there is no metric" in page
-
-
-def flagged(threshold):
-    scores = pd.DataFrame({
-        "image_score": [1.0, 6.0, 6.0, 2.0], "label": [0, 1, 1, 1],
-        "defect_type": ["good", "scratch", "<b>hole</b>", "<b>hole</b>"],
-    })  # fmt: skip
-    return at_threshold(scores, threshold, 0.05, 59)
-
-
-def test_page_says_what_is_found_and_missed_at_the_threshold():
-    page = make_page(at_threshold=flagged(5.0))
-    assert "from 59 good images, for a false-alarm rate of 5 %" in page
-    rows = [row[:4] for row in rows_of(page)[:5]]
-    assert rows == [
+    assert [row[:4] for row in rows[3:8]] == [
         ["", "images", "flagged", "not flagged"],
-        ["good", "1", "0", "1"],
-        ["all defects", "3", "2", "1"],
-        ["&lt;b&gt;hole&lt;/b&gt;", "2", "1", "1"],
-        ["scratch", "1", "1", "0"],
+        ["all defects", "9", "6", "3"],
+        [f"{EVIL.replace('<', '&lt;').replace('>', '&gt;')}".replace("'", "&#x27;"), "3", "3", "0"],
+        ["scratch", "6", "3", "3"],
+        ["good", "12", "1", "11"],
     ]
-    assert rows_of(page)[2][4] == "66.67 (9.43–99.16)"
+    assert rows[5][4] == "100.00 (29.24–100.00)"
+    assert "Of 99 good images" in page  # the sentence of the calibration
+    assert "<circle" in page  # the threshold on the ROC curve
 
 
 def test_page_without_a_threshold_says_so_and_counts_nothing():
-    page = make_page(at_threshold=flagged(float("inf")))
-    assert "<b>no threshold</b>: 59 good images cannot guarantee a false-alarm rate of 5 %" in page
-    assert rows_of(page)[0] == ["", "image auroc", "pixel auroc"]
+    page = make_page(n_calibration=5)
+    assert "<b>no threshold</b>: 5 good images cannot guarantee a false-alarm rate of 5 %" in page
+    assert rows_of(page)[0][:2] == ["", "image auroc"]
+    assert data_of(page)["threshold"] is None
+    assert "<circle" not in page
+
+
+def test_without_defective_images_there_is_neither_table_nor_curve():
+    page = make_page(defective=0)
+    assert "Without defective test images there is no metric" in page
+    assert "class='roc'" not in page
+    assert [row[0] for row in rows_of(page)] == ["test images", "good (12)", "", "good"]
+
+
+def test_annotations_are_there_only_with_masks():
+    with_masks, without = (data_of(make_page(masks=masks)) for masks in (True, False))
+    views = {image["path"]: image["view"] for image in with_masks["images"]}
+    assert len(views["defective/0"]["annotated"]) == 1
+    assert "annotated" not in views["good/0"]
+    assert not any("annotated" in image["view"] for image in without["images"])
+    assert "No masks: image metrics only." in make_page(masks=False)
+    assert "pixel auroc" not in make_page(masks=False)
+
+
+def test_the_hardest_images_come_first_and_large(monkeypatch):
+    monkeypatch.setattr(module, "LARGE_IMAGES", 2)
+    monkeypatch.setattr(module, "SHOWN_IMAGES", 4)
+    images = data_of(make_page())["images"]
+    threshold = data_of(make_page())["threshold"]
+    wrong = [one for one in images if (one["score"] > threshold) != bool(one["label"])]
+    assert images[: len(wrong)] == wrong
+    assert ["large" in image for image in images[:3]] == [True, True, False]
+    assert [bool(image["view"]) for image in images[:5]] == [True] * 4 + [False]
+
+
+def test_page_says_with_what_it_was_made():
+    page = make_page()
+    assert "<dt>scoring.alpha</dt><dd>0.5</dd>" in page
+    assert re.search(r"<dt>page written</dt><dd>\d{4}-\d\d-\d\d \d\d:\d\d UTC</dd>", page)
+    assert re.search(r"<dt>versions</dt><dd>reb_pipeline \d", page)
 
 
 def test_page_says_that_the_threshold_of_f1max_is_chosen_by_test_labels():
-    assert "oracle" not in make_page()
-    assert "oracle" in make_page(image_f1_max=0.5)
+    assert "F1max is at the best threshold" in make_page()
 
 
-def test_page_needs_no_network():
+def test_page_needs_no_network_and_is_small():
     page = make_page()
-    # The Plotly library mentions addresses, but nothing is loaded from one.
-    tags = re.findall(r"<(?:script|link|img|iframe)\b[^>]*>", page)
-    assert tags
-    sources = [value for tag in tags for value in re.findall(r"\b(?:src|href)=['\"]?(\S+)", tag)]
-    assert [source[:22] for source in sources] == ["data:image/png;base64,"]
-    assert len(re.findall(r'id="figure-[01]"', page)) == 2
-    assert 3e6 < len(page) < 8e6  # the library is there once
+    assert "default-src 'none'" in page
+    assert set(re.findall(r"https?://[^\"'\s]+", page)) == {"http://www.w3.org/2000/svg"}
+    assert "@@" not in page
+    assert len(page) < 500_000
 
 
 def test_page_escapes_what_names_hold():
     page = make_page(category=f"bolt & {EVIL}")
-    assert f"<title>bolt &amp; {EVIL.replace('<', '&lt;').replace('>', '&gt;')}" in page.replace(
-        "&#x27;", "'"
-    )
+    assert "<title>Evaluation: bolt &amp; &lt;/script&gt;" in page
+    assert page.count("</script>") == 2
     assert "<script>alert" not in page
 
 

@@ -1,7 +1,9 @@
 """The report as a user has it: opened from the disk in a browser."""
 
 import copy
-import shutil
+import csv
+import io
+import json
 import time
 
 import numpy as np
@@ -9,54 +11,14 @@ import pytest
 from fake_inspector import FakeInspector, make_calibration, part, write_folder, write_part
 from PIL import Image
 
+from browsing import cards, press, saved
 from reb_pipeline.inspection.folder import Inspected, inspect_folder
+from reb_pipeline.inspection.marks import read_marks
 from reb_pipeline.inspection.report import report_page
+from reb_pipeline.inspection.threshold import ChosenThreshold
 
 playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")  # fmt: skip
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium or Chrome is installed")
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 MANY = 2000
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def open_report(browser, tmp_path):
-    """Write a report and open it; at the end nothing may have gone wrong or left the page."""
-    context = browser.new_context(viewport={"width": 1200, "height": 900})
-    wrong = []
-
-    def look(page):
-        page.on("console", lambda message: message.type == "error" and wrong.append(message.text))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("dialog", lambda dialog: wrong.append(dialog.message))
-        page.on(
-            "request",
-            lambda asked: asked.url.startswith(("file:", "data:")) or wrong.append(asked.url),
-        )
-
-    context.on("page", look)
-
-    def open_(html):
-        path = tmp_path / "report.html"
-        path.write_text(html)
-        page = context.new_page()
-        page.goto(path.as_uri())
-        return page
-
-    yield open_
-    context.close()
-    assert not wrong
 
 
 @pytest.fixture
@@ -71,15 +33,6 @@ def inspected_folder(tmp_path):
 def page(open_report, inspected_folder):
     inspector, inspected, files = inspected_folder
     return open_report(report_page(inspector, "photos", inspected, files))
-
-
-def cards(page):
-    """Paths of the images in the gallery, in their order."""
-    return page.locator("#gallery .card").evaluate_all("all => all.map(one => one.title)")
-
-
-def press(page, group, name):
-    page.locator(f"#{group} button[value={name}]").click()
 
 
 def test_page_opens_with_every_image(page):
@@ -282,3 +235,133 @@ def test_two_thousand_images(open_report, inspected_folder):
     page.keyboard.press("Escape")
     playwright.expect(page.locator("#page")).to_have_text("Page 3 of 13")
     assert page.evaluate("document.querySelectorAll('*').length") < 2000
+
+
+def test_the_threshold_is_moved_and_saved_by_the_keyboard(page, inspected_folder):
+    inspector, inspected, _ = inspected_folder
+    page.locator("#threshold").focus()
+    page.keyboard.press("Home")
+    assert page.locator("#save-threshold").is_enabled()
+    for _ in range(3):
+        page.keyboard.press("PageUp")
+    slider = page.locator("#threshold").input_value()
+    assert float(slider) > 0
+    while page.locator("*:focus").get_attribute("id") != "save-threshold":
+        page.keyboard.press("Tab")
+    with page.expect_download() as started:
+        page.keyboard.press("Enter")
+    name, content = started.value.suggested_filename, started.value.path().read_bytes()
+    assert name == "threshold.json"
+    chosen = ChosenThreshold.read(content, name)
+    model = inspector.model_id, inspector.calibration
+    assert chosen == ChosenThreshold.of(*model, chosen.image_threshold)
+    scores = [one.row["image_score"] for one in inspected if one.key]
+    flagged = sum(score > chosen.image_threshold for score in scores)
+    assert page.locator("#counts").inner_text().startswith(f"{flagged} of 8 would be flagged")
+    rate = f"{100 * chosen.false_alarm_rate:.4g} %"
+    assert rate in page.locator("#said").inner_text()
+    page.locator("#threshold").fill("1000")  # nothing would be flagged: no threshold
+    assert page.locator("#save-threshold").is_disabled() == (chosen.image_threshold == float("inf"))
+
+
+def test_the_table_is_saved_with_the_verdicts_of_the_moved_threshold(open_report, tmp_path):
+    for name in ("=1+1.png", "a, b.png"):
+        write_part(tmp_path / "photos" / name, defect=0.5)
+    inspector, files = FakeInspector(), {}
+    inspected = inspect_folder(inspector, str(tmp_path / "photos"), files)
+    page = open_report(report_page(inspector, "photos", inspected, files))
+    for position, verdict in ((None, "defective"), (1000, "good")):
+        if position:
+            page.locator("#threshold").fill(str(position))
+        name, content = saved(page, "save-table")
+        assert name == "inspections.csv"
+        rows = {row["path"]: row for row in csv.DictReader(io.StringIO(content.decode()))}
+        assert set(rows) == {"'=1+1.png", "a, b.png"}
+        for one in inspected:
+            row = rows[one.row["path"].replace("=1", "'=1")]
+            assert float(row["image_score"]) == one.row["image_score"]
+            assert (row["verdict"], row["sha256"]) == (verdict, one.row["sha256"])
+
+
+def test_marks_are_set_saved_and_read_again(page, open_report, inspected_folder, tmp_path):
+    inspector, inspected, files = inspected_folder
+    rows = {one.row["path"]: one.row for one in inspected}
+    page.locator("#gallery .card").first.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("x")  # of the first image, by its key
+    assert page.locator("#mark").get_attribute("aria-pressed") == "true"
+    page.keyboard.press("Escape")
+    page.locator(".card[title='good 0.png']").click()
+    page.locator("#mark").click()
+    page.locator("#close").click()
+    page.locator(".card[title='broken.png']").click()
+    assert page.locator("#mark").count() == 0  # it has no verdict that may be wrong
+    page.locator("#close").click()
+    press(page, "filters", "marked")
+    assert cards(page) == ["line 2/bad2.png", "good 0.png"]
+    assert page.locator(".card .mark").all_inner_texts() == ["false alarm", "missed"]
+    name, content = saved(page, "save-marks")
+    found = {mark.image_sha256: (mark.verdict, mark.mark) for mark in read_marks(content, name)}
+    assert found == {
+        rows["line 2/bad2.png"]["sha256"]: ("defective", "false alarm"),
+        rows["good 0.png"]["sha256"]: ("good", "missed"),
+    }
+
+    (tmp_path / "marks.json").write_bytes(content)
+    again = open_report(report_page(inspector, "photos", inspected, files))
+    assert again.locator(".card .mark").count() == 0
+    again.locator("#load-marks").set_input_files(tmp_path / "marks.json")
+    again.locator("#said", has_text="2 marks are loaded").wait_for()
+    assert again.locator(".card .mark").count() == 2
+    (tmp_path / "other.json").write_text(json.dumps({"format": "another"}))
+    again.locator("#load-marks").set_input_files(tmp_path / "other.json")
+    again.locator("#said", has_text="other.json cannot be used").wait_for()
+    # In the output folder they are read when the report is written.
+    third = open_report(report_page(inspector, "photos", inspected, {**files, name: content}))
+    assert third.locator(".card .mark").count() == 2
+
+
+def test_a_flagged_part_without_a_mark_says_why(open_report, tmp_path):
+    inspector, files = FakeInspector(), {}
+    inspector.pixel_threshold = 0.99  # above every value of a map
+    for size in (0, 0.5):
+        write_part(tmp_path / f"photos/{size}.png", size)
+    inspected = inspect_folder(inspector, str(tmp_path / "photos"), files)
+    page = open_report(report_page(inspector, "photos", inspected, files))
+    page.locator(".card[title='0.5.png']").click()
+    assert "No region is marked" in page.locator("#detail .note").inner_text()
+    assert page.locator("#detail .picture rect.worst").count() == 1
+    page.keyboard.press("ArrowRight")  # a good one without a mark
+    assert page.locator("#detail .note").count() == 0
+    assert page.locator("#detail .picture rect").count() == 0
+
+
+def test_zoom_is_scrolled_by_the_arrow_keys(page):
+    page.locator("#gallery .card").first.click()
+    width = page.locator("#detail .picture").bounding_box()["width"]
+    page.keyboard.press("z")
+    zoomed = page.locator("#detail .picture").bounding_box()["width"]
+    assert zoomed > 2.5 * width
+    name = page.locator("#detail-name").inner_text()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(300)
+    assert page.evaluate("document.getElementById('detail-picture').scrollLeft") > 0
+    assert page.locator("#detail-name").inner_text() == name
+    page.keyboard.press("z")
+    assert page.locator("#detail .picture").bounding_box()["width"] == pytest.approx(width, abs=20)
+
+
+def test_it_is_printed_light_with_all_images_and_without_controls(page):
+    page.emulate_media(media="print", color_scheme="dark")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert len(cards(page)) == 9
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.locator("#threshold").is_hidden()
+    assert page.locator(".controls:visible").count() == 0
+
+
+def test_nothing_is_wider_than_a_phone(page):
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.locator("#gallery .card").first.click()
+    assert page.evaluate("document.getElementById('detail').scrollWidth") <= 360

@@ -151,6 +151,17 @@ def hardest_images(scores: pd.DataFrame, per_kind: int = 3) -> list[tuple[str, s
     ]
 
 
+def hardness(scores: pd.DataFrame, threshold: float) -> pd.Series:
+    """Compute by how much each image is on the wrong side of a threshold; negative on the right side.
+
+    Args:
+        scores: One row per image: ``image_score`` float, ``label`` 0 or 1.
+        threshold: Highest score that is not flagged; infinity, of no threshold, still ranks good and defective ones.
+    """
+    excess = scores["image_score"] - (threshold if np.isfinite(threshold) else 0.0)
+    return excess.where(scores["label"] == 0, -excess)
+
+
 def examples_of(
     scores: pd.DataFrame, maps: Maps, images: Images, per_kind: int, threshold: float | None = None
 ) -> dict[str, Example]:

@@ -1,115 +1,232 @@
-"""Self-contained HTML page of the evaluation of a category."""
+"""Self-contained HTML page of the evaluation of a category, in the design of the report of an inspection."""
 
-import base64
-import html
-import io
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import plotly.graph_objects as go
-from matplotlib.figure import Figure
+import numpy as np
+import pandas as pd
 
-from reb_pipeline.metrics.report import about_copies
+from reb_pipeline.calibration.record import Calibration
+from reb_pipeline.core.text_lists import masks_of
+from reb_pipeline.figures.examples import Images, hardness
+from reb_pipeline.images.samples import open_shown
+from reb_pipeline.inspection.defects import find_defects
+from reb_pipeline.inspection.encoding import in_base64, jpeg
+from reb_pipeline.inspection.overlay import ColourScale, outlines
+from reb_pipeline.inspection.pages import (
+    compose,
+    curve,
+    definitions,
+    flat,
+    made_with,
+    now,
+    section,
+    table,
+    thresholds_of,
+)
+from reb_pipeline.inspection.views import picture_of
+from reb_pipeline.metrics.registry import METRICS
+from reb_pipeline.metrics.report import about_copies, resize_mask
 from reb_pipeline.metrics.summary import NO_THRESHOLD
+from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
 
-_STYLE = """
-body { font-family: system-ui, sans-serif; max-width: 980px; margin: 2rem auto; color: #222; }
-table { border-collapse: collapse; margin: 1rem 0; }
-th, td { padding: .25rem .8rem; border-bottom: 1px solid #ddd; text-align: right; }
-th:first-child, td:first-child { text-align: left; }
-img { max-width: 100%; }
-"""
+LARGE_IMAGES = 100  # the hardest images, shown large; the others are shown as thumbnails
+SHOWN_IMAGES = 4000  # the hardest images, shown at all; more would be too much for a browser
+_MASK_SIDE = 256  # px: annotations are drawn as outlines on this grid
+_MEANING = {
+    "image score": "How unlike good parts the image is; higher is more anomalous.",
+    "threshold": "Highest image score of a part that is called good. It is taken from good images that are not tested "
+    "here, for a false-alarm rate: no label of a test image has a part in it.",
+    "found, missed": "Defective test images above the threshold, and not above it.",
+    "false alarm": "Good test image above the threshold.",
+    "95 % interval": "Where the share of all such parts is likely to be (Clopper and Pearson); few images widen it.",
+    "image AUROC": "Probability that a defective image scores higher than a good one, at no particular threshold: 50 % "
+    "is chance, 100 % is perfect.",
+    "pixel AUROC, AU-PRO": "The same for the pixels of the maps, and the mean overlap with annotated regions; only "
+    "with masks.",
+    "average precision, F1max": "Summaries of precision and recall; F1max is at the best threshold, which only the "
+    "labels of the test can tell (an oracle).",
+    "anomaly map": "Score of each place. A pixel is marked above a threshold of its own, so that at most the same "
+    "share of good parts has a mark; a found part may have none.",
+}  # fmt: skip
 
 
-def report_page(
-    category: str, metrics: dict[str, Any], interactive: list[go.Figure], hardest: Figure
-) -> str:
-    """Compose an HTML page of metrics and figures that needs no network.
+@dataclass(frozen=True, eq=False)
+class Evaluated:
+    """Scored test images of a category.
+
+    Attributes:
+        scores: One row a test image: id, path, mask_paths, label, defect_type, image_score.
+        maps: Anomaly maps of the same images.
+        images: Opener of images and masks.
+        metrics: Report of :func:`reb_pipeline.metrics.report.evaluate`, with ``at_threshold``
+            (:func:`reb_pipeline.metrics.at_threshold.at_threshold`).
+        calibration: Calibration of the threshold.
+    """
+
+    scores: pd.DataFrame
+    maps: AnomalyMaps
+    images: Images
+    metrics: Mapping[str, Any]
+    calibration: Calibration
+
+
+def report_page(evaluated: Evaluated, settings: Mapping[str, Any]) -> str:
+    """Compose an HTML page that needs no network and no other file.
 
     Args:
-        category: Name of the category, used as the title of the page.
-        metrics: Report of :func:`reb_pipeline.metrics.report.evaluate`, with ``at_threshold``
-            (:func:`reb_pipeline.metrics.at_threshold.at_threshold`) if there is a calibration.
-        interactive: Plotly figures.
-        hardest: The figure of the hardest images.
+        evaluated: The test images.
+        settings: Facts and settings of the detector, nested JSON values.
 
     Returns:
-        HTML text of about 5 MB, mostly the Plotly library.
+        HTML text with about 10 kB per image, and 50 kB for each of the 100 hardest ones.
     """
-    plots = [
-        # The first figure includes the library for all figures.
-        figure.to_html(full_html=False, include_plotlyjs=position == 0, div_id=f"figure-{position}")
-        for position, figure in enumerate(interactive)
-    ]
-    title = html.escape(category)
-    copies = about_copies(metrics)
-    return (
-        f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>{title}</title>"
-        f"<style>{_STYLE}</style></head><body><h1>{title}</h1>"
-        f"<p>{metrics['good_images']} good and {metrics['anomalous_images']} anomalous test images.</p>"
-        f"{copies and f'<p>{copies}.</p>'}"
-        f"{_at_threshold(metrics)}{_metrics(metrics)}{''.join(plots)}"
-        f"<img alt='hardest images' src='{_png(hardest)}'></body></html>"
-    )
+    metrics, calibration = evaluated.metrics, evaluated.calibration
+    copies = about_copies(dict(metrics))
+    facts = f"{metrics['good_images']} good and {metrics['anomalous_images']} anomalous test images, {now()}."
+    texts = {
+        "title": f"Evaluation: {metrics['category']}",
+        "facts": f"{facts} {copies}." if copies else facts,
+        "promise": f"Thresholds for {calibration.origin}. {calibration.statement()}",
+    }
+    blocks = {
+        "sections": f"{_at_threshold(metrics)}{_metrics(evaluated)}",
+        "meaning": definitions("What the numbers mean", _MEANING),
+        "made": definitions("Model, settings and versions", {**made_with(), **flat(settings)}),
+    }
+    return compose("training.html", "training.js", texts, blocks, _data(evaluated))
 
 
-def _at_threshold(metrics: dict[str, Any]) -> str:
-    """Format what is found and missed at the calibrated threshold; empty without a calibration."""
-    report = metrics.get("at_threshold")
-    if report is None:
-        return ""
+def _at_threshold(metrics: Mapping[str, Any]) -> str:
+    """Format what is found and missed at the calibrated threshold."""
+    report = metrics["at_threshold"]
     rate, images = 100 * report["false_alarm_rate"], report["calibration_images"]
-    title = "<h2>At the calibrated threshold</h2>"
+    title = "At the calibrated threshold"
     if report["threshold"] is None:
-        return (
-            f"{title}<p><b>{NO_THRESHOLD}</b>: {images} good images cannot guarantee a false-alarm rate of {rate:.3g} "
+        text = (
+            f"<p><b>{NO_THRESHOLD}</b>: {images} good images cannot guarantee a false-alarm rate of {rate:.3g} "
             "%, so it is not known which of the test images would be flagged.</p>"
         )
-    kinds = {"good": report["false_alarms"], "all defects": report["found"]}
-    rows = "".join(
-        _row(kind, share["images"], share["flagged"], share["passed"],
-             f"{_percent(share['share'])} ({_percent(share['low'])}–{_percent(share['high'])})")
-        for kind, share in {**kinds, **report["per_defect_type"]}.items()
+        return section(title, text)
+    good, found = report["false_alarms"], report["found"]
+    confusion = [
+        [f"{name} ({share['images']})", share["flagged"], share["passed"]]
+        for name, share in (("defective", found), ("good", good))
         if share is not None
-    )  # fmt: skip
-    return (
-        f"{title}<p>Threshold {report['threshold']:.5g}, from {images} good images, for a false-alarm rate of "
+    ]
+    shares = {"all defects": found, **report["per_defect_type"], "good": good}
+    rows = [
+        [
+            kind,
+            share["images"],
+            share["flagged"],
+            share["passed"],
+            f"{_percent(share['share'])} ({_percent(share['low'])}–{_percent(share['high'])})",
+        ]
+        for kind, share in shares.items()
+        if share is not None
+    ]
+    text = (
+        f"<p>Threshold {report['threshold']:.5g}, from {images} good images, for a false-alarm rate of "
         f"{rate:.3g} %. Flagged good images are false alarms; defective images that are not flagged are missed.</p>"
-        "<table><tr><th></th><th>images</th><th>flagged</th><th>not flagged</th>"
-        f"<th>flagged, % (95 % interval)</th></tr>{rows}</table>"
+    )
+    return section(
+        title,
+        text,
+        table(["test images", "flagged", "not flagged"], confusion, "Confusion table"),
+        table(
+            ["", "images", "flagged", "not flagged", "flagged, % (95 % interval)"],
+            rows,
+            "Found and missed by defect type",
+        ),
     )
 
 
-def _row(name: str, *values: object) -> str:
-    cells = "".join(f"<td>{value}</td>" for value in values)
-    return f"<tr><td>{html.escape(name)}</td>{cells}</tr>"
-
-
-def _metrics(metrics: dict[str, Any]) -> str:
-    if metrics["anomalous_images"]:
-        return _table(metrics)
-    return "<p>Without defective test images there is no metric: the figures show how good ones score.</p>"
-
-
-def _table(metrics: dict[str, Any]) -> str:
-    """Format a table with one row over all defects and one per defect type, and one column per metric in percent."""
+def _metrics(evaluated: Evaluated) -> str:
+    """Format the metrics over all defects and by defect type, in percent, and the ROC curve of the image scores."""
+    metrics, scores = evaluated.metrics, evaluated.scores
+    if not metrics["anomalous_images"]:
+        return section(
+            "Metrics",
+            "<p>Without defective test images there is no metric: the page shows how good ones score.</p>",
+        )
     kinds = {"all defects": metrics, **metrics["per_defect_type"]}
-    names = [name for name, value in metrics.items() if isinstance(value, float)]
-    header = "".join(f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in names)
-    rows = "".join(
-        _row(kind, *(_percent(values.get(name)) for name in names))
-        for kind, values in kinds.items()
-    )
-    notes = "" if metrics["has_masks"] else "<p>No masks: image metrics only.</p>"
+    names = [name for name in METRICS if isinstance(metrics.get(name), float)]
+    rows = [
+        [kind, *(_percent(values.get(name)) for name in names)] for kind, values in kinds.items()
+    ]
+    notes = [] if metrics["has_masks"] else ["No masks: image metrics only."]
     if any(name.endswith("f1_max") for name in names):
-        notes += "<p>F1max is at the best threshold, which only the test labels can tell (an oracle).</p>"
-    return f"<h2>Metrics in percent</h2><table><tr><th></th>{header}</tr>{rows}</table>{notes}"
+        notes.append(
+            "F1max is at the best threshold, which only the test labels can tell (an oracle)."
+        )
+    text = "".join(f"<p>{note}</p>" for note in notes)
+    heads = ["", *(name.replace("_", " ") for name in names)]
+    return section("Metrics in percent", table(heads, rows), text, _roc(scores, metrics))
+
+
+def _roc(scores: pd.DataFrame, metrics: Mapping[str, Any]) -> str:
+    from sklearn.metrics import roc_curve
+
+    if scores["label"].nunique() < 2:
+        return ""
+    false_alarms, found, _ = roc_curve(scores["label"], scores["image_score"])
+    report = metrics["at_threshold"]
+    point = None
+    if report["threshold"] is not None:
+        point = report["false_alarms"]["share"], report["found"]["share"]
+    label = f"ROC curve of the image scores, AUROC {_percent(metrics['image_auroc'])} %"
+    return curve(false_alarms, found, point, label, ("false alarms", "defects found"))
+
+
+def _data(evaluated: Evaluated) -> dict[str, Any]:
+    calibration = evaluated.calibration
+    by_hardness = evaluated.scores.assign(
+        hardness=hardness(evaluated.scores, calibration.image_threshold)
+    ).sort_values(["hardness", "id"], ascending=[False, True], kind="stable")
+    scale = ColourScale.of(calibration)
+    return {
+        **thresholds_of(calibration, calibration.image_threshold),
+        "images": [
+            _image(row, evaluated, scale, place)
+            for place, (_, row) in enumerate(by_hardness.iterrows())
+        ],
+    }
+
+
+def _image(
+    row: "pd.Series[Any]", evaluated: Evaluated, scale: ColourScale, place: int
+) -> dict[str, Any]:
+    image = {
+        "path": row["id"],
+        "score": float(row["image_score"]),
+        "label": int(row["label"]),
+        "type": row["defect_type"],
+        "area": 0,
+        "view": None,
+    }
+    if place >= SHOWN_IMAGES:
+        return image
+    pixels = open_shown(evaluated.images, row["path"], row.get("sha256", ""))
+    known = "height" in row and "width" in row  # of the original
+    shape = (int(row["height"]), int(row["width"])) if known else pixels.shape[:2]
+    threshold = evaluated.calibration.pixel_threshold
+    anomaly_map = evaluated.maps[row["id"]]
+    defects = find_defects(anomaly_map, threshold, shape)
+    view = picture_of(pixels, shape, anomaly_map, defects, scale, threshold)
+    if row["label"] and (masks := masks_of(row))[0]:
+        view["annotated"] = _annotated(evaluated.images.open_mask(*masks), shape)
+    if place < LARGE_IMAGES:
+        image["large"] = in_base64(jpeg(pixels))
+    return {**image, "area": sum(defect.area for defect in defects), "view": view}
+
+
+def _annotated(mask: np.ndarray, shape: tuple[int, int]) -> list[list[int]]:
+    """Outline an annotation, see :func:`reb_pipeline.inspection.overlay.outlines`."""
+    grid = resize_mask(mask, (min(_MASK_SIDE, mask.shape[0]), min(_MASK_SIDE, mask.shape[1])))
+    return outlines(grid.astype(np.float32), 0.5, shape)
 
 
 def _percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.2f}"
-
-
-def _png(figure: Figure) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

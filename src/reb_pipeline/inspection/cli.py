@@ -68,7 +68,7 @@ class Verdicts(click.ParamType):
 @click.option(
     "--threshold",
     type=PLACE,
-    help="File of a threshold that was chosen for this model.",
+    help="File of a threshold that was saved in a report of this model.",
 )
 @click.option(
     "--format",

@@ -149,9 +149,9 @@ def table_of(inspected: Sequence[Inspected]) -> "pd.DataFrame":
         Columns ``path`` (below the folder), ``image_score``, ``p_value``, ``verdict`` (one of
         :data:`reb_pipeline.calibration.verdicts.VERDICTS`), ``defect_area`` (pixels), ``boxes`` (JSON text: [[x, y,
         width, height], …], largest area first), ``seconds``, ``error`` (why the image cannot be read, or empty),
-        ``reason`` (why it is undecided, or empty), ``overlay`` (path of the overlay), ``time`` (UTC, ISO 8601) and
-        ``mean_features`` (JSON text: a number a channel). Scores are missing and ``mean_features`` is empty where the
-        image could not be read or scored.
+        ``reason`` (why it is undecided, or empty), ``overlay`` (path of the overlay), ``time`` (UTC, ISO 8601),
+        ``sha256`` of the file (empty if it was not read) and ``mean_features`` (JSON text: a number a channel). Scores
+        are missing and ``mean_features`` is empty where the image could not be read or scored.
     """
     import pandas as pd
 
@@ -272,23 +272,24 @@ def _inspect_once(
         data = read_file(filesystem, path)
     except OSError as error:
         return Inspected(_row(path, error=f"'{_printable(path)}' cannot be read ({error})."), None)
-    key = _key(inspector, path, data)
+    key, sha256 = _key(inspector, path, data), hashlib.sha256(data).hexdigest()
     row = _row_in_journal(files, key)
     if row is not None:
-        return Inspected(row | _verdict_now(row["image_score"], inspector), key)
+        now = _verdict_now(row["image_score"], inspector)
+        return Inspected(row | now | {"sha256": sha256}, key)
     try:
         learnt = getattr(inspector, "value_range", None)
         image = read_image(data, _printable(path), value_range=learnt)
     except InputError as error:
-        return Inspected(_row(path, error=str(error)), None)
+        return Inspected(_row(path, error=str(error), sha256=sha256), None)
     try:
         inspection = inspector.inspect(image)
     except InputError as error:  # features or scores that are not finite
-        return Inspected(_row(path, reason=str(error)), None)
+        return Inspected(_row(path, reason=str(error), sha256=sha256), None)
 
     nearest = inspector.explain(inspection) if inspection.verdict != GOOD else []
     threshold = inspector.pixel_threshold
-    row = _row(path, inspection, overlay=_overlay_name(path, key))
+    row = _row(path, inspection, overlay=_overlay_name(path, key), sha256=sha256)
     view = view_of(image, inspection, nearest, scale, threshold)
     files[row["overlay"]] = jpeg(draw_overlay(image, inspection, scale, threshold))
     files[f"{JOURNAL}/{key}.jpg"] = jpeg(shown(image, LARGE_SIDE))
@@ -305,6 +306,7 @@ def _row(
     overlay: str = "",
     error: str = "",
     reason: str = "",
+    sha256: str = "",
 ) -> dict[str, Any]:
     """Describe an image by its inspection, or by why there is none: an error in reading it, or in scoring it."""
     without: Verdict = UNREADABLE if error else UNDECIDED
@@ -322,6 +324,7 @@ def _row(
         "reason": inspection.reason if inspection else reason,
         "overlay": overlay,
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "sha256": sha256,
         "mean_features": _text(inspection.mean_features) if inspection else None,
     }
 
@@ -333,7 +336,7 @@ def _row_in_journal(files: Files, key: str) -> dict[str, Any] | None:
         row: dict[str, Any] = entry["row"]
         is_whole = (
             entry["view"]
-            and row.keys() >= _row("").keys()
+            and row.keys() >= _row("").keys() - {"sha256"}  # entries of former versions have none
             and isinstance(row["image_score"], float)
             and math.isfinite(row["image_score"])
             and row["overlay"] in files

@@ -1,18 +1,20 @@
 """Self-contained HTML page of the inspection of a folder."""
 
-import html
-import json
-import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from importlib.resources import files as package_files
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from reb_pipeline.core.folder_files import Files
-from reb_pipeline.inspection.encoding import finite, in_base64
+from reb_pipeline.inspection.encoding import in_base64
 from reb_pipeline.inspection.folder import Inspected, summary_of
+from reb_pipeline.inspection.marks import MARKS_FILE, read_marks
+from reb_pipeline.inspection.pages import (
+    compose,
+    definitions,
+    flat,
+    made_with,
+    now,
+    thresholds_of,
+)
 
 if TYPE_CHECKING:
     from reb_pipeline.inspection.inspector import Inspector
@@ -21,7 +23,19 @@ LARGE_IMAGES = 200  # the most suspicious images, shown large; the others are sh
 SHOWN_IMAGES = (
     4000  # the most suspicious images, shown at all; more would be too much for a browser
 )
-_SCRIPTS = ("parts.js", "histogram.js", "page.js")
+_SETTINGS = ("features", "scoring", "bank", "made_with")  # sections of model.json
+_MEANING = {
+    "image score": "How unlike good parts the image is; higher is more anomalous. Only its order and its distance to "
+    "the threshold mean something: another model has other scores.",
+    "threshold": "Highest image score of a part that is called good. It is taken from good images alone, for a "
+    "false-alarm rate: the share of good parts that may be flagged.",
+    "p-value": "Share of good parts that score at least as high. A part is flagged if it is at most the false-alarm "
+    "rate.",
+    "anomaly map": "Score of each place. A pixel is marked above a threshold of its own, so that at most the same "
+    "share of good parts has a mark; a flagged part may have none.",
+    "undecided": "The image can be read, but nothing is known to compare its score with, so nobody can call it good.",
+    "false alarm, missed": "Your marks: a flagged part that is good, a part that is called good and is defective.",
+}
 
 
 def report_page(
@@ -37,27 +51,32 @@ def report_page(
         inspector: The model of the inspection.
         folder: The inspected folder, shown in the head of the page.
         inspected: Results of :func:`reb_pipeline.inspection.folder.inspect_folder`.
-        files: Files with the journal of that function.
+        files: Files with the journal of that function, and perhaps the marks of an earlier report.
         left_out: Sentence about files that were not inspected, see
             :func:`reb_pipeline.inspection.folder.not_inspected`.
 
     Returns:
         HTML text with about 10 kB per image, and 50 kB for each of the 200 most suspicious ones.
+
+    Raises:
+        InputError: If the file of marks cannot be used.
     """
     calibration = inspector.calibration
-    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     counts = f"{summary_of(inspected)} {left_out}".rstrip()
-    facts = f"{counts} Folder {folder}, model {inspector.model_id[:12]}, {now}."
-    parts = {
-        "title": html.escape(f"Inspection: {inspector.name}"),
-        "facts": html.escape(facts),
-        "promise": html.escape(f"Thresholds for {calibration.origin}. {calibration.statement()}"),
-        "style": _file("style.css"),
-        "script": "\n".join(map(_file, _SCRIPTS)),
-        "data": _json_in_html(_data(inspector, inspected, files)),
+    texts = {
+        "title": f"Inspection: {inspector.name}",
+        "facts": f"{counts} Folder {folder}, model {inspector.model_id[:12]}, {now()}.",
+        "promise": f"Thresholds for {calibration.origin}. {calibration.statement()}",
     }
-    # In one pass, so that placeholders inside a part are not replaced.
-    return re.sub("@@([a-z]+)@@", lambda found: parts[found[1]], _file("page.html"))
+    manifest = getattr(inspector, "manifest", {})
+    settings = {name: manifest[name] for name in _SETTINGS if name in manifest}
+    made = {"model": inspector.model_id, **made_with(), **flat(settings)}
+    blocks = {
+        "meaning": definitions("What the numbers mean", _MEANING),
+        "made": definitions("Model, settings and versions", made),
+    }
+    data = _data(inspector, inspected, files)
+    return compose("page.html", "inspection.js", texts, blocks, data)
 
 
 def _data(inspector: "Inspector", inspected: Sequence[Inspected], files: Files) -> dict[str, Any]:
@@ -65,9 +84,11 @@ def _data(inspector: "Inspector", inspected: Sequence[Inspected], files: Files) 
     worst_first = sorted(readable, key=lambda one: -one.row["image_score"])
     shown = {id(one) for one in worst_first[:SHOWN_IMAGES]}
     large = {id(one) for one in worst_first[:LARGE_IMAGES]}
+    saved = read_marks(files[MARKS_FILE], MARKS_FILE) if MARKS_FILE in files else []
     return {
-        "threshold": finite(float(inspector.image_threshold)),
-        "calibration": np.sort(inspector.calibration.image_scores).astype(float).tolist(),
+        **thresholds_of(inspector.calibration, inspector.image_threshold),
+        "model_id": inspector.model_id,
+        "marks": [vars(mark) for mark in saved],
         "images": [
             _image(one.row)
             | {"view": one.view(files) if id(one) in shown else None}
@@ -88,13 +109,5 @@ def _image(row: dict[str, Any]) -> dict[str, Any]:
         "error": row["error"],
         "reason": row["reason"],
         "overlay": row["overlay"],
+        "sha256": row.get("sha256", ""),
     }
-
-
-def _json_in_html(values: dict[str, Any]) -> str:
-    """Encode JSON so that no text in it can end the HTML element."""
-    return json.dumps(values, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-
-
-def _file(name: str) -> str:
-    return (package_files(__package__) / "page" / name).read_text(encoding="utf-8")

@@ -12,6 +12,7 @@ from reb_pipeline.inspection.inspector import CONTEXT
 from reb_pipeline.inspection.overlay import ColourScale, colours, outlines, shrink
 
 if TYPE_CHECKING:
+    from reb_pipeline.inspection.defects import Defect
     from reb_pipeline.inspection.results import Inspection, NearestGood
 
 LARGE_SIDE = 512  # px: longest side of the image in the detail view
@@ -35,26 +36,52 @@ def view_of(
         pixel_threshold: Anomaly score above which a pixel is marked.
 
     Returns:
-        JSON values: ``width``, ``height``, ``thumbnail`` (JPEG), ``heat`` (PNG with opacity, drawn over the image),
-        ``outlines`` (see :func:`~reb_pipeline.inspection.overlay.outlines`), ``defects`` ([x, y, width, height, area,
-        peak] of each), ``worst`` (JPEG around the worst patch, None for a good image) and ``nearest`` (``name``,
-        ``distance``, ``crop``). Files are in base64.
+        JSON values of :func:`picture_of`, ``worst`` (JPEG around the worst patch, None for a good image), ``worst_box``
+        (x, y, width, height of that patch) and ``nearest`` (``name``, ``distance``, ``crop``).
     """
-    height, width = image.shape[:2]
+    found = (inspection.anomaly_map, inspection.defects)
     return {
-        "width": width,
-        "height": height,
-        "thumbnail": in_base64(jpeg(shown(image, _THUMBNAIL_SIDE), quality=75)),
-        "heat": in_base64(heat_layer(inspection.anomaly_map, scale)),
-        "outlines": outlines(inspection.anomaly_map, pixel_threshold, (height, width)),
-        "defects": [
-            [*(int(side) for side in d.box), int(d.area), float(d.peak)] for d in inspection.defects
-        ],
+        **picture_of(image, image.shape[:2], *found, scale, pixel_threshold),
         "worst": _crop(around(image, inspection.worst_patch)) if nearest else None,
+        "worst_box": [int(side) for side in inspection.worst_patch],
         "nearest": [
             {"name": good.image_id, "distance": float(good.distance), "crop": _crop(good.crop)}
             for good in nearest
         ],
+    }
+
+
+def picture_of(
+    image: np.ndarray,
+    shape: tuple[int, int],
+    anomaly_map: np.ndarray,
+    defects: Sequence["Defect"],
+    scale: ColourScale,
+    pixel_threshold: float,
+) -> dict[str, Any]:
+    """Collect what a page draws of one image.
+
+    Args:
+        image: uint8 [h, w, 3] RGB, may be smaller than the original.
+        shape: Height and width of the original in pixels.
+        anomaly_map: Its map, float32 [side, side].
+        defects: Regions of marked pixels.
+        scale: Colour scale of the model.
+        pixel_threshold: Anomaly score above which a pixel is marked.
+
+    Returns:
+        JSON values: ``width``, ``height``, ``thumbnail`` (JPEG), ``heat`` (PNG with opacity, drawn over the image),
+        ``outlines`` (see :func:`~reb_pipeline.inspection.overlay.outlines`) and ``defects`` ([x, y, width, height,
+        area, peak] of each). Files are in base64.
+    """
+    height, width = shape
+    return {
+        "width": width,
+        "height": height,
+        "thumbnail": in_base64(jpeg(shown(image, _THUMBNAIL_SIDE), quality=75)),
+        "heat": in_base64(heat_layer(anomaly_map, scale)),
+        "outlines": outlines(anomaly_map, pixel_threshold, (height, width)),
+        "defects": [[*(int(side) for side in d.box), int(d.area), float(d.peak)] for d in defects],
     }
 
 

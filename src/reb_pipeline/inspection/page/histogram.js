@@ -20,6 +20,14 @@ function ticks(low, high) {
   return found;
 }
 
+/** Lowest and highest of all scores, never the same. */
+function range(...groups) {
+  const every = groups.flat();
+  if (!every.length) every.push(0);
+  const lowest = every.reduce((a, b) => Math.min(a, b), Infinity);
+  return [lowest, Math.max(every.reduce((a, b) => Math.max(a, b), -Infinity), lowest + 1e-6)];
+}
+
 /** Share of the scores in each bin. */
 function shares(scores, low, high) {
   const bins = new Array(BINS).fill(0);
@@ -27,18 +35,19 @@ function shares(scores, low, high) {
   return bins;
 }
 
-/** Draws the scores; returns a function that moves the threshold. */
-function histogram(drawing, calibration, inspected, low, high, calibrated) {
+/** Draws scores of the calibration as a line, other groups as bars; returns a function that moves the threshold.
+ *  Of one group the bars above the threshold have another colour; of two each has its own. */
+function histogram(drawing, calibration, groups, low, high, calibrated) {
   const x = (value) => (WIDTH * (value - low)) / (high - low);
-  const [good, found] = [shares(calibration, low, high), shares(inspected, low, high)];
-  const tallest = Math.max(...good, ...found) || 1;
+  const good = shares(calibration, low, high), found = groups.map((scores) => shares(scores, low, high));
+  const tallest = Math.max(...good, ...found.flat()) || 1;
   // A single image among thousands can be seen, too.
   const height = (share) => (share === 0 ? 0 : Math.max(3, (130 * share) / tallest));
-  const width = WIDTH / BINS;
-  const bars = found.map((share, bin) =>
-    shape("rect", { x: bin * width + 1, width: width - 2, y: FLOOR - height(share), height: height(share) }));
+  const width = WIDTH / BINS, thin = (width - 2) / groups.length;
+  const bars = found.map((bins, group) => bins.map((share, bin) =>
+    shape("rect", { class: group ? "above" : "below", x: bin * width + 1 + group * thin, width: thin, y: FLOOR - height(share), height: height(share) })));
   const steps = good.map((share, bin) => `L${bin * width} ${FLOOR - height(share)}h${width}`).join("");
-  drawing.append(...bars, shape("path", { class: "calibration", d: `M0 ${FLOOR}${steps}L${WIDTH} ${FLOOR}` }));
+  drawing.append(...bars.flat(), shape("path", { class: "calibration", d: `M0 ${FLOOR}${steps}L${WIDTH} ${FLOOR}` }));
   drawing.append(shape("line", { class: "axis", x1: 0, x2: WIDTH, y1: FLOOR, y2: FLOOR }));
   for (const tick of ticks(low, high)) {
     const label = shape("text", { x: x(tick), y: FLOOR + 18, "text-anchor": "middle" }, score(tick));
@@ -56,6 +65,7 @@ function histogram(drawing, calibration, inspected, low, high, calibrated) {
     label.setAttribute("x", at);
     label.setAttribute("text-anchor", at < 100 ? "start" : at > WIDTH - 100 ? "end" : "middle");
     label.textContent = Number.isFinite(threshold) ? `threshold ${score(threshold)}` : "no threshold";
-    bars.forEach((bar, bin) => bar.setAttribute("class", x(threshold) <= (bin + 0.5) * width ? "above" : "below"));
+    if (groups.length === 1)
+      bars[0].forEach((bar, bin) => bar.setAttribute("class", x(threshold) <= (bin + 0.5) * width ? "above" : "below"));
   };
 }

@@ -24,16 +24,26 @@ function shape(name, attributes = {}, ...children) {
 
 const score = (value) => String(Number(value.toPrecision(4)));
 const thousands = (value) => value.toLocaleString("en");
+/** A score beside a threshold, such as ` (2.4 × the threshold)`; empty where that means nothing. */
+const times = (value, threshold) => (Number.isFinite(threshold) && threshold > 0 ? ` (${Number((value / threshold).toPrecision(3))} × the threshold)` : "");
 
 function photo(type, file, alt) {
   return element("img", { src: `data:image/${type};base64,${file}`, alt, loading: "lazy", decoding: "async" });
 }
 
-/** Outlines of the marked pixels and boxes of the defects, in pixels of the image. */
+/** Of an explained part without a marked region the worst patch is shown. */
+const hasDashedBox = (view) => Boolean(view.worst_box && view.worst && !view.defects.length);
+
+/** Outlines of the marked pixels and boxes of the defects, in pixels of the image; dashed the annotation and the worst patch. */
 function marks(view) {
   const drawing = shape("svg", { viewBox: `0 0 ${view.width} ${view.height}`, preserveAspectRatio: "none", "aria-hidden": "true" });
+  for (const points of view.annotated ?? []) drawing.append(shape("polygon", { class: "annotated", points: points.join(" ") }));
   for (const points of view.outlines) drawing.append(shape("polygon", { points: points.join(" ") }));
   for (const [x, y, width, height] of view.defects) drawing.append(shape("rect", { x, y, width, height }));
+  if (hasDashedBox(view)) {
+    const [x, y, width, height] = view.worst_box;
+    drawing.append(shape("rect", { class: "worst", x, y, width, height }));
+  }
   return drawing;
 }
 
@@ -58,4 +68,51 @@ function choice(group, names, chosen) {
     element("button", { type: "button", textContent: name, value: name, onclick: () => chosen(name) }));
   group.replaceChildren(...buttons);
   return (name) => buttons.forEach((button) => button.setAttribute("aria-pressed", String(button.value === name)));
+}
+
+/** Terms with their values, which are texts or elements. */
+function definitions(rows) {
+  return element("dl", {}, ...rows.flatMap(([term, value]) => [element("dt", { textContent: term }), element("dd", {}, value)]));
+}
+
+/** The marked regions of an image as a table; nothing without one. */
+function boxes(view) {
+  if (!view?.defects.length) return [];
+  const row = (kind, cells) => element("tr", {}, ...cells.map((cell) => element(kind, { textContent: cell })));
+  const head = row("th", ["x", "y", "width", "height", "area", "peak score"]);
+  const body = view.defects.map((defect) => row("td", [...defect.slice(0, 5), score(defect[5])]));
+  return [element("h3", { textContent: `Marked regions (${body.length}), in pixels` }), element("div", { className: "scroll" }, element("table", {}, head, ...body))];
+}
+
+/** Why a flagged part shows no mark, or a part that is not flagged shows one; nothing where verdict and marks agree. */
+function disagreement(view, isFlagged) {
+  if (!view || isFlagged === view.defects.length > 0 || data.pixel_threshold === null) return [];
+  const text = isFlagged
+    ? `No region is marked, although the image score is above its threshold: regions have a threshold of their own (${score(data.pixel_threshold)}), ` +
+      "and no pixel of the smoothed map is above it. " +
+      (hasDashedBox(view) ? "The dashed box is the patch with the highest score." : "The map shows where the highest values are.")
+    : `A region is marked, although the image score is not above its threshold: regions have a threshold of their own (${score(data.pixel_threshold)}). The image score decides.`;
+  return [element("p", { className: "note", textContent: text })];
+}
+
+/** Offers a text as a file. */
+function download(name, type, text) {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  element("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10000);
+}
+
+/** Legend of the maps: their colours, from half of which on pixels are above the threshold. */
+function drawColours(figure) {
+  const stops = data.colours.map((colour, at) => shape("stop", { offset: at / (data.colours.length - 1), "stop-color": colour }));
+  const bar = shape("svg", { viewBox: "0 0 400 30", role: "img", "aria-label": "Colours of the maps" },
+    shape("linearGradient", { id: "map-colours" }, ...stops), shape("rect", { x: 10, width: 380, height: 12, fill: "url(#map-colours)" }));
+  const { threshold, span } = data.scale;
+  const level = (value) => 0.5 + (value <= threshold ? value - threshold : (value - threshold) / 3) / (2 * span);
+  for (const multiple of threshold > 0 ? [0, 0.5, 1, 2, 3, 4] : [1]) {
+    const x = 10 + 380 * level(multiple * threshold);
+    bar.append(shape("line", { x1: x, x2: x, y1: 12, y2: 16 }), shape("text", { x, y: 27, "text-anchor": "middle" }, threshold > 0 ? `${multiple} ×` : "threshold"));
+  }
+  const of = data.pixel_threshold === null ? "the highest pixel of a good part" : `the threshold of pixels (${score(threshold)})`;
+  figure.replaceChildren(bar, element("figcaption", { textContent: `Anomaly map, in multiples of ${of}: what is marked is above 1 ×.` }));
 }

@@ -152,18 +152,12 @@ def draw_figures(
     anomaly_maps: AnomalyMaps,
     metrics: dict[str, Any],
     params: EvaluationParams,
-) -> tuple[Any, Any, Any, str]:
-    """Draw the ROC curve, the score histogram, the hardest images, and a page with all of them."""
+) -> tuple[Any, Any, Any]:
+    """Draw the ROC curve, the score histogram, and the hardest images."""
     from reb_pipeline.figures.curves import roc_figure, score_histogram
     from reb_pipeline.figures.examples import hardest_images_of
-    from reb_pipeline.figures.page import report_page
-    from reb_pipeline.metrics.report import without_copies
 
-    anomaly_maps.check_detection("scores", scores.get(FINGERPRINT, ()))
-    anomaly_maps.check_detection(
-        "metrics", [metrics[FINGERPRINT]] if FINGERPRINT in metrics else ()
-    )
-    scores = without_copies(scores)
+    scores = _measured(scores, anomaly_maps, metrics)
     category = raw_images.category
     threshold = metrics["at_threshold"]["threshold"]
     pixel_threshold = metrics["at_threshold"].get("pixel_threshold")  # not in older versions
@@ -180,8 +174,48 @@ def draw_figures(
         threshold=threshold,
         pixel_threshold=pixel_threshold,
     )
-    shown = [roc, histogram] if metrics["anomalous_images"] else [histogram]
-    return roc, histogram, hardest, report_page(category, metrics, shown, hardest)
+    return roc, histogram, hardest
+
+
+def write_report(
+    scores: pd.DataFrame,
+    raw_images: ImageCollection,
+    anomaly_maps: AnomalyMaps,
+    metrics: dict[str, Any],
+    calibration: Calibration,
+    detector: MemoryBankDetector,
+) -> str:
+    """Write the page of the evaluation: metrics, what is found and missed, and all test images."""
+    from reb_pipeline.figures.page import Evaluated, report_page
+
+    calibration.check_detector(detector.fingerprint)
+    scores = _measured(scores, anomaly_maps, metrics)
+    evaluated = Evaluated(scores, anomaly_maps, raw_images, metrics, calibration)
+    bank = detector.bank
+    settings = {
+        "detector": detector.fingerprint,
+        "features": bank.extractor,
+        "scoring": {**detector.scoring.model_dump(mode="json"), "alpha": detector.alpha},
+        "coreset": {
+            "rows": len(bank.features),
+            "images": len(bank.image_ids),
+            "distance": bank.distance,
+        },
+    }
+    return report_page(evaluated, settings)
+
+
+def _measured(
+    scores: pd.DataFrame, anomaly_maps: AnomalyMaps, metrics: dict[str, Any]
+) -> pd.DataFrame:
+    """Leave out copies of training images, after a check that scores, maps and metrics are of one detection."""
+    from reb_pipeline.metrics.report import without_copies
+
+    anomaly_maps.check_detection("scores", scores.get(FINGERPRINT, ()))
+    anomaly_maps.check_detection(
+        "metrics", [metrics[FINGERPRINT]] if FINGERPRINT in metrics else ()
+    )
+    return without_copies(scores)
 
 
 def summarize(params: SummaryParams, *metrics: dict[str, Any]) -> tuple[pd.DataFrame, Any]:

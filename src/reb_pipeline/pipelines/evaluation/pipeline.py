@@ -10,6 +10,7 @@ from reb_pipeline.pipelines.evaluation.nodes import (
     score_images,
     search_memory_bank,
     summarize,
+    write_report,
 )
 from reb_pipeline.pipelines.namespaces import CATEGORY, COMPUTE, GPU, per_category
 
@@ -68,8 +69,14 @@ def create_pipeline() -> Pipeline:
             Node(
                 draw_figures,
                 ["scores", "raw_images", "anomaly_maps", "metrics", "params:evaluation"],
-                ["roc_curve", "score_histogram", "hardest_images", "report"],
+                ["roc_curve", "score_histogram", "hardest_images"],
                 name="draw_figures",
+            ),
+            Node(
+                write_report,
+                ["scores", "raw_images", "anomaly_maps", "metrics", "calibration", "detector"],
+                "report",
+                name="write_report",
             ),
         ]
     )

@@ -1,0 +1,179 @@
+const POSITIONS = 1000; // of the slider
+const VERDICTS = ["all", "defective", "undecided", "good", "unreadable"];
+const MARK_OF = { defective: "false alarm", good: "missed" }; // of the verdict that it corrects
+const calibrated = data.threshold ?? Infinity;
+const canFlag = Number.isFinite(calibrated);
+const inspected = data.images.filter((image) => image.score !== null).map((image) => image.score).sort((a, b) => a - b);
+const [lowest, highest] = range(data.calibration, inspected);
+const marked = new Map(data.marks.map((mark) => [mark.image_sha256, mark])); // by the hash of the image
+let threshold = calibrated, unsaved = false;
+
+// Never good without a threshold of the model: another one may be tried, but says nothing about a part.
+function verdictAt(image, limit) {
+  if (image.error) return "unreadable";
+  if (image.score === null || !canFlag) return "undecided";
+  return image.score <= limit ? "good" : "defective";
+}
+const verdict = (image) => verdictAt(image, threshold);
+const markOf = (image) => marked.get(image.sha256)?.mark ?? "";
+
+/** Share of good parts that a threshold may flag, as `rate_of` of calibration/conformal.py. */
+const rateOf = (limit) => (1 + above(data.calibration, limit)) / (data.calibration.length + 1);
+
+function drawThreshold() {
+  const flagged = above(inspected, threshold);
+  const expected = 100 * rateOf(threshold), moved = threshold !== calibrated, finite = Number.isFinite(threshold);
+  byId("counts").textContent =
+    `${thousands(flagged)} of ${thousands(inspected.length)} would be flagged; ` +
+    (finite
+      ? `of 100 good parts at most about ${expected.toFixed(expected < 10 ? 1 : 0)} are expected to be `
+      : "without a threshold no part can be ") + `(${thousands(data.calibration.length)} calibration images).` +
+    (!canFlag ? " The model has no threshold of its own, so every part that can be read is undecided."
+      : moved ? " Verdicts below follow this threshold, not the calibrated one." : "");
+  byId("calibrated").hidden = !moved;
+  byId("save-threshold").disabled = !finite || expected >= 100;
+  byId("threshold").setAttribute("aria-valuetext", byId("counts").textContent);
+  moveThreshold(threshold);
+}
+
+function saveThreshold() {
+  const content = { format: "reb-pipeline threshold", format_version: 1, model_id: data.model_id, image_threshold: threshold, false_alarm_rate: rateOf(threshold) };
+  download("threshold.json", "application/json", `${JSON.stringify(content, null, 1)}\n`);
+  say(`Saved: reb inspect --threshold threshold.json takes it (false-alarm rate ${score(100 * rateOf(threshold))} %).`);
+}
+
+/** A cell that spreadsheets take for no formula, as `csv_of` of inspection/folder.py. */
+function cell(value) {
+  const text = typeof value === "string" && /^\s*[=+\-@＝＋－＠]/.test(value) ? `'${value}` : String(value ?? "");
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+function saveTable() {
+  const limit = Number.isFinite(threshold) ? threshold : "";
+  const head = ["path", "image_score", "p_value", "verdict", "image_threshold", "defect_area", "mark", "error", "reason", "overlay", "time", "sha256"];
+  const rows = data.images.map((image) => [image.path, image.score, image.p, verdict(image), limit, image.area, markOf(image), image.error, image.reason, image.overlay, image.time, image.sha256]);
+  download("inspections.csv", "text/csv", [head, ...rows].map((row) => `${row.map(cell).join(",")}\n`).join(""));
+  say("Saved: the table with the verdicts at this threshold and the marks.");
+}
+
+function saveMarks() {
+  download("marks.json", "application/json", `${JSON.stringify({ format: "reb-pipeline marks", format_version: 1, marks: [...marked.values()] }, null, 1)}\n`);
+  unsaved = false;
+  say(`Saved: ${thousands(marked.size)} marks. In the output folder, marks.json is read when the report is written again.`);
+}
+
+async function loadMarks(event) {
+  const [file] = event.target.files;
+  event.target.value = "";
+  if (!file) return;
+  try {
+    const content = JSON.parse(await file.text());
+    if (content.format !== "reb-pipeline marks" || content.format_version !== 1) throw new Error("it is no file of marks");
+    for (const { image_sha256, verdict: corrected, mark, when } of content.marks) {
+      if (MARK_OF[corrected] !== mark) throw new Error(`'${mark}' is no mark of a part that is ${corrected}`);
+      marked.set(image_sha256, { image_sha256, verdict: corrected, mark, when });
+    }
+    say(`${thousands(content.marks.length)} marks are loaded.`);
+  } catch (error) {
+    say(`${file.name} cannot be used: ${error.message}.`);
+  }
+  drawMarks();
+}
+
+/** Marks the image, or takes its mark away; a mark is on the verdict of the inspection, which the table has. */
+function toggleMark(image) {
+  const given = verdictAt(image, calibrated), mark = MARK_OF[given];
+  if (!mark || !image.sha256) return;
+  if (!marked.delete(image.sha256))
+    marked.set(image.sha256, { image_sha256: image.sha256, verdict: given, mark, when: new Date().toISOString() });
+  unsaved = true;
+  drawMarks();
+}
+
+function drawMarks() {
+  byId("save-marks").disabled = !marked.size && !unsaved;
+  byId("save-marks").textContent = `Save the marks (${thousands(marked.size)})`;
+  shown.draw();
+  if (byId("detail").open) shown.drawDetail();
+}
+
+function say(text) {
+  byId("said").textContent = text;
+}
+
+function markButton(image) {
+  const mark = MARK_OF[verdictAt(image, calibrated)];
+  if (!mark || !image.sha256) return [];
+  const button = element("button", { type: "button", id: "mark", textContent: mark === "missed" ? "Missed: this part is defective (X)" : "False alarm: this part is good (X)", onclick: () => toggleMark(image) });
+  button.setAttribute("aria-pressed", String(marked.has(image.sha256)));
+  return [element("p", {}, button)];
+}
+
+function facts(image) {
+  const kind = verdict(image);
+  const rows = [["verdict", element("span", { className: `badge ${kind}`, textContent: kind })]];
+  if (image.error || image.reason) rows.push(["reason", image.error || image.reason]);
+  if (image.score !== null)
+    rows.push(
+      ["image score", `${score(image.score)}${times(image.score, threshold)}; threshold ${Number.isFinite(threshold) ? score(threshold) : "none"}`],
+      ["p-value", `${score(image.p)}: a good part scores as high with at most this probability`],
+      ["defect area", `${thousands(image.area)} pixels`],
+      ["inspected", `${image.time.slice(0, 19).replace("T", " ")} UTC, in ${score(image.seconds)} s`],
+      ["overlay", image.overlay]);
+  return definitions(rows);
+}
+
+function explanation(view) {
+  if (!view?.nearest.length) return [];
+  const figure = (file, ...caption) => element("figure", {}, photo("jpeg", file, ""), element("figcaption", {}, ...caption));
+  return [
+    element("h3", { textContent: "The worst patch with its surroundings, and the nearest good ones" }),
+    element("div", { className: "crops" }, figure(view.worst, "this image"),
+      ...view.nearest.map((good) => figure(good.crop, good.name, element("br"), `distance ${score(good.distance)}`)))];
+}
+
+const moveThreshold = histogram(byId("histogram"), data.calibration, [inspected], lowest, highest, calibrated);
+const shown = gallery({
+  filters: [...VERDICTS, "marked"],
+  belongs: (image, filter) => filter === "all" || (filter === "marked" ? markOf(image) !== "" : verdict(image) === filter),
+  orders: {
+    score: ["score, highest first", byScore],
+    path: ["name", byName],
+    area: ["defect area, largest first", byArea],
+    seconds: ["inspection time, longest first", (a, b) => (b.seconds ?? 0) - (a.seconds ?? 0) || byName(a, b)],
+  },
+  badge: (image) => [verdict(image), verdict(image)],
+  tags: (image) => [
+    image.score === null ? "" : ` score ${score(image.score)}`,
+    ...(markOf(image) ? [element("span", { className: "mark", textContent: markOf(image) })] : [])],
+  details: (image) => {
+    const kind = verdict(image), decided = kind === "defective" || kind === "good";
+    return [facts(image), ...markButton(image), ...(decided ? disagreement(image.view, kind === "defective") : []), ...boxes(image.view), ...explanation(image.view)];
+  },
+  keys: { x: () => toggleMark(shown.opened()) },
+});
+
+function setThreshold(value) {
+  threshold = value;
+  drawThreshold();
+  shown.drawCounts();
+}
+
+const slider = byId("threshold"), span = highest - lowest;
+const handle = () => Math.round((POSITIONS * (Math.min(calibrated, highest) - lowest)) / span);
+Object.assign(slider, { min: 0, max: POSITIONS, value: handle() });
+// At its right end nothing is flagged.
+slider.oninput = () => setThreshold(slider.valueAsNumber === POSITIONS ? Math.max(highest, calibrated) : lowest + (span * slider.valueAsNumber) / POSITIONS);
+slider.onchange = shown.draw; // once the handle is let go
+byId("calibrated").onclick = () => {
+  slider.value = handle();
+  setThreshold(calibrated);
+  shown.draw();
+};
+byId("save-threshold").onclick = saveThreshold;
+byId("save-table").onclick = saveTable;
+byId("save-marks").onclick = saveMarks;
+byId("load-marks").onchange = loadMarks;
+window.addEventListener("beforeunload", (event) => unsaved && event.preventDefault());
+drawThreshold();
+drawMarks();

@@ -1,0 +1,66 @@
+"""The report of a training as a user has it: opened from the disk in a browser."""
+
+import pytest
+
+from browsing import cards, press
+from evaluated_parts import EVIL, evaluated_parts
+from reb_pipeline.figures.page import report_page
+
+
+@pytest.fixture
+def page(open_report):
+    return open_report(report_page(evaluated_parts(), {}))
+
+
+def test_filters_by_outcome_and_defect_type(page):
+    assert cards(page)[0] == "defective/1"  # the hardest: the missed defect with the lowest score
+    counts = {"all": 21, "missed": 3, "false alarm": 1, "found": 6, "good": 11}
+    for name, count in counts.items():
+        press(page, "filters", name)
+        assert len(cards(page)) == count
+        assert (
+            page.locator("#filters button[aria-pressed=true]").inner_text() == f"{name} ({count})"
+        )
+    press(page, "filters", "found")
+    page.locator("#kinds select").select_option(EVIL)
+    assert cards(page) == ["defective/2", "defective/5", "defective/8"]
+    assert page.locator("#filters button[value=missed]").inner_text() == "missed (0)"
+
+
+def test_an_image_is_opened_by_the_keyboard_with_its_annotation(page):
+    page.locator("#gallery .card").first.focus()
+    page.keyboard.press("Enter")
+    facts = page.locator("#detail-facts").inner_text()
+    assert "missed" in facts
+    assert "× the threshold" in facts
+    assert page.locator("#detail .picture polygon.annotated").count() == 1
+    page.keyboard.press("m")
+    assert page.locator("#detail .picture svg").count() == 0
+    page.keyboard.press("Escape")
+    assert page.locator("#detail").is_hidden()
+
+
+def test_the_histogram_has_both_kinds_and_the_threshold(page):
+    assert page.locator("#histogram rect.below").count() == 50
+    assert page.locator("#histogram rect.above").count() == 50
+    assert "threshold" in page.locator("#histogram text").last.inner_html()
+
+
+def test_without_a_threshold_images_are_what_their_labels_say(open_report):
+    page = open_report(report_page(evaluated_parts(n_calibration=5), {}))
+    press(page, "filters", "defective")
+    assert len(cards(page)) == 9
+    assert page.locator("#filters").inner_text().count("missed") == 0
+
+
+def test_nothing_is_wider_than_a_phone_and_tables_can_be_scrolled(page):
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_what_the_numbers_mean_is_folded_away_until_it_is_asked_for(page):
+    meaning = page.locator("details", has_text="What the numbers mean")
+    assert meaning.locator("dl").is_hidden()
+    meaning.locator("summary").focus()
+    page.keyboard.press("Enter")
+    assert meaning.locator("dl").is_visible()
