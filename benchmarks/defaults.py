@@ -25,8 +25,12 @@ NAMED = {
 }
 FEATURES = {"representation": "imagenet", "image_size": 256, "coreset_ratio": 0.1}  # of all others
 METRICS = {
-    "image_auroc": "Image AUROC", "recall_at_5": "Recall at 5 % false alarms (oracle)", "pixel_auroc": "Pixel AUROC", "pixel_ap": "Pixel AP", "au_pro": "AU-PRO"
-}  # fmt: skip
+    "image_auroc": "Image AUROC",
+    "recall_at_5": "Recall at 5 % false alarms (oracle)",
+    "pixel_auroc": "Pixel AUROC",
+    "pixel_ap": "Pixel AP",
+    "au_pro": "AU-PRO",
+}
 SHOWN = 12  # configurations
 
 
