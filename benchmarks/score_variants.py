@@ -13,14 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
+from kedro.io import DataCatalog, DatasetError
 
 from benchmarks.defaults import markdown
-from reb_pipeline.images.collection import UnavailableImages
 from reb_pipeline.metrics.significance import auroc
 from reb_pipeline.parameters.configurations import Configuration
-from reb_pipeline.parameters.loader import categories
+from reb_pipeline.parameters.loader import CONF_SOURCE, LOADER_ARGS, ProjectConfigLoader
 from reb_pipeline.scoring.good_scores import GoodScores
 from reb_pipeline.scoring.image_scores import image_scores
 from reb_pipeline.scoring.settings import ImageScoreSettings
@@ -131,14 +129,18 @@ def variants(
 def of_environment(env: str, data_root: str, output_root: Path) -> Iterator[dict[str, object]]:
     """Measure every variant on the categories of an environment that are there."""
     params = {**PARAMS, "data_root": data_root or None, "output_root": str(output_root / env)}
-    with KedroSession.create(env=env, runtime_params=params) as session:
-        context = session.load_context()
-    for category in categories():
-        images = context.catalog.load(f"{category}.raw_images")
-        if isinstance(images, UnavailableImages):
+    loader = ProjectConfigLoader(
+        str(Path(CONF_SOURCE).resolve()), env=env, runtime_params=params, **LOADER_ARGS
+    )
+    catalog = DataCatalog.from_config(loader["catalog"])
+    for category in loader.categories:
+        try:
+            images = catalog.load(f"{category}.raw_images")
+        except DatasetError as error:  # the category is not there
+            sys.stderr.write(f"{error}\n")
             continue
-        sections = StudySections.of(context.params, category)
-        cache = context.catalog.load(f"{category}.study_cache")
+        sections = StudySections.of(loader["parameters"], category)
+        cache = catalog.load(f"{category}.study_cache")
         experiment = Experiment(images, sections, cache, MAX_NEIGHBORS)
         configuration = Configuration(**sections.defaults())
         labels = experiment.features.samples(configuration, TEST).table["label"].to_numpy()
@@ -158,7 +160,6 @@ def main() -> None:
     parser.add_argument("environments", nargs="+", metavar="ENV=DATA")
     parser.add_argument("--output-root", type=Path, default=Path("data/score_variants"))
     arguments = parser.parse_args()
-    bootstrap_project(Path.cwd())
     rows = []
     for one in arguments.environments:
         rows += of_environment(*one.split("=", 1), arguments.output_root)
