@@ -160,6 +160,45 @@ def test_a_model_that_can_flag_nothing_needs_permission(monkeypatch, capsys):
 EXTRA = ("fastapi", "fastapi_offline", "prometheus_client", "python_multipart", "uvicorn")
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (
+            ["--marks", "{tmp}/no/marks.json"],
+            "is not there: make it, or give another file of marks",
+        ),
+        (["--marks", "{tmp}"], "cannot be read"),
+        (["--threshold", "{tmp}/none.json"], "none.json' cannot be read"),
+        (["--threshold", "a", "--false-alarm-rate", "2%"], "leave --false-alarm-rate out"),
+    ],
+)
+def test_files_and_rates_that_cannot_be_used_are_refused(
+    loading, options, sentence, tmp_path, capsys
+):
+    filled = [option.format(tmp=tmp_path) for option in options]
+    assert cli.main(["--model", "x", "--port", "0", *filled]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("Error: ")
+    assert sentence in error
+
+
+def test_the_service_takes_another_rate(monkeypatch):
+    from reb_pipeline.inspection.inspector import Inspector
+    from reb_pipeline.service import server
+
+    given = []
+
+    def load(path, engine, **rate):
+        given.append(rate)
+        return PretendInspector()
+
+    monkeypatch.setattr(Inspector, "load", load)
+    monkeypatch.setattr(server, "serve", lambda inspector, settings, listener: listener.close())
+    for options in ([], ["--false-alarm-rate", "2%"]):
+        assert cli.main(["--model", "x", "--port", "0", *options]) == 0
+    assert given == [{}, {"false_alarm_rate": 0.02}]
+
+
 def test_a_missing_library_is_named_before_the_model_is_loaded():
     script = f"""
 import sys

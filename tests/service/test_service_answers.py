@@ -1,6 +1,7 @@
 """Answers of the service to images, one by one and in batches."""
 
 import base64
+import hashlib
 import io
 import math
 import re
@@ -46,6 +47,7 @@ def test_a_defective_image(client):
         "height": 10,
         "seconds": 0.01,
         "model_id": PretendInspector.model_id,
+        "image_sha256": hashlib.sha256(image_file(brightness=204, size=(20, 10))).hexdigest(),
         "anomaly_map_range": [0.0, 1.0],
         "overlay_jpeg": None,
         "nearest_good": None,

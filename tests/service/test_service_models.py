@@ -40,6 +40,7 @@ def test_a_model_says_what_it_can_do(client):
         "false_alarm_rate": 0.05,
         "calibration_images": 2,
         "calibration": "2 images are too few, so every part is undecided.",
+        "stores_marks": False,
     }
     assert client.get("/v1/models").json() == {"models": [found]}
 
@@ -197,6 +198,12 @@ def test_the_former_paths_answer_the_same(client, query):
     assert former.headers["x-verdict"] == now.headers["x-verdict"] == "defective"
 
 
+def test_the_former_paths_take_forms_only(client):
+    response = post(client, "/inspect", image_file())
+    assert response.status_code == 415
+    assert response.json()["detail"].startswith("Send multipart/form-data")
+
+
 def test_the_former_paths_still_ignore_what_they_do_not_know(client):
     for way, field in (("/inspect", "image"), ("/inspect/batch", "images")):
         response = client.post(
@@ -227,7 +234,7 @@ def test_both_ways_share_places_and_metrics():
 
 def test_the_documentation_has_examples_that_are_valid_and_marks_former_paths(client):
     described = client.get("/openapi.json").json()
-    for name in ("Answer", "Batch", "Model", "Models"):
+    for name in ("Answer", "Batch", "Marks", "Model", "Models"):
         (example,) = described["components"]["schemas"][name]["examples"]
         getattr(answers, name).model_validate(example)
     for path, ways in described["paths"].items():

@@ -7,11 +7,13 @@ import subprocess
 import sys
 from importlib.metadata import version
 
+import numpy as np
 import pytest
 from asking import metrics_of, serving
 from pretend_inspector import PretendInspector
 from uploads_made import image_file
 
+from reb_pipeline.inspection.overlay import colours
 from reb_pipeline.service.logs import JsonLines
 
 
@@ -104,7 +106,9 @@ def test_the_documentation_says_what_to_send_and_what_may_come(client):
         for at in ("", "/v1/models/{name}")
         for way in ("/inspect", "/inspect/overlay", "/inspect/batch")
     }
-    assert set(paths) == {"/health", "/metrics", "/v1/models", "/v1/models/{name}"} | inspections
+    marks = {"/v1/models/{name}/marks", "/v1/models/{name}/marks/{image_sha256}"}
+    models = {"/v1/models", "/v1/models/{name}"}
+    assert set(paths) == {"/health", "/metrics"} | models | marks | inspections
     single = paths["/v1/models/{name}/inspect"]["post"]
     form = single["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert form["properties"] == {"image": {"type": "string", "format": "binary"}}
@@ -126,6 +130,20 @@ def test_the_page_may_only_talk_to_the_service(client):
     response = client.get("/")
     assert "default-src 'none'" in response.headers["content-security-policy"]
     assert "connect-src 'self'" in response.headers["content-security-policy"]
+    assert "unsafe-inline" not in response.headers["content-security-policy"]
+    assert not re.search(r"<script(?! src)|<style|style=| on\w+=", response.text)
+
+
+def test_only_the_files_of_the_page_are_served(client):
+    assert client.get("/page/style.css").headers["content-type"].startswith("text/css")
+    for name in ("index.html", "..%2Fapp.py", "nothing"):
+        assert client.get(f"/page/{name}").status_code == 404
+
+
+def test_the_map_of_the_page_has_the_colours_of_overlays(client):
+    tables = re.findall(r'tableValues="([^"]+)"', client.get("/").text)
+    shown = np.array([table.split() for table in tables], float).T
+    np.testing.assert_allclose(255 * shown, colours()[:, :3], atol=0.5)
 
 
 def test_neither_kedro_nor_torch_is_loaded():

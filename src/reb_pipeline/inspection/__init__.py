@@ -7,6 +7,7 @@
 - ``encoding``: images as files and text;
 - ``parity``: comparison of a packaged model with the training pipeline;
 - ``folder``, ``cli``: inspection of every image of a folder, once; the command ``reb inspect``;
+- ``model_options``: options of commands that inspect with a model;
 - ``report``, ``views``, ``overlay``: the HTML page of an inspection, its images, anomaly maps as colours.
 
 ``Inspector``, ``Inspection``, ``Defect``, ``NearestGood`` and ``read_image`` can be imported from here.

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reb_pipeline.core.command_line import PLACE, RATE, SETTINGS, resumable, run
+from reb_pipeline.core.command_line import PLACE, SETTINGS, resumable, run
 from reb_pipeline.core.errors import InputError, check_known
+from reb_pipeline.inspection.model_options import load_inspector, model_options
 
 if TYPE_CHECKING:
     from fsspec.implementations.dirfs import DirFileSystem
@@ -53,23 +54,8 @@ class Verdicts(click.ParamType):
 
 @click.command(context_settings=SETTINGS)
 @click.argument("photos", type=PLACE, nargs=-1, required=True)
-@click.option(
-    "--model",
-    type=PLACE,
-    required=True,
-    help="Folder of the model, or the folder above its versions for the newest one.",
-)
+@model_options
 @click.option("--output", type=PLACE, default="inspection", help="Output folder.")
-@click.option(
-    "--false-alarm-rate",
-    type=RATE,
-    help="Share of good parts that may be flagged, such as 0.02 or 2%.  [default: that of the model]",
-)
-@click.option(
-    "--threshold",
-    type=PLACE,
-    help="File of a threshold that was saved in a report of this model.",
-)
 @click.option(
     "--format",
     "formats",
@@ -86,17 +72,6 @@ class Verdicts(click.ParamType):
     help="End with exit status 1 if a part has one of these verdicts, such as defective,unreadable.",
 )
 @click.option("--watch", is_flag=True, help="Go on and inspect the images that come, until Ctrl-C.")
-@click.option(
-    "--engine",
-    type=click.Choice(["onnxruntime", "openvino"]),
-    default="onnxruntime",
-    help="Engine of the network.",
-)
-@click.option(
-    "--allow-undecided",
-    is_flag=True,
-    help="Inspect with a model that can call no part good or defective, for its scores and maps.",
-)
 def command(
     photos: tuple[str, ...],
     output: str,
@@ -210,7 +185,7 @@ def _inspect(results: Results, model: dict[str, Any]) -> "list[Inspected]":
     _check_photos(results.photos)
     images, listing = list_inputs(results.photos)
     files = _output_files(results, images)
-    inspector = _load(**model)
+    inspector = load_inspector(**model)
     try:
         inspected = inspect_images(inspector, images, listing, files, "images inspected")
     except StorageError:
@@ -233,7 +208,7 @@ def _watch(results: Results, model: dict[str, Any]) -> "list[Inspected]":
         raise InputError(msg)
     (folder,) = results.photos
     files = _output_files(results, list_images(folder, may_be_empty=True)[0])
-    inspector = _load(**model)
+    inspector = load_inspector(**model)
     found: dict[str, Inspected] = {}
     written, is_new = time.monotonic(), False
     sys.stdout.write(f"Watching '{folder}'; Ctrl-C ends it.\n")
@@ -257,41 +232,6 @@ def _watch(results: Results, model: dict[str, Any]) -> "list[Inspected]":
 
 def _by_path(found: "dict[str, Inspected]") -> "list[Inspected]":
     return [found[path] for path in sorted(found)]
-
-
-def _load(
-    model: str,
-    engine: str,
-    false_alarm_rate: float | None,
-    threshold: str | None,
-    allow_undecided: bool,
-) -> "Inspector":
-    from reb_pipeline.calibration.verdicts import check_can_flag
-    from reb_pipeline.inspection.inspector import Inspector
-    from reb_pipeline.inspection.manifest import model_in
-    from reb_pipeline.inspection.threshold import ChosenThreshold
-
-    if threshold is not None and false_alarm_rate is not None:
-        raise InputError("--threshold has a rate of its own: leave --false-alarm-rate out.")
-    chosen = None if threshold is None else ChosenThreshold.read(_content(threshold), threshold)
-    rate = {} if false_alarm_rate is None else {"false_alarm_rate": false_alarm_rate}
-    inspector = Inspector.load(model_in(model), engine=engine, **rate)
-    if chosen is not None:
-        inspector = inspector.with_threshold(chosen)
-    if not allow_undecided:
-        check_can_flag(inspector.calibration, inspector.name, "--allow-undecided")
-    return inspector
-
-
-def _content(place: str) -> bytes:
-    import fsspec
-
-    try:
-        with fsspec.open(place) as file:
-            content: bytes = file.read()
-    except (OSError, ValueError, ImportError) as error:
-        raise InputError(f"'{place}' cannot be read ({error}): give a file.") from error
-    return content
 
 
 def _check_photos(photos: Sequence[str]) -> None:

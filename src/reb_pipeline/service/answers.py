@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from reb_pipeline.calibration.verdicts import Verdict
 from reb_pipeline.inspection.encoding import finite, in_base64, jpeg
+from reb_pipeline.inspection.marks import FORMAT, FORMAT_VERSION, Mark
 from reb_pipeline.inspection.overlay import ColourScale, draw_overlay
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ Box = tuple[int, int, int, int]
 
 # Examples in the OpenAPI documentation.
 _MODEL_ID = "9c5f0d1b7a4e6c2f8b3d5a7e9f1c4b6d8e0a2c4f6b8d0e1f3a5c7b9d1e3f5a70"
+_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 _ANSWER: dict[str, Any] = {
     "verdict": "defective",
     "reason": None,
@@ -31,6 +33,7 @@ _ANSWER: dict[str, Any] = {
     "height": 240,
     "seconds": 0.042,
     "model_id": _MODEL_ID,
+    "image_sha256": _SHA256,
 }
 _MODEL: dict[str, Any] = {
     "name": "screw",
@@ -40,9 +43,17 @@ _MODEL: dict[str, Any] = {
     "image_threshold": 2.4,
     "false_alarm_rate": 0.05,
     "calibration_images": 59,
+    "stores_marks": True,
     "calibration": "Of 59 good images that the bank has not seen, 2 are above the threshold; of 200 further good parts "
     "10.0 are expected to be flagged, at most 21 (95 %).",
 }
+_MARK = {
+    "image_sha256": _SHA256,
+    "verdict": "defective",
+    "mark": "false alarm",
+    "when": "2026-01-31T09:15:00Z",
+}
+_MARKS: dict[str, Any] = {"format": FORMAT, "format_version": FORMAT_VERSION, "marks": [_MARK]}
 _BATCH: dict[str, Any] = {
     "results": [
         {"filename": "a.png", "status": 200, "verdict": "defective", "inspection": _ANSWER},
@@ -98,6 +109,7 @@ class Answer(BaseModel):
     height: int = Field(description="of the image as sent, upright")
     seconds: float = Field(description="of the inspection, without decoding")
     model_id: str
+    image_sha256: str = Field(description="SHA-256 of the file as sent, which marks name it by")
     anomaly_map_png: str | None = Field(
         default=None, description="base64, 8-bit grey; 128 and more is marked; with map=true"
     )
@@ -158,6 +170,7 @@ class Model(BaseModel):
     )
     false_alarm_rate: float = Field(description="share of good parts that may be flagged")
     calibration_images: int = Field(description="good images that the threshold is taken from")
+    stores_marks: bool = Field(description="whether the service stores marks of people on verdicts")
     calibration: str = Field(description="what is promised, and why there is no threshold")
 
 
@@ -167,6 +180,16 @@ class Models(BaseModel):
     model_config = _example({"models": [_MODEL]})
 
     models: list[Model]
+
+
+class Marks(BaseModel):
+    """Marks of people on verdicts, as in a file of marks."""
+
+    model_config = _example(_MARKS)
+
+    format: str = FORMAT
+    format_version: int = FORMAT_VERSION
+    marks: list[Mark]
 
 
 class Problem(BaseModel):
@@ -183,13 +206,14 @@ class Extras(BaseModel):
     explain: bool = Field(default=False, description="the nearest good patches")
 
 
-def answer(inspector: "Inspector", image: np.ndarray, extras: Extras) -> Answer:
+def answer(inspector: "Inspector", image: np.ndarray, extras: Extras, image_sha256: str) -> Answer:
     """Inspect an image and build the answer.
 
     Args:
         inspector: The model.
         image: uint8 [height, width, 3] RGB.
         extras: Requested parts of the answer.
+        image_sha256: SHA-256 of the image's file.
     """
     inspection = inspector.inspect(image)
     scale = ColourScale.of(inspector.calibration)
@@ -206,6 +230,7 @@ def answer(inspector: "Inspector", image: np.ndarray, extras: Extras) -> Answer:
         height=height,
         seconds=inspection.seconds,
         model_id=inspector.model_id,
+        image_sha256=image_sha256,
     )
     if extras.map:
         found.anomaly_map_png = png(scale.levels(inspection.anomaly_map))

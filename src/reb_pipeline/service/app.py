@@ -12,21 +12,24 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.exceptions import HTTPException
 
+from reb_pipeline.inspection.overlay import colours
 from reb_pipeline.service.access import HEADER, key_needed
 from reb_pipeline.service.answers import Health
 from reb_pipeline.service.middleware import BoundedBody, Observation
-from reb_pipeline.service.routes import MODELS, inspection_routes, model_routes
+from reb_pipeline.service.routes import MODELS, inspection_routes, mark_routes, model_routes
 from reb_pipeline.service.service import Service
 from reb_pipeline.service.settings import ServiceSettings
 
 if TYPE_CHECKING:
     from reb_pipeline.inspection.inspector import Inspector
 
-PAGE = Path(__file__).with_name("page.html")
+PAGE = Path(__file__).with_name("page")
+ASSETS = {"style.css": "text/css", "parts.js": "text/javascript", "page.js": "text/javascript"}
 # The pages load nothing from other hosts, and their content cannot make them do so.
 POLICIES = {
-    "/": "script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; connect-src 'self'",
+    "/": "script-src 'self'; style-src 'self'; img-src data: blob:; connect-src 'self'",
     "/docs": "script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'",
 }
@@ -47,7 +50,7 @@ def create_app(inspector: "Inspector", settings: ServiceSettings) -> FastAPI:
 
     Args:
         inspector: The loaded model; called from several threads if ``settings.workers`` is above one.
-        settings: Limits and the API key.
+        settings: Limits, the file of marks and the API key.
 
     Returns:
         An ASGI application; its ``state.service`` is the :class:`Service`.
@@ -84,7 +87,7 @@ def create_app(inspector: "Inspector", settings: ServiceSettings) -> FastAPI:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.allow_origin,
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
             allow_headers=[HEADER.model.name],
             expose_headers=["Retry-After", "X-Request-ID", "X-Verdict"],
         )
@@ -94,7 +97,13 @@ def create_app(inspector: "Inspector", settings: ServiceSettings) -> FastAPI:
 
     @app.get("/", include_in_schema=False)
     async def page() -> HTMLResponse:
-        return HTMLResponse(PAGE.read_text())
+        return HTMLResponse(_page())
+
+    @app.get("/page/{name}", include_in_schema=False)
+    async def asset(name: str) -> Response:
+        if name not in ASSETS:
+            raise HTTPException(404, "Not Found")
+        return Response((PAGE / name).read_bytes(), media_type=ASSETS[name])
 
     @app.get("/health", responses={503: {"model": Health}})
     async def health(response: Response) -> Health:
@@ -109,9 +118,18 @@ def create_app(inspector: "Inspector", settings: ServiceSettings) -> FastAPI:
         return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     app.include_router(model_routes(service), dependencies=key)
+    app.include_router(mark_routes(service), dependencies=key)
     app.include_router(inspection_routes(service, is_former=False), dependencies=key)
     app.include_router(inspection_routes(service, is_former=True), dependencies=key)
     return app
+
+
+def _page() -> str:
+    """Compose the page: maps get the colours of overlays, as the tables of an SVG filter."""
+    page = (PAGE / "index.html").read_text(encoding="utf-8")
+    for name, levels in zip(("red", "green", "blue"), colours()[:, :3].T / 255, strict=True):
+        page = page.replace(f"@@{name}@@", " ".join(f"{level:.3f}" for level in levels))
+    return page
 
 
 async def _first_problem(_: Request, error: Exception) -> JSONResponse:

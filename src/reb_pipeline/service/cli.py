@@ -13,6 +13,7 @@ from pydantic import SecretStr, ValidationError
 from reb_pipeline.core.command_line import PLACE, SETTINGS, run
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.installing import install_command
+from reb_pipeline.inspection.model_options import load_inspector, model_options
 from reb_pipeline.service.settings import ServiceSettings
 
 KEY_VARIABLE = "REB_API_KEY"
@@ -22,51 +23,30 @@ logger = logging.getLogger(__name__)
 
 
 def _limits(function: Callable[..., None]) -> Callable[..., None]:
-    """Add an option for each limit of the service."""
+    """Add an option for each setting of the service but the API key."""
     for name, field in reversed(ServiceSettings.model_fields.items()):
         option = f"--{name.replace('_', '-')}"
         if name == "allow_origin":
             function = click.option(option, multiple=True, help=field.description)(function)
+        elif name == "marks":
+            function = click.option(option, type=PLACE, help=field.description)(function)
         elif name != "api_key":
             function = click.option(option, default=field.default, help=field.description)(function)
     return function
 
 
 @click.command(context_settings=SETTINGS)
-@click.option(
-    "--model",
-    type=PLACE,
-    required=True,
-    help="Folder of the model, or the folder above its versions for the newest one.",
-)
-@click.option(
-    "--engine",
-    type=click.Choice(["onnxruntime", "openvino"]),
-    default="onnxruntime",
-    help="Engine of the network.",
-)
+@model_options
 @click.option("--host", default="127.0.0.1", help="Address to listen on.")
 @click.option("--port", default=8000, help="Port to listen on; 0 takes a free one.")
 @click.option("--api-key-file", type=PLACE, help="File that holds the API key.")
-@click.option(
-    "--allow-undecided",
-    is_flag=True,
-    help="Serve a model that can call no part good or defective, for its scores and maps.",
-)
 @_limits
-def command(
-    model: str,
-    engine: str,
-    host: str,
-    port: int,
-    api_key_file: str | None,
-    allow_undecided: bool,
-    **limits: Any,
-) -> None:
+def command(host: str, port: int, api_key_file: str | None, **others: Any) -> None:
     """Inspect images over HTTP with a packaged model.
 
     An API key is taken from the environment variable REB_API_KEY or from a file.
     """
+    limits = {name: others.pop(name) for name in ServiceSettings.model_fields if name in others}
     settings = _settings(Path(api_key_file) if api_key_file else None, limits)
     try:
         import python_multipart  # noqa: F401  Starlette imports it at the first form
@@ -75,15 +55,10 @@ def command(
     except ModuleNotFoundError as error:
         msg = f"The service needs {error.name}: run `{install_command('serve')}`."
         raise InputError(msg) from error
-    from reb_pipeline.calibration.verdicts import check_can_flag
-    from reb_pipeline.inspection.inspector import Inspector
-    from reb_pipeline.inspection.manifest import model_in
     from reb_pipeline.service.logs import log_as_json_lines
 
     log_as_json_lines()
-    inspector = Inspector.load(model_in(model), engine)
-    if not allow_undecided:
-        check_can_flag(inspector.calibration, inspector.name, "--allow-undecided")
+    inspector = load_inspector(**others)
     listener = listen(host, port)
     if settings.api_key is None and host not in LOOPBACK:
         logger.warning(

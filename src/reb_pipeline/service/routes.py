@@ -1,4 +1,4 @@
-"""Routes of the interface: models, and inspections with a model."""
+"""Routes of the interface: models, inspections with a model, and marks on them."""
 
 from base64 import b64decode
 from collections.abc import Awaitable, Callable
@@ -9,8 +9,9 @@ from fastapi.params import Depends as Dependency
 from starlette.exceptions import HTTPException
 
 from reb_pipeline.core.errors import InputError, check_known
+from reb_pipeline.inspection.marks import Mark, MarkName
 from reb_pipeline.service.access import place_needed
-from reb_pipeline.service.answers import Answer, Batch, Extras, Model, Models, Problem
+from reb_pipeline.service.answers import Answer, Batch, Extras, Marks, Model, Models, Problem
 from reb_pipeline.service.service import Service
 from reb_pipeline.service.turns import while_wanted
 from reb_pipeline.service.uploads import IMAGE_TYPES, MULTIPART, one_image, uploaded
@@ -37,6 +38,23 @@ OF_MODELS = _refusals(
         401: ("No API key, or another one", "Send the API key in the header X-API-Key."),
         404: ("No such model", "Model 'scew' is unknown: did you mean 'screw'?"),
         422: ("An unknown option", "Option 'q' is unknown: this request takes none."),
+    }
+)
+OF_MARKS = _refusals(
+    {
+        401: ("No API key, or another one", "Send the API key in the header X-API-Key."),
+        404: (
+            "No such model, or the service stores no marks",
+            "This service stores no marks: start it with --marks FILE.",
+        ),
+        422: (
+            "An unknown mark or option, or no SHA-256",
+            "mark: Input should be 'false alarm' or 'missed'.",
+        ),
+        503: (
+            "The file of marks cannot be read or written",
+            "The service cannot use its file of marks: tell whoever runs it.",
+        ),
     }
 )
 OF_IMAGES = _refusals(
@@ -90,6 +108,37 @@ def model_routes(service: Service) -> APIRouter:
     return router
 
 
+def mark_routes(service: Service) -> APIRouter:
+    """Create the routes of the marks that people set on verdicts.
+
+    Args:
+        service: The service.
+    """
+    router = APIRouter(
+        prefix=f"{MODELS}/{{name}}/marks",
+        tags=["marks"],
+        dependencies=[Depends(known_model(service))],
+        responses=OF_MARKS,
+    )
+
+    @router.get("", dependencies=[Depends(only_options())])
+    def marks() -> Marks:
+        """List the marks, as the file of marks that the service stores and the report downloads."""
+        return Marks(marks=service.marks())
+
+    @router.put("/{image_sha256}", dependencies=[Depends(only_options("mark"))])
+    def put_mark(image_sha256: str, mark: MarkName) -> Mark:
+        """Mark a defective part as a false alarm, or a good one as missed; replaces the former mark of the image."""
+        return service.put_mark(image_sha256, mark)
+
+    @router.delete("/{image_sha256}", status_code=204, dependencies=[Depends(only_options())])
+    def remove_mark(image_sha256: str) -> None:
+        """Remove the mark of an image, if there is one."""
+        service.remove_mark(image_sha256)
+
+    return router
+
+
 def inspection_routes(service: Service, is_former: bool) -> APIRouter:
     """Create the routes that inspect images.
 
@@ -109,13 +158,16 @@ def inspection_routes(service: Service, is_former: bool) -> APIRouter:
         deprecated=is_former or None,
     )
 
+    raw = {} if is_former else {kind: {"schema": BINARY} for kind in IMAGE_TYPES}
+    body = _form("image", BINARY, **raw)
+
     def admitted(*options: str) -> list[Dependency]:
         return [place] if is_former else [Depends(only_options(*options)), place]
 
-    @router.post("/inspect", dependencies=admitted(*_EXTRAS), openapi_extra=_image())
+    @router.post("/inspect", dependencies=admitted(*_EXTRAS), openapi_extra=body)
     async def inspect(request: Request, extras: Annotated[Extras, Query()]) -> Answer:
         """Inspect one image: PNG, JPEG, BMP, TIFF or WebP, as the body or in a form."""
-        async with one_image(request, "image", only=not is_former) as file:
+        async with one_image(request, "image", is_former) as file:
             found = await while_wanted(request, service.inspect(file, extras), seconds)
         request.state.verdict = found.verdict
         return found
@@ -125,11 +177,11 @@ def inspection_routes(service: Service, is_former: bool) -> APIRouter:
         dependencies=admitted(),
         responses={200: {"content": {"image/jpeg": {"schema": BINARY}}}},
         response_class=Response,
-        openapi_extra=_image(),
+        openapi_extra=body,
     )
     async def inspect_overlay(request: Request) -> Response:
         """Inspect one image; returns the image with its anomaly map, and the verdict in the header X-Verdict."""
-        async with one_image(request, "image", only=not is_former) as file:
+        async with one_image(request, "image", is_former) as file:
             work = service.inspect(file, Extras(map=False, overlay=True))
             found = await while_wanted(request, work, seconds)
         request.state.verdict = found.verdict
@@ -189,8 +241,3 @@ def _form(field: str, schema: dict[str, Any], **others: Any) -> dict[str, Any]:
     form = {"type": "object", "required": [field], "properties": {field: schema}}
     content = {MULTIPART: {"schema": form}, **others}
     return {"requestBody": {"required": True, "content": content}}
-
-
-def _image() -> dict[str, Any]:
-    """Describe the body of a request with one image."""
-    return _form("image", BINARY, **{kind: {"schema": BINARY} for kind in IMAGE_TYPES})

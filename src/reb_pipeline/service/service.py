@@ -1,7 +1,12 @@
 """Service: one model for many clients."""
 
+import hashlib
+import logging
 import threading
+from collections.abc import Iterator
 from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +16,9 @@ from starlette.exceptions import HTTPException
 from reb_pipeline.calibration.verdicts import UNDECIDED, UNREADABLE, can_flag
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.inspection.encoding import finite
+from reb_pipeline.inspection.marks import VERDICT_OF, Mark, MarkName
 from reb_pipeline.service.answers import Answer, Batch, BatchItem, Extras, Health, Model, answer
+from reb_pipeline.service.marks import MarksFile
 from reb_pipeline.service.metrics import Metrics
 from reb_pipeline.service.settings import ServiceSettings
 from reb_pipeline.service.turns import Turns
@@ -19,6 +26,8 @@ from reb_pipeline.service.uploads import PixelBudget
 
 if TYPE_CHECKING:
     from reb_pipeline.inspection.inspector import Inspector
+
+logger = logging.getLogger(__name__)
 
 
 class UnscoredError(HTTPException):
@@ -30,7 +39,10 @@ class Service:
 
     Args:
         inspector: The loaded model; called from several threads if ``settings.workers`` is above one.
-        settings: Limits.
+        settings: Limits, and the file of marks.
+
+    Raises:
+        InputError: If the file of marks cannot be used.
     """
 
     def __init__(self, inspector: "Inspector", settings: ServiceSettings) -> None:
@@ -43,6 +55,7 @@ class Service:
             "version": version("reb-pipeline"),
         }
         self.metrics = Metrics(self.about)
+        self._marks = MarksFile(settings.marks) if settings.marks else None
         self.turns = Turns(settings.workers, settings.queue, self.metrics)
 
     def health(self) -> Health:
@@ -68,7 +81,56 @@ class Service:
             false_alarm_rate=calibration.false_alarm_rate,
             calibration_images=calibration.n_images,
             calibration=calibration.statement(),
+            stores_marks=self._marks is not None,
         )
+
+    def marks(self) -> list[Mark]:
+        """Read the stored marks.
+
+        Raises:
+            HTTPException: 404 if no marks are stored, 503 if their file cannot be read.
+        """
+        with self._marks_file() as file:
+            return file.read()
+
+    def put_mark(self, image_sha256: str, name: MarkName) -> Mark:
+        """Store a mark with the present time.
+
+        Args:
+            image_sha256: SHA-256 of the image's file.
+            name: The mark; the verdict follows from it.
+
+        Raises:
+            HTTPException: 404 if no marks are stored, 422 for another hash, 503 if their file cannot be written.
+        """
+        when = datetime.now(UTC).isoformat(timespec="seconds")
+        try:
+            mark = Mark(image_sha256, VERDICT_OF[name], name, when)
+        except InputError as error:
+            raise HTTPException(422, str(error)) from error
+        with self._marks_file() as file:
+            file.put(mark)
+        return mark
+
+    def remove_mark(self, image_sha256: str) -> None:
+        """Remove the mark of an image, if there is one.
+
+        Raises:
+            HTTPException: 404 if no marks are stored, 503 if their file cannot be written.
+        """
+        with self._marks_file() as file:
+            file.remove(image_sha256)
+
+    @contextmanager
+    def _marks_file(self) -> Iterator[MarksFile]:
+        if self._marks is None:
+            raise HTTPException(404, "This service stores no marks: start it with --marks FILE.")
+        try:
+            yield self._marks
+        except (InputError, OSError) as error:  # its path is not for clients
+            logger.error("%s", error)
+            msg = "The service cannot use its file of marks: tell whoever runs it."
+            raise HTTPException(503, msg) from error
 
     async def inspect(
         self, file: UploadFile, extras: Extras, budget: PixelBudget | None = None
@@ -90,7 +152,7 @@ class Service:
             image = budget.decode(file, self._value_range)
             if unwanted.is_set():
                 raise CancelledError
-            return answer(self._inspector, image, extras)
+            return answer(self._inspector, image, extras, _sha256(file))
 
         try:
             found = await self.turns.run(work)
@@ -122,3 +184,8 @@ class Service:
                 }
             results.append(BatchItem(**item))
         return Batch(results=results)
+
+
+def _sha256(file: UploadFile) -> str:
+    file.file.seek(0)
+    return hashlib.sha256(file.file.read()).hexdigest()

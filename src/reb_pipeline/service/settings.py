@@ -1,6 +1,7 @@
 """Settings of the service."""
 
 import re
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
@@ -16,7 +17,7 @@ def _origin(text: str) -> str:
 
 
 class ServiceSettings(BaseModel):
-    """Limits of the service, and the API key; each limit is an option of ``reb-serve`` and described there.
+    """Limits of the service, its file of marks, and the API key; all but the key are options of ``reb-serve``.
 
     Example:
         >>> from reb_pipeline.service.settings import ServiceSettings
@@ -52,5 +53,9 @@ class ServiceSettings(BaseModel):
     )
     allow_origin: tuple[Annotated[str, AfterValidator(_origin)], ...] = Field(
         (), description="origin of a page on another host that may use the service; can be repeated"
+    )
+    marks: Path | None = Field(
+        None,
+        description="file that marks of the page are stored in; without one the page downloads them",
     )
     api_key: SecretStr | None = None

@@ -32,19 +32,19 @@ IN_MEMORY = 2**20  # bytes of a body that are not stored on disk, as of files in
 
 
 @asynccontextmanager
-async def one_image(request: Request, field: str, only: bool) -> AsyncIterator[UploadFile]:
+async def one_image(request: Request, field: str, is_former: bool) -> AsyncIterator[UploadFile]:
     """Read the image of a request: the body itself if its type is ``image/...``, else the file of a form.
 
     Args:
         request: The request; its body is read here.
         field: Name of the field of the form.
-        only: True to refuse other fields.
+        is_former: True for the former paths, which take forms only and ignore other fields.
 
     Raises:
         HTTPException: As of :func:`uploaded`.
     """
-    if not _type_of(request).startswith("image/"):
-        async with uploaded(request, field, 1, only) as (file,):
+    if is_former or not _type_of(request).startswith("image/"):
+        async with uploaded(request, field, 1, only=not is_former) as (file,):
             yield file
         return
     with SpooledTemporaryFile(IN_MEMORY) as body:
@@ -74,7 +74,8 @@ async def uploaded(
             :class:`~reb_pipeline.service.middleware.BoundedBody`.
     """
     if not _type_of(request).startswith(MULTIPART):
-        image = ", or the image as the body with its type, such as image/png" if most == 1 else ""
+        is_single = only and most == 1
+        image = ", or the image as the body with its type, such as image/png" if is_single else ""
         raise HTTPException(415, f"Send {MULTIPART} with a file in the field {field!r}{image}.")
     with _reading():
         form = await request.form(max_files=most, max_fields=MAX_FIELDS)

@@ -1,0 +1,41 @@
+"use strict";
+
+// Text from outside the page reaches it as text only, never as HTML.
+const byId = (id) => document.getElementById(id);
+
+function element(name, properties = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(properties)) {
+    if (key.includes("-")) made.setAttribute(key, value);
+    else made[key] = value;
+  }
+  made.append(...children);
+  return made;
+}
+
+const number = (value) => String(Number(value.toPrecision(4)));
+const percent = (share) => `${number(100 * share)} %`;
+const file = (type, data) => `data:image/${type};base64,${data}`;
+
+/** Score in multiples of the threshold; as it is where there is no positive threshold. */
+function multiple(found) {
+  const threshold = found.image_threshold;
+  return threshold > 0 ? `${Number((found.image_score / threshold).toPrecision(3))} × the threshold` : `score ${number(found.image_score)}`;
+}
+
+/** Lines of a description list, without those that have no value. */
+function lines(...rows) {
+  return rows.filter(([, value]) => value).flatMap(([term, value]) => [
+    element("dt", { textContent: term }), element("dd", { textContent: value })]);
+}
+
+function table(head, rows) {
+  const row = (kind, cells) => element("tr", {}, ...cells.map((cell) => element(kind, { textContent: cell })));
+  return element("table", {}, row("th", head), ...rows.map((cells) => row("td", cells)));
+}
+
+function download(name, content) {
+  const url = URL.createObjectURL(new Blob([content], { type: "application/json" }));
+  element("a", { href: url, download: name }).click();
+  URL.revokeObjectURL(url);
+}
