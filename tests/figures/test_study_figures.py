@@ -2,7 +2,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reb_pipeline.figures.studies import bars_figure, dots_figure, frontier_figure, sweep_figure
+from reb_pipeline.figures.studies import dots_figure, frontier_figure, sweep_figure
+from reb_pipeline.parameters.configurations import CONFIGURATION_FIELDS
+from reb_pipeline.pipelines.studies.arms import draw_arms
+from reb_pipeline.pipelines.studies.detectors import draw_detectors
+from reb_pipeline.studies.rows import COLUMNS
 
 # Rows out of order; the second category lacks the first method.
 SWEEP = pd.DataFrame([
@@ -97,58 +101,72 @@ def test_sweep_wraps_many_panels():
     assert figure.layout.height > draw_sweep().layout.height
 
 
-def spans(figure):
-    """(left, right) of the bars of each method, one row a method."""
-    bars = [trace for trace in figure.data if trace.type == "bar"]
-    return np.array([[trace.x - trace.width / 2, trace.x + trace.width / 2] for trace in bars])
+def study(*configurations, categories=("bolt", "nut")):
+    """Table of a study whose image AUROC falls from one configuration to the next."""
+    return pd.DataFrame([
+        {
+            **dict.fromkeys(COLUMNS), **dict.fromkeys(CONFIGURATION_FIELDS, "x"), "seed": 0,
+            "category": category, "status": "measured", "defect_type": "all",
+            "image_auroc": 0.95 - 0.01 * number + 0.002 * place,
+            "image_auroc_low": 0.9, "image_auroc_high": 0.99,
+            "published_image_auroc": 0.97 if category == "bolt" else np.nan, **configuration,
+        }
+        for number, configuration in enumerate(configurations)
+        for place, category in enumerate(categories)
+    ])  # fmt: skip
 
 
-def test_bars_stand_side_by_side_around_their_category():
-    figure = bars_figure(BARS, "category", "image_auroc", "method", "Methods")
-    knn, ldknn = figure.data
-    assert (knn.name, ldknn.name) == ("knn", "ldknn")
-    assert list(knn.y) == [0.9, 0.8]
-    assert list(ldknn.customdata) == ["bolt", "nut"]
-    edges = spans(figure)
-    assert (edges[0, 1] < edges[1, 0]).all()  # knn ends before ldknn begins
-    assert edges[1, 1, 0] < edges[0, 0, 1]  # bolt ends before nut begins
-    assert (edges[0, 0] < [0, 1]).all()  # around the categories' ticks
-    assert (edges[1, 1] > [0, 1]).all()
-    assert figure.layout.xaxis.ticktext == ("bolt", "nut")
-    assert figure.layout.xaxis.tickvals == (0, 1)
-    assert figure.layout.yaxis.title.text == "image auroc"
-    assert knn.error_y.array is None
+def names_from_the_top(figure):
+    return list(figure.layout.yaxis.categoryarray)[::-1]
 
 
-def test_bars_have_their_intervals_and_the_axis_reaches_them():
-    figure = bars_figure(
-        BARS, "category", "image_auroc", "method", "", low="low", high="high", reference="paper"
-    )
-    knn = figure.data[0]
-    assert list(knn.error_y.array) == pytest.approx([0.02, 0.1])
-    assert list(knn.error_y.arrayminus) == pytest.approx([0.05, 0.1])
-    least, most = figure.layout.yaxis.range
-    assert least < 0.7
-    assert most > 0.99
-    assert least > 0.6
-
-
-def test_published_values_are_diamonds_beside_the_bars():
-    figure = bars_figure(BARS, "category", "image_auroc", "method", "", reference="paper")
-    diamonds = [t for t in figure.data if t.type == "scatter"]
-    assert {trace.marker.symbol for trace in diamonds} == {"diamond-open"}
+def test_arms_have_a_row_each_and_no_bar_on_a_cut_axis():
+    arms = [
+        {"representation": representation, "detector": detector}
+        for representation in ("imagenet", "defectmaker")
+        for detector in ("nearest", "ldknn")
+    ]
+    figure = draw_arms(study(*arms))
+    assert {trace.type for trace in figure.data} == {"scatter"}
+    assert names_from_the_top(figure) == [
+        f"{category}, x: {arm}"
+        for category in ("bolt", "nut")
+        for arm in ("ImageNet + KNN", "LDKNN", "DefectMaker + KNN", "REB")
+    ]
+    places = [
+        place
+        for trace in figure.data
+        if trace.mode == "markers" and trace.y[0]
+        for place in trace.y
+    ]
+    dots = [trace for trace in figure.data if trace.marker.symbol is None]
+    assert sum(len(trace.y) for trace in dots) == len({*places})  # no two dots in one row
+    diamonds = [trace for trace in figure.data if trace.marker.symbol == "diamond-open"]
     assert [trace.name for trace in diamonds if trace.showlegend] == ["published"]
-    edges = spans(figure)
-    for index, values in enumerate([[0.91, 0.99], [np.nan, 0.84]]):
-        assert np.asarray(diamonds[index].y) == pytest.approx(values, nan_ok=True)
-        assert (diamonds[index].x > edges[index, 1]).all()
-    assert (diamonds[0].x < edges[1, 0]).all()  # before the next bar
 
 
-def test_bars_of_one_value_have_an_axis():
-    table = BARS[:1]
-    least, most = bars_figure(table, "category", "image_auroc", "method", "").layout.yaxis.range
-    assert least < 0.9 < most
+def test_many_detectors_are_sorted_the_best_on_top():
+    configurations = [{"detector": f"detector {number}"} for number in range(42)]
+    shuffled = study(*configurations).sample(frac=1, random_state=0)
+    figure = draw_detectors(shuffled)
+    assert names_from_the_top(figure) == [f"detector {number}" for number in range(42)]
+    assert figure.layout.height > 42 * 20
+    least, most = figure.layout.yaxis.range
+    assert least < 0
+    assert most > 41  # no row is cut
+
+
+def test_published_values_are_diamonds_in_the_same_row():
+    figure = dots_figure(BARS, "image_auroc", "category", "method", "", reference="paper")
+    diamonds = [trace for trace in figure.data if trace.marker.symbol == "diamond-open"]
+    assert [trace.name for trace in diamonds if trace.showlegend] == ["published"]
+    for trace, values in zip(diamonds, [[0.91, 0.99], [np.nan, 0.84]], strict=False):
+        assert np.asarray(trace.x, float) == pytest.approx(values, nan_ok=True)
+        assert list(trace.y) == ["bolt", "nut"]
+    figure = dots_figure(
+        BARS.assign(paper=np.nan), "image_auroc", "category", "method", "", reference="paper"
+    )
+    assert [trace.name for trace in figure.data] == ["knn", "ldknn"]
 
 
 def test_frontier_joins_points_by_their_share():
@@ -180,7 +198,6 @@ def test_dots_stand_by_their_method_from_the_top():
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda table: bars_figure(table, "category", "image_auroc", "method", "t"),
         lambda table: dots_figure(table, "image_auroc", "method", "category", "t", low="low", high="high"),
         lambda table: frontier_figure(table, "low", "high", "image_auroc", "method", "t", "", ""),
         lambda table: sweep_figure(table, "low", "high", "method", "t", "", ""),
@@ -188,9 +205,3 @@ def test_dots_stand_by_their_method_from_the_top():
 )  # fmt: skip
 def test_nothing_measured_is_said(draw):
     assert "nothing was measured" in draw(BARS.iloc[:0]).layout.annotations[0].text
-
-
-def test_bars_without_any_published_value_name_none():
-    table = BARS.assign(paper=np.nan)
-    figure = bars_figure(table, "category", "image_auroc", "method", "", reference="paper")
-    assert [trace.name for trace in figure.data] == ["knn", "ldknn"]

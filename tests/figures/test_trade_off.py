@@ -1,5 +1,6 @@
 """The figure of what methods find against what they take."""
 
+import numpy as np
 import pandas as pd
 
 from reb_pipeline.figures.trade_off import trade_off_figure
@@ -44,6 +45,29 @@ def test_a_marker_a_method_and_a_colour_a_family():
     assert first.marker.color != second.marker.color
     assert [row[0] for row in first.customdata] == [4.0, 4.0]
     assert figure.layout.xaxis.type == "log"
+
+
+def test_no_name_lies_over_another_or_over_the_markers():
+    same = pd.DataFrame(
+        {"x": [10.0, 10.1, 10.2, 99.0], "y": [0.9, 0.9, 0.9, 0.2], "m": list("abcd"), "f": "F"}
+    )
+    figure = trade_off_figure(same, "x", "y", "m", "f", "title", [])
+    names = sorted(figure.layout.annotations, key=lambda one: one.ay)
+    assert names[0].text == "d"
+    least, most = figure.layout.yaxis.range
+    pixels = figure.layout.height - 170
+    gaps = np.diff([name.ay for name in names]) / (most - least) * pixels
+    assert (gaps > 20).all()
+    assert {name.ax for name in names} == {names[0].ax}  # a column
+    assert names[0].ax > np.log10(same["x"].max())
+    assert names[0].ax < figure.layout.xaxis.range[1]
+    assert max(figure.layout.xaxis.tickvals) <= 100
+
+
+def test_one_method_has_a_name():
+    one = pd.DataFrame({"x": [10.0], "y": [0.9], "m": ["a"], "f": ["F"]})
+    (name,) = trade_off_figure(one, "x", "y", "m", "f", "title", []).layout.annotations
+    assert (name.text, name.y) == ("a", 0.9)
 
 
 def test_means_stand_for_their_categories():

@@ -61,8 +61,8 @@ def test_a_run_takes_over_what_was_chosen(run_project, params, opened):
     assert chosen["mean_rank"] == ranked["mean_rank"].max()
     figure = read_json(out / "08_reporting", "selection_figure.json")
     assert [trace["name"] for trace in figure["data"]] == ["part"]
-    labels = figure["layout"]["xaxis"]["ticktext"]
-    assert [label.split(",")[0] for label in labels] == ["ldknn", "ldknn", "nearest"]
+    labels = figure["layout"]["yaxis"]["categoryarray"][::-1]
+    assert sorted(label.split(",")[0] for label in labels) == ["ldknn", "ldknn", "nearest"]
     selected = yaml.safe_load(newest(out / "08_reporting", "selected_parameters.yml").read_text())
     assert selected["scoring"]["per_category"]["part"]["scorer"] == chosen["detector"]
 

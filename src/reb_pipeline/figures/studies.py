@@ -16,7 +16,6 @@ from reb_pipeline.figures.curves import GOOD_COLOUR
 _COLOURS = (GOOD_COLOUR, "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _NEUTRAL = "#999999"
 _PANELS_A_ROW = 5
-_GROUP = 0.84  # share of the space between two ticks that the bars of one group take
 
 
 def sweep_figure(
@@ -90,7 +89,7 @@ def sweep_figure(
     return figure
 
 
-def bars_figure(
+def dots_figure(
     table: pd.DataFrame,
     x: str,
     y: str,
@@ -101,67 +100,19 @@ def bars_figure(
     high: str | None = None,
     reference: str | None = None,
 ) -> go.Figure:
-    """Draw grouped bars, with published values as hollow diamonds beside them.
+    """Draw dots with intervals in rows of their own, and published values as hollow diamonds.
 
-    The axis starts slightly below the lowest value, not at 0: compare the ends of bars, not their lengths.
-
-    Args:
-        table: One row per bar.
-        x: Column of the groups, such as the category, in the order shown.
-        y: Column of the metric, also the axis' title.
-        series: Column of the methods, one colour each.
-        title: Title of the figure.
-        low: Column of the lower end of y's interval; requires ``high``.
-        high: Column of the upper end of y's interval.
-        reference: Column of the published value, in the unit of y; NaN if there is none.
-    """
-    if table.empty:
-        return nothing_measured(title)
-    if reference and table[reference].isna().all():
-        reference = None
-    figure = go.Figure()
-    groups = {name: place for place, name in enumerate(table[x].unique())}
-    colours = series_colours(table[series])
-    space = _GROUP / len(colours)
-    width = space * (0.65 if reference else 0.9)  # width of the bar; the diamond is on its right
-    for index, (name, colour) in enumerate(colours.items()):
-        rows = table[table[series] == name]
-        left = rows[x].map(groups).to_numpy() - _GROUP / 2 + index * space
-        hover: dict[str, Any] = {"customdata": rows[x], "hovertemplate": "%{customdata}: %{y:.4g}"}
-        marker = {"color": _faint(colour), "line": {"color": colour, "width": 1}}
-        figure.add_bar(
-            x=left + width / 2, y=rows[y], width=width, name=name, marker=marker, **hover
-        )
-        if low and high:
-            above, below = rows[high] - rows[y], rows[y] - rows[low]
-            figure.data[-1].error_y = {"array": above, "arrayminus": below, "color": colour}
-        if reference:
-            diamonds = (left + (width + space) / 2, rows[reference])
-            _add_diamonds(figure, *diamonds, colour, name=f"{name}, published", **hover)
-    if reference:
-        _add_diamonds(figure, [None], [None], _NEUTRAL, name="published", showlegend=True)
-    drawn = table[[column for column in (y, low, high, reference) if column]].to_numpy(float)
-    least, most = np.nanmin(drawn), np.nanmax(drawn)
-    margin = 0.1 * (most - least) or 0.05 * abs(most)
-    figure.update_layout(title=title, template="plotly_white")
-    figure.update_xaxes(tickvals=list(groups.values()), ticktext=list(groups), showgrid=False)
-    figure.update_yaxes(title=y.replace("_", " "), range=[least - margin, most + margin])
-    return figure
-
-
-def dots_figure(
-    table: pd.DataFrame, x: str, y: str, series: str, title: str, *, low: str, high: str
-) -> go.Figure:
-    """Draw dots with intervals, one row per method: for names too long to stand below bars.
+    Dots can be compared on an axis that does not begin at 0, which the lengths of bars cannot.
 
     Args:
         table: One row per dot.
         x: Column of the metric, also the axis' title.
-        y: Column of the methods, drawn from the top in the order of the table.
-        series: Column such as the category, one colour each.
+        y: Column of the rows, drawn from the top in the order of the table.
+        series: Column such as the category or the method, one colour each.
         title: Title of the figure.
-        low: Column of the lower end of x's interval; NaN if there is none.
+        low: Column of the lower end of x's interval, NaN if there is none; requires ``high``.
         high: Column of the upper end of x's interval.
+        reference: Column of the published value, in the unit of x; NaN if there is none.
     """
     if table.empty:
         return nothing_measured(title)
@@ -169,18 +120,29 @@ def dots_figure(
     figure = go.Figure(layout={"title": title, "template": "plotly_white"})
     for name, colour in series_colours(table[series]).items():
         rows = table[table[series] == name]
-        interval = {"array": rows[high] - rows[x], "arrayminus": rows[x] - rows[low], "width": 3}
         figure.add_scatter(
             x=rows[x],
             y=rows[y],
             mode="markers",
             name=name,
             marker={"color": colour, "size": 8},
-            error_x={**interval, "color": _faint(colour)},
         )
-    figure.update_layout(height=max(450, 140 + 22 * len(names)))
+        if low and high:
+            ends = {"array": rows[high] - rows[x], "arrayminus": rows[x] - rows[low], "width": 3}
+            figure.data[-1].error_x = {**ends, "color": _faint(colour)}
+        if reference and rows[reference].notna().any():
+            diamonds = (rows[reference], rows[y])
+            _add_diamonds(figure, *diamonds, colour, name=f"{name}, published")
+    if reference and table[reference].notna().any():
+        _add_diamonds(figure, [None], [None], _NEUTRAL, name="published", showlegend=True)
+    figure.update_layout(height=140 + 22 * max(8, len(names)), margin={"t": 60, "b": 60})
     figure.update_xaxes(title=x.replace("_", " "))
-    figure.update_yaxes(categoryorder="array", categoryarray=names[::-1], automargin=True)
+    figure.update_yaxes(
+        categoryorder="array",
+        categoryarray=names[::-1],
+        automargin=True,
+        range=[-0.7, len(names) - 0.3],
+    )
     return figure
 
 

@@ -44,6 +44,39 @@ def over_seeds(table: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
+def sorted_by_mean(table: pd.DataFrame, name: str, value: str) -> pd.DataFrame:
+    """Sort rows by the mean value of their name, highest first; rows of one name keep their order.
+
+    Args:
+        table: One row per name and category.
+        name: Column of the names.
+        value: Column of the values.
+
+    Example:
+        >>> import pandas as pd
+        >>> from reb_pipeline.studies.views import sorted_by_mean
+        >>> table = pd.DataFrame({"method": ["a", "b", "a", "b"], "auroc": [0.5, 0.9, 0.7, 0.9]})
+        >>> sorted_by_mean(table, "method", "auroc")["method"].tolist()
+        ['b', 'b', 'a', 'a']
+    """
+    means = table.groupby(name, sort=False)[value].transform("mean")
+    order = (-means).argsort(kind="stable")
+    return table.iloc[order.to_numpy()]
+
+
+def grouped(table: pd.DataFrame, group: str, name: str) -> pd.DataFrame:
+    """Put the rows of a group together, and add the column ``row`` with the names of group and row.
+
+    Args:
+        table: One row per group and name.
+        group: Column of the groups, which keep their order of appearance.
+        name: Column of the names within a group.
+    """
+    groups = pd.Categorical(table[group], table[group].unique())
+    together = table.iloc[groups.codes.argsort(kind="stable")]
+    return together.assign(row=together[group] + ": " + together[name].astype(str))
+
+
 def distinct_labels(table: pd.DataFrame, *, first: str, but: Sequence[str] = ()) -> list[str]:
     """Make a label for each row: the value of ``first``, then all settings that differ from those of the first row.
 

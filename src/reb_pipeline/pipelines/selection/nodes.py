@@ -40,12 +40,13 @@ def write_parameters(*candidates: pd.DataFrame) -> dict[str, Any]:
 
 
 def draw_selection(*candidates: pd.DataFrame) -> Any:
-    """Draw bars of the mean rank of every candidate, by category; candidates without a rank have no bar."""
-    from reb_pipeline.figures.studies import bars_figure
-    from reb_pipeline.studies.views import distinct_labels
+    """Draw dots of the mean rank of every candidate, the best on top; candidates without a rank have none."""
+    from reb_pipeline.figures.studies import dots_figure
+    from reb_pipeline.studies.views import distinct_labels, sorted_by_mean
 
     table = pd.concat(candidates, ignore_index=True).dropna(subset="mean_rank")
-    return bars_figure(
-        table.assign(candidate=distinct_labels(table, first="detector")),
-        "candidate", "mean_rank", "category", "Candidates by their mean rank over the criteria",
+    table = table.assign(candidate=distinct_labels(table, first="detector"))
+    return dots_figure(
+        sorted_by_mean(table, "candidate", "mean_rank"),
+        "mean_rank", "candidate", "category", "Candidates by their mean rank over the criteria",
     )  # fmt: skip

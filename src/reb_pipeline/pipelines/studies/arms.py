@@ -6,9 +6,9 @@ import pandas as pd
 
 
 def draw_arms(table: pd.DataFrame) -> Any:
-    """Draw bars of the arms by category, with the paper's numbers beside them."""
-    from reb_pipeline.figures.studies import bars_figure
-    from reb_pipeline.studies.views import over_seeds
+    """Draw dots of the arms by category, with the paper's numbers in the same rows."""
+    from reb_pipeline.figures.studies import dots_figure
+    from reb_pipeline.studies.views import grouped, over_seeds
 
     arms = {
         ("imagenet", "nearest"): "ImageNet + KNN",
@@ -22,7 +22,8 @@ def draw_arms(table: pd.DataFrame) -> Any:
         for arm in zip(shown["representation"], shown["detector"], strict=True)
     ]
     group = shown["category"] + ", " + shown["backbone"]
-    return bars_figure(
-        shown.assign(arm=names, group=group), "group", "image_auroc", "arm", "The four arms of REB",
+    shown = grouped(shown.assign(arm=names, group=group), "group", "arm")
+    return dots_figure(
+        shown, "image_auroc", "row", "arm", "The four arms of REB",
         low="image_auroc_low", high="image_auroc_high", reference="published_image_auroc",
     )  # fmt: skip

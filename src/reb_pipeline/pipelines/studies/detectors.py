@@ -6,13 +6,14 @@ import pandas as pd
 
 
 def draw_detectors(table: pd.DataFrame) -> Any:
-    """Draw dots of all configurations, one colour per category."""
+    """Draw dots of all configurations, the best on top, one colour per category."""
     from reb_pipeline.figures.studies import dots_figure
-    from reb_pipeline.studies.views import distinct_labels, over_seeds
+    from reb_pipeline.studies.views import distinct_labels, over_seeds, sorted_by_mean
 
     shown = over_seeds(table)
+    shown = shown.assign(method=distinct_labels(shown, first="detector"))
     return dots_figure(
-        shown.assign(method=distinct_labels(shown, first="detector")),
-        "image_auroc", "method", "category", "Detectors",
+        sorted_by_mean(shown, "method", "image_auroc"),
+        "image_auroc", "method", "category", "Detectors, best first",
         low="image_auroc_low", high="image_auroc_high",
     )  # fmt: skip

@@ -6,13 +6,14 @@ import pandas as pd
 
 
 def draw_representations(table: pd.DataFrame) -> Any:
-    """Draw bars of the representations by category and detector."""
-    from reb_pipeline.figures.studies import bars_figure
-    from reb_pipeline.studies.views import over_seeds
+    """Draw dots of the representations by category and detector."""
+    from reb_pipeline.figures.studies import dots_figure
+    from reb_pipeline.studies.views import grouped, over_seeds
 
     shown = over_seeds(table)
-    return bars_figure(
-        shown.assign(group=shown["category"] + ", " + shown["detector"]),
-        "group", "image_auroc", "representation", "Representations",
+    shown = shown.assign(group=shown["category"] + ", " + shown["detector"])
+    return dots_figure(
+        grouped(shown, "group", "representation"),
+        "image_auroc", "row", "representation", "Representations",
         low="image_auroc_low", high="image_auroc_high", reference="published_image_auroc",
     )  # fmt: skip

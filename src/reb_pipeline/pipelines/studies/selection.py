@@ -68,10 +68,12 @@ def gather_choices(*rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw_choices(table: pd.DataFrame) -> Any:
-    """Draw bars of default, choice and oracle by category."""
-    from reb_pipeline.figures.studies import bars_figure
+    """Draw dots of default, choice and oracle by category."""
+    from reb_pipeline.figures.studies import dots_figure
+    from reb_pipeline.studies.views import grouped
 
-    return bars_figure(
-        table.dropna(subset="image_auroc"), "category", "image_auroc", "choice", "Choosing without labels",
+    return dots_figure(
+        grouped(table.dropna(subset="image_auroc"), "category", "choice"),
+        "image_auroc", "row", "choice", "Choosing without labels",
         low="image_auroc_low", high="image_auroc_high",
     )  # fmt: skip
