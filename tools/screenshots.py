@@ -1,6 +1,10 @@
-"""Take the screenshots of docs/images/lineage_*.png: python tools/screenshots.py [--params output_root=RESULTS].
+"""Take the screenshots of docs/images.
 
-It opens Kedro-Viz by the commands of docs/how-to/lineage.md, with the results of the last `kedro run`. It needs
+    python tools/screenshots.py lineage [--params output_root=RESULTS]
+    python tools/screenshots.py service --model cells.model --photos new_photos
+
+`lineage` opens Kedro-Viz by the commands of docs/how-to/lineage.md, with the results of the last `kedro run`. `service`
+opens the page of `reb serve`, with a model and photos such as those of docs/tutorial/first_report.md. Both need
 Playwright (`pip install -e .[test]`) and Chromium (Debian's `apt-get install chromium`).
 """
 
@@ -133,32 +137,81 @@ def photograph_previews(page: Page, address: str) -> bytes:
 
 def save(name: str, png: bytes) -> None:
     """Save a picture in few colours, a fraction of the size."""
-    image = Image.open(io.BytesIO(png)).convert("RGB").quantize(128)
-    image.save(IMAGES / f"lineage_{name}.png", optimize=True)
+    image = Image.open(io.BytesIO(png)).convert("RGB").quantize(256)
+    image.save(IMAGES / f"{name}.png", optimize=True)
 
 
-def main() -> None:
-    """Take all screenshots."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--params", default="", help="parameters of the run whose results are shown"
+@contextmanager
+def reb_serve(model: str) -> Iterator[str]:
+    """Start the service of a model, give its address, and end it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reb_pipeline.service.cli", "--model", model, "--port", str(PORT)],
+        stderr=subprocess.DEVNULL,
     )
-    given = ("--params", parser.parse_args().params)
-    with kedro_viz(*given) as address:
+    try:
+        address = f"http://127.0.0.1:{PORT}"
+        wait_for(f"{address}/health")
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def inspect_on_page(page: Page, address: str, photos: list[Path], view: str) -> None:
+    """Let the service's page inspect photos; the last one is shown."""
+    page.goto(address)
+    page.set_input_files("#file", photos)
+    page.locator("#progress", has_text=f"{len(photos)} images inspected").wait_for()
+    page.locator(f"#views button[value={view}]").click()
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(SETTLE_MILLISECONDS)
+
+
+def take_service(model: str, photos: Path) -> None:
+    """Take the screenshots of the service's page: light, and dark on a phone."""
+    images = sorted(photos.iterdir(), reverse=True)  # the tutorial's last one is defective
+    with reb_serve(model) as address:
+        with browser_page(1200, 900) as page:
+            inspect_on_page(page, address, images, "overlay")
+            save("service_page", page.screenshot(full_page=True))
+        with browser_page(390, 844) as page:
+            page.emulate_media(color_scheme="dark")
+            inspect_on_page(page, address, images[-4:], "map")
+            page.locator("#result").evaluate("result => result.scrollIntoView()")
+            save("service_phone", page.screenshot())
+
+
+def take_lineage(params: str) -> None:
+    """Take the screenshots of Kedro-Viz."""
+    with kedro_viz("--params", params) as address:
         with browser_page(1400, 700) as page:
-            save("default", photograph(page, f"{address}/?pid=__default__"))
+            save("lineage_default", photograph(page, f"{address}/?pid=__default__"))
         with browser_page(1300, 820) as page:
-            save("previews", photograph_previews(page, address))
+            save("lineage_previews", photograph_previews(page, address))
     with (
         kedro_viz("--env", "mvtec_ad", "--pipeline", "screw") as address,
         browser_page(1000, 1250) as page,
     ):
-        save("mvtec_ad", photograph(page, address, "screw"))
+        save("lineage_mvtec_ad", photograph(page, address, "screw"))
     with (
         kedro_viz("--env", "mvtec_ad", "--pipeline", "studies_arms") as address,
         browser_page(1300, 900, orientation="horizontal", layer={"visible": False}) as page,
     ):
-        save("studies", photograph(page, address))
+        save("lineage_studies", photograph(page, address))
+
+
+def main() -> None:
+    """Take the screenshots that are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("subject", choices=["lineage", "service"])
+    parser.add_argument("--params", default="", help="of the run whose lineage is shown")
+    parser.add_argument("--model", help="folder of the model that the service inspects with")
+    parser.add_argument("--photos", type=Path, help="folder of the photos that it inspects")
+    given = parser.parse_args()
+    if given.subject == "lineage":
+        take_lineage(given.params)
+    else:
+        take_service(given.model, given.photos)
 
 
 if __name__ == "__main__":

@@ -2,29 +2,24 @@
 
 import hashlib
 import json
-import shutil
 
 import pytest
 from uploads_made import image_file
 
+from browsing import CHROMIUM, FLAGS
 from reb_pipeline.inspection.marks import read_marks
 from served import Served
 
 playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
-FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
-)  # fmt: skip
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium or Chrome is installed")
+CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 DARK, BRIGHT = image_file(0), image_file(255, (40, 20))
 
 
 @pytest.fixture(scope="module")
 def browser():
     with playwright.sync_playwright() as started:
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        opened = started.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *CAMERA])
         yield opened
         opened.close()
 
@@ -91,7 +86,7 @@ def test_several_images_are_inspected_and_kept(open_page):
     images = [upload("<b>odd</b>.png", BRIGHT), upload("text.png", b"text"), upload("d.png", DARK)]
     page.set_input_files("#file", images)
     page.locator("#counts", has_text="3 images").wait_for()
-    assert page.inner_text("#counts") == "3 images: 1 good, 1 unreadable, 1 defective."
+    assert page.inner_text("#counts") == "3 images: 1 good, 1 defective, 1 unreadable."
     assert page.inner_text("#verdict") == "good"  # the last one is shown
     assert page.inner_text("#defects") == "No marked region."
 
@@ -103,7 +98,7 @@ def test_several_images_are_inspected_and_kept(open_page):
     page.locator("#history button").nth(2).click()
     assert page.inner_text("#verdict") == "defective"
     assert page.inner_text("#name") == "<b>odd</b>.png"
-    assert "2 × the threshold" in page.inner_text("#numbers")
+    assert "2.00 × the threshold" in page.inner_text("#numbers")
     assert page.locator("#defects tr").count() == 2
     assert page.locator("#nearest img").count() == 3
     assert "good/<0>" in page.inner_text("#nearest")

@@ -36,9 +36,15 @@ def damaged(draw):
 
 
 @settings(max_examples=150)
-@given(data=st.one_of(st.binary(max_size=400), damaged()), name=st.text(max_size=20))
-def test_any_file(fuzzed, data, name):
-    response = fuzzed.post("/inspect?overlay=true", files={"image": (name or "a", data)})
+@given(
+    data=st.one_of(st.binary(max_size=400), damaged()),
+    name=st.text(max_size=20),
+    is_raw=st.booleans(),
+)
+def test_any_file(fuzzed, data, name, is_raw):
+    form = {"files": {"image": (name or "a", data)}}
+    raw = {"content": data, "headers": {"content-type": "image/png"}}
+    response = fuzzed.post("/v1/models/screw/inspect?overlay=true", **(raw if is_raw else form))
     assert response.status_code in EXPECTED, response.text
     assert response.status_code == 200 or response.json()["detail"]
 

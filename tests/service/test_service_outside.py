@@ -135,7 +135,8 @@ def test_the_page_may_only_talk_to_the_service(client):
 
 
 def test_only_the_files_of_the_page_are_served(client):
-    assert client.get("/page/style.css").headers["content-type"].startswith("text/css")
+    for name in ("style.css", "reports.css"):
+        assert client.get(f"/page/{name}").headers["content-type"].startswith("text/css")
     for name in ("index.html", "..%2Fapp.py", "nothing"):
         assert client.get(f"/page/{name}").status_code == 404
 

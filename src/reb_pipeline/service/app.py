@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
+from importlib.resources import files
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -25,8 +25,14 @@ from reb_pipeline.service.settings import ServiceSettings
 if TYPE_CHECKING:
     from reb_pipeline.inspection.inspector import Inspector
 
-PAGE = Path(__file__).with_name("page")
-ASSETS = {"style.css": "text/css", "parts.js": "text/javascript", "page.js": "text/javascript"}
+PAGE = files("reb_pipeline.service") / "page"
+# File of the page -> its place, and its type.
+ASSETS = {
+    "reports.css": (files("reb_pipeline.inspection") / "page/style.css", "text/css"),
+    "style.css": (PAGE / "style.css", "text/css"),
+    "parts.js": (PAGE / "parts.js", "text/javascript"),
+    "page.js": (PAGE / "page.js", "text/javascript"),
+}
 # The pages load nothing from other hosts, and their content cannot make them do so.
 POLICIES = {
     "/": "script-src 'self'; style-src 'self'; img-src data: blob:; connect-src 'self'",
@@ -103,7 +109,8 @@ def create_app(inspector: "Inspector", settings: ServiceSettings) -> FastAPI:
     async def asset(name: str) -> Response:
         if name not in ASSETS:
             raise HTTPException(404, "Not Found")
-        return Response((PAGE / name).read_bytes(), media_type=ASSETS[name])
+        place, media_type = ASSETS[name]
+        return Response(place.read_bytes(), media_type=media_type)
 
     @app.get("/health", responses={503: {"model": Health}})
     async def health(response: Response) -> Health:

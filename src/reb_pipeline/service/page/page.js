@@ -8,6 +8,7 @@ const LEGENDS = {
   map: "Anomaly map: black is far below the threshold of the map, from red on it is above; the same colours for all images of the model.",
   image: "",
 };
+const VERDICTS = ["good", "defective", "undecided", "unreadable"];
 const MARKS = { defective: "false alarm", good: "missed" };
 
 const state = { model: null, results: [], open: null, follows: true, waiting: [], busy: false, view: "overlay", done: 0, total: 0, unsaved: false };
@@ -128,9 +129,8 @@ function keep(result) {
 }
 
 function drawHistory() {
-  const numbers = new Map();
-  for (const { verdict } of state.results) numbers.set(verdict, (numbers.get(verdict) ?? 0) + 1);
-  const counts = [...numbers].map(([verdict, n]) => `${n} ${verdict}`);
+  const counts = VERDICTS.map((verdict) => [state.results.filter((one) => one.verdict === verdict).length, verdict])
+    .filter(([n]) => n).map(([n, verdict]) => `${n} ${verdict}`);
   const most = state.results.length === KEPT ? ` The last ${KEPT} are kept.` : "";
   byId("counts").textContent = `${state.results.length} ${state.results.length === 1 ? "image" : "images"}: ${counts.join(", ")}.${most}`;
   byId("history").replaceChildren(...state.results.map((one) => element("li", {}, card(one))));

@@ -19,8 +19,9 @@ const file = (type, data) => `data:image/${type};base64,${data}`;
 
 /** Score in multiples of the threshold; as it is where there is no positive threshold. */
 function multiple(found) {
-  const threshold = found.image_threshold;
-  return threshold > 0 ? `${Number((found.image_score / threshold).toPrecision(3))} × the threshold` : `score ${number(found.image_score)}`;
+  const times = found.image_score / found.image_threshold;
+  if (!(found.image_threshold > 0)) return `score ${number(found.image_score)}`;
+  return `${Math.abs(times) < 10 ? times.toFixed(2) : number(times)} × the threshold`;
 }
 
 /** Lines of a description list, without those that have no value. */
