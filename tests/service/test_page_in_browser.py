@@ -176,7 +176,7 @@ def test_the_page_is_used_by_the_keyboard_alone(page):
             break
     keys.press("Space")
     page.locator("#mark[aria-pressed=true]").wait_for()
-    keys.press("Space")
+    keys.press("x")
     page.locator("#mark[aria-pressed=false]").wait_for()
 
 

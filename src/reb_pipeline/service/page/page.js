@@ -29,7 +29,7 @@ async function ask(path, options = {}) {
     try {
       response = await fetch(path, { ...options, headers });
     } catch (error) {
-      throw new Error(`The service does not answer (${error.message}).`);
+      throw new Error(`The service does not answer (${error.message}): it may have stopped, or the file is larger than it takes.`);
     }
     if (response.status === 429 && attempt < RETRIES) {
       await pause(Number(response.headers.get("Retry-After")) || 1);
@@ -223,12 +223,13 @@ function drawMark() {
 /** Set or remove the mark of the open result. */
 async function toggleMark() {
   const { verdict, found } = state.open;
+  if (!found || !MARKS[verdict]) return;
   const hash = found.image_sha256;
-  const wanted = marks.get(hash)?.mark === MARKS[verdict] ? null
+  let wanted = marks.get(hash)?.mark === MARKS[verdict] ? null
     : { image_sha256: hash, verdict, mark: MARKS[verdict], when: new Date().toISOString() };
   try {
     if (state.model.stores_marks)
-      await ask(ofModel(`marks/${hash}`) + (wanted ? `?mark=${encodeURIComponent(wanted.mark)}` : ""), { method: wanted ? "PUT" : "DELETE" });
+      wanted = await ask(ofModel(`marks/${hash}`) + (wanted ? `?mark=${encodeURIComponent(wanted.mark)}` : ""), { method: wanted ? "PUT" : "DELETE" });
     else state.unsaved = true;
   } catch (error) {
     refused(error);
@@ -287,7 +288,7 @@ const step = (by) => {
   const next = state.results[state.results.indexOf(state.open) + by];
   if (next) choose(next);
 };
-const KEYS = { ArrowLeft: () => step(-1), ArrowRight: () => step(1), o: () => setView("overlay"), m: () => setView("map"), i: () => setView("image") };
+const KEYS = { ArrowLeft: () => step(-1), ArrowRight: () => step(1), o: () => setView("overlay"), m: () => setView("map"), i: () => setView("image"), x: toggleMark };
 document.addEventListener("keydown", (event) => {
   const isTyping = event.target === byId("key") || event.ctrlKey || event.metaKey || event.altKey;
   if (isTyping || !state.open || !KEYS[event.key]) return;
