@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from reb_pipeline.project import configuration_folder
+from reb_pipeline.core.configuration import configuration_folder
 
 
 def main(*args: Any, **kwargs: Any) -> Any:

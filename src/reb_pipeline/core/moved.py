@@ -135,6 +135,7 @@ MOVED: dict[str, str] = {
     "pipelines.studies_representations": "pipelines.studies.representations",
     "pipelines.studies_selection": "pipelines.studies.selection",
     "progress": "core.progress",
+    "project.configuration_folder": "core.configuration.configuration_folder",
     "runners": "project.runners",
     "session": "project.session",
     "studies.cache": "core.content_cache",

@@ -1,7 +1,12 @@
 """Kedro's loader of the configuration, with the categories and their parameters from the environment's YAML."""
 
+import logging
 import os
 import re
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from reb_pipeline.core.configuration import CONF_SOURCE, configuration_folder
 from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.core.moved import present_path
 from reb_pipeline.parameters.per_category import (
@@ -20,7 +26,6 @@ from reb_pipeline.parameters.per_category import (
     expand_parameters,
 )
 
-CONF_SOURCE = "conf"
 LOADER_ARGS: dict[str, Any] = {
     "base_env": "base",
     "default_run_env": "local",
@@ -34,14 +39,20 @@ PATHS = (
     ("calibration", "folder"), ("bank_update", "add"), ("inspection", "input"), ("features", "weights"),
     ("defect_synthesis", "saliency_source"), ("defect_synthesis", "texture_folder"),
 )  # fmt: skip
+# Resolvers of OmegaConf are those of the process: a loader has it to itself while it resolves.
+_resolvers = threading.RLock()
 _active: "ProjectConfigLoader | None" = None
+_given: ContextVar[tuple[str, ...]] = ContextVar(
+    "_given", default=()
+)  # in the place of the loader's
+logger = logging.getLogger(__name__)
 
 
 class ProjectConfigLoader(OmegaConfigLoader):
     """Loader of Kedro that also gives the categories to the pipelines and expands parameters per category.
 
     Kedro creates the loader of the chosen environment before it requests the pipelines. So :func:`categories` can use
-    the latest loader.
+    the latest loader. A folder without ``conf/`` has the configuration that comes with the project.
 
     Attributes:
         project_path: Folder that relative paths start from; None for the working directory.
@@ -49,11 +60,15 @@ class ProjectConfigLoader(OmegaConfigLoader):
 
     project_path: Path | None = None
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, conf_source: str, *args: Any, **kwargs: Any) -> None:
         global _active  # noqa: PLW0603  (Kedro passes no loader to the registry)
-        _check_environment(*args, **kwargs)
-        super().__init__(*args, **kwargs)
-        OmegaConf.register_new_resolver("by_category", self._by_category, replace=True)
+        folder = Path(conf_source)
+        if folder.name == CONF_SOURCE and folder.parent.is_dir() and not folder.exists():
+            conf_source = str(configuration_folder())
+            logger.info("'%s' is not there: '%s' is used.", folder, conf_source)
+        _check_environment(conf_source, *args, **kwargs)
+        with _resolvers:
+            super().__init__(conf_source, *args, **kwargs)
         _active = self
 
     @property
@@ -103,6 +118,12 @@ class ProjectConfigLoader(OmegaConfigLoader):
             InputError: If a file cannot be read, or the catalog names a class by a former path or has no place for a
                 given ``split``.
         """
+        with _resolvers:
+            self._register_globals_resolver()
+            OmegaConf.register_new_resolver("by_category", self._by_category, replace=True)
+            return self._checked(key)
+
+    def _checked(self, key: str) -> Any:
         if key != "catalog":
             config = self._load(key) if key != "parameters" else self._load_parameters()
             if key != "parameters":
@@ -173,8 +194,10 @@ def categories() -> list[str]:
     """List the categories of the environment in use.
 
     This is the environment of the session that is starting. Without a session (``kedro registry list``) it is that of
-    ``KEDRO_ENV``, or base.
+    ``KEDRO_ENV``, or base. Within :func:`given_categories` it is what was given.
     """
+    if given := _given.get():
+        return list(given)
     loader = _active
     if loader is None:
         root = find_kedro_project(Path.cwd()) or Path.cwd()
@@ -182,6 +205,16 @@ def categories() -> list[str]:
             str(root / CONF_SOURCE), env=os.getenv("KEDRO_ENV"), **LOADER_ARGS
         )
     return loader.categories
+
+
+@contextmanager
+def given_categories(names: Iterable[str]) -> Iterator[None]:
+    """Let :func:`categories` be the given ones, for pipelines of a project that has another loader."""
+    token = _given.set(tuple(names))
+    try:
+        yield
+    finally:
+        _given.reset(token)
 
 
 def _check_files(folder: Path) -> None:

@@ -26,15 +26,20 @@ def _packages() -> list[str]:
 
 
 class Registry(Mapping[str, Pipeline]):
-    """All pipelines by name; each is imported and created on access, so that single pipelines start quickly."""
+    """All pipelines by name; each is imported and created on access, so that single pipelines start quickly.
+
+    Kedro keeps the registry while sessions of other environments follow, so what was created is kept with its
+    categories.
+    """
 
     def __init__(self) -> None:
-        self._made: dict[str, Pipeline] = {}
+        self._made: dict[tuple[str, ...], Pipeline] = {}
 
     def __getitem__(self, name: str) -> Pipeline:
-        if name not in self._made:
-            self._made[name] = self._create(name)
-        return self._made[name]
+        key = (name, *categories())
+        if key not in self._made:
+            self._made[key] = self._create(name)
+        return self._made[key]
 
     def _create(self, name: str) -> Pipeline:
         from reb_pipeline.pipelines.studies import STUDIES

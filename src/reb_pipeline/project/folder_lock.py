@@ -4,6 +4,7 @@ import errno
 import hashlib
 import logging
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,12 +16,15 @@ logger = logging.getLogger(__name__)
 LOCK = "run.lock"
 # Errors of storage that has no locks, such as some network drives.
 _WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
+_guard = threading.Lock()
+_in_use: "dict[str, FolderLock]" = {}  # locks of this process, by the real path of their folder
 
 
 class FolderLock:
     """Lock on a part of a folder for each category; the end of the process releases it, also a kill.
 
-    The file of the lock stays empty. Forked processes do not inherit a lock of this kind (POSIX record locks).
+    The file of the lock stays empty. Forked processes do not inherit a lock of this kind (POSIX record locks). Threads
+    of one process share it, so that a process takes one lock of a folder at a time.
 
     Args:
         folder: The folder, ``output_root``.
@@ -41,6 +45,8 @@ class FolderLock:
         Raises:
             InputError: If another run has it.
         """
+        categories = sorted(categories)
+        self._take_in_process(min(categories, default=""))
         try:
             import fcntl
         except ImportError:  # Windows
@@ -58,7 +64,7 @@ class FolderLock:
         except OSError:  # the first save says why
             return
         kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-        for category in sorted(categories):
+        for category in categories:
             try:
                 fcntl.lockf(self._descriptor, kind | fcntl.LOCK_NB, 1, _place_of(category))
             except OSError as error:
@@ -66,12 +72,7 @@ class FolderLock:
                     logger.info("'%s' cannot be locked (%s).", self._folder, error)
                     return
                 self.release()
-                what = f"results of {category}" if category else "results of all categories"
-                msg = (
-                    f"Another run is writing {what} into '{self._folder}': wait until it has ended, or give this run "
-                    f"its own folder, by --params output_root=FOLDER."
-                )
-                raise InputError(msg) from error
+                raise InputError(self._sentence(category)) from error
             if not shared:
                 self._held.add(category)
 
@@ -112,8 +113,28 @@ class FolderLock:
         finally:
             fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, _place_of(file))
 
+    def _take_in_process(self, category: str) -> None:
+        """Take the folder for this lock alone among those of this process.
+
+        Raises:
+            InputError: If another one has it.
+        """
+        with _guard:
+            if _in_use.setdefault(os.path.realpath(self._folder), self) is not self:
+                raise InputError(self._sentence(category))
+
+    def _sentence(self, category: str) -> str:
+        what = f"results of {category}" if category else "results of all categories"
+        return (
+            f"Another run is writing {what} into '{self._folder}': wait until it has ended, or give this run its own "
+            f"folder, by --params output_root=FOLDER."
+        )
+
     def release(self) -> None:
         """Give the lock back."""
+        with _guard:
+            if _in_use.get(os.path.realpath(self._folder)) is self:
+                del _in_use[os.path.realpath(self._folder)]
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

@@ -12,11 +12,11 @@ from typing import Any
 import yaml
 
 from reb_pipeline import __version__
+from reb_pipeline.core.configuration import configuration_folder
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.storage import writing
 from reb_pipeline.parameters.loader import PATHS
 from reb_pipeline.parameters.per_category import apply_preset, merged
-from reb_pipeline.project import configuration_folder
 from reb_pipeline.project.photos import Category, reader_of
 
 ENVIRONMENT = "folder"  # environment whose settings a training begins with

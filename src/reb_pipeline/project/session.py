@@ -1,40 +1,29 @@
 """Kedro session of the project."""
 
-import logging
-import os
 import sys
 from collections.abc import Sequence
-from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kedro.framework.hooks import hook_impl
 from kedro.framework.session import KedroSession
-from kedro.io import Version
-from kedro.io.core import VERSION_FORMAT, generate_timestamp
 from kedro.pipeline import Pipeline
 
 from reb_pipeline.core.errors import InputError, check_known, print_input_error
-from reb_pipeline.parameters.loader import ProjectConfigLoader, categories
+from reb_pipeline.parameters.loader import categories
 from reb_pipeline.pipelines.registry import DEFAULT, DEFAULT_PIPELINE, Registry, pipeline_names
-from reb_pipeline.project import configuration_folder
-from reb_pipeline.project.hooks import MANIFEST, RUN_ID
-from reb_pipeline.project.runners.versions import keep_to_one_version
+from reb_pipeline.project.hooks.sessions import run_of_parts
 
 if TYPE_CHECKING:
-    from kedro.io import CatalogProtocol
     from kedro.pipeline.node import Node
-
-logger = logging.getLogger(__name__)
 
 
 class ProjectSession(KedroSession):
     """Kedro session that checks names of pipelines and categories, with errors in one sentence.
 
+    Runs need no more of it: any other session of Kedro's, such as that of ``kedro server start``, runs the project too,
+    and reports unknown names in Kedro's words. All other checks are those of hooks and loader.
+
     With the environment variable ``KEDRO_RUN_ID`` the session is a part of the run of that id. It saves under that
     version, loads that version of outputs of other parts, and replaces outputs of its own earlier attempts.
-
-    A folder without ``conf/`` is run with the configuration that comes with the project.
 
     Raises:
         InputError: If ``KEDRO_RUN_ID`` is not a valid version of Kedro.
@@ -42,15 +31,7 @@ class ProjectSession(KedroSession):
 
     def __init__(self, session_id: str, *args: Any, **kwargs: Any) -> None:
         sys.excepthook = print_input_error  # the log's configuration may have set another one
-        run_id = os.environ.get(RUN_ID)
-        if run_id:
-            _check_version(run_id)
-            logger.info("This is a part of run %s.", run_id)
-        super().__init__(run_id or session_id, *args, **kwargs)
-        if not kwargs.get("conf_source") and not Path(self._conf_source).is_dir():
-            self._conf_source = str(configuration_folder())
-        if run_id:
-            self._hook_manager.register(PartHooks())
+        super().__init__(run_of_parts() or session_id, *args, **kwargs)
 
     def run(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Run pipelines like Kedro's session, after a check of all names.
@@ -64,22 +45,6 @@ class ProjectSession(KedroSession):
         check_known(namespaces, categories(), "Category")
         _check_parts(**kwargs)
         return super().run(*args, **kwargs)
-
-    def _get_config_loader(self) -> Any:
-        loader = super()._get_config_loader()
-        if isinstance(loader, ProjectConfigLoader):
-            loader.project_path = self._project_path
-        return loader
-
-
-class PartHooks:
-    """Hooks of a session that is a part of a run."""
-
-    @hook_impl
-    def before_pipeline_run(self, pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
-        """Load and save all datasets under the run's version; the manifest alone gets a new one for each part."""
-        keep_to_one_version(pipeline, catalog)
-        catalog[MANIFEST]._version = Version(None, generate_timestamp())
 
 
 def _check_parts(**run: Any) -> None:
@@ -156,17 +121,3 @@ def _check_elsewhere(name: str, chosen: Sequence[str], registry: Registry) -> No
                 if pipeline in others:
                     msg = f"Node {name!r} is not in this run: give {node.name!r} with --pipelines={pipeline}."
                 raise InputError(msg)
-
-
-def _check_version(run_id: str) -> None:
-    try:
-        moment = datetime.strptime(run_id, VERSION_FORMAT)
-    except ValueError:
-        moment = None
-    # Versions are compared as text, so all must have the same length.
-    if moment is None or run_id != f"{moment.strftime(VERSION_FORMAT)[:-4]}Z":
-        msg = (
-            f"{RUN_ID}={run_id!r} is no version of Kedro's: give a moment such as {generate_timestamp()!r}, or "
-            f"leave the variable unset."
-        )
-        raise InputError(msg)

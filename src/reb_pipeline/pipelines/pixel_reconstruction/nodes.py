@@ -1,7 +1,6 @@
 """Nodes of the pixel reconstruction pipeline."""
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -23,40 +22,38 @@ AGAIN = "run the pipeline pixel_reconstruction again"
 Trained = tuple[NetworkWeights, dict[str, Any]]
 
 
-def _trainer(model: str) -> Callable[..., Trained]:
-    def train(
-        samples: pd.DataFrame,
-        raw_images: ImageCollection,
-        checkpoint: Checkpoint,
-        params: PixelReconstructionSettings,
-        compute: ComputeParams,
-    ) -> Trained:
-        """Train a network to reconstruct good images; held-out images are for validation."""
-        from reb_pipeline.detectors.reconstruction import PixelReconstructionDetector
-        from reb_pipeline.detectors.sources.images import SamplePixels
-
-        detector = PixelReconstructionDetector(
-            model,
-            params,
-            device=compute.processor(),
-            description=f"{raw_images.category}: training of the {_words(model)}",
-        )
-        category = Samples(samples, raw_images)
-        history = detector.fit_on(
-            SamplePixels(category.good_finetuning, "good images read"),
-            SamplePixels(category.held_out_good, "held-out images read"),
-            checkpoint,
-        )
-        return detector.weights.learnt_from(learnt_from(category.good_finetuning)), history
-
-    # The names by which another process finds the function of a node.
-    train.__name__ = train.__qualname__ = f"train_{model}"
-    return train
+def train_autoencoder(
+    samples: pd.DataFrame,
+    raw_images: ImageCollection,
+    checkpoint: Checkpoint,
+    params: PixelReconstructionSettings,
+    compute: ComputeParams,
+) -> Trained:
+    """Train an autoencoder to reconstruct good images; held-out images are for validation."""
+    return _train("autoencoder", Samples(samples, raw_images), checkpoint, params, compute)
 
 
-train_autoencoder = _trainer("autoencoder")
-train_variational_autoencoder = _trainer("variational_autoencoder")
-train_skip_autoencoder = _trainer("skip_autoencoder")
+def train_variational_autoencoder(
+    samples: pd.DataFrame,
+    raw_images: ImageCollection,
+    checkpoint: Checkpoint,
+    params: PixelReconstructionSettings,
+    compute: ComputeParams,
+) -> Trained:
+    """Train a variational autoencoder like :func:`train_autoencoder`."""
+    category = Samples(samples, raw_images)
+    return _train("variational_autoencoder", category, checkpoint, params, compute)
+
+
+def train_skip_autoencoder(
+    samples: pd.DataFrame,
+    raw_images: ImageCollection,
+    checkpoint: Checkpoint,
+    params: PixelReconstructionSettings,
+    compute: ComputeParams,
+) -> Trained:
+    """Train an autoencoder with skip connections like :func:`train_autoencoder`."""
+    return _train("skip_autoencoder", Samples(samples, raw_images), checkpoint, params, compute)
 
 
 def score_pixel_models(
@@ -136,6 +133,30 @@ def draw_reconstructions(
         )
     title = f"{raw_images.category}: what is reconstructed from pixels, and what is left"
     return reconstructions_figure(examples, by_model, title)
+
+
+def _train(
+    model: str,
+    category: Samples,
+    checkpoint: Checkpoint,
+    params: PixelReconstructionSettings,
+    compute: ComputeParams,
+) -> Trained:
+    from reb_pipeline.detectors.reconstruction import PixelReconstructionDetector
+    from reb_pipeline.detectors.sources.images import SamplePixels
+
+    detector = PixelReconstructionDetector(
+        model,
+        params,
+        device=compute.processor(),
+        description=f"{category.category}: training of the {_words(model)}",
+    )
+    history = detector.fit_on(
+        SamplePixels(category.good_finetuning, "good images read"),
+        SamplePixels(category.held_out_good, "held-out images read"),
+        checkpoint,
+    )
+    return detector.weights.learnt_from(learnt_from(category.good_finetuning)), history
 
 
 def _words(model: str) -> str:

@@ -2,11 +2,13 @@
 
 - ``preflight``: checks before it;
 - ``manifest``: the data needed to trace and reproduce its results;
+- ``sessions``: parts of one run, and what else holds for sessions of any class;
 - ``summary``: tables and paths at its end.
 """
 
 from reb_pipeline.project.hooks.manifest import MANIFEST, RUN_ID, ManifestHooks
 from reb_pipeline.project.hooks.preflight import PreflightHooks
+from reb_pipeline.project.hooks.sessions import SessionHooks
 from reb_pipeline.project.hooks.summary import METRICS, PATH, RUNS, STUDY, SummaryHooks
 
 __all__ = [
@@ -18,5 +20,6 @@ __all__ = [
     "STUDY",
     "ManifestHooks",
     "PreflightHooks",
+    "SessionHooks",
     "SummaryHooks",
 ]

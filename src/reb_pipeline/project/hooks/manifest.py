@@ -5,6 +5,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import distributions
@@ -41,8 +42,11 @@ MANIFEST = "run_manifest"
 RUN_ID = "KEDRO_RUN_ID"  # environment variable; sessions with the same value are parts of one run
 
 
-class ManifestHooks:
-    """Hooks that save the dataset ``run_manifest``: the data needed to trace and reproduce the results of a run."""
+class ManifestHooks(threading.local):
+    """Hooks that save the dataset ``run_manifest``: the data needed to trace and reproduce the results of a run.
+
+    What they know of a run is of its thread: those of ``kedro server start`` go on side by side.
+    """
 
     def __init__(self) -> None:
         self._manifest: dict[str, Any] = {}
@@ -58,6 +62,7 @@ class ManifestHooks:
         given = loader.runtime_params or {}
         root = str(given.get("output_root", loader["globals"]["output_root"]))
         is_url = "://" in root
+        self._lock.release()  # of an interrupted run
         self._root = root if is_url else str(Path(context.project_path, root))
         self._lock = FolderLock(self._root)
 
