@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -11,6 +12,7 @@ import yaml
 import miniatures
 from conftest import ROOT, SMALL, newest
 from reb_pipeline.core.text_lists import from_text
+from reb_pipeline.inspection.inspector import Inspector
 from reb_pipeline.project.hooks import manifest as hooks
 
 PARAMS = {**SMALL, "ssl_finetune": {"enabled": False}}
@@ -44,6 +46,8 @@ def test_mlflow_has_the_figures_of_the_comparison(run_project, tmp_path, monkeyp
     run_project("folder", other)
     monkeypatch.setattr(hooks, "_commit", lambda: "bbbb")
     run_project("folder", other)
+    undecided = {"packaging": {"allow_undecided": True}}
+    run_project("folder", {**params, **undecided}, pipeline_names=["packaging"])
     out = run_project("folder", params, pipeline_names=["compare"])
     table = pd.read_parquet(newest(out / "08_reporting", "run_comparison.parquet"))
 
@@ -52,6 +56,7 @@ def test_mlflow_has_the_figures_of_the_comparison(run_project, tmp_path, monkeyp
     runs = client.search_runs([experiment.experiment_id])[
         ::-1
     ]  # the oldest first; none of `compare`
+    *runs, packaging = runs
     assert [run.data.tags["run_id"] for run in runs] == table["run_id"].tolist()
     numbers = table.select_dtypes("number").drop(
         columns=["difference", "standard_error", "p_value"]
@@ -62,6 +67,10 @@ def test_mlflow_has_the_figures_of_the_comparison(run_project, tmp_path, monkeyp
         files = {file.path for file in client.list_artifacts(run.info.run_id, "part")}
         assert {"part/report.html", "part/roc_curve.json", "part/metrics.json"} <= files
         assert "run_manifest.json" in {f.path for f in client.list_artifacts(run.info.run_id)}
+    (version,) = client.search_model_versions("name='reb_pipeline-part'")
+    assert version.run_id == packaging.info.run_id
+    model = Path(mlflow.artifacts.download_artifacts(version.source, dst_path=str(tmp_path)))
+    assert Inspector.load(model)
     made = [{**run.data.params, **run.data.tags} for run in runs]
     changed = [from_text(text) for text in table["changed"]]
     assert changed[1] == ["scoring.alpha: 0.5 → 0.9"]

@@ -1,6 +1,7 @@
 """Hooks that track every run with MLflow; imported only where the extra ``mlflow`` is installed."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _URI = "MLFLOW_TRACKING_URI"  # environment variable of MLflow
 _SQLITE = "sqlite:///"
 _REPORTING = "08_reporting"
+_PACKAGED = ".packaged_model"  # end of the names of packaged models, after the category
+_REGISTERED = "reb_pipeline-{category}"  # name of a category's model in the registry
 _STORED = ("stored_reports", "stored_samples", "stored_scores")
 
 
@@ -59,10 +62,14 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc,unused-ignore]
     def after_pipeline_run(
         self, run_params: dict[str, Any], pipeline: "Pipeline", catalog: "CatalogProtocol"
     ) -> None:
-        """Log facts, metrics, the manifest and the files of the reporting layer; then end the run of MLflow."""
+        """Log facts, metrics, manifest, reports, figures and packaged models; then end the run of MLflow."""
         if self._is_mlflow_enabled:
+            outputs = sorted(pipeline.all_outputs())
             self._log_facts(run_params["run_id"], catalog)
-            self._log_reports([*sorted(pipeline.all_outputs()), MANIFEST], catalog)
+            self._log_reports([*outputs, MANIFEST], catalog)
+            for name in outputs:
+                if name.endswith(_PACKAGED):
+                    self._register(name.removesuffix(_PACKAGED), catalog[name])
         super().after_pipeline_run(run_params, pipeline, catalog)
 
     def _log_facts(self, run_id: str, catalog: "CatalogProtocol") -> None:
@@ -98,6 +105,25 @@ class TrackingHooks(MlflowHook):  # type: ignore[misc,unused-ignore]
                     copy = Path(temporary, path.name)
                     dataset._fs.get(str(dataset._get_load_path()), str(copy))
                     mlflow.log_artifact(str(copy), None if folder == _REPORTING else folder)
+
+    @staticmethod
+    def _register(category: str, dataset: Any) -> None:
+        """Copy a packaged model into the run, and make it the newest version of the category's registered model."""
+        name, place = _REGISTERED.format(category=category), f"{category}/model"
+        with TemporaryDirectory() as temporary:
+            dataset._fs.get(str(dataset._get_load_path()), temporary, recursive=True)
+            (folder,) = Path(temporary).iterdir()
+            mlflow.log_artifacts(str(folder), place)
+        client = mlflow.MlflowClient()
+        with suppress(mlflow.exceptions.MlflowException):  # it is there
+            client.create_registered_model(name)
+        run = mlflow.active_run()
+        client.create_model_version(
+            name,
+            mlflow.get_artifact_uri(place),
+            run_id=run.info.run_id if run else None,
+            tags={"version": dataset.resolve_load_version()},
+        )
 
 
 def _partitions(dataset: Any) -> dict[str, Any]:
