@@ -4,6 +4,10 @@
 # make test-lowest  all tests with the lowest releases that pyproject.toml allows, in .venv/lowest
 # make wheel        wheel and sdist in dist/, checked
 # make test-wheel   an inspection with the wheel in an environment that holds only what it needs
+# make test-package what `kedro package` makes runs in an environment of its own
+# make test-mlflow  tests of the tracking, with MLflow in an environment of its own
+# make images       the images of docker/, the service's started on a small model; needs Docker, and says if there is none
+# make notebooks    all notebooks, executed into build/notebooks
 # make lock         the hashes of all releases in constraints.txt, once more for what inspection alone needs
 # make hooks        lint and type checks before every commit
 # make viz          the lineage in the browser
@@ -18,7 +22,7 @@ QUIET := --disable-pip-version-check --quiet
 REQUIREMENTS := pyproject.toml constraints.txt
 PYTEST := -m pytest -n 2 --dist worksteal  # the worker that is done first takes tests of the other
 
-.PHONY: run lint quick test test-lowest wheel test-wheel lock hooks viz docs benchmark clean
+.PHONY: run lint quick test test-lowest wheel test-wheel test-package test-mlflow images notebooks lock hooks viz docs benchmark clean
 
 run: $(VENV)/.demo
 	$(BIN)/kedro run
@@ -55,6 +59,34 @@ test-wheel: wheel
 	$(VENV)/lean/bin/pip install $(QUIET) --no-index --no-deps dist/*.whl
 	$(VENV)/lean/bin/reb inspect tests/inspection/models/format_2/good_images --model tests/inspection/models/format_2 \
 	  --output build/lean
+
+# Environments with one thing of their own; everything else is that of the environment for tests, but for this clone.
+PURELIB := -c "import sysconfig; print(sysconfig.get_path('purelib'))"
+define beside_tests
+	$(BIN)/python -m venv --clear $(VENV)/$(1)
+	$(BIN)/python $(PURELIB) > $$($(VENV)/$(1)/bin/python $(PURELIB))/tests.pth
+	$(VENV)/$(1)/bin/pip install $(QUIET) $(2)
+endef
+
+test-package: $(VENV)/.test
+	rm -rf dist
+	$(BIN)/kedro package
+	$(call beside_tests,package,--no-index --no-deps --ignore-installed dist/*.whl)
+	folder=$$(mktemp -d) && cd "$$folder" && $(CURDIR)/$(VENV)/package/bin/python -m reb_pipeline \
+	  --conf-source $(CURDIR)/dist/conf-*.tar.gz --params features.image_size=64,ssl_finetune.enabled=false \
+	  && ls data/08_reporting/*/report.html && rm -rf "$$folder"
+
+# With MLflow installed all runs of tests would be tracked.
+test-mlflow: $(VENV)/.test
+	$(call beside_tests,mlflow,-c constraints.txt "kedro-mlflow>=2.0.3")
+	PYTHONPATH=src $(VENV)/mlflow/bin/python -m pytest -n 0 tests/project/test_tracked_runs.py
+
+images: wheel
+	@docker info > /dev/null 2>&1 || { echo "Left out: no Docker runs here, so the images of docker/ were not built."; exit 0; }; \
+	sh docker/try.sh
+
+notebooks: $(VENV)/.test
+	$(BIN)/python tools/notebooks.py build/notebooks
 
 # Releases stay those of constraints.txt.
 COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-annotate --no-header

@@ -1,9 +1,10 @@
-"""The quickstart runs from a clean clone, offline, and leaves nothing behind."""
+"""The quickstart runs from a clean clone, offline, and leaves nothing behind; `make notebooks` runs all."""
 
 import re
 from pathlib import Path
 
 import nbformat
+import pytest
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[1]
@@ -44,7 +45,10 @@ def test_quickstart_runs(monkeypatch):
     assert files_of_the_project() == before
 
 
-def test_quickstart_is_committed_without_outputs():
-    cells = nbformat.read(NOTEBOOK, as_version=4).cells
+@pytest.mark.parametrize(
+    "path", sorted(NOTEBOOK.parent.glob("*.ipynb")), ids=lambda path: path.stem
+)
+def test_notebooks_are_committed_without_outputs(path):
+    cells = nbformat.read(path, as_version=4).cells
     code = [cell for cell in cells if cell.cell_type == "code"]
     assert all(not cell.outputs and cell.execution_count is None for cell in code)

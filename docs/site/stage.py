@@ -4,13 +4,15 @@
 
 writes ``docs_source`` (pages and images) and ``docs_code`` (the package, for its docstrings) into the folder, ``build``
 by default. Links between pages lead to their new places; a link to another file of the repository leads to a page with
-its text.
+its text. A notebook has the outputs of its executed copy where `make notebooks` has made one.
 """
 
+import json
 import os
 import re
 import shutil
 import sys
+from base64 import b64decode
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +21,9 @@ LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)#\s]+)")
 FENCE = re.compile(r"^( *)```.*?^\1```$", re.MULTILINE | re.DOTALL)
 ROLE = re.compile(r":(?:func|class|meth|mod|data|attr|exc|obj):`~?(?:reb_pipeline\.)?([^`]+)`")
 EXAMPLE = re.compile(r"^( +)Example:$", re.MULTILINE)
-LANGUAGES = {".ipynb": "json", ".cff": "yaml", ".yml": "yaml"}
+COLOUR = re.compile(r"\x1b\[[\d;]*m")  # of a terminal
+EXECUTED = ROOT / "build/notebooks"
+LANGUAGES = {".cff": "yaml", ".yml": "yaml"}
 
 
 def pages() -> dict[Path, str]:
@@ -29,6 +33,8 @@ def pages() -> dict[Path, str]:
         found[path] = path.relative_to(ROOT / "docs").as_posix().replace("README.md", "index.md")
     for path in sorted((PACKAGE / "pipelines").glob("*/README.md")):
         found[path] = f"reference/pipelines/{path.parent.name}.md"
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        found[path] = f"notebooks/{path.stem}.md"
     found[ROOT / "benchmarks/README.md"] = "measured/commands.md"
     found[ROOT / "CHANGELOG.md"] = "reference/changes.md"
     found[ROOT / "CONTRIBUTING.md"] = "background/contributing.md"
@@ -67,12 +73,42 @@ def _relinked(path: Path, place: str, source: Path) -> str:
         target = _place_of((path.parent / link[1]).resolve(), source)
         return os.path.relpath(target, os.path.dirname(place) or ".")
 
-    text, shown = path.read_text(encoding="utf-8"), 0
+    is_notebook = path.suffix == ".ipynb"
+    text = _notebook(path, place, source) if is_notebook else path.read_text(encoding="utf-8")
+    shown = 0
     parts = []
     for fence in FENCE.finditer(text):  # code stays as it is
         parts += [LINK.sub(moved, text[shown : fence.start()]), fence[0]]
         shown = fence.end()
     return "".join([*parts, LINK.sub(moved, text[shown:])])
+
+
+def _notebook(path: Path, place: str, source: Path) -> str:
+    """Text of a notebook as a page, with the outputs of its executed copy if that has the same cells."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    executed = EXECUTED / path.name
+    if executed.is_file():
+        with_outputs = json.loads(executed.read_text(encoding="utf-8"))["cells"]
+        if [cell["source"] for cell in cells] == [cell["source"] for cell in with_outputs]:
+            cells = with_outputs
+    parts = []
+    for number, cell in enumerate(cells):
+        text = "".join(cell["source"])
+        parts.append(text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```")
+        printed = ""
+        for order, output in enumerate(cell.get("outputs", [])):
+            data = output.get("data", {})
+            if "image/png" in data:
+                picture = (source / place).with_name(f"{Path(place).stem}_{number}_{order}.png")
+                picture.parent.mkdir(parents=True, exist_ok=True)
+                picture.write_bytes(b64decode("".join(data["image/png"])))
+                parts.append(f'<img alt="Output" src="{picture.name}">')
+            elif output.get("name") != "stderr":  # no logs and progress bars
+                text = "".join(output.get("text", data.get("text/plain", "")))
+                printed += COLOUR.sub("", text).rstrip() + "\n"
+        if printed := printed.strip("\n"):
+            parts.append(f"```text\n{printed}\n```")
+    return "\n\n".join(parts) + "\n"
 
 
 def _place_of(target: Path, source: Path) -> str:

@@ -1,0 +1,1 @@
+"""Kedro project of somebody else, which mounts pipelines of reb_pipeline."""

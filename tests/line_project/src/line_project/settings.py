@@ -1,0 +1,1 @@
+"""Settings of Kedro: all of them its defaults."""
