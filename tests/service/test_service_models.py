@@ -250,4 +250,6 @@ def test_the_documentation_has_examples_that_are_valid_and_marks_former_paths(cl
     assert content.keys() == {
         "multipart/form-data", "image/png", "image/jpeg", "image/bmp", "image/tiff", "image/webp",
     }  # fmt: skip
+    name, *_ = described["paths"]["/v1/models/{name}"]["get"]["parameters"]
+    assert name["examples"] == {"screw": {"value": "screw"}}
     assert "'http://127.0.0.1:8000/v1/models/screw/inspect" in described["info"]["description"]

@@ -112,14 +112,14 @@ def create_app(inspector: "Inspector", settings: ServiceSettings) -> FastAPI:
         place, media_type = ASSETS[name]
         return Response(place.read_bytes(), media_type=media_type)
 
-    @app.get("/health", responses={503: {"model": Health}})
+    @app.get("/health", tags=["service"], responses={503: {"model": Health}})
     async def health(response: Response) -> Health:
         """Check if images are accepted; needs no key."""
         found = service.health()
         response.status_code = 200 if found.status == "ok" else 503
         return found
 
-    @app.get("/metrics", dependencies=key)
+    @app.get("/metrics", tags=["service"], dependencies=key)
     async def metrics() -> Response:
         """Return metrics in the text format of Prometheus."""
         return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)

@@ -4,7 +4,7 @@ from base64 import b64decode
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.params import Depends as Dependency
 from starlette.exceptions import HTTPException
 
@@ -210,10 +210,12 @@ def known_model(service: Service) -> Callable[[str], Awaitable[None]]:
     Args:
         service: The service.
     """
+    known = service.about["model"]
+    of_docs = Path(description="name of the model", openapi_examples={known: {"value": known}})
 
-    async def check_name(name: str) -> None:
+    async def check_name(name: Annotated[str, of_docs]) -> None:
         try:
-            check_known([name], [service.about["model"]], "Model")
+            check_known([name], [known], "Model")
         except InputError as error:
             raise HTTPException(404, str(error)) from error
 
