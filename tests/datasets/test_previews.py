@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from evaluated_parts import evaluated_parts
 from reb_pipeline.datasets import AnomalyMapsDataset, PageDataset, TableDataset
 from reb_pipeline.datasets.layouts.base import ImageFolderBase
+from reb_pipeline.figures.page import report_page
 from reb_pipeline.images.thumbnails import SIDE, thumbnail_sheet
 from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
 
@@ -76,6 +78,17 @@ def test_a_fragment_is_a_page_too(tmp_path):
     dataset = PageDataset(filepath=str(tmp_path / "page.html"))
     dataset.save("<p>nothing\nelse</p>")
     assert dataset.preview() == "<p>nothing else</p>"
+
+
+def test_of_a_training_report_the_tables_and_the_curve_are_shown(tmp_path):
+    dataset = PageDataset(filepath=str(tmp_path / "page.html"))
+    dataset.save(report_page(evaluated_parts(), {}))
+    preview = dataset.preview()
+    assert preview.count("<table>") == 3
+    assert "At the calibrated threshold" in preview
+    assert "<svg" in preview
+    assert "gallery" not in preview
+    assert len(preview) < 10_000
 
 
 def test_of_an_inspection_report_the_facts_are_shown(tmp_path):

@@ -60,7 +60,7 @@ def test_page_counts_what_is_found_and_missed_at_the_threshold():
 def test_page_without_a_threshold_says_so_and_counts_nothing():
     page = make_page(n_calibration=5)
     assert "<b>no threshold</b>: 5 good images cannot guarantee a false-alarm rate of 5 %" in page
-    assert rows_of(page)[0][:2] == ["", "image auroc"]
+    assert rows_of(page)[0][:2] == ["", "image AUROC"]
     assert data_of(page)["threshold"] is None
     assert "<circle" not in page
 
@@ -79,7 +79,7 @@ def test_annotations_are_there_only_with_masks():
     assert "annotated" not in views["good/0"]
     assert not any("annotated" in image["view"] for image in without["images"])
     assert "No masks: image metrics only." in make_page(masks=False)
-    assert "pixel auroc" not in make_page(masks=False)
+    assert "pixel AUROC</th>" not in make_page(masks=False)
 
 
 def test_the_hardest_images_come_first_and_large(monkeypatch):

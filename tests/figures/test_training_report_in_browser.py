@@ -1,6 +1,10 @@
 """The report of a training as a user has it: opened from the disk in a browser."""
 
+import io
+
+import numpy as np
 import pytest
+from PIL import Image
 
 from browsing import cards, press
 from evaluated_parts import EVIL, evaluated_parts
@@ -64,3 +68,19 @@ def test_what_the_numbers_mean_is_folded_away_until_it_is_asked_for(page):
     meaning.locator("summary").focus()
     page.keyboard.press("Enter")
     assert meaning.locator("dl").is_visible()
+
+
+def test_a_map_has_the_colours_of_its_legend_and_is_clear_over_a_good_part(page):
+    def colour_at(view, name):
+        press(page, "views", view)
+        shown = page.locator(f".card[title='{name}'] .picture").screenshot()
+        with Image.open(io.BytesIO(shown)) as image:
+            x, y = image.width * 24 // 64, image.height * 18 // 48  # within the defect
+            return np.array(image.convert("RGB").getpixel((x, y)), int)
+
+    highest = np.array([0xFC, 0xFF, 0xA4])  # 8 × the threshold: the end of the legend
+    assert abs(colour_at("map", "defective/6") - highest).max() < 8
+    assert abs(colour_at("map", "defective/6") - colour_at("overlay", "defective/6")).max() > 10
+    part = colour_at("image", "good/0")
+    assert abs(colour_at("overlay", "good/0") - part).max() < 4
+    assert colour_at("map", "good/0").max() < 60

@@ -115,7 +115,7 @@ def _at_threshold(metrics: Mapping[str, Any]) -> str:
         for name, share in (("defective", found), ("good", good))
         if share is not None
     ]
-    shares = {"all defects": found, **report["per_defect_type"], "good": good}
+    shares = {"all defects": found, **_several(report["per_defect_type"]), "good": good}
     rows = [
         [
             kind,
@@ -151,7 +151,7 @@ def _metrics(evaluated: Evaluated) -> str:
             "Metrics",
             "<p>Without defective test images there is no metric: the page shows how good ones score.</p>",
         )
-    kinds = {"all defects": metrics, **metrics["per_defect_type"]}
+    kinds = {"all defects": metrics, **_several(metrics["per_defect_type"])}
     names = [name for name in METRICS if isinstance(metrics.get(name), float)]
     rows = [
         [kind, *(_percent(values.get(name)) for name in names)] for kind, values in kinds.items()
@@ -162,7 +162,7 @@ def _metrics(evaluated: Evaluated) -> str:
             "F1max is at the best threshold, which only the test labels can tell (an oracle)."
         )
     text = "".join(f"<p>{note}</p>" for note in notes)
-    heads = ["", *(name.replace("_", " ") for name in names)]
+    heads = ["", *(METRICS[name].title for name in names)]
     return section("Metrics in percent", table(heads, rows), text, _roc(scores, metrics))
 
 
@@ -226,6 +226,11 @@ def _annotated(mask: np.ndarray, shape: tuple[int, int]) -> list[list[int]]:
     """Outline an annotation, see :func:`reb_pipeline.inspection.overlay.outlines`."""
     grid = resize_mask(mask, (min(_MASK_SIDE, mask.shape[0]), min(_MASK_SIDE, mask.shape[1])))
     return outlines(grid.astype(np.float32), 0.5, shape)
+
+
+def _several(by_type: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leave out the only defect type, which is all defects."""
+    return by_type if len(by_type) > 1 else {}
 
 
 def _percent(value: float | None) -> str:

@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 
 _FRAGMENTS = ("head", "gallery", "detail")
 _SCRIPTS = ("parts.js", "histogram.js", "gallery.js")
-_COLOUR_STOPS = 18
+_COLOUR_STOPS, _OPACITY_STOPS = 18, 65
+_LUMINANCE = (
+    0.2126,
+    0.7152,
+    0.0722,
+)  # of sRGB, ITU-R BT.709; it rises with the colours of the maps
 _PACKAGES = ("numpy", "faiss-cpu", "onnxruntime", "torch", "timm")
 
 
@@ -58,6 +63,9 @@ def compose(
 def thresholds_of(calibration: "Calibration", image_threshold: float) -> dict[str, Any]:
     """List the data that the histogram and the legend of the maps are drawn from, JSON values."""
     scale = ColourScale.of(calibration)
+    rgb, opacity = colours()[:, :3] / 255, colours()[:, 3] / 255
+    luminance = np.maximum.accumulate(rgb @ _LUMINANCE)
+    steps = np.linspace(0, 1, _OPACITY_STOPS)
     stops = np.linspace(0, len(colours()) - 1, _COLOUR_STOPS).round().astype(int)
     return {
         "threshold": finite(float(image_threshold)),
@@ -65,6 +73,8 @@ def thresholds_of(calibration: "Calibration", image_threshold: float) -> dict[st
         "calibration": np.sort(calibration.image_scores).astype(float).tolist(),
         "scale": {"threshold": scale.threshold, "span": scale.span},
         "colours": [f"#{colours()[stop, :3].tobytes().hex()}" for stop in stops],
+        "luminance": _LUMINANCE,
+        "opacity": np.interp(steps, luminance, opacity).round(3).tolist(),
     }
 
 
@@ -112,11 +122,11 @@ def curve(
         for share in (0, 50, 100)
     )
     return (
-        f"<figure class='roc'><svg viewBox='0 0 370 345' role='img' aria-label='{name}'>"
+        f"<figure class='roc'><svg viewBox='0 -16 370 361' role='img' aria-label='{name}'>"
         "<path class='axis' d='M40 10V310H340'/><path class='chance' d='M40 310L340 10'/>"
         f"<path d='M{places}'/>{at}{marks}"
         f"<text x='190' y='342' text-anchor='middle'>{horizontal}</text>"
-        f"<text x='48' y='22'>{vertical}, %</text></svg><figcaption>{name}</figcaption></figure>"
+        f"<text x='4' y='-4'>{vertical}, %</text></svg><figcaption>{name}</figcaption></figure>"
     )
 
 

@@ -70,7 +70,7 @@ def picture_of(
         pixel_threshold: Anomaly score above which a pixel is marked.
 
     Returns:
-        JSON values: ``width``, ``height``, ``thumbnail`` (JPEG), ``heat`` (PNG with opacity, drawn over the image),
+        JSON values: ``width``, ``height``, ``thumbnail`` (JPEG), ``heat`` (PNG, drawn over the image),
         ``outlines`` (see :func:`~reb_pipeline.inspection.overlay.outlines`) and ``defects`` ([x, y, width, height,
         area, peak] of each). Files are in base64.
     """
@@ -86,7 +86,7 @@ def picture_of(
 
 
 def heat_layer(anomaly_map: np.ndarray, scale: ColourScale) -> bytes:
-    """Encode the colours of a map as a square PNG file with opacity, to be stretched to the image."""
+    """Encode the colours of a map as a square PNG file, to be stretched to the image; a page gives it its opacity."""
     from PIL import Image
 
     from reb_pipeline.scoring.anomaly_maps import resize_map
@@ -95,7 +95,7 @@ def heat_layer(anomaly_map: np.ndarray, scale: ColourScale) -> bytes:
     layer = Image.fromarray(levels)
     layer.putpalette(colours()[:, :3].tobytes())
     file = io.BytesIO()
-    layer.save(file, "PNG", transparency=colours()[:, 3].tobytes())
+    layer.save(file, "PNG")
     return file.getvalue()
 
 

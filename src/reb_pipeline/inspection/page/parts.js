@@ -57,7 +57,7 @@ function picture(image, show, alt, large = false) {
   const frame = element("span", { className: `picture ${show}` });
   frame.style.aspectRatio = String(proportion(view));
   if (show !== "map") frame.append(photo("jpeg", (large && image.large) || view.thumbnail, alt));
-  if (show !== "image") frame.append(photo("png", view.heat, show === "map" ? alt : ""));
+  if (show !== "image") frame.append(Object.assign(photo("png", view.heat, show === "map" ? alt : ""), { className: "heat" }));
   if (show === "overlay") frame.append(marks(view));
   return frame;
 }
@@ -102,11 +102,19 @@ function download(name, type, text) {
   setTimeout(() => URL.revokeObjectURL(url), 10000);
 }
 
+/** Filter that makes a map as clear over an image as its values are low: from the luminance of its colours, which rises with them. */
+function clearness() {
+  const alpha = `1 0 0 0 0 0 1 0 0 0 0 0 1 0 0 ${data.luminance.join(" ")} 0 0`;
+  return shape("filter", { id: "clear", "color-interpolation-filters": "sRGB", x: 0, y: 0, width: 1, height: 1 },
+    shape("feColorMatrix", { values: alpha }),
+    shape("feComponentTransfer", {}, shape("feFuncA", { type: "table", tableValues: data.opacity.join(" ") })));
+}
+
 /** Legend of the maps: their colours, from half of which on pixels are above the threshold. */
 function drawColours(figure) {
   const stops = data.colours.map((colour, at) => shape("stop", { offset: at / (data.colours.length - 1), "stop-color": colour }));
   const bar = shape("svg", { viewBox: "0 0 400 30", role: "img", "aria-label": "Colours of the maps" },
-    shape("linearGradient", { id: "map-colours" }, ...stops), shape("rect", { x: 10, width: 380, height: 12, fill: "url(#map-colours)" }));
+    clearness(), shape("linearGradient", { id: "map-colours" }, ...stops), shape("rect", { x: 10, width: 380, height: 12, fill: "url(#map-colours)" }));
   const { threshold, span } = data.scale;
   const level = (value) => 0.5 + (value <= threshold ? value - threshold : (value - threshold) / 3) / (2 * span);
   for (const multiple of threshold > 0 ? [0, 0.5, 1, 2, 3, 4] : [1]) {
