@@ -8,6 +8,7 @@ import numpy as np
 from miniatures import SIZE, draw_part
 from reb_pipeline.calibration.record import CALIBRATION_SPLIT, Calibration
 from reb_pipeline.features.tiles import Tiles
+from reb_pipeline.images.region import resized
 from reb_pipeline.images.resize import resize_image
 from reb_pipeline.inspection.model import good_image, pack, with_images_of_rows, write_model
 from reb_pipeline.memory_bank.bank import collect_patches
@@ -55,17 +56,23 @@ def network(side=SIZE, factor=1.0):
     return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
 
 
-def train(scoring=SCORING, distance="euclidean", ratio=0.5, rate=0.1):
+def train(scoring=SCORING, distance="euclidean", ratio=0.5, rate=0.1, region=None):
     """The training pipeline's detector and calibration, and what it finds for the held-out images."""
     extractor = {
-        "backbone": "mean colours", "image_size": SIZE, "tile_size": None, "tile_overlap": 0
+        "backbone": "mean colours", "image_size": SIZE, "tile_size": None, "tile_overlap": 0,
+        "region": region and region.as_json(SIZE),
     }  # fmt: skip
-    patches = ((image_id, mean_colours(image)) for image_id, image in GOOD.items())
+
+    def features(images):
+        for image_id, image in images.items():
+            yield image_id, mean_colours(resized(image, SIZE, region))
+
+    patches = features(GOOD)
     bank = collect_patches(patches, len(GOOD), extractor, MemoryBankSettings(distance=distance))
     coreset = select_coreset(bank, MemoryBankSettings(coreset_ratio=ratio, seed=0))
     density = measure_local_density(bank, coreset, scoring.max_neighbors)
     detector = MemoryBankDetector.of(coreset.of(bank), density, scoring)
-    found = detector.search((name, mean_colours(image)) for name, image in HELD_OUT.items())
+    found = detector.search(features(HELD_OUT))
     detection = detector.score(found)
     maps = detection.anomaly_maps(SIZE, scoring.smoothing_sigma)
     peaks = np.array([one.max() for _, one in maps], np.float32)

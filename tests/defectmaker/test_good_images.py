@@ -5,6 +5,7 @@ import pytest
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.defectmaker.good_images import GoodImages
 from reb_pipeline.defectmaker.records import SaliencyMaps
+from reb_pipeline.images.region import NEUTRAL, Region
 from reb_pipeline.images.samples import Samples
 
 IDS = ["a", "b", "c"]
@@ -65,3 +66,16 @@ def test_an_image_without_saliency_is_said(plain):
     images = GoodImages(samples_of(["b"], plain), saliency, SIDE)
     with pytest.raises(InputError, match="'b' has no saliency map"):
         _ = images[0]
+
+
+def test_nothing_outside_of_a_region_is_seen_or_salient(plain):
+    maps = np.zeros((2, 128, 128), bool)
+    maps[0, :, :96] = maps[1, :, 96:] = True
+    inside = np.zeros((SIDE, SIDE), bool)
+    inside[:, :16] = True
+    saliency = SaliencyMaps(maps, ["a", "b"], "folder", [])
+    found = GoodImages(samples_of(["a", "b"], plain), saliency, SIDE, Region(inside))
+    for number, donor in enumerate(found):
+        assert (donor.image[inside] == number).all()
+        assert (donor.image[~inside] == NEUTRAL).all()
+        np.testing.assert_array_equal(donor.saliency, inside)  # of "b" nothing else is left

@@ -141,7 +141,7 @@ def test_neighbouring_regions_stay_apart_at_the_resolution_of_the_images(
     counted = []
     update = PixelHistogram.update
 
-    def spy(self: PixelHistogram, anomaly_map: np.ndarray, mask: np.ndarray) -> None:
+    def spy(self: PixelHistogram, anomaly_map: np.ndarray, mask: np.ndarray, _: None) -> None:
         update(self, anomaly_map, mask)
         counted.append(self.region_count)
 

@@ -27,6 +27,10 @@ def images(tmp_path):
         ({"features": {"backbone": "resnet19", "image_size": 64}}, "'resnet19' is unknown"),
         ({"features": {"backbone": "timm/nothing", "image_size": 64}}, "no model 'nothing'"),
         ({"features": {**SMALL["features"], "weights": "gone.pth"}}, "'gone.pth'.*does not exist"),
+        (
+            {"features": {**SMALL["features"], "region": "gone.png"}},
+            "'gone.png' cannot be read as a mask",
+        ),
         ({"features": {**SMALL["features"], "imagesize": 64}}, "'imagesize'.*did you mean 'image_"),
         ({"ldknn": {"alpha": 0}}, "section 'ldknn' is unknown"),
         ({"scoring": {"alpha": -1}}, r"scoring.alpha cannot be used.*\(given: -1\)"),
@@ -89,6 +93,10 @@ def test_bad_parameter_writes_nothing(run_project, images, tmp_path, params, sen
             "Saliency folder 'gone' does not exist",
         ),
         ({"compute": {"device": "cuda:99"}}, "compute.device = 'cuda:99' but PyTorch finds"),
+        (
+            {"features": {**SMALL["features"], "region": [[(0, 0), (1, 0), (1, 1)]]}},
+            "looks at whole images: set features.region of screw to null",
+        ),
         ({"selection": {"grids": [{"detector": ["padim"]}]}}, "the detector padim, which no pip"),
     ],
 )

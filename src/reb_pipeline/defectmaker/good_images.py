@@ -5,7 +5,7 @@ from typing import Any
 
 from reb_pipeline.defectmaker.fills import Donor
 from reb_pipeline.defectmaker.records import SaliencyMaps
-from reb_pipeline.images.resize import resize_image
+from reb_pipeline.images.region import Region, resized
 from reb_pipeline.images.samples import Samples
 
 
@@ -16,21 +16,29 @@ class GoodImages(Sequence[Donor]):
         samples: The good images.
         saliency: Their saliency maps.
         side: Side of the resized images in pixels.
+        region: Region of interest, outside of which nothing is salient; None for the whole image.
 
     Raises:
         InputError: If an image has changed since its map was made.
     """
 
-    def __init__(self, samples: Samples, saliency: SaliencyMaps, side: int) -> None:
+    def __init__(
+        self, samples: Samples, saliency: SaliencyMaps, side: int, region: Region | None = None
+    ) -> None:
         saliency.check_images(samples.table)
         self.image_ids = samples.ids
         self._openers = samples.openers
         self._saliency = saliency
         self._side = side
+        self._region = region
 
     def __len__(self) -> int:
         return len(self.image_ids)
 
     def __getitem__(self, index: Any) -> Any:
-        image = resize_image(self._openers[index](), self._side)
-        return Donor(image, self._saliency.at(self.image_ids[index], self._side))
+        image = resized(self._openers[index](), self._side, self._region)
+        saliency = self._saliency.at(self.image_ids[index], self._side)
+        if self._region is not None:
+            region = self._region.at(self._side)
+            saliency = saliency & region if (saliency & region).any() else region
+        return Donor(image, saliency)

@@ -12,6 +12,7 @@ from reb_pipeline.defectmaker.records import SaliencyMaps, SyntheticDefects
 from reb_pipeline.defectmaker.saliency import saliency_estimator
 from reb_pipeline.defectmaker.settings import DefectSynthesisSettings
 from reb_pipeline.defectmaker.streams import Purpose
+from reb_pipeline.images.region import Region
 from reb_pipeline.images.samples import Samples, hashes_of
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ def synthesize_defects(
     side: int,
     settings: DefectSynthesisSettings,
     purpose: Purpose = Purpose.VALIDATION,
+    region: Region | None = None,
 ) -> SyntheticDefects:
     """Make synthetic defects of every kind on held-out good images.
 
@@ -63,11 +65,12 @@ def synthesize_defects(
         side: Side of the images in pixels.
         settings: Kinds of defects, their number, textures and seed.
         purpose: Use of the defects, which names their random stream.
+        region: Region of interest, which all defects lie in; None for the whole image.
 
     Raises:
         InputError: If an image has no saliency map, or a texture cannot be read.
     """
-    sources = GoodImages(samples.held_out_good, saliency, side)
+    sources = GoodImages(samples.held_out_good, saliency, side, region)
     maker = DefectMaker(sources, settings.textures(held_out=True), purpose)
     kinds = settings.kinds()
     indices = progress(

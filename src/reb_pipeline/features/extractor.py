@@ -18,7 +18,7 @@ from reb_pipeline.features.engines import TorchEngine, build_engine
 from reb_pipeline.features.network import PixelNetwork, patch_head, pooled_head
 from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.features.tiles import Tiles, coarsest_stride
-from reb_pipeline.images.resize import resize_image
+from reb_pipeline.images.region import Region, resized
 
 
 class PatchExtractor:
@@ -54,6 +54,7 @@ class PatchExtractor:
             settings.backbone, image_size=side, layers=settings.layers, weights=weights
         )
         self._image_size = settings.image_size
+        self._region = settings.looked_at
         self.tiles: Tiles | None = None
         if settings.tile_size and side < settings.image_size:
             stride = coarsest_stride(loaded, side)
@@ -75,8 +76,11 @@ class PatchExtractor:
 
         Returns:
             float32 [len(images), h, w, channels], on the grid of the finest tapped layer.
+
+        Raises:
+            InputError: If the region of interest was drawn on images of another aspect.
         """
-        pixels = _resized(images, self._image_size)
+        pixels = _resized(images, self._image_size, self._region)
         return self.tiles.features(self._engine, pixels) if self.tiles else self._engine(pixels)
 
 
@@ -144,5 +148,5 @@ class PooledExtractor:
         return self._engine(_resized(images, self._image_size))
 
 
-def _resized(images: Sequence[np.ndarray], side: int) -> np.ndarray:
-    return np.stack([resize_image(image, side) for image in images])
+def _resized(images: Sequence[np.ndarray], side: int, region: Region | None = None) -> np.ndarray:
+    return np.stack([resized(image, side, region) for image in images])

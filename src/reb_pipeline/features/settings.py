@@ -1,13 +1,16 @@
 """Settings of the extraction of patch features; quick to import."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
 from reb_pipeline.core.settings import Settings
 
 if TYPE_CHECKING:
     from reb_pipeline.features.adapted import BackboneWeights
+    from reb_pipeline.images.region import Region
+
+Share = Annotated[float, Field(ge=0, le=1)]  # of the width or height of an image
 
 
 class FeatureSettings(Settings):
@@ -30,6 +33,34 @@ class FeatureSettings(Settings):
     tile_size: int | None = Field(default=None, ge=32)
     tile_overlap: int = Field(default=64, ge=0)
     batch_size: int = Field(default=16, ge=1)
+    # Path of a mask, or polygons of (x, y) in shares of width and height.
+    region: str | list[list[tuple[Share, Share]]] | None = None
+
+    @field_validator("region", mode="wrap")
+    @classmethod
+    def _mask_or_polygons(cls, value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            region = validate(value)
+        except ValidationError:  # has an error for each allowed type; the user needs one sentence
+            region = []
+        if region == [] or (isinstance(region, list) and min(map(len, region)) < 3):
+            msg = (
+                "Input should be the path of a mask, or polygons of at least three corners [x, y] each, in shares of "
+                "the width and height of the image, from 0 to 1"
+            )
+            raise ValueError(msg)
+        return region
+
+    @property
+    def looked_at(self) -> "Region | None":
+        """Region of interest; None for the whole image.
+
+        Raises:
+            InputError: If its mask cannot be used.
+        """
+        from reb_pipeline.images.region import Region
+
+        return None if self.region is None else Region.of(self.region)
 
     @property
     def network_size(self) -> int:
@@ -40,11 +71,18 @@ class FeatureSettings(Settings):
         """List everything that determines the features, as JSON values; a hash stands for the weights.
 
         Raises:
-            InputError: If the category's weights were made from another backbone or other initial weights.
+            InputError: If the category's weights were made from another backbone or other initial weights, or the mask
+                of the region cannot be used.
         """
         from reb_pipeline.features.backbones import compares_directions
 
         backbone.check_origin(self.backbone, self.weights)
         settings = self.model_dump(exclude={"batch_size"})
         unit_length = compares_directions(self.backbone, self.unit_length)
-        return {**settings, "weights": backbone.fingerprint, "unit_length": unit_length}
+        region = self.looked_at
+        return {
+            **settings,
+            "weights": backbone.fingerprint,
+            "unit_length": unit_length,
+            "region": None if region is None else region.as_json(self.image_size),
+        }

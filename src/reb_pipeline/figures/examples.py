@@ -24,6 +24,9 @@ _HIGHEST = 2  # times as high as wide: a higher image is drawn narrower
 class Maps(Protocol):
     """Anomaly maps by image id, see :class:`reb_pipeline.scoring.anomaly_maps.AnomalyMaps`."""
 
+    def outside(self, shape: tuple[int, int]) -> np.ndarray | None:
+        """Find the pixels that were not looked at, bool [height, width]; None if all were."""
+
     def at(self, image_id: str, shape: tuple[int, int]) -> np.ndarray:
         """Get the map of one image at a resolution, float32 [height, width]."""
 
@@ -52,6 +55,7 @@ class Example:
         mask: [H, W] bool, True = anomalous; None if not annotated.
         anomaly_map: [H, W] float32, higher = more anomalous.
         title: Title of the row, such as ``cell0012 · defective · score 3.21``.
+        outside: [H, W] bool, pixels outside of the region of interest; None if all were looked at.
 
     Raises:
         ValueError: If the mask or the map differs from the image in height or width.
@@ -61,6 +65,7 @@ class Example:
     mask: np.ndarray | None
     anomaly_map: np.ndarray
     title: str
+    outside: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         size = self.image.shape[:2]
@@ -184,7 +189,8 @@ def examples_of(
         )
         if is_compressed(row.get("height", 1), row.get("width", 1)):
             name += " · not to scale"
-        examples[image_id] = Example(image, mask, maps.at(image_id, shape), name)
+        outside = maps.outside(shape)
+        examples[image_id] = Example(image, mask, maps.at(image_id, shape), name, outside)
     return examples
 
 
@@ -233,6 +239,8 @@ def _draw(row: np.ndarray, example: Example, scale: MapScale) -> None:
     scale.draw(map_axis, example.anomaly_map)
     overlay_axis.imshow(example.image)
     scale.draw_over(overlay_axis, example.anomaly_map)
+    if example.outside is not None and example.outside.any():
+        overlay_axis.contour(example.outside, levels=[0.5], colors="#00c853", linewidths=1)
     for axis in row:
         axis.set(xticks=[], yticks=[])  # their labels would take longer than the images
         axis.set_axis_off()

@@ -13,7 +13,7 @@ from reb_pipeline.figures.examples import Images, hardness
 from reb_pipeline.images.samples import open_shown
 from reb_pipeline.inspection.defects import find_defects
 from reb_pipeline.inspection.encoding import in_base64, jpeg
-from reb_pipeline.inspection.overlay import ColourScale, outlines
+from reb_pipeline.inspection.overlay import ColourScale, outlines, region_outlines
 from reb_pipeline.inspection.pages import (
     compose,
     curve,
@@ -215,6 +215,8 @@ def _image(
     anomaly_map = evaluated.maps[row["id"]]
     defects = find_defects(anomaly_map, threshold, shape)
     view = picture_of(pixels, shape, anomaly_map, defects, scale, threshold)
+    outside = evaluated.maps.outside(anomaly_map.shape)
+    view["region"] = region_outlines(None if outside is None else ~outside, shape)
     if row["label"] and (masks := masks_of(row))[0]:
         view["annotated"] = _annotated(evaluated.images.open_mask(*masks), shape)
     if place < LARGE_IMAGES:

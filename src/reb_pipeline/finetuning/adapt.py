@@ -98,8 +98,9 @@ def finetune_backbone(
         "image_size": side,
         "settings": asdict(settings),
     }
-    train = GoodImages(samples.good_finetuning, saliency, side)
-    held_out = GoodImages(samples.held_out_good, saliency, side)
+    region = features.looked_at
+    train = GoodImages(samples.good_finetuning, saliency, side, region)
+    held_out = GoodImages(samples.held_out_good, saliency, side, region)
     if set(train.image_ids) & set(held_out.image_ids):
         logger.warning(
             "%s has one good image: the fine-tuning is validated on what it has learnt from. Give a second one.",

@@ -14,7 +14,7 @@ from reb_pipeline.core.settings import validated
 from reb_pipeline.features.tiles import Tiles
 from reb_pipeline.images.decoding import MAX_PIXELS, read_image
 from reb_pipeline.images.opening import ImageLike, open_image
-from reb_pipeline.images.resize import resize_image
+from reb_pipeline.images.region import Region, resized
 from reb_pipeline.images.value_range import FORMER_RANGE, ValueRange
 from reb_pipeline.inspection.defects import Defect, box_in_image, find_defects
 from reb_pipeline.inspection.model import PackagedModel, read_model
@@ -75,6 +75,7 @@ class Inspector:
         features = model.manifest["features"]
         self.side: int = features["image_size"]
         self.value_range = ValueRange.of_json(features.get("value_range", FORMER_RANGE))
+        self._region = Region.of_json(features.get("region"))
         self._tiles = (
             Tiles(
                 self.side, features["tile_size"], features["tile_overlap"], features["tile_stride"]
@@ -98,7 +99,7 @@ class Inspector:
             if self._good_images
             else np.zeros((self.side, self.side, 3), np.uint8)
         )
-        found, grid = self.search(first)
+        found, grid = self._search(first)
         self._grid = grid.shape[:2]
         self.verdict(found, grid, (self.side, self.side))
 
@@ -188,9 +189,13 @@ class Inspector:
             The neighbours of one image, and its patch features before the space of the bank, float32 [h, w, channels].
 
         Raises:
-            InputError: If its features are not finite.
+            InputError: If its features are not finite, or the region of interest was drawn on images of another aspect.
         """
-        pixels = resize_image(image, self.side)[None]
+        return self._search(resized(image, self.side, self._region))
+
+    def _search(self, square: np.ndarray) -> tuple[NearestPatches, np.ndarray]:
+        """Search the patches of an image that was resized to uint8 [side, side, 3]."""
+        pixels = square[None]
         features = (
             self._tiles.features(self._network, pixels) if self._tiles else self._network(pixels)
         )
@@ -216,7 +221,7 @@ class Inspector:
         (score,) = detection.image_scores
         ((_, amap),) = detection.anomaly_maps(self.side, self.detector.scoring.smoothing_sigma)
         height, width = shape
-        worst = np.asarray(detection.patch_scores).argmax()
+        worst = np.nanargmax(np.asarray(detection.patch_scores))
         y, x = np.unravel_index(worst, self._grid)
         (p_value,) = self.calibration.p_values([score])
         verdict = verdict_of(float(score), self.image_threshold)
@@ -231,6 +236,7 @@ class Inspector:
             mean_features=found.mean_features[0],
             worst_feature=self._bank.space.apply(grid[y, x]),
             reason=self.calibration.statement() if verdict == UNDECIDED else "",
+            region=None if self._region is None else self._region.at(self.side),
         )
 
     def explain(self, inspection: Inspection, n: int = 3) -> list[NearestGood]:

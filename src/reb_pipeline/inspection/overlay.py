@@ -18,6 +18,7 @@ _MARKED = 128  # first of the 256 levels that is above the threshold
 _HOT_SPANS = 3
 _OUTLINE = (255, 255, 255)
 _BOX = (0, 229, 255)  # rare on parts, unlike red, white and black
+_REGION = (0, 200, 83)
 _EXACTNESS = 0.5  # largest error of an outline, in pixels of the map
 # The colour map inferno of matplotlib (van der Walt and Smith, CC0) at every 15th of 256 levels, RGB.
 _INFERNO = (
@@ -97,7 +98,7 @@ def colours() -> np.ndarray:
 def draw_overlay(
     image: np.ndarray, inspection: "Inspection", scale: ColourScale, pixel_threshold: float
 ) -> np.ndarray:
-    """Draw the anomaly map over an image, outlines of marked regions, and boxes of defects.
+    """Draw the anomaly map over an image, outlines of marked regions and the region of interest, and boxes of defects.
 
     Args:
         image: uint8 [height, width, 3] RGB.
@@ -121,6 +122,8 @@ def draw_overlay(
     overlay = Image.fromarray(drawn)
     draw = ImageDraw.Draw(overlay)
     thickness = max(1, round(max(height, width) / 400))
+    for points in region_outlines(inspection.region, (height, width)):
+        draw.line([*points, *points[:2]], _REGION, thickness, joint="curve")
     for points in outlines(inspection.anomaly_map, pixel_threshold, (height, width)):
         draw.line([*points, *points[:2]], _OUTLINE, thickness, joint="curve")
     factors = width / image.shape[1], height / image.shape[0]
@@ -146,8 +149,17 @@ def outlines(
     Returns:
         x, y, x, y, … of each polygon in pixels of the image, exact to half a pixel of the map.
     """
-    factors = np.array(shape[::-1]) / anomaly_map.shape[::-1]
-    found = find_contours(above(anomaly_map, pixel_threshold))
+    return _polygons(above(anomaly_map, pixel_threshold), shape)
+
+
+def region_outlines(region: np.ndarray | None, shape: tuple[int, int]) -> list[list[int]]:
+    """Find the outlines of a region of interest, bool [h, w], as :func:`outlines`; none if it is None."""
+    return [] if region is None else _polygons(region, shape)
+
+
+def _polygons(marked: np.ndarray, shape: tuple[int, int]) -> list[list[int]]:
+    factors = np.array(shape[::-1]) / marked.shape[::-1]
+    found = find_contours(marked)
     # The centre of a pixel of the map is half a pixel from its corner.
     corners = (simplify(contour, _EXACTNESS) + 0.5 for contour in found)
     return [np.rint(points * factors).astype(int).ravel().tolist() for points in corners]

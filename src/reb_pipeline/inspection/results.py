@@ -43,6 +43,7 @@ class Inspection:
         mean_features: Mean patch feature, float32 [channels].
         worst_feature: Feature of the worst patch, float32 [channels]; used by explanations.
         reason: Why the part is undecided, a sentence; empty otherwise.
+        region: Pixels of the map that were looked at, bool [side, side]; None for all.
         drawing: Image that :meth:`overlay` draws on, with its calibration; None if not made by
             :meth:`reb_pipeline.inspection.inspector.Inspector.inspect`.
 
@@ -69,6 +70,7 @@ class Inspection:
     mean_features: np.ndarray
     worst_feature: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32), repr=False)
     reason: str = ""
+    region: np.ndarray | None = None
     drawing: Drawing | None = None
 
     @property

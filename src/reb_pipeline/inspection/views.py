@@ -9,7 +9,13 @@ import numpy as np
 from reb_pipeline.images.shown import shown
 from reb_pipeline.inspection.encoding import in_base64, jpeg
 from reb_pipeline.inspection.inspector import CONTEXT
-from reb_pipeline.inspection.overlay import ColourScale, colours, outlines, shrink
+from reb_pipeline.inspection.overlay import (
+    ColourScale,
+    colours,
+    outlines,
+    region_outlines,
+    shrink,
+)
 
 if TYPE_CHECKING:
     from reb_pipeline.inspection.defects import Defect
@@ -36,12 +42,14 @@ def view_of(
         pixel_threshold: Anomaly score above which a pixel is marked.
 
     Returns:
-        JSON values of :func:`picture_of`, ``worst`` (JPEG around the worst patch, None for a good image), ``worst_box``
-        (x, y, width, height of that patch) and ``nearest`` (``name``, ``distance``, ``crop``).
+        JSON values of :func:`picture_of`, ``region`` (outlines of the region of interest), ``worst`` (JPEG around the
+        worst patch, None for a good image), ``worst_box`` (x, y, width, height of that patch) and ``nearest``
+        (``name``, ``distance``, ``crop``).
     """
     found = (inspection.anomaly_map, inspection.defects)
     return {
         **picture_of(image, image.shape[:2], *found, scale, pixel_threshold),
+        "region": region_outlines(inspection.region, image.shape[:2]),
         "worst": _crop(around(image, inspection.worst_patch)) if nearest else None,
         "worst_box": [int(side) for side in inspection.worst_patch],
         "nearest": [

@@ -14,6 +14,7 @@ import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.storage import reserve, writing
+from reb_pipeline.images.region import Region
 from reb_pipeline.images.samples import check_images, good_training
 from reb_pipeline.memory_bank.distances import FeatureSpace, fit_space
 from reb_pipeline.memory_bank.grids import checked_grids
@@ -29,7 +30,8 @@ MEMORY_GIB = 4.0
 
 logger = logging.getLogger(__name__)
 
-FORMER_EXTRACTOR = {"unit_length": False}  # of banks that were stored without it
+# Settings of banks that were stored without them.
+FORMER_EXTRACTOR = {"unit_length": False, "region": None}
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class MemoryBank:
         mean: Mean of the space, see :class:`FeatureSpace`; float32 [channels] or empty.
         whitening: Whitening of the space, float32 [channels, channels] or empty.
         image_hashes: SHA-256 of the files of the images; empty if unknown.
+        region: Patches of the feature grid that are looked at, bool [h, w]; None for all. Others have no rows.
 
     Example:
         >>> grids = [("a", np.zeros((2, 2, 3), np.float32)), ("b", np.ones((2, 2, 3), np.float32))]
@@ -57,7 +60,7 @@ class MemoryBank:
         ('b', 0, 1)
     """
 
-    FORMAT: ClassVar[int] = 2
+    FORMAT: ClassVar[int] = 3
     FORMER_VALUES: ClassVar[Mapping[str, Any]] = {"image_hashes": []}
 
     features: np.ndarray
@@ -70,6 +73,7 @@ class MemoryBank:
     mean: np.ndarray
     whitening: np.ndarray
     image_hashes: list[str] = field(default_factory=list)
+    region: np.ndarray | None = None
 
     @property
     def space(self) -> FeatureSpace:
@@ -83,9 +87,22 @@ class MemoryBank:
 
     @property
     def grids(self) -> np.ndarray:
-        """Features of a whole bank as the grids of its images, float32 [images, h, w, channels]; not copied."""
+        """Features of a whole bank as the grids of its images, float32 [images, h, w, channels]; not copied.
+
+        With a region, the patches inside of it are one row: float32 [images, 1, patches, channels].
+        """
         h, w = int(self.y.max()) + 1, int(self.x.max()) + 1
+        if self.region is not None:
+            h, w = 1, int(self.region.sum())
         return self.features.reshape(len(self.image_ids), h, w, -1)
+
+    def whole_grid(self, image: int) -> np.ndarray:
+        """Features of one image of a whole bank, float32 [h, w, channels]; zeros outside of the region."""
+        if self.region is None:
+            return self.grids[image]
+        grid = np.zeros((*self.region.shape, self.features.shape[1]), np.float32)
+        grid[self.region] = self.grids[image, 0]
+        return grid
 
     def fingerprint_of(self, rows: np.ndarray) -> str:
         """Hash the origin of the bank and some of its rows, which identifies the bank that a coreset is of.
@@ -168,10 +185,10 @@ class MemoryBank:
         own = FORMER_EXTRACTOR | self.extractor
         for name, value in extractor.items():
             if self.extractor and own.get(name) != value:
-                msg = (
-                    f"The memory bank was made with {name} = {own.get(name)!r}, not {value!r}: run the "
-                    f"pipeline memory_bank again, or set {name} back."
-                )
+                used = f"{name} = {own.get(name)!r}, not {value!r}"
+                if name == "region":  # long lists of numbers
+                    used = "another region of interest"
+                msg = f"The memory bank was made with {used}: run the pipeline memory_bank again, or set {name} back."
                 raise InputError(msg)
 
 
@@ -259,7 +276,7 @@ def collect_patches(
     Args:
         patches: (image id, float32 [h, w, channels]) of each good image.
         n_images: Number of images to come.
-        extractor: Settings that made the features, stored with them.
+        extractor: Settings that made the features, stored with them; patches outside of their ``region`` are left out.
         settings: Distance of the bank; the paper's without them.
         memory_gib: Memory that the pipeline may plan with, in GiB.
         image_ids: Ids that the images must have, in their order; None accepts all ids.
@@ -274,13 +291,16 @@ def collect_patches(
     """
     features = np.empty((0, 0), np.float32)
     found_ids: list[str] = []
-    h = w = 0
+    looked_at = Region.of_json(extractor.get("region"))
+    region: np.ndarray | None = None
     for index, (image_id, patch_grid) in enumerate(checked_grids(patches)):
         _check_announced(index, image_id, n_images, image_ids)
         if not found_ids:
             h, w, channels = patch_grid.shape
-            features = _empty(n_images * h * w, channels, memory_gib)
-        features[index * h * w : (index + 1) * h * w] = patch_grid.reshape(h * w, -1)
+            region = None if looked_at is None else looked_at.patches((h, w))
+            y, x = np.nonzero(np.ones((h, w), bool) if region is None else region)
+            features = _empty(n_images * len(y), channels, memory_gib)
+        features[index * len(y) : (index + 1) * len(y)] = patch_grid[y, x]
         found_ids.append(image_id)
     if not found_ids:
         msg = (
@@ -297,17 +317,17 @@ def collect_patches(
         in_space = space.apply(block)
         if in_space is not block:  # an unchanged file is not written again
             block[:] = in_space
-    y, x = (axis.ravel().astype(np.int16) for axis in np.mgrid[:h, :w])
     return MemoryBank(
         features=features,
-        image=np.repeat(np.arange(n_images, dtype=np.int32), h * w),
-        y=np.tile(y, n_images),
-        x=np.tile(x, n_images),
+        image=np.repeat(np.arange(n_images, dtype=np.int32), len(y)),
+        y=np.tile(y.astype(np.int16), n_images),
+        x=np.tile(x.astype(np.int16), n_images),
         image_ids=found_ids,
         extractor=extractor,
         distance=distance,
         mean=space.mean,
         whitening=space.whitening,
+        region=region,
     )
 
 

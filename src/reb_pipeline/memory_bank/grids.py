@@ -1,4 +1,4 @@
-"""Check of streamed grids of patch features."""
+"""Check of streamed grids of patch features, and the patches of a grid that lie in a region of interest."""
 
 from collections.abc import Iterable, Iterator
 
@@ -54,6 +54,55 @@ def checked_grids(
             )
             raise InputError(msg)
         yield image_id, grid
+
+
+def inside(grid: np.ndarray, region: np.ndarray | None) -> np.ndarray:
+    """Take the patches of a grid that lie in a region, as one row.
+
+    Args:
+        grid: float32 [h, w, channels].
+        region: bool [h, w]; None for all patches.
+
+    Returns:
+        float32 [1, patches, channels]; without a region, the grid.
+
+    Raises:
+        InputError: If the grid has another shape than the region.
+
+    Example:
+        >>> inside(np.arange(4.0).reshape(2, 2, 1), np.eye(2, dtype=bool)).ravel().tolist()
+        [0.0, 3.0]
+    """
+    if region is None:
+        return grid
+    if grid.shape[:2] != region.shape:
+        msg = (
+            f"The region of interest is of grids of {list(region.shape)} patches, not {list(grid.shape[:2])}: extract "
+            f"the features with the settings that made the bank."
+        )
+        raise InputError(msg)
+    return grid[region][None]
+
+
+def on_grid(values: np.ndarray, region: np.ndarray | None) -> np.ndarray:
+    """Put values of the patches in a region back on their grids.
+
+    Args:
+        values: Floats [images, 1, patches]; without a region [images, h, w].
+        region: bool [h, w]; None for all patches.
+
+    Returns:
+        float32 [images, h, w], NaN outside of the region.
+
+    Example:
+        >>> on_grid(np.array([[[1, 2]]], np.float32), np.eye(2, dtype=bool)).tolist()
+        [[[1.0, nan], [nan, 2.0]]]
+    """
+    if region is None:
+        return values
+    grids = np.full((len(values), *region.shape), np.nan, np.float32)
+    grids[:, region] = values[:, 0]
+    return grids
 
 
 def _as_float32(grid: np.ndarray, image_id: str) -> np.ndarray:

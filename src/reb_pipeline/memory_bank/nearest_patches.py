@@ -9,7 +9,7 @@ import numpy as np
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.images.samples import check_images
 from reb_pipeline.memory_bank.bank import Coreset, MemoryBank, fingerprint
-from reb_pipeline.memory_bank.grids import checked_grids
+from reb_pipeline.memory_bank.grids import checked_grids, inside
 from reb_pipeline.search.index import NeighborIndex
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ QUERIES_PER_BLOCK = 4096
 @dataclass(frozen=True)
 class NearestPatches:
     """Nearest coreset rows of every patch of some images, the input of all patch scores.
+
+    Of a bank with a region, only the patches inside were searched: h is 1, and w is their number.
 
     Attributes:
         squared_distances: Squared Euclidean distances, ascending, float32 [images, h, w, K].
@@ -104,7 +106,8 @@ def search_images(
     image_ids: list[str] = []
     found = []
     checked = checked_grids(patches, bank.features.shape[1])
-    for ids, grids in _batches((name, bank.space.apply(grid)) for name, grid in checked):
+    searched = ((name, bank.space.apply(inside(grid, bank.region))) for name, grid in checked)
+    for ids, grids in _batches(searched):
         queries = grids.reshape(-1, grids.shape[-1])
         found.append(_on_grids(grids, *bank.index(device).search(queries, n_neighbors)))
         image_ids += ids

@@ -80,10 +80,10 @@ def update_bank(
         raise InputError(msg)
     check_known(forget, bank.image_ids, "Image of the memory bank")
     gone = set(forget)
-    grids = bank.grids
     stay = [image for image, image_id in enumerate(bank.image_ids) if image_id not in gone]
     stream = chain(
-        ((bank.image_ids[image], grids[image]) for image in stay), _in_space(bank, patches)
+        ((bank.image_ids[image], bank.whole_grid(image)) for image in stay),
+        _in_space(bank, patches),
     )
     updated = collect_patches(stream, len(stay) + n_added, bank.extractor, memory_gib=memory_gib)
     return replace(updated, distance=bank.distance)

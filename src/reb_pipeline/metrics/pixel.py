@@ -65,10 +65,10 @@ class _RegionHistogram:
         total.region_count = self.region_count + other.region_count
         return total
 
-    def _add_good(self, bins: np.ndarray, anomalous: np.ndarray) -> None:
-        # Counting all pixels and subtracting the few anomalous ones is faster than selecting the good ones.
+    def _add_good(self, bins: np.ndarray, others: np.ndarray) -> None:
+        # Counting all pixels and subtracting the few others is faster than selecting the good ones.
         np.add.at(self.good, bins.ravel(), 1)
-        np.subtract.at(self.good, bins[anomalous], 1)
+        np.subtract.at(self.good, bins[others], 1)
 
     def area_under_overlap(self, fpr_limit: float) -> float | None:
         """Average the overlap over false positive rates in [0, fpr_limit]; None without regions or good pixels."""
@@ -144,22 +144,27 @@ class PixelHistogram(_RegionHistogram):
         total.anomalous = self.anomalous + other.anomalous
         return total
 
-    def update(self, anomaly_map: np.ndarray, mask: np.ndarray) -> None:
+    def update(
+        self, anomaly_map: np.ndarray, mask: np.ndarray, ignored: np.ndarray | None = None
+    ) -> None:
         """Count the pixels of one image.
 
         Args:
             anomaly_map: [H, W] float32, higher = more anomalous.
             mask: [H, W] bool, True = anomalous; all False for a good image.
+            ignored: [H, W] bool, pixels that do not count; None counts all.
 
         Raises:
             ValueError: If the shapes differ, the mask is not bool or a score is not finite.
         """
         _check_mask(mask, anomaly_map)
+        mask = mask if ignored is None else mask & ~ignored
+        others = mask if ignored is None else mask | ignored
         count, components = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
         areas = np.bincount(components[mask], minlength=count)
         for rows in strips(mask.shape):
             bins, anomalous = self.bins(anomaly_map[rows]), mask[rows]
-            self._add_good(bins, anomalous)
+            self._add_good(bins, others[rows])
             hit = bins[anomalous]
             np.add.at(self.anomalous, hit, 1)
             np.add.at(self.overlap, hit, 1 / areas[components[rows][anomalous]])
@@ -193,14 +198,19 @@ class PixelHistogram(_RegionHistogram):
 class SaturatedHistogram(_RegionHistogram):
     """Good pixels and saturated overlap of annotated regions per score bin (MVTec LOCO)."""
 
-    def update(self, anomaly_map: np.ndarray, regions: list[tuple[np.ndarray, float]]) -> None:
+    def update(
+        self,
+        anomaly_map: np.ndarray,
+        regions: list[tuple[np.ndarray, float]],
+        ignored: np.ndarray | None = None,
+    ) -> None:
         """Count the pixels of one image.
 
         Args:
             anomaly_map: [H, W] float32, higher = more anomalous.
             regions: (mask [H, W] bool, :func:`saturation_area`) of each annotated region; empty for a good image.
-            Regions may
-                overlap, and a region may have several parts.
+                Regions may overlap, and a region may have several parts.
+            ignored: [H, W] bool, good pixels that do not count; None counts all.
 
         Raises:
             ValueError: If shapes differ, a mask is not bool, a score is not finite, or a saturation area is not
@@ -216,8 +226,9 @@ class SaturatedHistogram(_RegionHistogram):
                     f"{area} pixels: scale it to the map's resolution."
                 )
             anomalous |= mask
-        for rows in strips(anomalous.shape):
-            self._add_good(self.bins(anomaly_map[rows]), anomalous[rows])
+        others = anomalous if ignored is None else anomalous | ignored
+        for rows in strips(others.shape):
+            self._add_good(self.bins(anomaly_map[rows]), others[rows])
         for mask, saturation in regions:
             self._add_region(self.bins(anomaly_map[mask]), saturation)
 

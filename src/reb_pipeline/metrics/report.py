@@ -32,6 +32,9 @@ class Maps(Protocol):
     def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yield (id, map) of every image."""
 
+    def outside(self, shape: tuple[int, int]) -> np.ndarray | None:
+        """Find the pixels that were not looked at and do not count, bool [height, width]; None if all were."""
+
 
 class Masks(Protocol):
     """Interface for opening masks, see :class:`reb_pipeline.images.collection.ImageCollection`."""
@@ -212,9 +215,12 @@ class _PixelMetrics:
                 mask = masks.open_mask(*masks_of(row))
             if mask.shape != anomaly_map.shape:
                 mask = resize_mask(mask, anomaly_map.shape)
-            self._by_kind[kind].update(anomaly_map, mask)
+            self._by_kind[kind].update(anomaly_map, mask, maps.outside(mask.shape))
             if self._regions is not None:
                 regions = masks.open_regions(*masks_of(row)) if row.label == 1 else []
+                outside = maps.outside((row.height, row.width))
+                if outside is not None:
+                    regions = [(region & ~outside, *rest) for region, *rest in regions]
                 areas = [
                     (region, saturation_area(float(region.sum()), threshold, relative))
                     for region, threshold, relative in regions
@@ -222,7 +228,7 @@ class _PixelMetrics:
                 ]
                 if resolution == "map":
                     anomaly_map = maps.at(row.id, (row.height, row.width))
-                self._regions[kind].update(anomaly_map, areas)
+                self._regions[kind].update(anomaly_map, areas, outside)
 
     def metrics(self, kinds: list[str]) -> dict[str, float | None]:
         """Compute the metrics of given defect types together, against all good images."""

@@ -37,7 +37,7 @@ AMBIGUOUS = re.compile(r"^(metrics|study|selection_candidates)_|_metrics_")
 # Sections and names of parameters that are paths of files or folders, or names as well.
 PATHS = (
     ("calibration", "folder"), ("bank_update", "add"), ("inspection", "input"), ("features", "weights"),
-    ("defect_synthesis", "saliency_source"), ("defect_synthesis", "texture_folder"),
+    ("features", "region"), ("defect_synthesis", "saliency_source"), ("defect_synthesis", "texture_folder"),
 )  # fmt: skip
 # Resolvers of OmegaConf are those of the process: a loader has it to itself while it resolves.
 _resolvers = threading.RLock()
@@ -180,7 +180,12 @@ class ProjectConfigLoader(OmegaConfigLoader):
         for category in self.categories:
             for section, name in PATHS:
                 path = parameters[category][section].get(name)
-                if path and "://" not in path and (self.project_path / path).exists():
+                if (
+                    isinstance(path, str)
+                    and path
+                    and "://" not in path
+                    and (self.project_path / path).exists()
+                ):
                     parameters[category][section][name] = os.path.relpath(self.project_path / path)
         return parameters
 

@@ -111,6 +111,17 @@ class RunFolder:
         """Store that the run is done and its model in place; later changes of the model stay."""
         self._store({**self._state(), "is_done": True})
 
+    def _masks(self) -> list[Path]:
+        """List the local files of regions of interest, which may be drawn anew under the same name."""
+        values = yaml.safe_load((self.configuration / "local" / "parameters.yml").read_text())
+        features = values.get("features") or {}
+        own = (features.get("per_category") or {}).values()
+        regions = [one.get("region") for one in (features, *own)]
+        paths = [
+            Path(region.replace("\\${", "${")) for region in regions if isinstance(region, str)
+        ]
+        return [path for path in paths if path.is_file()]
+
     @property
     def is_done(self) -> bool:
         """True if the run that was begun last is done and its model was put in place."""
@@ -128,10 +139,12 @@ class RunFolder:
             (self.path / STATE).write_text(json.dumps(state, indent=2) + "\n")
 
     def _made_of(self, categories: Iterable[Category]) -> str:
-        """Hash photos, by size and time of change, and settings."""
+        """Hash photos, by size and time of change, settings, and the masks that these name."""
         digest = hashlib.sha256(__version__.encode())
         for file in sorted(self.configuration.rglob("*.yml")):
             digest.update(file.read_bytes())
+        for mask in self._masks():
+            digest.update(mask.read_bytes())
         for category in categories:
             for key in category.images.file_keys():
                 digest.update(key.encode(errors="surrogateescape"))

@@ -22,6 +22,7 @@ class AnomalyMaps:
         sigma: Standard deviation of the Gaussian smoothing, in pixels of a map of side 256; scaled with ``size``.
         detection_fingerprint: Hash of the detection, see :attr:`reb_pipeline.scoring.detection.Detection.fingerprint`;
             empty if an older record does not say.
+        region: Patches that were looked at, bool [h, w]; maps are 0 outside. None for all.
 
     Example:
         >>> maps = AnomalyMaps(np.ones((1, 4, 4), np.float32), ["part"], size=8, sigma=4.0)
@@ -29,13 +30,14 @@ class AnomalyMaps:
         ((8, 8), (6, 10))
     """
 
-    FORMAT: ClassVar[int] = 2
+    FORMAT: ClassVar[int] = 3
 
     patch_scores: np.ndarray
     image_ids: list[str]
     size: int
     sigma: float
     detection_fingerprint: str = ""
+    region: np.ndarray | None = None
 
     def check_detection(self, what: str, fingerprints: Iterable[str]) -> None:
         """Check that something else is of the same detection.
@@ -62,7 +64,8 @@ class AnomalyMaps:
         """
         if image_id not in self.image_ids:
             raise KeyError(image_id)
-        return anomaly_map(self.patch_scores[self.image_ids.index(image_id)], self.size, self.sigma)
+        scores = self.patch_scores[self.image_ids.index(image_id)]
+        return anomaly_map(scores, self.size, self.sigma, self.region)
 
     def at(self, image_id: str, shape: tuple[int, int]) -> np.ndarray:
         """Compute the anomaly map of one image and resize it bilinearly to ``shape``, float32 [height, width]."""
@@ -71,22 +74,30 @@ class AnomalyMaps:
     def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yield (id, map) of every image, with one map in memory at a time."""
         for image_id, scores in zip(self.image_ids, self.patch_scores, strict=True):
-            yield image_id, anomaly_map(scores, self.size, self.sigma)
+            yield image_id, anomaly_map(scores, self.size, self.sigma, self.region)
+
+    def outside(self, shape: tuple[int, int]) -> np.ndarray | None:
+        """Find the pixels of maps of a shape that were not looked at, bool [height, width]; None if all were."""
+        return None if self.region is None else ~region_at(self.region, shape)
 
     def __len__(self) -> int:
         return len(self.image_ids)
 
 
-def anomaly_map(patch_scores: np.ndarray, size: int, sigma: float) -> np.ndarray:
+def anomaly_map(
+    patch_scores: np.ndarray, size: int, sigma: float, region: np.ndarray | None = None
+) -> np.ndarray:
     """Upsample patch scores bilinearly and smooth them with a Gaussian, as in PatchCore and the reference code.
 
     Args:
         patch_scores: float32 [h, w].
         size: Side of the map in pixels.
         sigma: Standard deviation in pixels of a map of side 256.
+        region: Patches that were looked at, bool [h, w]; scores of others are not read. None for all.
 
     Returns:
-        float32 [size, size], within the range of ``patch_scores``.
+        float32 [size, size], within the range of ``patch_scores``. Outside of the region it is 0, or the lowest value
+        inside if that is negative, so that nothing there is above a threshold.
 
     Example:
         >>> patch_scores = np.array([[0, 0], [0, 1]], np.float32)
@@ -94,9 +105,33 @@ def anomaly_map(patch_scores: np.ndarray, size: int, sigma: float) -> np.ndarray
         >>> heat.shape, bool(heat[-1, -1] > heat[0, 0])
         ((64, 64), True)
     """
-    from scipy.ndimage import gaussian_filter
+    from scipy.ndimage import distance_transform_edt, gaussian_filter
 
-    return gaussian_filter(resize_map(patch_scores, (size, size)), sigma * size / REFERENCE_SIZE)
+    if region is not None:  # scores go on beyond the border as they are at it
+        nearest = distance_transform_edt(~region, return_distances=False, return_indices=True)
+        patch_scores = patch_scores[tuple(nearest)]
+    found = gaussian_filter(resize_map(patch_scores, (size, size)), sigma * size / REFERENCE_SIZE)
+    if region is not None:
+        inside = region_at(region, (size, size))
+        found = np.where(inside, found, min(np.float32(0), found[inside].min()))
+    return np.asarray(found)
+
+
+def region_at(region: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Find the pixels of a map whose patch lies in a region.
+
+    Args:
+        region: bool [h, w].
+        shape: Height and width of the map in pixels.
+
+    Returns:
+        bool [height, width].
+    """
+    rows, columns = (
+        np.arange(pixels) * patches // pixels
+        for pixels, patches in zip(shape, region.shape, strict=True)
+    )
+    return region[rows[:, None], columns]
 
 
 def resize_map(values: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

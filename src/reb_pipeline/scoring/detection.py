@@ -31,9 +31,10 @@ class Detection:
         image_scores: float32 [images], higher = more anomalous.
         patch_scores: float32 [images, h, w]; None if only whole images are scored.
         map_values: Values that anomaly maps show, float32 [images, h, w]; None for the patch scores.
+        region: Patches that were looked at, bool [h, w]; scores and values of others are NaN. None for all.
 
     Raises:
-        InputError: If a score is not finite: NaN is not above any threshold, and would pass as good.
+        InputError: If a score in the region is not finite: NaN is not above any threshold, and would pass as good.
 
     Example:
         >>> patch_scores = np.array([[[0, 1], [2, 9]]], np.float32)
@@ -46,12 +47,16 @@ class Detection:
     image_scores: np.ndarray
     patch_scores: np.ndarray | None
     map_values: np.ndarray | None = None
+    region: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         finite = np.isfinite(self.image_scores)
         for of_patches in (self.patch_scores, self.map_values):
             if of_patches is not None:
-                finite = finite & np.isfinite(of_patches).all(axis=(1, 2))
+                is_known = np.isfinite(of_patches)
+                if self.region is not None:
+                    is_known = is_known | ~self.region
+                finite = finite & is_known.all(axis=(1, 2))
         if not finite.all():
             image_id = self.image_ids[int(np.argmin(finite))]
             msg = (
@@ -115,4 +120,6 @@ class Detection:
         values = self.patch_scores if self.map_values is None else self.map_values
         if values is None:
             values = np.zeros((len(self.image_ids), 1, 1), np.float32)
-        return AnomalyMaps(values, self.image_ids, side, sigma, self.fingerprint)
+        if self.region is not None:
+            values = np.where(self.region, values, np.float32(0))
+        return AnomalyMaps(values, self.image_ids, side, sigma, self.fingerprint, self.region)

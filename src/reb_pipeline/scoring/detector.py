@@ -14,6 +14,7 @@ from reb_pipeline.core.errors import InputError
 from reb_pipeline.memory_bank.bank import MEMORY_GIB, MemoryBank, collect_patches
 from reb_pipeline.memory_bank.coreset import select_coreset
 from reb_pipeline.memory_bank.density import LocalDensity, measure_local_density
+from reb_pipeline.memory_bank.grids import on_grid
 from reb_pipeline.memory_bank.held_out import evenly_chosen, search_own_images
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches, search_images
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
@@ -279,7 +280,7 @@ class MemoryBankDetector:
                 another shape than those of the good images.
         """
         self.density.check_searched(found)
-        of_patches = patch_scores(found, self)
+        of_patches = self._patch_scores(found)
         if self.good_scores is not None:
             of_patches = self.good_scores.standardize(of_patches)
         chosen = IMAGE_SCORES[self.scoring.image_score]
@@ -289,8 +290,9 @@ class MemoryBankDetector:
             else image_scores(of_patches, self.scoring)
         )
         is_distance = self.scoring.anomaly_map == "distance"
-        distances = found.squared_distances[..., 0] if is_distance else None
-        return Detection(found.image_ids, of_images, of_patches, distances)
+        region = self.bank.region
+        distances = on_grid(found.squared_distances[..., 0], region) if is_distance else None
+        return Detection(found.image_ids, of_images, of_patches, distances, region)
 
     def detect(self, images: PatchSource, device: str = "cpu") -> Detection:
         """Search the patches of images and score them.
@@ -344,7 +346,11 @@ class MemoryBankDetector:
             )
             raise InputError(msg)
         is_enough = enough_images(len(own.image_ids), least_images)
-        return GoodScores.of(patch_scores(own, self)) if is_enough else None
+        return GoodScores.of(self._patch_scores(own)) if is_enough else None
+
+    def _patch_scores(self, found: NearestPatches) -> np.ndarray:
+        """Score patches, float32 [images, h, w]; NaN outside of the region."""
+        return on_grid(patch_scores(found, self), self.bank.region)
 
     def _check_neighbors(self) -> None:
         if self.uses_alpha:

@@ -56,14 +56,13 @@ class GoodScores:
         because the least spread would otherwise turn harmless differences in a plain background into high scores.
 
         Args:
-            patch_scores: Floats [images, h, w].
+            patch_scores: Floats [images, h, w]; NaN outside of a region of interest, where the mean becomes 0.
         """
-        from scipy.ndimage import gaussian_filter
-
         scores = np.asarray(patch_scores, np.float64)
-        mean = gaussian_filter(scores.mean(axis=0), NEIGHBOURHOOD)
-        spread = np.sqrt(gaussian_filter(scores.var(axis=0), NEIGHBOURHOOD))
-        least = float(np.median(spread)) or float(spread.max()) or 1.0
+        inside = np.logical_not(np.isnan(scores).any(axis=0))
+        mean = _average(scores.mean(axis=0), inside)
+        spread = np.sqrt(_average(scores.var(axis=0), inside))
+        least = float(np.median(spread[inside])) or float(spread.max()) or 1.0
         return cls(mean.astype(np.float32), np.maximum(spread, least).astype(np.float32))
 
     def standardize(self, patch_scores: np.ndarray) -> np.ndarray:
@@ -86,6 +85,17 @@ class GoodScores:
             )
             raise InputError(msg)
         return ((patch_scores - self.mean) / self.spread).astype(np.float32, copy=False)
+
+
+def _average(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Average neighbouring positions inside of a region, floats [h, w]; 0 outside."""
+    from scipy.ndimage import gaussian_filter
+
+    if inside.all():
+        return np.asarray(gaussian_filter(values, NEIGHBOURHOOD))
+    weights = gaussian_filter(inside.astype(np.float64), NEIGHBOURHOOD)
+    sums = gaussian_filter(np.where(inside, values, 0.0), NEIGHBOURHOOD)
+    return np.divide(sums, weights, out=np.zeros_like(sums), where=inside)
 
 
 def enough_images(n_images: int, least: int = MIN_IMAGES) -> bool:

@@ -1,4 +1,7 @@
-"""Image scores: the score of an image from the scores of its patches."""
+"""Image scores: the score of an image from the scores of its patches.
+
+Patches outside of a region of interest have the score NaN and do not count.
+"""
 
 import logging
 from collections.abc import Callable
@@ -39,7 +42,7 @@ class ImageScore:
 
 def max_score(patch_scores: np.ndarray, _: Any) -> np.ndarray:
     """Take the highest patch score of each image (REB equation 5)."""
-    return patch_scores.max(axis=(1, 2))
+    return _of_patches(patch_scores).max(axis=1)
 
 
 def block_max_score(patch_scores: np.ndarray, _: Any) -> np.ndarray:
@@ -47,7 +50,10 @@ def block_max_score(patch_scores: np.ndarray, _: Any) -> np.ndarray:
 
     Rows and columns that remain at the end are left out, so a defect there does not change the score: 12 % of a grid of
     32x32 patches, 44 % of one of 8x8. A warning says so where it is more than 20 %. A grid smaller than a block is one
-    block.
+    block. Of a block that is partly outside of the region, the patches inside are averaged.
+
+    Raises:
+        InputError: If no patch of the region is in a block.
     """
     n, h, w = patch_scores.shape
     side_y, side_x = min(WINDOW, h), min(WINDOW, w)
@@ -56,7 +62,15 @@ def block_max_score(patch_scores: np.ndarray, _: Any) -> np.ndarray:
     blocks = patch_scores[:, : rows * side_y, : columns * side_x].reshape(
         n, rows, side_y, columns, side_x
     )
-    return blocks.mean(axis=(2, 4)).max(axis=(1, 2))
+    n_inside = (~np.isnan(blocks)).sum(axis=(2, 4))
+    if n and not n_inside.any():
+        msg = (
+            "The image score block_max leaves out the last rows and columns of patches, and the region of interest "
+            "lies in them: set scoring.image_score to mean_max, which reads every patch."
+        )
+        raise InputError(msg)
+    means = np.nansum(blocks, axis=(2, 4)) / np.maximum(n_inside, 1).astype(blocks.dtype)
+    return np.where(n_inside > 0, means, -np.inf).max(axis=(1, 2))
 
 
 def left_out_share(h: int, w: int) -> float:
@@ -90,10 +104,10 @@ def _warn_of_patches_left_out(h: int, w: int) -> None:
 def mean_max_score(patch_scores: np.ndarray, _: Any) -> np.ndarray:
     """Take the highest mean over all squares of 3x3 patches, which overlap: one around each patch.
 
-    At the border, where a part of the square lies outside of the grid, it is the mean of the patches inside: four at a
-    corner. So every patch counts.
+    At the border, where a part of the square lies outside of the grid or the region, it is the mean of the patches
+    inside: four at a corner. So every patch counts.
     """
-    return _window_means(patch_scores).max(axis=(1, 2))
+    return _window_means(patch_scores).max(axis=1)
 
 
 def ranked_mean_score(patch_scores: np.ndarray, settings: "ImageScoreSettings") -> np.ndarray:
@@ -102,7 +116,7 @@ def ranked_mean_score(patch_scores: np.ndarray, settings: "ImageScoreSettings") 
     The highest counts most, so that a small defect is found; those below it count more together, so that a large faint
     one is found as well. The squares are those of ``mean_max``.
     """
-    means = _window_means(patch_scores).reshape(len(patch_scores), -1)
+    means = _window_means(patch_scores)
     n = _top_patches(patch_scores, settings)
     highest = -np.sort(-means, axis=1)[:, :n]
     weights = 1 / np.arange(1, n + 1)
@@ -110,9 +124,21 @@ def ranked_mean_score(patch_scores: np.ndarray, settings: "ImageScoreSettings") 
 
 
 def _window_means(patch_scores: np.ndarray) -> np.ndarray:
-    """Average the square of 3x3 patches around each patch, of the patches inside of the grid; floats [n, h, w]."""
-    inside = np.ones_like(patch_scores[:1])
-    return _window_sums(patch_scores) / _window_sums(inside)
+    """Average the square of 3x3 patches around each patch, of the patches inside; floats [n, patches inside]."""
+    inside = _inside(patch_scores)
+    sums = _window_sums(np.where(inside, patch_scores, patch_scores.dtype.type(0)))
+    counts = _window_sums(inside[None].astype(patch_scores.dtype))
+    return sums[:, inside] / counts[:, inside]
+
+
+def _inside(patch_scores: np.ndarray) -> np.ndarray:
+    """Find the patches that have a score in all images, bool [h, w]."""
+    return ~np.isnan(patch_scores).any(axis=0)
+
+
+def _of_patches(patch_scores: np.ndarray) -> np.ndarray:
+    """List the scores of the patches inside, floats [images, patches]."""
+    return patch_scores[:, _inside(patch_scores)]
 
 
 def _window_sums(grids: np.ndarray) -> np.ndarray:
@@ -133,29 +159,29 @@ def top_share_mean(patch_scores: np.ndarray, settings: "ImageScoreSettings") -> 
 
 
 def _top_patches(patch_scores: np.ndarray, settings: "ImageScoreSettings") -> int:
-    """Compute the number of patches in the share ``top_share`` of a grid, at least one."""
-    return max(1, round(settings.top_share * patch_scores[0].size))
+    """Compute the number of patches in the share ``top_share`` of those inside, at least one."""
+    return max(1, round(settings.top_share * int(_inside(patch_scores).sum())))
 
 
 def _mean_of_highest(patch_scores: np.ndarray, n_patches: int) -> np.ndarray:
-    flat = patch_scores.reshape(len(patch_scores), -1)
+    flat = _of_patches(patch_scores)
     n = min(n_patches, flat.shape[1])
     return np.partition(flat, -n, axis=1)[:, -n:].mean(axis=1)
 
 
 def quantile(patch_scores: np.ndarray, settings: "ImageScoreSettings") -> np.ndarray:
     """Take a quantile of the patch scores, with linear interpolation."""
-    return np.quantile(patch_scores, settings.quantile, axis=(1, 2))
+    return np.quantile(_of_patches(patch_scores), settings.quantile, axis=1)
 
 
 def average(patch_scores: np.ndarray, _: Any) -> np.ndarray:
     """Average all patch scores."""
-    return patch_scores.mean(axis=(1, 2))
+    return _of_patches(patch_scores).mean(axis=1)
 
 
 def thresholded_area(patch_scores: np.ndarray, settings: "ImageScoreSettings") -> np.ndarray:
     """Compute the share of patches whose score is above ``area_threshold``."""
-    return (patch_scores > settings.area_threshold).mean(axis=(1, 2), dtype=np.float32)
+    return (_of_patches(patch_scores) > settings.area_threshold).mean(axis=1, dtype=np.float32)
 
 
 def reweighted(nearest: "NearestPatches", detector: "MemoryBankDetector") -> np.ndarray:
@@ -206,11 +232,11 @@ def image_scores(patch_scores: np.ndarray, settings: "ImageScoreSettings") -> np
     """Score images by the scores of their patches.
 
     Args:
-        patch_scores: float32 [images, h, w].
+        patch_scores: float32 [images, h, w]; NaN for patches that do not count, the same of all images.
         settings: Name and settings of the image score.
 
     Returns:
-        float32 [images]; higher is more anomalous.
+        float32 [images]; higher is more anomalous, NaN if no patch counts.
 
     Raises:
         InputError: If the image score compares neighbours, because patch scores alone do not contain them.
@@ -223,4 +249,6 @@ def image_scores(patch_scores: np.ndarray, settings: "ImageScoreSettings") -> np
             f"search: set scoring.image_score to one of {', '.join(known)}."
         )
         raise InputError(msg)
+    if len(patch_scores) and not _inside(patch_scores).any():
+        return np.full(len(patch_scores), np.nan, np.float32)  # which a Detection refuses
     return chosen.score(patch_scores, settings).astype(np.float32, copy=False)

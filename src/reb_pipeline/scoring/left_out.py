@@ -43,11 +43,15 @@ class BankImages:
         """Ids of the images."""
         return [self.bank.image_ids[index] for index in self.indices]
 
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Settings that made the features."""
+        return self.bank.extractor
+
     def patches(self) -> Iterator[tuple[str, np.ndarray]]:
         """Stream (image id, float32 [h, w, channels]), in the space of the bank."""
-        grids = self.bank.grids
         for index in self.indices:
-            yield self.bank.image_ids[index], grids[index]
+            yield self.bank.image_ids[index], self.bank.whole_grid(index)
 
 
 def score_left_out(

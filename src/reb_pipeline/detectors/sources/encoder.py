@@ -92,8 +92,14 @@ class Encoder:
         """Collect the arguments of an extractor that knows no tiles.
 
         Raises:
-            InputError: If tiles are asked for.
+            InputError: If tiles or a region of interest are asked for.
         """
+        if self.settings.region is not None:
+            msg = (
+                "features.region cannot be used here: levels and pooled features are made of the whole image. Set "
+                "features.region to null, or take a detector with a memory bank."
+            )
+            raise InputError(msg)
         if self.settings.network_size < self.settings.image_size:
             msg = (
                 f"features.tile_size = {self.settings.tile_size} cannot be used here: levels and pooled features are "

@@ -34,9 +34,10 @@ function photo(type, file, alt) {
 /** Of an explained part without a marked region the worst patch is shown. */
 const hasDashedBox = (view) => Boolean(view.worst_box && view.worst && !view.defects.length);
 
-/** Outlines of the marked pixels and boxes of the defects, in pixels of the image; dashed the annotation and the worst patch. */
+/** Outlines of the marked pixels and boxes of the defects, in pixels of the image; dashed the region of interest, the annotation and the worst patch. */
 function marks(view) {
   const drawing = shape("svg", { viewBox: `0 0 ${view.width} ${view.height}`, preserveAspectRatio: "none", "aria-hidden": "true" });
+  for (const points of view.region ?? []) drawing.append(shape("polygon", { class: "region", points: points.join(" ") }));
   for (const points of view.annotated ?? []) drawing.append(shape("polygon", { class: "annotated", points: points.join(" ") }));
   for (const points of view.outlines) drawing.append(shape("polygon", { points: points.join(" ") }));
   for (const [x, y, width, height] of view.defects) drawing.append(shape("rect", { x, y, width, height }));

@@ -31,7 +31,11 @@ def synthesize_defects(
     from reb_pipeline.defectmaker import synthesis
 
     return synthesis.synthesize_defects(
-        Samples(samples, raw_images), saliency, features.image_size, params
+        Samples(samples, raw_images),
+        saliency,
+        features.image_size,
+        params,
+        region=features.looked_at,
     )
 
 
@@ -46,10 +50,10 @@ def draw_gallery(
     from reb_pipeline.defectmaker.good_images import GoodImages
     from reb_pipeline.figures import gallery
 
-    both, side = Samples(samples, raw_images), features.image_size
+    both, side, region = Samples(samples, raw_images), features.image_size, features.looked_at
     return gallery.draw_gallery(
-        GoodImages(both.held_out_good, saliency, side),
-        GoodImages(both.good_finetuning, saliency, side),
+        GoodImages(both.held_out_good, saliency, side, region),
+        GoodImages(both.good_finetuning, saliency, side, region),
         params.textures(),
         params.fills,
         params.seed,

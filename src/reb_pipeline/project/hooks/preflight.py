@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,12 @@ FOLDERS: dict[str, tuple[Callable[[Any, str], str | None], str]] = {
     "bank_update": (lambda params, _: params.add, "added to"),
     "inspection": (lambda params, category: params.folder(category), "inspected as"),
 }
+
+
+# Pipelines that know no region of interest.
+OF_WHOLE_IMAGES = (
+    "feature_reconstruction", "pixel_reconstruction", "hybrid", "selection", "studies"
+)  # fmt: skip
 
 
 class PreflightHooks:
@@ -76,6 +83,7 @@ class PreflightHooks:
             return catalog[name].load().samples
 
         there = [name for name in inputs if name not in missing]
+        self._check_regions(pipeline, catalog, there, list_samples)
         self._check_test_images(pipeline, there, list_samples)
         self._stand_in(missing, catalog)
         self._check_device(pipeline, catalog)
@@ -147,6 +155,40 @@ class PreflightHooks:
                     f"by `kedro run --to-nodes={category}.calibration.calibrate`."
                 )
                 raise InputError(msg)
+
+    @staticmethod
+    def _check_regions(
+        pipeline: "Pipeline",
+        catalog: "CatalogProtocol",
+        names: Iterable[str],
+        list_samples: "Callable[[str], list[Sample]]",
+    ) -> None:
+        """Check that the region of interest of each category can be used, and fits its first image.
+
+        Raises:
+            InputError: If a mask cannot be used, the image has another aspect, or a pipeline looks at whole images.
+        """
+        from reb_pipeline.features.settings import FeatureSettings
+        from reb_pipeline.images.decoding import UnreadableImageError
+
+        for parameters in sorted(_read_for_categories("features", pipeline)):
+            region = FeatureSettings.model_validate(catalog[parameters].load()).looked_at
+            if region is None:
+                continue
+            category = parameters.removeprefix("params:").removesuffix(".features")
+            for node in pipeline.nodes:
+                owner, _, rest = (node.namespace or "").partition(".")
+                if owner == category and rest.split(".")[0] in OF_WHOLE_IMAGES:
+                    msg = (
+                        f"The pipeline {rest} looks at whole images: set features.region of {category} to null, or "
+                        f"leave this pipeline out."
+                    )
+                    raise InputError(msg)
+            name = f"{category}{RAW_IMAGES}"
+            samples = list_samples(name) if name in names else []
+            with suppress(UnreadableImageError):  # the audit names it
+                for sample in samples[:1]:
+                    region.check(catalog[name].load().open_image(sample.path).shape)
 
     @staticmethod
     def _stand_in(missing: dict[str, InputError], catalog: "CatalogProtocol") -> None:
@@ -233,8 +275,9 @@ class PreflightHooks:
             # A thread pool created here would block the processes that ParallelRunner forks.
             torch.set_num_threads(1)
             try:
-                for settings in set(used):
-                    PatchExtractor(settings)
+                for index, settings in enumerate(used):
+                    if settings not in used[:index]:  # lists among them cannot be hashed
+                        PatchExtractor(settings)
             finally:
                 torch.set_num_threads(threads)
 
