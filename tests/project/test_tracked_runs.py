@@ -30,7 +30,7 @@ def test_nothing_is_tracked_without_the_extra():
     printed = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    assert printed.split() == ["3", "False"]
+    assert printed.split() == ["4", "False"]
 
 
 def test_mlflow_has_the_figures_of_the_comparison(run_project, tmp_path, monkeypatch):
@@ -47,7 +47,7 @@ def test_mlflow_has_the_figures_of_the_comparison(run_project, tmp_path, monkeyp
     monkeypatch.setattr(hooks, "_commit", lambda: "bbbb")
     run_project("folder", other)
     undecided = {"packaging": {"allow_undecided": True}}
-    run_project("folder", {**params, **undecided}, pipeline_names=["packaging"])
+    run_project("folder", {**other, **undecided}, pipeline_names=["packaging"])
     out = run_project("folder", params, pipeline_names=["compare"])
     table = pd.read_parquet(newest(out / "08_reporting", "run_comparison.parquet"))
 
