@@ -350,3 +350,11 @@ def test_a_row_of_the_journal_without_a_column_is_not_used(photos, load):
         entry.write_text(json.dumps(content))
     assert main([str(photos), "--model", "m"]) == 0
     assert [one.inspected for one in load] == [8, 8]
+
+
+def test_marks_that_cannot_be_used_are_refused_before_the_inspection(photos, load, capsys):
+    Path("inspection").mkdir()
+    Path("inspection/marks.json").write_text("{}")
+    assert main([str(photos), "--model", "m"]) == 2
+    assert "'marks.json' is no file of marks" in capsys.readouterr().err
+    assert not load

@@ -262,7 +262,7 @@ def _output_files(results: Results, images: "DirFileSystem") -> "Files":
 
     Raises:
         InputError: If it lies inside the inspected folder, so that the next run would inspect its files, is a packaged
-            model, or cannot be written.
+            model, cannot be written, or has marks that cannot be used.
     """
     import fsspec
 
@@ -270,6 +270,7 @@ def _output_files(results: Results, images: "DirFileSystem") -> "Files":
     from reb_pipeline.core.folder_files import FolderFiles
     from reb_pipeline.core.storage import check_writable
     from reb_pipeline.inspection.manifest import MANIFEST
+    from reb_pipeline.inspection.marks import saved_marks
 
     atomic.register()  # no file is left half-written
     filesystem, inner = fsspec.url_to_fs(results.output)
@@ -289,7 +290,9 @@ def _output_files(results: Results, images: "DirFileSystem") -> "Files":
         raise InputError(msg)
     if is_local:
         check_writable(f"{inner}/report.html")
-    return FolderFiles(inner, filesystem)
+    files = FolderFiles(inner, filesystem)
+    saved_marks(files)  # a file that cannot be used is refused now, not after the inspection
+    return files
 
 
 def _is_file(path: str) -> bool:

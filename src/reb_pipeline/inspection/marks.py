@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 from reb_pipeline.calibration.verdicts import DEFECTIVE, GOOD
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.folder_files import Files
 from reb_pipeline.core.records import load_json
 
 MARKS_FILE = "marks.json"
@@ -101,6 +102,15 @@ def read_marks(data: bytes, source: str) -> list[Mark]:
         raise _wrong(source, "has no list of marks")
     marks = [_mark(entry, source) for entry in content["marks"]]
     return list({mark.image_sha256: mark for mark in marks}.values())
+
+
+def saved_marks(files: Files) -> list[Mark]:
+    """Read the marks that lie in an output folder; none if there is no such file.
+
+    Raises:
+        InputError: If the file cannot be used.
+    """
+    return read_marks(files[MARKS_FILE], MARKS_FILE) if MARKS_FILE in files else []
 
 
 def _mark(entry: Any, source: str) -> Mark:

@@ -1,8 +1,8 @@
 """Building blocks of the pages that people look at: templates, tables and the images of their galleries.
 
-The folder ``page`` has the only stylesheet and scripts. The report of an inspection (:mod:`.report`) and that of a
-training (:mod:`reb_pipeline.figures.page`) are made of them. A page is one file that needs no network, and no text in
-it can become HTML or script.
+The folder ``page`` has the only stylesheet and scripts. The report of an inspection
+(:mod:`reb_pipeline.inspection.report`) and that of a training (:mod:`reb_pipeline.figures.page`) are made of them. A
+page is one file that needs no network, and no text in it can become HTML or script.
 """
 
 import html

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from reb_pipeline.core.folder_files import Files
 from reb_pipeline.inspection.encoding import in_base64
 from reb_pipeline.inspection.folder import Inspected, summary_of
-from reb_pipeline.inspection.marks import MARKS_FILE, read_marks
+from reb_pipeline.inspection.marks import saved_marks
 from reb_pipeline.inspection.pages import (
     compose,
     definitions,
@@ -84,11 +84,10 @@ def _data(inspector: "Inspector", inspected: Sequence[Inspected], files: Files) 
     worst_first = sorted(readable, key=lambda one: -one.row["image_score"])
     shown = {id(one) for one in worst_first[:SHOWN_IMAGES]}
     large = {id(one) for one in worst_first[:LARGE_IMAGES]}
-    saved = read_marks(files[MARKS_FILE], MARKS_FILE) if MARKS_FILE in files else []
     return {
         **thresholds_of(inspector.calibration, inspector.image_threshold),
         "model_id": inspector.model_id,
-        "marks": [vars(mark) for mark in saved],
+        "marks": [vars(mark) for mark in saved_marks(files)],
         "images": [
             _image(one.row)
             | {"view": one.view(files) if id(one) in shown else None}
