@@ -65,8 +65,7 @@ def test_everything_is_written(photos, load, tmp_path, capsys):
         said.out
         == f"9 images inspected: 5 good, 3 defective, 0 undecided, 1 unreadable.\n{out}/report.html\n"
     )
-    assert "images inspected" in said.err  # the progress bar
-    assert "100%" in said.err
+    assert said.err == ""  # progress bars are for terminals
     assert "</html>" in (out / "report.html").read_text()
     table = pd.read_parquet(out / "inspections.parquet")
     text = pd.read_csv(out / "inspections.csv")
