@@ -7,6 +7,7 @@ have the name of a finished one, whichever dataset writes it.
 import io
 import os
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from glob import escape
@@ -14,13 +15,15 @@ from types import TracebackType
 from typing import Any
 
 import fsspec
-from fsspec.implementations.local import LocalFileOpener, LocalFileSystem
+from fsspec.implementations.local import LocalFileOpener, LocalFileSystem, get_umask
 
 from reb_pipeline.core.installing import install_command
 from reb_pipeline.core.storage import writing
 
 _LOCAL, _S3 = ("file", "local"), ("s3", "s3a")
 ATOMIC_PROTOCOLS = _LOCAL + _S3
+_MODE = 0o666
+COMMIT_WAITS = (0.05, 0.1, 0.2, 0.4)  # seconds between attempts to move a file to its name
 
 
 class Abandonable:
@@ -92,6 +95,23 @@ class _AtomicFile(Abandonable, LocalFileOpener):
         """Close the file and remove it."""
         if not self.closed:
             self._drop()
+
+    def commit(self) -> None:
+        """Move the file to its name, with the permissions of a new file.
+
+        On Windows nothing replaces a file that another program has open, as virus scanners do for moments. fsspec would
+        take that for success, and leave the former file.
+
+        Raises:
+            PermissionError: If it stays open, or there is no permission.
+        """
+        os.chmod(self.temp, _MODE & ~get_umask(_MODE))
+        for seconds in COMMIT_WAITS:
+            with suppress(PermissionError):
+                os.replace(self.temp, self.path)
+                return
+            time.sleep(seconds)
+        os.replace(self.temp, self.path)
 
     def _drop(self) -> None:
         with suppress(OSError):  # the last bytes may not fit on the disk, and are not needed

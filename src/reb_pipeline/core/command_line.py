@@ -1,5 +1,6 @@
 """Commands of the command line: their exit status, their errors, and values that several of them take."""
 
+import io
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -66,6 +67,9 @@ def run(command: click.Command, name: str, arguments: Sequence[str] | None = Non
         SystemExit: With status 0 after ``--help`` or ``--version``, 2 for arguments that the command does not take.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # on Windows not all signs can be printed
+            stream.reconfigure(errors="replace")
     try:
         with command.make_context(name, given) as context:
             return command.invoke(context) or 0

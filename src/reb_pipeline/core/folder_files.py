@@ -1,6 +1,7 @@
 """Files of a folder on any file system, as a mapping of paths to bytes."""
 
 import os
+import re
 from collections.abc import MutableMapping
 from contextlib import suppress
 from typing import Any
@@ -8,7 +9,22 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+# What Windows has in no name of a file, and names that it keeps for devices.
+_SIGNS = re.compile(r'[<>:"|?*\\\x00-\x1f]')
+_DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+
 Files = MutableMapping[str, bytes]  # path of each file below a folder -> content of the file
+
+
+def portable_name(name: str) -> str:
+    """Change a name of a file or folder so that all systems can have it.
+
+    Example:
+        >>> portable_name("12:30 a?.png"), portable_name("aux.png"), portable_name("bolt.")
+        ('12_30 a_.png', '_aux.png', 'bolt')
+    """
+    name = _SIGNS.sub("_", name).rstrip(". ") or "_"
+    return f"_{name}" if _DEVICES.fullmatch(name) else name
 
 
 class FolderFiles(fsspec.FSMap):

@@ -78,7 +78,9 @@ def storage_error(error: OSError, path: str | Path | None, n_bytes: int = 0) -> 
             f"{needed}{free} are free there; make room, or {name} of a larger disk, and run again"
         )
     else:
-        remedy = f"allow to write in '{folder}', or {name} that can be written"
+        # Windows replaces no file that another program has open.
+        close = "close it where it is open, " if os.path.isfile(path) else ""
+        remedy = f"{close}allow to write in '{folder}', or {name} that can be written"
     return StorageError(f"'{path}' cannot be written ({reason}): {remedy}.")
 
 
@@ -90,7 +92,8 @@ def check_writable(path: str | Path) -> None:
     """
     folder = _folder_that_is_there(path)
     if not os.access(folder, os.W_OK | os.X_OK):
-        is_read_only = os.statvfs(folder).f_flag & os.ST_RDONLY
+        # Windows says no more than that the folder cannot be written.
+        is_read_only = hasattr(os, "statvfs") and os.statvfs(folder).f_flag & os.ST_RDONLY
         raise storage_error(OSError(errno.EROFS if is_read_only else errno.EACCES, ""), path)
 
 

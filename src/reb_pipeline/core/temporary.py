@@ -20,7 +20,10 @@ def temporary_folder() -> Iterator[Path]:
     not remove it. On systems without such locks nothing is removed but the own folder.
     """
     remove_leftovers()
-    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix=PREFIX,
+        ignore_cleanup_errors=True,  # on Windows a mapped file stays until its array is gone
+    ) as folder:
         descriptor = _lock(folder)
         try:
             yield Path(folder)

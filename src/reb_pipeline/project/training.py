@@ -223,7 +223,12 @@ def replace_models(place: Path, models: Mapping[str, Path]) -> None:
             shutil.copytree(model, partial / name)
         if place.exists():
             place.rename(former)
-        partial.rename(place)
+        try:
+            partial.rename(place)
+        except OSError:  # on Windows, where another program has a file of the model open
+            if former.exists():
+                former.rename(place)
+            raise
     shutil.rmtree(former, ignore_errors=True)
 
 

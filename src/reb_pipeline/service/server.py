@@ -1,7 +1,6 @@
 """Server: runs the application on a port until a signal stops it."""
 
 import logging
-import resource
 import signal
 import socket
 from contextlib import suppress
@@ -66,6 +65,10 @@ def listen(host: str, port: int) -> socket.socket:
 
 def _most_connections() -> int:
     """Take half of the files that the process may open, after raising their number as far as allowed."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return MOST_CONNECTIONS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 2 * MOST_CONNECTIONS
     if soft < wanted:  # also true for no limit, which is negative
@@ -79,7 +82,8 @@ def _most_connections() -> int:
 def _stopping_signals() -> list[signal.Signals]:
     """Return the signals that stop the service in order; without SIGHUP where ``nohup`` has it ignored."""
     signals = [signal.SIGTERM, signal.SIGINT]
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+    # Windows has no SIGHUP.
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         signals.append(signal.SIGHUP)
     return signals
 
