@@ -44,14 +44,21 @@ def check_known(names: Iterable[str], known: Sequence[str], kind: str) -> None:
 def input_error_behind(error: BaseException) -> InputError | None:
     """Find the :class:`InputError` that an exception is or was raised from; None if there is none.
 
-    A full or read-only disk is an error of the user's storage, wherever it is noticed.
+    A full or read-only disk, storage elsewhere that does not answer, and too little memory are errors of the user's
+    machine, wherever they are noticed.
     """
+    from reb_pipeline.core.memory import is_too_little, memory_error
+    from reb_pipeline.core.places import elsewhere_error, is_elsewhere
     from reb_pipeline.core.storage import FULL, READ_ONLY, storage_error
 
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, InputError):
         if isinstance(cause, OSError) and cause.errno in FULL | READ_ONLY:
             return storage_error(cause, cause.filename)
+        if is_elsewhere(cause):
+            return elsewhere_error(cause)
+        if is_too_little(cause):
+            return memory_error(cause)
         cause = cause.__cause__
     return cause
 

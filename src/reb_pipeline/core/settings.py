@@ -1,15 +1,21 @@
 """Base class of typed settings: each method defines its settings, the YAML gives their values."""
 
 from collections.abc import Collection, Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from reb_pipeline.core.errors import InputError
 
+SEEDS = 2**32  # that all libraries take
+Seed = Annotated[int, Field(ge=0, lt=SEEDS)]
+
 
 class Settings(BaseModel):
-    """Settings of one method; an unknown name is an error, so that a misspelt name is noticed, and so is `.inf`."""
+    """Settings of one method; an unknown name is an error, so that a misspelt name is noticed, and so is `.inf`.
+
+    Each number has an upper bound, far above any use, so that a slip of the keyboard does not fill the memory.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 

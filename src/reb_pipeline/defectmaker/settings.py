@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
-from reb_pipeline.core.settings import Settings
+from reb_pipeline.core.settings import Seed, Settings
 
 if TYPE_CHECKING:
     from reb_pipeline.defectmaker.fills import TextureFolder
@@ -24,8 +24,8 @@ class DefectSynthesisSettings(Settings):
     shapes: list[Shape] = Field(default=["bezier", "bezier_scar", "bezier_clump"])
     fills: list[Fill] = Field(default=["cut_paste", "noise"])
     texture_folder: str | None = None
-    per_kind: int = Field(default=20, ge=1)  # held-out defects of each kind
-    seed: int = Field(default=0, ge=0)
+    per_kind: int = Field(default=20, ge=1, le=10_000)  # held-out defects of each kind
+    seed: Seed = 0
 
     @model_validator(mode="after")
     def _sources_given(self) -> "DefectSynthesisSettings":

@@ -6,7 +6,9 @@ from itertools import islice
 import numpy as np
 import torch
 
+from reb_pipeline.core.device import torch_device
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.memory import check_images_fit
 from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.backbones import (
     backbone_spec,
@@ -35,8 +37,8 @@ class PatchExtractor:
         tiles: Tiles that an image is cut into; None if the network gets the whole image.
 
     Raises:
-        InputError: If backbone, layers, weights, tiles or device cannot be used, or the category's weights were made
-            from other initial weights.
+        InputError: If backbone, layers, weights, tiles or device cannot be used, a batch of images does not fit into
+            the memory, or the category's weights were made from other initial weights.
     """
 
     def __init__(
@@ -50,6 +52,9 @@ class PatchExtractor:
             backbone.check_origin(settings.backbone, settings.weights)
             weights = backbone.state
         side = self.network_size = settings.network_size
+        if torch_device(device).type == "cpu":
+            names = "features.tile_size" if settings.tile_size else "features.image_size"
+            check_images_fit(settings.batch_size, side, f"{names} or features.batch_size")
         loaded = load_backbone(
             settings.backbone, image_size=side, layers=settings.layers, weights=weights
         )

@@ -25,14 +25,14 @@ class FeatureSettings(Settings):
     backbone: str = "efficientnet_lite0"
     weights: str = "imagenet"
     layers: list[str | int] | None = None
-    image_size: int = Field(default=256, ge=32)
+    image_size: int = Field(default=256, ge=32, le=16384)
     neck: Literal["combined", "reference", "paper"] = "paper"
-    width: int | None = Field(default=None, ge=1)
+    width: int | None = Field(default=None, ge=1, le=8192)
     unit_length: bool | None = None
     engine: Literal["torch", "openvino", "openvino_bf16"] = "torch"
-    tile_size: int | None = Field(default=None, ge=32)
-    tile_overlap: int = Field(default=64, ge=0)
-    batch_size: int = Field(default=16, ge=1)
+    tile_size: int | None = Field(default=None, ge=32, le=16384)
+    tile_overlap: int = Field(default=64, ge=0, le=16384)
+    batch_size: int = Field(default=16, ge=1, le=4096)
     # Path of a mask, or polygons of (x, y) in shares of width and height.
     region: str | list[list[tuple[Share, Share]]] | None = None
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from reb_pipeline.core.settings import Settings
+from reb_pipeline.core.settings import Seed, Settings
 
 # The cosine schedule of the reference code is 10 % longer than its training: the rate never reaches the minimum.
 SCHEDULE_LENGTH = 1.1
@@ -73,13 +73,13 @@ class TrainingSettings:
 class FinetuneBudget(Settings):
     """Length, batches, learning rates and image size of a fine-tuning; see :class:`TrainingSettings`."""
 
-    updates: int = Field(ge=1)
-    image_size: int = Field(ge=32)  # side of the training images in pixels
-    images_per_pass: int = Field(ge=1)
-    passes_per_update: int = Field(ge=1)
-    learning_rate: float = Field(gt=0)
-    backbone_learning_rate: float = Field(gt=0)
-    freeze_updates: int = Field(ge=0)
+    updates: int = Field(ge=1, le=1_000_000)
+    image_size: int = Field(ge=32, le=4096)  # side of the training images in pixels
+    images_per_pass: int = Field(ge=1, le=4096)
+    passes_per_update: int = Field(ge=1, le=4096)
+    learning_rate: float = Field(gt=0, le=100)
+    backbone_learning_rate: float = Field(gt=0, le=100)
+    freeze_updates: int = Field(ge=0, le=1_000_000)
     frozen_depth: float = Field(ge=0, le=1)
     freeze_batch_norm: bool
 
@@ -124,8 +124,8 @@ class SSLFinetuneSettings(Settings):
     demo: FinetuneBudget = DEMO
     loss: Literal["cross_entropy", "sigmoid"] = "cross_entropy"
     momentum: float = Field(default=0.9, ge=0, lt=1)
-    weight_decay: float = Field(default=3e-5, ge=0)
-    seed: int = Field(default=0, ge=0)
+    weight_decay: float = Field(default=3e-5, ge=0, le=100)
+    seed: Seed = 0
 
     @property
     def chosen(self) -> FinetuneBudget:

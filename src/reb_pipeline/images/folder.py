@@ -5,18 +5,15 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from tarfile import TarError
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.places import no_folder, reaching
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
     from fsspec.implementations.dirfs import DirFileSystem
 
-# What a file system raises: the network, the protocol, its package, an archive.
-UNLISTABLE = (OSError, ValueError, ImportError, BadZipFile, TarError)
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 # Image files of cameras and phones that are not read; what else lies beside images is no image.
 OTHER_FORMATS = frozenset(
@@ -142,16 +139,12 @@ def list_images(
     import fsspec
     from fsspec.implementations.dirfs import DirFileSystem
 
-    try:
+    with reaching(f"Folder '{folder}' cannot be listed", "correct the path"):
         filesystem, root = fsspec.url_to_fs(folder)
         rooted = DirFileSystem(path=root or "/", fs=filesystem)  # "" is the root of an archive
         found = list_folder(filesystem, rooted.path, suffixes) if rooted.isdir("") else None
-    except UNLISTABLE as error:  # network, protocol, package
-        msg = f"Folder '{folder}' cannot be listed ({error}): correct the path."
-        raise InputError(msg) from error
     if found is None:
-        msg = f"'{folder}' is no folder that is there: give the path of a folder of images."
-        raise InputError(msg)
+        raise InputError(no_folder(folder))
     if not found.images and not may_be_empty:
         endings = ", ".join(sorted(suffixes))
         others = "; ".join(not_read_sentences(found.not_read))
@@ -176,11 +169,12 @@ def list_inputs(paths: Sequence[str]) -> "tuple[DirFileSystem, FolderListing]":
     import fsspec
     from fsspec.implementations.dirfs import DirFileSystem
 
-    try:
-        places = [fsspec.url_to_fs(path) for path in paths]
-        are_files = [bool(place) and filesystem.isfile(place) for filesystem, place in places]
-    except UNLISTABLE:
-        places, are_files = [], [False]
+    places, are_files = [], []
+    for path in paths:
+        with reaching(f"'{path}' cannot be listed", "correct the path"):
+            filesystem, place = fsspec.url_to_fs(path)
+            are_files.append(bool(place) and filesystem.isfile(place))
+            places.append((filesystem, place))
     if not all(are_files):
         if len(paths) == 1:
             return list_images(paths[0])
@@ -193,6 +187,8 @@ def list_inputs(paths: Sequence[str]) -> "tuple[DirFileSystem, FolderListing]":
     for (own, place), path in zip(places, paths, strict=True):
         suffix = PurePosixPath(place).suffix.lower()
         if own is not filesystem or suffix not in IMAGE_SUFFIXES | OTHER_FORMATS:
+            if len(paths) == 1:
+                raise InputError(no_folder(path))
             where = "on another file system" if own is not filesystem else "no image by its name"
             msg = f"'{path}' is {where}: leave it out."
             raise InputError(msg)

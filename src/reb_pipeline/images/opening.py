@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Union
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.places import reaching
 from reb_pipeline.images.decoding import (
     MAX_PIXELS,
     DecodedImage,
@@ -82,10 +83,7 @@ def _read(path: str) -> bytes:
     """
     import fsspec
 
-    from reb_pipeline.images.folder import UNLISTABLE, read_file
+    from reb_pipeline.images.folder import read_file
 
-    try:
+    with reaching(f"Image '{path}' cannot be read", "correct the path", UnreadableImageError):
         return read_file(*fsspec.url_to_fs(path if "://" in path else Path(path).expanduser()))
-    except UNLISTABLE as error:
-        msg = f"Image '{path}' cannot be read ({error}): correct the path."
-        raise UnreadableImageError(msg) from error

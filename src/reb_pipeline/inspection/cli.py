@@ -12,6 +12,7 @@ import click
 
 from reb_pipeline.core.command_line import PLACE, SETTINGS, resumable, run
 from reb_pipeline.core.errors import InputError, check_known
+from reb_pipeline.core.places import reaching
 from reb_pipeline.inspection.model_options import load_inspector, model_options
 
 if TYPE_CHECKING:
@@ -245,8 +246,7 @@ def _check_photos(photos: Sequence[str]) -> None:
     from reb_pipeline.inspection.manifest import MANIFEST
 
     for path in photos:
-        is_model = False
-        with suppress(ValueError, ImportError, OSError):  # named when it is listed
+        with reaching(f"'{path}' cannot be listed", "correct the path"):
             filesystem, place = fsspec.url_to_fs(path)
             is_model = bool(place) and filesystem.exists(f"{place.rstrip('/')}/{MANIFEST}")
         if is_model:
@@ -273,7 +273,9 @@ def _output_files(results: Results, images: "DirFileSystem") -> "Files":
     from reb_pipeline.inspection.marks import saved_marks
 
     atomic.register()  # no file is left half-written
-    filesystem, inner = fsspec.url_to_fs(results.output)
+    with reaching(f"The output '{results.output}' cannot be opened", "give another --output"):
+        filesystem, inner = fsspec.url_to_fs(results.output)
+        is_model = filesystem.exists(f"{inner.rstrip('/')}/{MANIFEST}")
     is_local = isinstance(filesystem, atomic.AtomicLocalFileSystem)
     place, root = (os.path.realpath(p) if is_local else p for p in (inner, images.path))
     is_inside = f"{place.rstrip('/')}/".startswith(f"{root.rstrip('/')}/")
@@ -285,7 +287,7 @@ def _output_files(results: Results, images: "DirFileSystem") -> "Files":
             f"run would inspect overlays: give --output another place."
         )
         raise InputError(msg)
-    if filesystem.exists(f"{inner.rstrip('/')}/{MANIFEST}"):
+    if is_model:
         msg = f"The output '{results.output}' is a packaged model, which stays as it is: give --output another place."
         raise InputError(msg)
     if is_local:

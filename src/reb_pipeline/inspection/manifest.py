@@ -16,6 +16,7 @@ from glob import escape
 from typing import TYPE_CHECKING, Any
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.places import reaching
 from reb_pipeline.core.records import load_json
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def model_in(place: str) -> str:
         The path or URL of the model; ``place`` if there is none, for the error of :func:`read_manifest`.
 
     Raises:
-        InputError: If several models lie there.
+        InputError: If several models lie there, or the place cannot be reached.
 
     Example:
         >>> from reb_pipeline.inspection.manifest import model_in
@@ -130,13 +131,11 @@ def model_in(place: str) -> str:
     """
     import fsspec
 
-    try:
+    with reaching(f"The packaged model '{place}' cannot be opened", "correct its path"):
         filesystem, folder = fsspec.url_to_fs(place)
-    except (ValueError, ImportError):  # unknown protocol, or its package is missing
-        return place
-    folder = folder.rstrip("/")
-    if filesystem.exists(f"{folder}/{MANIFEST}"):
-        return place
+        folder = folder.rstrip("/")
+        if filesystem.exists(f"{folder}/{MANIFEST}"):
+            return place
     for depth in ("*", "*/*"):
         found = [
             str(path).removesuffix(f"/{MANIFEST}")

@@ -15,6 +15,7 @@ import numpy as np
 
 from reb_pipeline.calibration.record import Calibration
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.places import reaching
 from reb_pipeline.core.records import RecordError, read_record, write_record
 from reb_pipeline.inspection.encoding import finite, jpeg
 from reb_pipeline.inspection.manifest import (
@@ -169,7 +170,8 @@ def write_model(model: PackagedModel, folder: str, filesystem: "AbstractFileSyst
         'part'
     """
     contents = _contents(model)
-    filesystem.makedirs(f"{folder}/{GOOD_IMAGES}", exist_ok=True)
+    inner = f"{folder}/{GOOD_IMAGES}" if GOOD_IMAGES in contents else folder
+    filesystem.makedirs(inner, exist_ok=True)
     filesystem.pipe(
         {f"{folder}/{name}": data for files in contents.values() for name, data in files.items()}
     )
@@ -312,11 +314,9 @@ def _sha256(data: bytes) -> str:
 def _resolve(path: str) -> "tuple[AbstractFileSystem, str]":
     import fsspec
 
-    try:
+    with reaching(f"The packaged model '{path}' cannot be opened", "correct its path"):
         filesystem, folder = fsspec.url_to_fs(path)
-    except (ValueError, ImportError) as error:  # unknown protocol, or its package is missing
-        msg = f"The packaged model '{path}' cannot be opened ({error}): correct its path."
-        raise InputError(msg) from error
+        filesystem.exists(folder)  # others than local ones are first asked here
     return filesystem, folder.rstrip("/")
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from reb_pipeline.core.settings import Settings, one_of
+from reb_pipeline.core.settings import Seed, Settings, one_of
 from reb_pipeline.memory_bank.distances import DISTANCES
 
 
@@ -18,4 +18,4 @@ class MemoryBankSettings(Settings):
 
     distance: Annotated[str, one_of(DISTANCES)] = "euclidean"
     coreset_ratio: float = Field(default=1.0, gt=0, le=1)  # share of the bank's rows
-    seed: int = 0  # seed of the coreset selection
+    seed: Seed = 0  # seed of the coreset selection

@@ -29,7 +29,7 @@ class StudyParams(Settings):
     grids: list[Grid]
     reference: dict[str, Any]
     published_tables: list[Literal["2", "3", "4", "5", "6", "7"]]
-    max_neighbors: int = Field(ge=1)
+    max_neighbors: int = Field(ge=1, le=1000)
     pixel_metrics: bool
     speed: bool
 
@@ -48,7 +48,7 @@ class SelectionParams(Settings):
 
     grids: list[Grid]
     oracle_grids: list[Grid]
-    max_neighbors: int = Field(ge=1)
+    max_neighbors: int = Field(ge=1, le=1000)
 
     def candidates(self, defaults: dict[str, Any]) -> list[Configuration]:
         """Expand the grids; ``defaults`` as of :func:`reb_pipeline.parameters.configurations.expand`."""

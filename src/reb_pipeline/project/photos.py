@@ -11,6 +11,8 @@ import fsspec
 from reb_pipeline import datasets
 from reb_pipeline.calibration.photos import Shares, images_with_spare, share_for_test
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.folder_files import portable_name
+from reb_pipeline.core.places import no_folder, reaching
 from reb_pipeline.datasets import PlainFolderDataset
 from reb_pipeline.datasets.layouts.seeded_split import checked_split
 from reb_pipeline.images.collection import ImageCollection
@@ -89,8 +91,7 @@ def find_categories(
         return [_category(name, parent, {"file": file}, rate, split)], []
     root = PlainFolderDataset(path=path, category=name, folder=HERE)
     if not root.is_there():
-        msg = f"'{path}' is no folder that is there: give the folder of your photos."
-        raise InputError(msg)
+        raise InputError(no_folder(path))
     if root.layout_of(HERE) is not None:
         return [_category(name, path, {"folder": HERE}, rate, split)], []
     with_photos = root.folders_of(HERE)
@@ -120,6 +121,7 @@ def category_name(text: str) -> str:
         ('my_photos_new', 'part_seed', 'part-metrics-x')
     """
     name = re.sub(r"[^\w-]+", "_", text).strip("_") or "part"
+    name = portable_name(name)
     is_taken = name in (*SHARED_SECTIONS, *FREE_NAMES) or AMBIGUOUS.search(name)
     return f"part_{name}".replace("_metrics_", "-metrics-") if is_taken else name
 
@@ -141,8 +143,9 @@ def _ending(path: str) -> str:
 def _is_list(path: str) -> bool:
     if _ending(path) not in LISTS:
         return False
-    filesystem, place = fsspec.url_to_fs(path)
-    return bool(filesystem.isfile(place))
+    with reaching(f"The list '{path}' cannot be opened", "correct the path"):
+        filesystem, place = fsspec.url_to_fs(path)
+        return bool(filesystem.isfile(place))
 
 
 def _category(

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from reb_pipeline.core.settings import Settings, one_of
+from reb_pipeline.core.settings import Seed, Settings, one_of
 from reb_pipeline.reconstruction.fusion import FUSIONS
 
 if TYPE_CHECKING:
@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 class ReconstructionSettings(Settings):
     """Settings of the training of a reconstruction."""
 
-    updates: int = Field(default=400, ge=1)  # optimiser steps
-    batch_size: int = Field(default=16, ge=2)  # images per update; batch norm needs at least 2
+    updates: int = Field(default=400, ge=1, le=1_000_000)  # optimiser steps
+    batch_size: int = Field(
+        default=16, ge=2, le=4096
+    )  # images per update; batch norm needs at least 2
     # Learning rate of Adam at the first update; decays to 0 as a cosine.
-    learning_rate: float = Field(default=0.004, gt=0)
-    seed: int = Field(default=0, ge=0)  # seed of the initial weights, the batches and the noise
+    learning_rate: float = Field(default=0.004, gt=0, le=100)
+    seed: Seed = 0  # seed of the initial weights, the batches and the noise
 
     def training(self) -> dict[str, Any]:
         """List the settings of the training, as JSON values."""
@@ -50,6 +52,8 @@ class PixelReconstructionSettings(ReconstructionSettings):
     """Settings of the reconstruction of pixels."""
 
     loss: Literal["l2", "ssim"] = "ssim"
-    image_size: int = Field(default=128, ge=32, multiple_of=8)  # pixels; halved three times
-    updates: int = Field(default=500, ge=1)
-    learning_rate: float = Field(default=0.001, gt=0)
+    image_size: int = Field(
+        default=128, ge=32, le=4096, multiple_of=8
+    )  # pixels; halved three times
+    updates: int = Field(default=500, ge=1, le=1_000_000)
+    learning_rate: float = Field(default=0.001, gt=0, le=100)

@@ -22,7 +22,7 @@ class ImageScoreSettings(Settings):
     """Settings of image scores, for any detector that scores patches."""
 
     image_score: Annotated[str, one_of(IMAGE_SCORES)] = "block_max"
-    top_patches: int = Field(default=10, ge=1)  # patches averaged by top_k_mean
+    top_patches: int = Field(default=10, ge=1, le=1_000_000)  # patches averaged by top_k_mean
     top_share: float = Field(
         default=0.03, gt=0, le=1
     )  # share of patches averaged by top_share_mean and ranked_mean
@@ -53,15 +53,17 @@ class ScoringSettings(ImageScoreSettings):
     """
 
     scorer: Annotated[str, one_of(SCORERS)] = "ldknn"
-    max_neighbors: int = Field(default=15, ge=1)  # K_max, the number of neighbours to search
-    n_neighbors: int = Field(default=5, ge=1)  # K
-    alpha: Annotated[float, Field(ge=0)] | Literal["auto"] = 1.0
+    max_neighbors: int = Field(
+        default=15, ge=1, le=1000
+    )  # K_max, the number of neighbours to search
+    n_neighbors: int = Field(default=5, ge=1, le=1000)  # K
+    alpha: Annotated[float, Field(ge=0, le=1e6)] | Literal["auto"] = 1.0
     form: Annotated[str, one_of(SCORE_FORMS)] = "subtract_squared"
     # position: patch scores in units of good patches' spread at the position, see good_scores.py
     normalization: Literal["none", "position"] = "none"
     # what anomaly maps show: patch scores, or the squared distance to the nearest coreset row
     anomaly_map: Literal["score", "distance"] = "score"
-    smoothing_sigma: float = Field(default=4.0, ge=0)  # px of a map of side 256
+    smoothing_sigma: float = Field(default=4.0, ge=0, le=256)  # px of a map of side 256
 
     @property
     def of_images(self) -> ImageScoreSettings:
@@ -79,7 +81,7 @@ class ScoringSettings(ImageScoreSettings):
         try:
             return validate(value)
         except ValidationError:  # has an error for each allowed type; the user needs one sentence
-            msg = "Input should be a number of at least 0, or auto"
+            msg = "Input should be a number from 0 to 1000000, or auto"
             raise ValueError(msg) from None
 
     @model_validator(mode="after")

@@ -14,6 +14,7 @@ import fsspec
 from kedro.io import AbstractDataset
 from kedro.io.core import get_protocol_and_path
 
+from reb_pipeline.core.places import reaching
 from reb_pipeline.datasets.arguments import PlainArguments
 from reb_pipeline.datasets.errors import InputDatasetError
 from reb_pipeline.images.collection import SPLITS, ImageCollection, Sample
@@ -21,7 +22,6 @@ from reb_pipeline.images.folder import (
     IMAGE_SUFFIXES,
     OTHER_FILES,
     OUTSIDE,
-    UNLISTABLE,
     FolderListing,
     is_folder,
     list_folder,
@@ -80,17 +80,13 @@ class ImageFolderBase(PlainArguments, AbstractDataset[NoReturn, ImageCollection]
     @cached_property
     def _place(self) -> tuple[AbstractFileSystem, str]:
         """File system, and path of the data root on it; opened on first use, because it may be an archive."""
-        try:
-            if _ARCHIVE in self._path:
-                filesystem, root = fsspec.url_to_fs(self._path, **self._options)
-            else:
-                filesystem = fsspec.filesystem(self._protocol, **self._options)
-                root = get_protocol_and_path(self._path)[1]
-        except UNLISTABLE as error:
-            raise InputDatasetError(
-                f"Data root '{self._path}' cannot be opened ({error}): correct `data_root`, or "
-                "install the package of its file system."
-            ) from error
+        with reaching(
+            f"Data root '{self._path}' cannot be opened",
+            "correct the path, or install the package of its file system",
+            InputDatasetError,
+        ):
+            filesystem, root = fsspec.url_to_fs(self._path, **self._options)
+            filesystem.isdir(root)  # others than local ones are first asked here
         if _ARCHIVE in self._path and any(entry["name"] == "." for entry in filesystem.ls(root)):
             raise InputDatasetError(
                 f"The paths in archive '{self._path}' begin with './', where no folder is found: "

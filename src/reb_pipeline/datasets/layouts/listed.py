@@ -12,10 +12,11 @@ from typing import Any, ClassVar
 
 import fsspec
 
+from reb_pipeline.core.places import is_unreachable
 from reb_pipeline.datasets.errors import InputDatasetError
 from reb_pipeline.datasets.layouts.seeded_split import SplitFolderBase
 from reb_pipeline.images.collection import Sample
-from reb_pipeline.images.folder import OUTSIDE, UNLABELED, UNLISTABLE
+from reb_pipeline.images.folder import OUTSIDE, UNLABELED
 
 GOOD = "good"
 # Names of splits in lists -> ours.
@@ -253,7 +254,9 @@ def _check_readable(url: str) -> None:
     try:
         filesystem, place = fsspec.url_to_fs(url)
         reason = "" if filesystem.exists(place) else "it is not there"
-    except UNLISTABLE as error:  # network, protocol, package
+    except Exception as error:
+        if not is_unreachable(error):
+            raise
         reason = str(error)
     if reason:
         raise InputDatasetError(

@@ -88,6 +88,7 @@ class PreflightHooks:
         self._stand_in(missing, catalog)
         self._check_device(pipeline, catalog)
         self._check_backbones(pipeline, catalog)
+        self._check_finetuning(pipeline, catalog)
         self._check_sources(pipeline, catalog)
         self._check_packaging(pipeline)
         self._say_shares(pipeline, catalog, list_samples)
@@ -236,6 +237,22 @@ class PreflightHooks:
             # Other devices cannot fail, and PyTorch is slow to import.
             if compute.device.startswith("cuda"):
                 compute.processor()
+
+    @staticmethod
+    def _check_finetuning(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
+        """Check that the images of a pass of the fine-tuning fit into the memory."""
+        if not any(output.endswith(".backbone") for output in pipeline.all_outputs()):
+            return
+        from reb_pipeline.core.memory import check_images_fit
+
+        for name in _parameters_of("ssl_finetune", pipeline):
+            settings = catalog[name].load()
+            defects = catalog[name.replace(".ssl_finetune", ".defect_synthesis")].load()
+            budget, names = settings.chosen, f"ssl_finetune.{settings.budget}"
+            if settings.enabled:
+                n_images = budget.images_per_pass * (1 + len(defects.kinds()))
+                both = f"{names}.image_size or {names}.images_per_pass"
+                check_images_fit(n_images, budget.image_size, both)
 
     @staticmethod
     def _check_sources(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
