@@ -169,11 +169,11 @@ def test_a_category_may_change_one_number_of_a_budget() -> None:
         ),
         (
             changed("scoring", per_category={"wood": {"alpha": "much"}}),
-            r"scoring.alpha cannot be used: .* number of at least 0, or auto \(given: 'much'\)\.$",
+            r"scoring.alpha cannot be used: .* number from 0 to 1000000, or auto \(given: 'much'\)\.$",
         ),
         (
             changed("scoring", alpha=-0.5),
-            r"scoring.alpha cannot be used: .* number of at least 0, or auto \(given: -0.5\)\.$",
+            r"scoring.alpha cannot be used: .* number from 0 to 1000000, or auto \(given: -0.5\)\.$",
         ),
         (
             changed("scoring", n_neighbors=16),

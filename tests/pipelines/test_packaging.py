@@ -51,6 +51,24 @@ def write_to_full_disk(file, data, write):
         return write(file, data)
 
 
+def check_a_model_without_pictures(run_project, params, out, image, expected):
+    """For parts that are secret: no picture in any file, and the same scores."""
+    without = {**params, "packaging": {"good_images": False}}
+    run_project("mvtec_loco", without, **PACKAGING)
+    folder = newest(out / "06_models/pushpins", "model")
+    records = ("bank", "calibration", "density", "good_scores")
+    may_be_there = {"model.json", "network.onnx", *(f"{name}.npz" for name in records)}
+    assert {str(path.relative_to(folder)) for path in folder.rglob("*")} <= may_be_there
+    for path in folder.glob("*.npz"):
+        with np.load(path) as arrays:
+            assert not [name for name in arrays.files if arrays[name].dtype == np.uint8], path
+    alone = Inspector.load(folder)
+    again = alone.inspect(image)
+    assert again.to_dict() | {"seconds": 0} == expected.to_dict() | {"seconds": 0}
+    assert alone.explain(again) == []
+    return folder
+
+
 def test_a_packaged_model_judges_as_the_pipelines(
     run_project, params, tmp_path, messages_of, monkeypatch
 ):
@@ -103,6 +121,9 @@ def test_a_packaged_model_judges_as_the_pipelines(
     assert len(list((folder.parent.parent).iterdir())) == n_models
     assert not list(out.rglob("*.partial"))
 
+    image = images.open_image(scores["path"][0])
+    folder = check_a_model_without_pictures(run_project, params, out, image, found[0])
+
     # The command on the package that is there.
     run_project("mvtec_loco", params, **CHECK)
     (folder / "density.npz").write_bytes(b"changed")
@@ -120,7 +141,7 @@ def test_a_model_that_can_flag_nothing_is_not_packaged():
     message = (
         r"The model of pushpins can call no part .* 4 % .* 24 images .* packaging.allow_undecided"
     )
-    params = PackagingParams(allow_undecided=False)
+    params = PackagingParams(allow_undecided=False, good_images=True)
     with pytest.raises(InputError, match=message):
         nodes.package_model(**given, calibration=few, params=params, **rest)
 

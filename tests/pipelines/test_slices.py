@@ -420,7 +420,9 @@ def test_test_images_in_the_bank_are_refused(run_slice, learn, images):
     compute, trained = ComputeParams(device="cpu", memory_gib=1), (learnt["detector"], None)
     given = (moved, learnt["raw_images"], learnt["backbone"], *trained, learn["features"])
     with refused:
-        package_model(*given, SCORING, PackagingParams(allow_undecided=True), compute)
+        package_model(
+            *given, SCORING, PackagingParams(allow_undecided=True, good_images=True), compute
+        )
 
 
 def test_evaluation_with_too_few_calibration_images_counts_nothing(run_slice, learn):

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from reb_pipeline.calibration.photos import check_calibration
 from reb_pipeline.core.errors import InputError, check_known
-from reb_pipeline.core.settings import Settings, validated
+from reb_pipeline.core.settings import SEEDS, Settings, validated
 from reb_pipeline.defectmaker.settings import DefectSynthesisSettings
 from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.finetuning.settings import SSLFinetuneSettings
@@ -58,9 +58,12 @@ SHARED_SECTIONS: dict[str, type[Settings]] = {
 }
 PRESET_NAMES = ("preset", "presets")
 FREE_NAMES = ("seed", "data_root", "output_root", "split", *PRESET_NAMES)  # used within the YAML
-# Parameters that a command or a pipeline gives; any environment may leave them out.
-OPTIONAL = ("calibration.chosen_by_selection", "bank_update.false_alarm_rate")
-_SEEDS = 2**32  # that all libraries take
+# Parameters that a command or a pipeline gives, or that are newer; any environment may leave them out.
+OPTIONAL = (
+    "calibration.chosen_by_selection",
+    "bank_update.false_alarm_rate",
+    "packaging.good_images",  # not in run folders of former versions
+)
 SPLIT_NAMES = ("test", "calibration", "seed")
 
 
@@ -161,8 +164,8 @@ def expand_parameters(raw: dict[str, Any], categories: Iterable[str]) -> dict[st
 
 
 def _check_seed(seed: Any) -> None:
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < _SEEDS:
-        msg = f"Parameter seed cannot be used: it must be a whole number from 0 to {_SEEDS - 1} (given: {seed!r})."
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < SEEDS:
+        msg = f"Parameter seed cannot be used: it must be a whole number from 0 to {SEEDS - 1} (given: {seed!r})."
         raise InputError(msg)
 
 

@@ -51,14 +51,15 @@ class BankUpdateParams(Settings):
 class DriftParams(Settings):
     """Number of inspected parts to compare with the calibration."""
 
-    last: int = Field(ge=1)  # number of latest parts
-    window: int = Field(ge=1)  # number of parts per point of the figure
+    last: int = Field(ge=1, le=10_000_000)  # number of latest parts
+    window: int = Field(ge=1, le=10_000_000)  # number of parts per point of the figure
 
 
 class PackagingParams(Settings):
-    """Permission to package a model that can call no part good or defective."""
+    """Content of a packaged model, and permission to package one that can call no part good or defective."""
 
     allow_undecided: bool
+    good_images: bool = True  # False packages no picture of a part
 
 
 class InspectionParams(Settings):
@@ -100,7 +101,7 @@ class ComputeParams(Settings):
     """Device and memory for computations."""
 
     device: str = Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    memory_gib: float = Field(gt=0)
+    memory_gib: float = Field(gt=0, le=100_000)
 
     def processor(self) -> str:
         """Resolve ``auto`` to a device; see :func:`reb_pipeline.core.device.torch_device`."""

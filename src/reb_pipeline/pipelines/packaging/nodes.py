@@ -70,7 +70,9 @@ def package_model(
         extractor.tiles,
         lean,
         calibration,
-        _good_images(lean.bank.image_ids, Samples(samples, raw_images), features.image_size),
+        _good_images(lean.bank.image_ids, Samples(samples, raw_images), features.image_size)
+        if params.good_images
+        else [],
     )
     with temporary_folder() as folder:
         write_model(model, str(folder), fsspec.filesystem("file"))
