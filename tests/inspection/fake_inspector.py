@@ -61,7 +61,13 @@ class FakeInspector:
             worst_patch=(int(x * width // SIDE), int(y * height // SIDE), 8, 8),
             mean_features=image.reshape(-1, 3).mean(axis=0).astype(np.float32),
             reason=self.calibration.statement() if verdict == UNDECIDED else "",
+            patch_map=values,
         )
+
+    map_region = None
+
+    def map_of(self, patch_map):
+        return patch_map
 
     def explain(self, inspection, n=3):
         crop = np.full((24, 24, 3), GREY, np.uint8)

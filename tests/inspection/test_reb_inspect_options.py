@@ -119,6 +119,28 @@ def test_another_rate_judges_what_is_in_the_journal_again(photos, load, monkeypa
     assert [one.inspected for one in load] == [8, 0, 0]
 
 
+@pytest.mark.parametrize(("first", "second"), [("0.05", "0.7"), ("0.7", "0.05")])
+def test_marks_of_the_journal_are_those_of_the_rate_that_is_asked_for(first, second, photos, load):
+    """They stayed those of the first rate, so that a part was defective without a marked region."""
+
+    def results(rate, output):
+        rates = ["--false-alarm-rate", rate]
+        assert main([str(photos), "--model", "m", "--format=json", *rates, "--output", output]) == 0
+        rows = json.loads(Path(output, "inspections.json").read_text())
+        page = Path(output, "report.html").read_text()
+        drawn = [Path(output, row["overlay"]).read_bytes() for row in rows if row["overlay"]]
+        marks = [(row["path"], row["boxes"], row["defect_area"], row["verdict"]) for row in rows]
+        return marks, drawn, re.findall(r'"outlines":.*?"worst"', page)
+
+    before = results(first, "twice")
+    after = results(second, "twice")
+    assert after == results(second, "once")
+    assert after[0] != before[0]
+    assert after[1] != before[1]
+    assert results(first, "twice") == before
+    assert [one.inspected for one in load] == [8, 0, 8, 0]
+
+
 def test_a_rate_that_the_calibration_cannot_keep_is_refused(photos, capsys):
     arguments = [str(photos), "--model", str(MODEL), "--false-alarm-rate", "0.1%"]
     assert main(arguments) == 2

@@ -1,19 +1,15 @@
 """Inspection of a folder: every image is inspected once, even if runs are interrupted."""
 
-import base64
 import csv
 import hashlib
 import io
 import json
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from reb_pipeline.calibration.verdicts import (
     GOOD,
@@ -24,7 +20,7 @@ from reb_pipeline.calibration.verdicts import (
     verdict_of,
 )
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.core.folder_files import Files
+from reb_pipeline.core.folder_files import Files, portable_name
 from reb_pipeline.core.progress import progress
 from reb_pipeline.core.text_lists import to_text
 from reb_pipeline.images.decoding import read_image
@@ -36,7 +32,19 @@ from reb_pipeline.images.folder import (
     read_file,
 )
 from reb_pipeline.images.shown import shown
-from reb_pipeline.inspection.encoding import in_base64, jpeg
+from reb_pipeline.inspection.encoding import jpeg
+from reb_pipeline.inspection.journal import (
+    FORMER_VERSIONS,
+    entry_file,
+    entry_of,
+    floats_of,
+    has_other_marks,
+    image_file,
+    inspection_in,
+    key_of,
+    read_entry,
+    text_of,
+)
 from reb_pipeline.inspection.overlay import ColourScale, draw_overlay
 from reb_pipeline.inspection.views import LARGE_SIDE, view_of
 
@@ -48,10 +56,7 @@ if TYPE_CHECKING:
     from reb_pipeline.inspection.inspector import Inspector
     from reb_pipeline.inspection.results import Inspection
 
-JOURNAL, OVERLAYS = "journal", "overlays"  # folders of the output
-# Version of the entries of a journal and of the rule of their verdicts; entries of former versions are not used.
-# 1: every part below an infinite threshold was good.
-_VERSION, _FORMER_VERSIONS = "2", ("1",)
+OVERLAYS = "overlays"  # folder of the output
 # Kinds of what is not read that may be parts, with the error of their rows.
 _UNSEEN = {
     UNREADABLE_FOLDERS: "It cannot be opened, so that nothing in it is inspected: allow reading it, or take it out.",
@@ -78,12 +83,12 @@ class Inspected:
 
     def view(self, files: Files) -> dict[str, Any]:
         """Read the content of the report for the image, see :func:`reb_pipeline.inspection.views.view_of`."""
-        view: dict[str, Any] = json.loads(files[f"{JOURNAL}/{self.key}.json"])["view"]
+        view: dict[str, Any] = json.loads(files[entry_file(str(self.key))])["view"]
         return view
 
     def large_image(self, files: Files) -> bytes:
         """Read the image as a JPEG file, at most 512 pixels wide and high."""
-        return files[f"{JOURNAL}/{self.key}.jpg"]
+        return files[image_file(str(self.key))]
 
 
 def inspect_folder(
@@ -91,8 +96,8 @@ def inspect_folder(
 ) -> list[Inspected]:
     """Inspect all images of a folder and its subfolders.
 
-    Results are stored in ``files`` after every image: an overlay for the user, and an entry of the journal. Verdicts of
-    images in the journal follow from their scores and the present threshold, marks stay as they are. An image is
+    Results are stored in ``files`` after every image: an overlay for the user, and an entry of the journal. Verdicts
+    and marks of images in the journal follow from what was found on them and the present thresholds. An image is
     inspected again if its path, its content or the model has changed, or if the entry was made by a former rule of
     verdicts; that entry stays.
 
@@ -162,7 +167,8 @@ def table_of(inspected: Sequence[Inspected]) -> "pd.DataFrame":
 def rows_of(inspected: Sequence[Inspected]) -> list[dict[str, Any]]:
     """List the rows of :func:`table_of` as JSON values; scores that are missing are None."""
     return [
-        one.row | {"mean_features": to_text(_floats(one.row["mean_features"]))} for one in inspected
+        one.row | {"mean_features": to_text(floats_of(one.row["mean_features"]))}
+        for one in inspected
     ]
 
 
@@ -272,31 +278,35 @@ def _inspect_once(
         data = read_file(filesystem, path)
     except OSError as error:
         return Inspected(_row(path, error=f"'{_printable(path)}' cannot be read ({error})."), None)
-    key, sha256 = _key(inspector, path, data), hashlib.sha256(data).hexdigest()
-    row = _row_in_journal(files, key)
-    if row is not None:
-        now = _verdict_now(row["image_score"], inspector)
-        return Inspected(row | now | {"sha256": sha256}, key)
+    key, sha256 = key_of(inspector.model_id, _raw(path), data), hashlib.sha256(data).hexdigest()
+    entry = read_entry(files, key, _row("").keys() - {"sha256"})  # those of former versions have none
+    if entry is not None and not has_other_marks(entry, inspector.pixel_threshold):
+        now = _verdict_now(entry["row"]["image_score"], inspector)
+        return Inspected(entry["row"] | now | {"sha256": sha256}, key)
     try:
         learnt = getattr(inspector, "value_range", None)
         image = read_image(data, _printable(path), value_range=learnt)
     except InputError as error:
         return Inspected(_row(path, error=str(error), sha256=sha256), None)
     try:
-        inspection = inspector.inspect(image)
+        inspection = (
+            inspection_in(entry, inspector, image.shape[:2]) if entry else inspector.inspect(image)
+        )
     except InputError as error:  # features or scores that are not finite
         return Inspected(_row(path, reason=str(error), sha256=sha256), None)
 
     nearest = inspector.explain(inspection) if inspection.verdict != GOOD else []
     threshold = inspector.pixel_threshold
     row = _row(path, inspection, overlay=_overlay_name(path, key), sha256=sha256)
+    if entry:
+        row["time"] = entry["row"]["time"]
     view = view_of(image, inspection, nearest, scale, threshold)
     files[row["overlay"]] = jpeg(draw_overlay(image, inspection, scale, threshold))
-    files[f"{JOURNAL}/{key}.jpg"] = jpeg(shown(image, LARGE_SIDE))
+    files[image_file(key)] = jpeg(shown(image, LARGE_SIDE))
     # Written last: if it exists, the others exist too.
-    files[f"{JOURNAL}/{key}.json"] = json.dumps({"row": row, "view": view}).encode()
-    former = (_key(inspector, path, data, version) for version in _FORMER_VERSIONS)
-    return Inspected(row, key, any(f"{JOURNAL}/{one}.json" in files for one in former))
+    files[entry_file(key)] = entry_of(inspection, row, view, threshold)
+    former = (key_of(inspector.model_id, _raw(path), data, one) for one in FORMER_VERSIONS)
+    return Inspected(row, key, any(entry_file(one) in files for one in former))
 
 
 def _row(
@@ -325,26 +335,8 @@ def _row(
         "overlay": overlay,
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "sha256": sha256,
-        "mean_features": _text(inspection.mean_features) if inspection else None,
+        "mean_features": text_of(inspection.mean_features) if inspection else None,
     }
-
-
-def _row_in_journal(files: Files, key: str) -> dict[str, Any] | None:
-    """Read the row of an image; None if the entry or one of its files is missing or damaged."""
-    try:
-        entry = json.loads(files[f"{JOURNAL}/{key}.json"])
-        row: dict[str, Any] = entry["row"]
-        is_whole = (
-            entry["view"]
-            and row.keys() >= _row("").keys() - {"sha256"}  # entries of former versions have none
-            and isinstance(row["image_score"], float)
-            and math.isfinite(row["image_score"])
-            and row["overlay"] in files
-            and f"{JOURNAL}/{key}.jpg" in files
-        )
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return None
-    return row if is_whole else None
 
 
 def _verdict_now(image_score: float, inspector: "Inspector") -> dict[str, Any]:
@@ -354,19 +346,12 @@ def _verdict_now(image_score: float, inspector: "Inspector") -> dict[str, Any]:
     return {"verdict": verdict, "reason": reason}
 
 
-def _key(inspector: "Inspector", path: str, data: bytes, version: str = _VERSION) -> str:
-    digest = hashlib.sha256()
-    for part in (version.encode(), inspector.model_id.encode(), _raw(path)):
-        digest.update(part + b"\0")
-    digest.update(data)
-    return digest.hexdigest()[:32]
-
-
 def _overlay_name(path: str, key: str) -> str:
     """Build the name of an overlay, such as ``overlays/bolt/0012.png-1a2b3c4d.jpg``; content and model change it."""
     file = PurePosixPath(_printable(path))
     name = file.name.encode()[:_LONGEST_NAME].decode(errors="ignore")
-    return PurePosixPath(OVERLAYS, file.parent, f"{name}-{key[:8]}.jpg").as_posix()
+    parts = map(portable_name, (*file.parent.parts, f"{name}-{key[:8]}.jpg"))
+    return PurePosixPath(OVERLAYS, *parts).as_posix()
 
 
 def _raw(path: str) -> bytes:
@@ -376,11 +361,3 @@ def _raw(path: str) -> bytes:
 def _printable(path: str) -> str:
     """Replace bytes of a path that are not text; names of files from other systems may contain them."""
     return _raw(path).decode(errors="replace")
-
-
-def _text(values: np.ndarray) -> str:
-    return in_base64(np.asarray(values, "<f4").tobytes())
-
-
-def _floats(text: str | None) -> np.ndarray:
-    return np.frombuffer(base64.b64decode(text or ""), "<f4")

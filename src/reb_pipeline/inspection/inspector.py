@@ -22,6 +22,7 @@ from reb_pipeline.inspection.network import load_network
 from reb_pipeline.inspection.results import Drawing, Inspection, NearestGood
 from reb_pipeline.inspection.threshold import ChosenThreshold
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches
+from reb_pipeline.scoring.anomaly_maps import anomaly_map
 from reb_pipeline.scoring.detector import MemoryBankDetector
 from reb_pipeline.scoring.settings import ScoringSettings
 
@@ -219,7 +220,8 @@ class Inspector:
         """
         detection = self.detector.score(found)
         (score,) = detection.image_scores
-        ((_, amap),) = detection.anomaly_maps(self.side, self.detector.scoring.smoothing_sigma)
+        (patch_map,) = detection.anomaly_maps(self.side, 0).patch_scores
+        amap = self.map_of(patch_map)
         height, width = shape
         worst = np.nanargmax(np.asarray(detection.patch_scores))
         y, x = np.unravel_index(worst, self._grid)
@@ -236,8 +238,18 @@ class Inspector:
             mean_features=found.mean_features[0],
             worst_feature=self._bank.space.apply(grid[y, x]),
             reason=self.calibration.statement() if verdict == UNDECIDED else "",
-            region=None if self._region is None else self._region.at(self.side),
+            region=self.map_region,
+            patch_map=patch_map,
         )
+
+    @property
+    def map_region(self) -> np.ndarray | None:
+        """Pixels of a map that count, bool [side, side]; None for all."""
+        return None if self._region is None else self._region.at(self.side)
+
+    def map_of(self, patch_map: np.ndarray) -> np.ndarray:
+        """Compute the anomaly map, float32 [side, side], of the values of patches, float32 [h, w]."""
+        return anomaly_map(patch_map, self.side, self.detector.scoring.smoothing_sigma)
 
     def explain(self, inspection: Inspection, n: int = 3) -> list[NearestGood]:
         """Find the good patches nearest to the worst patch of an image, each from another good image.

@@ -44,6 +44,7 @@ class Inspection:
         worst_feature: Feature of the worst patch, float32 [channels]; used by explanations.
         reason: Why the part is undecided, a sentence; empty otherwise.
         region: Pixels of the map that were looked at, bool [side, side]; None for all.
+        patch_map: Values of the patches that the anomaly map is made of, float32 [h, w].
         drawing: Image that :meth:`overlay` draws on, with its calibration; None if not made by
             :meth:`reb_pipeline.inspection.inspector.Inspector.inspect`.
 
@@ -71,6 +72,7 @@ class Inspection:
     worst_feature: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32), repr=False)
     reason: str = ""
     region: np.ndarray | None = None
+    patch_map: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))
     drawing: Drawing | None = None
 
     @property
