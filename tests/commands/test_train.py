@@ -73,6 +73,7 @@ MISTAKES = {
         lambda root: write(root, 3),
         r"5 % needs 19 calibration images; of 3 good ones.* no part can be flagged: give at least",
     ),
+    "a photo": (lambda root: root.touch(), "is a file and no folder: give the folder that it lies"),
     "other files": (
         lambda root: [root.mkdir(), (root / "notes.txt").touch()],
         r"holds no photo \(1 files are not read because they are no images by their names",
@@ -95,6 +96,48 @@ def test_a_mistake_gets_one_sentence_before_anything_is_made(
 
 
 @pytest.mark.parametrize(
+    ("photos", "sentence"),
+    [
+        ("photos.zip", r"is an archive and no folder: unpack it, or give 'zip://::.*photos.zip'"),
+        ("photos.tgz", r"is an archive and no folder: unpack it\."),
+        ("pho*", r"'pho\*' is no folder that is there: give one folder and no pattern"),
+        ("zip://photos", "Data root 'zip://photos' cannot be opened"),
+        ("zip://::photos.zip", "cannot be opened .File is not a zip file"),
+        (
+            "gopher://host/photos",
+            "cannot be opened .Protocol not known: gopher.*: correct the path",
+        ),
+        ("http://127.0.0.1:9/photos", "photos. cannot be opened .Cannot connect"),
+        ("http://127.0.0.1:9/list.csv", "127.0.0.1"),
+    ],
+)
+def test_a_place_that_is_no_folder(photos, sentence, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("aiohttp")
+    monkeypatch.chdir(tmp_path)
+    for name in ("photos.zip", "photos.tgz"):
+        Path(name).touch()
+    assert main(["train", photos, "--output", "x.model"]) == 2
+    (error,) = capsys.readouterr().err.strip().splitlines()
+    assert re.search(sentence, error), error
+
+
+def test_a_pattern_that_the_shell_replaced(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", "a.png", "b.png", "c.png"])
+    said = capsys.readouterr().err
+    assert "3 paths are given, first 'a.png': give the one folder that holds the photos" in said
+
+
+def test_three_photos_and_a_rate_that_says_nothing_are_noted():
+    from reb_pipeline.calibration.photos import Shares
+
+    high, few = Shares(train=2, calibration=0, test=1).notes(0.34)
+    assert high.startswith("At 34 % about one good part in 3 is flagged")
+    assert few.startswith("Only 2 good images are learnt from")
+    assert Shares(train=60, calibration=19, test=10).notes(0.05) == []
+
+
+@pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["--set", "seed"], "--set 'seed' cannot be used: give SECTION.NAME=VALUE"),
@@ -109,6 +152,12 @@ def test_a_mistake_gets_one_sentence_before_anything_is_made(
         (["--set", "split.test=1.5"], "split test=1.5"),
         (["--set", "split.tests=0.2"], "unknown keys ['tests']"),
         (["--set", "split.calibration=some"], "calibration=some is not possible"),
+        (["--false-alarm-rate", "0.1", "--set", "features.image_size=1e9"], "less than or equal"),
+        (["--false-alarm-rate", "0.1", "--set", "scoring.max_neighbors=99999999"], "less than or"),
+        (
+            ["--false-alarm-rate", "0.1", "--set", "features.image_size=16000"],
+            "A batch of 16 images of 16,000 x 16,000 pixels needs at least",
+        ),
         (["--output", "notes.txt"], "'notes.txt' is there and no model"),
     ],
 )

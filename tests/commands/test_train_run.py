@@ -160,6 +160,8 @@ def test_a_command_of_the_page(line, trained):
         model = read_model("cookie.model")
         assert model.manifest["digest"] != before
         assert model.calibration.statement() in done.out
+    if line == "reb calibrate cookie.model --false-alarm-rate 5%":
+        assert "Note: The false-alarm rate is 5 % now, it was 2 %" in done.out
     if line.startswith("reb calibrate"):
         assert model.calibration.false_alarm_rate == 0.05
     if line.startswith("reb drift"):
@@ -168,7 +170,10 @@ def test_a_command_of_the_page(line, trained):
 
 def test_a_change_of_the_model_stays_when_the_training_is_asked_for_again(trained):
     changed = read_model("cookie.model").manifest["digest"]
-    assert run(*COMMAND).status == 0
+    again = run(*COMMAND)
+    assert again.status == 0
+    stays = "Note: cookie.model was changed since, by `reb update` or `reb calibrate`, and stays as it is: its"
+    assert f"{stays} false-alarm rate is 5 %." in again.out
     assert read_model("cookie.model").manifest["digest"] == changed
 
 

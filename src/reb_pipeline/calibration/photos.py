@@ -13,6 +13,8 @@ AUTO = "auto"
 LEAST_SHARE = 0.1  # of the good images, for calibration, where the rate needs fewer
 LEAST_TEST_SHARE = 0.1
 SPARE_SHARE = 0.05  # of the calibration images
+FEW = 20  # images to learn from; fewer show hardly how good parts differ
+HIGH_RATE = 0.2
 TEST_SHARE = 0.3  # of the good images, where the layout has no test of its own
 
 
@@ -70,6 +72,26 @@ class Shares:
             f"{begin}{self.most} could calibrate, so no part can be flagged: give at least {needed - self.most} more "
             f"good images {where}, or ask for a rate of at least {math.ceil(1000 * smallest_rate(self.most)) / 10:g} %."
         )
+
+    def notes(self, rate: float) -> list[str]:
+        """Say what makes verdicts of little use, a sentence each: a high rate, few images to learn from.
+
+        Args:
+            rate: False-alarm rate, in (0, 1).
+        """
+        notes = []
+        if rate > HIGH_RATE:
+            notes.append(
+                f"At {100 * rate:.3g} % about one good part in {round(1 / rate)} is flagged, so that a flagged part "
+                f"says little: more good photos allow a lower rate."
+            )
+        if self.train < FEW:
+            images = "image is" if self.train == 1 else "images are"
+            notes.append(
+                f"Only {self.train} good {images} learnt from, which show hardly how good parts differ: 60 to 200 are "
+                f"a good start."
+            )
+        return notes
 
 
 def check_calibration(calibration: Any) -> None:

@@ -32,7 +32,8 @@ def command(model: str, folder: str | None, false_alarm_rate: float | None) -> N
     from reb_pipeline.project.run_folder import absolute
 
     trained = TrainedModel.at(Path(model))
-    rate = false_alarm_rate or trained.false_alarm_rate
+    before = trained.false_alarm_rate
+    rate = false_alarm_rate or before
     changes: dict[str, Any] = {"false_alarm_rate": rate}
     if folder is not None:
         changes["folder"] = absolute(folder)
@@ -40,4 +41,9 @@ def command(model: str, folder: str | None, false_alarm_rate: float | None) -> N
     with resumable():
         trained.run("calibration", {"calibration": changes})
     click.echo(f"{trained.category}: {trained.load('calibration').statement()}")
+    if rate != before:
+        click.echo(
+            f"Note: The false-alarm rate is {100 * rate:.3g} % now, it was {100 * before:.3g} %; photos that were "
+            f"inspected before are inspected again."
+        )
     click.echo(f"Model: {model}")

@@ -20,8 +20,18 @@ DEFAULT_RATE = 0.05
 WITHOUT_SECTION = ("seed", "preset")  # settings whose name has no section
 
 
+def _one_place(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> str:
+    """Take the only path; there are several after a pattern, which the shell replaced."""
+    if len(given) > 1:
+        msg = f"{len(given)} paths are given, first {given[0]!r}: give the one folder that holds the photos."
+        raise click.BadParameter(msg)
+    return given[0]
+
+
 @click.command(context_settings=SETTINGS)
-@click.argument("photos", type=PLACE)
+@click.argument(
+    "photos", type=PLACE, nargs=-1, required=True, metavar="PHOTOS", callback=_one_place
+)
 @click.option(
     "--false-alarm-rate",
     type=RATE,
@@ -80,6 +90,8 @@ def _train(photos: str, output: str, settings: dict[str, Any]) -> None:
         if not settings["calibration"].get("folder"):
             check_enough(category, rate)
             say(f"{category.name}: {category.shares.statement(rate)}")
+        for note in category.shares.notes(rate):
+            say(f"Note: {note}")
     settings = merged(_without_fine_tuning(categories, rate), settings)
     folder = RunFolder.beside(model)
     training = Training(folder, categories, settings)
@@ -101,8 +113,9 @@ def _train(photos: str, output: str, settings: dict[str, Any]) -> None:
     if not (folder.is_done and are_there):  # a model that `reb update` changed stays
         publish(trained, model)
         folder.end()
-    for one in trained:
+    for one, place in zip(trained, places, strict=True):
         _say_result(one, say)
+        _say_change(one, place, say)
     say(f"Next: reb inspect NEW_PHOTOS --model {_quoted(places[0])}")
 
 
@@ -118,6 +131,19 @@ def _say_result(trained: "Trained", say: Any) -> None:
         if share:
             say(f"  {kind + ' found':<26} {share_text(share)}")
     say(f"Report: {_shown(trained.report)}")
+
+
+def _say_change(trained: "Trained", place: Path, say: Any) -> None:
+    """Say that the model in place is not that of the training any more."""
+    from reb_pipeline.inspection.model import read_model
+
+    made, now = read_model(trained.model), read_model(place)
+    if made.manifest["digest"] != now.manifest["digest"]:
+        say(
+            f"Note: {_shown(place)} was changed since, by `reb update` or `reb calibrate`, and stays as it is: its "
+            f"false-alarm rate is {100 * now.calibration.false_alarm_rate:.3g} %. Move it away to have that of this "
+            f"training."
+        )
 
 
 def _without_fine_tuning(categories: "list[Category]", rate: float) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def entry_of(
     """Encode the entry of an inspected image.
 
     Args:
-        inspection: What was found.
+        inspection: The inspection.
         row: Row of the table.
         view: Content of the report.
         pixel_threshold: Anomaly score above which pixels are marked in row and view.

@@ -59,7 +59,7 @@ class PackagingParams(Settings):
     """Content of a packaged model, and permission to package one that can call no part good or defective."""
 
     allow_undecided: bool
-    good_images: bool = True  # False packages no picture of a part
+    good_images: bool = True  # False packages no image of a part
 
 
 class InspectionParams(Settings):
