@@ -1,5 +1,6 @@
 """Nodes of the memory bank pipeline."""
 
+import logging
 from dataclasses import replace
 
 import pandas as pd
@@ -10,6 +11,8 @@ from reb_pipeline.images.collection import ImageCollection
 from reb_pipeline.memory_bank.bank import Coreset, MemoryBank
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.parameters.sections import ComputeParams
+
+logger = logging.getLogger(__name__)
 
 
 def extract_patch_features(
@@ -25,6 +28,7 @@ def extract_patch_features(
     from reb_pipeline.detectors.sources.images import ImageFeatures
     from reb_pipeline.images.samples import Samples, hashes_of
     from reb_pipeline.memory_bank.bank import collect_patches
+    from reb_pipeline.memory_bank.two_kinds import two_kinds
 
     backbone.check_learnt(samples)
     encoder = Encoder(features, backbone, compute.device)
@@ -37,6 +41,17 @@ def extract_patch_features(
         settings,
         compute.memory_gib,
     )
+    if groups := two_kinds(bank):
+        (many, first), (few, second) = groups
+        logger.warning(
+            "%s: The good images are of two kinds that differ much, %d such as %s and %d such as %s: if these are two "
+            "parts, learn each by itself, from a folder of its own.",
+            raw_images.category,
+            many,
+            first,
+            few,
+            second,
+        )
     return replace(bank, image_hashes=hashes_of(samples_to_learn.table))
 
 
