@@ -279,7 +279,9 @@ def _inspect_once(
     except OSError as error:
         return Inspected(_row(path, error=f"'{_printable(path)}' cannot be read ({error})."), None)
     key, sha256 = key_of(inspector.model_id, _raw(path), data), hashlib.sha256(data).hexdigest()
-    entry = read_entry(files, key, _row("").keys() - {"sha256"})  # those of former versions have none
+    entry = read_entry(
+        files, key, _row("").keys() - {"sha256"}
+    )  # those of former versions have none
     if entry is not None and not has_other_marks(entry, inspector.pixel_threshold):
         now = _verdict_now(entry["row"]["image_score"], inspector)
         return Inspected(entry["row"] | now | {"sha256": sha256}, key)
