@@ -249,7 +249,8 @@ class Inspector:
 
     def map_of(self, patch_map: np.ndarray) -> np.ndarray:
         """Compute the anomaly map, float32 [side, side], of the values of patches, float32 [h, w]."""
-        return anomaly_map(patch_map, self.side, self.detector.scoring.smoothing_sigma)
+        sigma = self.detector.scoring.smoothing_sigma
+        return anomaly_map(patch_map, self.side, sigma, self._bank.region)
 
     def explain(self, inspection: Inspection, n: int = 3) -> list[NearestGood]:
         """Find the good patches nearest to the worst patch of an image, each from another good image.
