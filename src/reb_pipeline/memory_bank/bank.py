@@ -185,10 +185,15 @@ class MemoryBank:
         own = FORMER_EXTRACTOR | self.extractor
         for name, value in extractor.items():
             if self.extractor and own.get(name) != value:
-                used = f"{name} = {own.get(name)!r}, not {value!r}"
+                msg = (
+                    f"The memory bank was made with {name} = {own.get(name)!r}, not {value!r}: run the "
+                    f"pipeline memory_bank again, or set {name} back."
+                )
                 if name == "region":  # long lists of numbers
-                    used = "another region of interest"
-                msg = f"The memory bank was made with {used}: run the pipeline memory_bank again, or set {name} back."
+                    msg = (
+                        "The memory bank was made with another region of interest: run the pipeline memory_bank "
+                        "again, or set features.region back."
+                    )
                 raise InputError(msg)
 
 
