@@ -52,6 +52,7 @@ class TrainedModel:
                 names = _categories(folder)
                 category = names[0] if len(names) == 1 and model == place else place.name
                 check_known([category], names, "Category")
+                folder.complete()
                 configure(folder)  # before anything is loaded
                 return cls(place, folder, category)
         msg = (

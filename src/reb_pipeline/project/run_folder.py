@@ -94,6 +94,24 @@ class RunFolder:
             text = _PROJECT_FILE.format(name=json.dumps(self.path.name), kedro=kedro)
             (self.path / PROJECT).write_text(text)
 
+    def complete(self) -> None:
+        """Add the parameters and datasets that this release has and the folder of an older one lacks.
+
+        What the folder says stays as it is, so that its model is the same.
+        """
+        for newer in sorted((configuration_folder() / "base").glob("*.yml")):
+            path = self.configuration / "base" / newer.name
+            own = _read_yaml(path) if path.is_file() else {}
+            is_nested = newer.name.startswith(
+                "parameters"
+            )  # an entry of the catalog is taken whole
+            values = _read_yaml(newer)
+            together = merged(values, own) if is_nested else {**values, **own}
+            if together != own:
+                partial = path.with_suffix(".part")
+                _write_yaml(partial, together)
+                partial.replace(path)
+
     def run_id(self, categories: Iterable[Category]) -> str | None:
         """Find the id of the run that was begun with the same photos and settings; None if another one was.
 
@@ -207,6 +225,10 @@ def absolute(path: str) -> str:
 def _literal(text: str) -> str:
     """Keep OmegaConf from replacing a part of a path."""
     return text.replace("${", "\\${")
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
 
 
 def _write_yaml(path: Path, values: Mapping[str, Any]) -> None:
