@@ -65,7 +65,7 @@ SLOW = (
 FAST = ("pipelines/test_slices.py",)
 # The smallest setting of the real thing: the packaged network on a grid of 8 x 8 patches, hardly fine-tuned.
 SMALL = {
-    "features": {"backbone": "efficientnet_lite0", "image_size": 64},
+    "features": {"backbone": "efficientnet_lite0", "image_size": 64, "engine": "torch"},
     "defect_synthesis": {"per_kind": 1},
     "ssl_finetune": {
         "budget": "demo",

@@ -20,6 +20,7 @@ from reb_pipeline.parameters.loader import LOADER_ARGS, ProjectConfigLoader
 
 SMALL = [
     "features.image_size=64",
+    "features.engine=torch",
     "defect_synthesis.per_kind=1",
     "ssl_finetune.budget=demo",
     "ssl_finetune.demo.updates=2",

@@ -13,7 +13,7 @@ from reb_pipeline.defectmaker.settings import DefectSynthesisSettings
 from reb_pipeline.defectmaker.shapes import SHAPES
 from reb_pipeline.detectors.registry import DETECTORS
 from reb_pipeline.features.adapted import BackboneWeights
-from reb_pipeline.features.engines import ENGINES
+from reb_pipeline.features.engines import AUTO, ENGINES
 from reb_pipeline.features.neck import NECKS
 from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.finetuning.settings import SSLFinetuneSettings
@@ -57,7 +57,7 @@ RAW: dict[str, Any] = {
     "ingestion": {"max_unreadable_share": 0.02},
     "features": {
         "backbone": "resnet18", "weights": "imagenet", "layers": None, "image_size": 256,
-        "neck": "paper", "width": None, "unit_length": None, "engine": "torch", "tile_size": None, "tile_overlap": 64,
+        "neck": "paper", "width": None, "unit_length": None, "engine": "auto", "tile_size": None, "tile_overlap": 64,
         "batch_size": 16, "region": None,
     },
     "defect_synthesis": {
@@ -276,7 +276,7 @@ def test_names_are_those_of_the_libraries() -> None:
         return set(get_args(listed))
 
     assert set(RUN_BY_PIPELINES) == {*SCORERS, "feature_reconstruction", "hybrid", *PIXEL_MODELS}
-    assert names(FeatureSettings, "engine") == set(ENGINES)
+    assert names(FeatureSettings, "engine") == {AUTO, *ENGINES}
     assert names(FeatureSettings, "neck") == set(NECKS)
     assert names(DefectSynthesisSettings, "saliency") == set(SALIENCY)
     assert names(DefectSynthesisSettings, "shapes") == set(SHAPES)
@@ -323,7 +323,7 @@ def test_engine_and_tiles_decide_the_features() -> None:
     assert tiled.network_size == 128
     weights = BackboneWeights({}, {"backbone": tiled.backbone, "weights": tiled.weights})
     settings = tiled.provenance(weights)
-    assert settings["engine"] == "torch"
+    assert settings["engine"] == "auto"
     assert (settings["tile_size"], settings["tile_overlap"]) == (128, 64)
     assert "batch_size" not in settings
 

@@ -83,7 +83,9 @@ def test_every_study_ends_in_a_table_and_a_figure(run_study, part, capsys, study
         assert set(overall[name]) == set(map(str, values) if name == "alpha" else values)
     for cost in ("fit_seconds", "images_per_second", "model_mib"):
         assert (overall[cost] > 0).all() == (study in ("coreset", "paradigms"))
-    assert overall["pixel_auroc"].notna().all() == (study in ("arms", "defaults", "features", "paradigms"))
+    assert overall["pixel_auroc"].notna().all() == (
+        study in ("arms", "defaults", "features", "paradigms")
+    )
     if "alpha" in grid:
         assert (overall["fitted_alpha"] >= 0).all()
     left = table[table["status"] != "measured"]

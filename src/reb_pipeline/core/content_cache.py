@@ -26,6 +26,7 @@ Record = TypeVar("Record")
 
 # Kind of entry -> version of its algorithm; increase it when the algorithm changes.
 ALGORITHMS = {
+    "engines": 1,
     "backbones": 3,
     "features": 2,
     "banks": 2,

@@ -1,7 +1,10 @@
-"""Engines that compute a network: PyTorch, or OpenVINO on a CPU."""
+"""Engines that compute a network: PyTorch, ONNX Runtime or OpenVINO; the last two on a CPU."""
 
 import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from threading import Lock
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -12,18 +15,28 @@ from torch import nn
 from reb_pipeline.core.device import torch_device
 from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.core.installing import install_command
+from reb_pipeline.features.onnx_export import check_packages, export_onnx
+from reb_pipeline.features.onnx_session import open_session
 from reb_pipeline.features.openvino_core import openvino_core
+from reb_pipeline.features.settings import QUICKEST
 from reb_pipeline.images.resize import resize_image
 
 logger = logging.getLogger(__name__)
 
-# Engine of OpenVINO -> precision, and allowed difference from PyTorch as a share of the largest feature.
-PRECISIONS = {"openvino": ("f32", 1e-3), "openvino_bf16": ("bf16", 5e-2)}
-ENGINES = ("torch", *PRECISIONS)
+# Engine of OpenVINO -> precision.
+PRECISIONS = {"openvino": "f32", "openvino_bf16": "bf16"}
+# Engine -> allowed difference from PyTorch, as a share of the largest feature.
+TOLERANCES = {"openvino": 1e-3, "onnxruntime": 1e-3, "openvino_bf16": 5e-2}
+AUTO = "auto"
+ENGINES = ("torch", *TOLERANCES)
 
 
 class Engine(Protocol):
     """Computation of a network."""
+
+    @property
+    def name(self) -> str:
+        """One of :data:`ENGINES`."""
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
         """Compute the network's float32 [batch, …] from uint8 [batch, side, side, 3] RGB."""
@@ -33,7 +46,8 @@ def build_engine(name: str, network: nn.Module, side: int, device: str) -> Engin
     """Build the engine that computes a network.
 
     Args:
-        name: One of :data:`ENGINES`; OpenVINO computes on the CPU.
+        name: One of :data:`ENGINES`; all but ``torch`` compute on the CPU. ``auto`` takes the quickest that can be
+            used, see :class:`AutoEngine`.
         network: Network from uint8 [batch, side, side, 3] to float32 [batch, …].
         side: Side of the images in pixels.
         device: Device of PyTorch, see :func:`reb_pipeline.core.device.torch_device`.
@@ -41,12 +55,67 @@ def build_engine(name: str, network: nn.Module, side: int, device: str) -> Engin
     Raises:
         InputError: If the engine is unknown or not installed, or the device does not exist.
     """
-    check_known([name], ENGINES, "features.engine")
-    return TorchEngine(network, device) if name == "torch" else OpenVinoEngine(network, side, name)
+    check_known([name], (AUTO, *ENGINES), "features.engine")
+    if name == AUTO:
+        return AutoEngine(network, side, device)
+    if name == "torch":
+        return TorchEngine(network, device)
+    return _build_converted(name, network, side)
+
+
+def _build_converted(
+    name: str, network: nn.Module, side: int
+) -> "OnnxRuntimeEngine | OpenVinoEngine":
+    if name == "onnxruntime":
+        return OnnxRuntimeEngine(network, side)
+    return OpenVinoEngine(network, side, name)
+
+
+class AutoEngine:
+    """The quickest engine that is installed, can convert the network and agrees with PyTorch.
+
+    The order of :data:`~reb_pipeline.features.settings.QUICKEST` decides, not a measurement, so that every run takes
+    the same one. PyTorch computes if none of them can be used, and on a GPU. The engine is chosen at the first use, and
+    the log names it.
+
+    See :func:`build_engine` for the arguments.
+    """
+
+    def __init__(self, network: nn.Module, side: int, device: str) -> None:
+        self._network = network
+        self._side = side
+        self._device = device
+        torch_device(device)  # raises an error for a GPU that is not there
+
+    @property
+    def name(self) -> str:
+        """Name of the chosen engine."""
+        return self._chosen.name
+
+    def __call__(self, pixels: np.ndarray) -> np.ndarray:
+        """Compute one batch."""
+        return self._chosen(pixels)
+
+    @cached_property
+    def _chosen(self) -> Engine:
+        faults = []
+        for name in QUICKEST if torch_device(self._device).type == "cpu" else ():
+            try:
+                engine = _build_converted(name, self._network, self._side)
+                engine.check()
+            except InputError as error:
+                faults.append(str(error))
+            else:
+                logger.info("features.engine = auto computes the network by %s.", name)
+                return engine
+        logger.info("%s", " ".join(["features.engine = auto computes by PyTorch.", *faults]))
+        return TorchEngine(self._network, self._device)
 
 
 class TorchEngine:
     """Engine of PyTorch; see :func:`build_engine` for the arguments."""
+
+    name = "torch"
 
     def __init__(self, network: nn.Module, device: str) -> None:
         self._device = torch_device(device)
@@ -60,6 +129,63 @@ class TorchEngine:
         # With TF32, a GPU would differ from the CPU by 1e-3.
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             return self._network(batch).contiguous().cpu().numpy()
+
+
+class OnnxRuntimeEngine:
+    """Engine of ONNX Runtime on the CPU: one image uses all cores for low latency, several are computed in parallel.
+
+    The network is exported at the first use, and compared with PyTorch before it is used.
+
+    Args:
+        network: See :func:`build_engine`.
+        side: Side of the images in pixels.
+
+    Raises:
+        InputError: If ONNX Runtime or the export is not installed. At the first use, if the network cannot be exported,
+            or its features differ too much from PyTorch's.
+    """
+
+    name = "onnxruntime"
+
+    def __init__(self, network: nn.Module, side: int) -> None:
+        check_packages("features.engine = onnxruntime")
+        self._network = network
+        self._side = side
+
+    def __call__(self, pixels: np.ndarray) -> np.ndarray:
+        """Compute one batch, image by image, so that features do not depend on the batch."""
+        if len(pixels) == 1:
+            return self._for_one(pixels)
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            images = (pixels[index : index + 1] for index in range(len(pixels)))
+            return np.concatenate(list(pool.map(self._for_several, images)))
+
+    def check(self) -> None:
+        """Export the network and compare it with PyTorch.
+
+        Raises:
+            InputError: See :class:`OnnxRuntimeEngine`.
+        """
+        _ = self._for_several
+
+    @cached_property
+    def _model(self) -> bytes:
+        return export_onnx(self._network, self._side)
+
+    @cached_property
+    def _for_one(self) -> Callable[[np.ndarray], np.ndarray]:
+        return self._open(torch.get_num_threads())
+
+    @cached_property
+    def _for_several(self) -> Callable[[np.ndarray], np.ndarray]:
+        return self._open(1)
+
+    def _open(self, n_threads: int) -> Callable[[np.ndarray], np.ndarray]:
+        session = open_session(self._model, n_threads)
+        images = _smooth_images(self._side)
+        found = np.concatenate([session(images[index : index + 1]) for index in range(len(images))])
+        _check_parity(self.name, self._network, images, found)
+        return session
 
 
 class OpenVinoEngine:
@@ -82,11 +208,22 @@ class OpenVinoEngine:
         self._openvino = _import_openvino(name)
         self._network = network
         self._side = side
-        self._name = name
+        self.name = name
+        self._lock = Lock()  # a queue serves one batch at a time
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
         """Compute one batch."""
-        return _infer(self._for_one if len(pixels) == 1 else self._for_several, pixels)
+        with self._lock:
+            return _infer(self._for_one if len(pixels) == 1 else self._for_several, pixels)
+
+    def check(self) -> None:
+        """Convert the network and compare it with PyTorch.
+
+        Raises:
+            InputError: See :class:`OpenVinoEngine`.
+        """
+        with self._lock:
+            _ = self._for_several
 
     @cached_property
     def _for_one(self) -> Any:
@@ -109,33 +246,35 @@ class OpenVinoEngine:
             raise InputError(msg) from error
 
     def _compile(self, hint: str) -> Any:
-        precision, _ = PRECISIONS[self._name]
         settings = {
             "PERFORMANCE_HINT": hint,
-            "INFERENCE_PRECISION_HINT": precision,
+            "INFERENCE_PRECISION_HINT": PRECISIONS[self.name],
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             "ENABLE_CPU_PINNING": False,  # with pinning, parallel processes would share the same cores
         }
         compiled = openvino_core().compile_model(self._model, "CPU", settings)
         queue = self._openvino.AsyncInferQueue(compiled)
-        self._check_parity(queue)
+        images = _smooth_images(self._side)
+        _check_parity(self.name, self._network, images, _infer(queue, images))
         return queue
 
-    def _check_parity(self, queue: Any) -> None:
-        images = _smooth_images(self._side)
-        with torch.inference_mode():
-            expected = self._network(torch.from_numpy(images)).numpy()
-        difference = np.abs(_infer(queue, images) - expected).max() / np.abs(expected).max()
-        logger.info(
-            "Features of %s differ from PyTorch's by %.1e of the largest.", self._name, difference
+
+def _check_parity(name: str, network: nn.Module, images: np.ndarray, features: np.ndarray) -> None:
+    """Compare the features of an engine with those of PyTorch.
+
+    Raises:
+        InputError: If they differ by more than the engine's tolerance.
+    """
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(images)).numpy()
+    difference = np.abs(features - expected).max() / np.abs(expected).max()
+    logger.info("Features of %s differ from PyTorch's by %.1e of the largest.", name, difference)
+    if not difference <= TOLERANCES[name]:  # written so that NaN fails too
+        msg = (
+            f"Features of engine {name} differ from PyTorch's by {difference:.1e} of the largest, more than "
+            f"{TOLERANCES[name]:.0e}: set features.engine to torch."
         )
-        _, tolerance = PRECISIONS[self._name]
-        if not difference <= tolerance:  # written so that NaN fails too
-            msg = (
-                f"Features of engine {self._name} differ from PyTorch's by {difference:.1e} of the largest, more than "
-                f"{tolerance:.0e}: set features.engine to torch."
-            )
-            raise InputError(msg)
+        raise InputError(msg)
 
 
 def _import_openvino(name: str) -> ModuleType:

@@ -73,6 +73,11 @@ class PatchExtractor:
         )
         self._engine = build_engine(settings.engine, self.network, side, device)
 
+    @property
+    def engine(self) -> str:
+        """Name of the engine that computes the network, for ``auto`` the chosen one."""
+        return self._engine.name
+
     def __call__(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """Extract one batch.
 

@@ -12,17 +12,18 @@ OPSET = 18  # version of 2022, which any current ONNX Runtime and OpenVINO reads
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 
 
-def check_packages() -> None:
+def check_packages(user: str = "Packaging a model") -> None:
     """Check that the packages for the export and its check are installed.
+
+    Args:
+        user: What needs them, with which the error message begins.
 
     Raises:
         InputError: For the first missing package.
     """
     for name in NEEDED:
         if find_spec(name) is None:
-            msg = (
-                f"Packaging a model needs {name}, which is not installed: run `pip install {name}`."
-            )
+            msg = f"{user} needs {name}, which is not installed: run `pip install {name}`."
             raise InputError(msg)
 
 

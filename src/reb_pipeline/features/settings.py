@@ -6,6 +6,11 @@ from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field
 
 from reb_pipeline.core.settings import Settings
 
+QUICKEST = (
+    "openvino",
+    "onnxruntime",
+)  # what the engine ``auto`` tries before PyTorch, the quickest first
+
 if TYPE_CHECKING:
     from reb_pipeline.features.adapted import BackboneWeights
     from reb_pipeline.images.region import Region
@@ -29,7 +34,7 @@ class FeatureSettings(Settings):
     neck: Literal["combined", "reference", "paper"] = "paper"
     width: int | None = Field(default=None, ge=1, le=8192)
     unit_length: bool | None = None
-    engine: Literal["torch", "openvino", "openvino_bf16"] = "torch"
+    engine: Literal["auto", "torch", "onnxruntime", "openvino", "openvino_bf16"] = "torch"
     tile_size: int | None = Field(default=None, ge=32, le=16384)
     tile_overlap: int = Field(default=64, ge=0, le=16384)
     batch_size: int = Field(default=16, ge=1, le=4096)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -12,7 +13,6 @@ from reb_pipeline.core.errors import InputError
 
 if TYPE_CHECKING:
     from reb_pipeline.features.backbones import Backbone
-    from reb_pipeline.features.engines import Engine
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,9 @@ class Tiles:
         last = self.image_size - self.tile_size
         return [*range(0, last, self.tile_size - self.overlap), last]
 
-    def features(self, engine: Engine, pixels: np.ndarray) -> np.ndarray:
+    def features(
+        self, engine: Callable[[np.ndarray], np.ndarray], pixels: np.ndarray
+    ) -> np.ndarray:
         """Compute features tile by tile, for all images together, and join their grids.
 
         Neighbouring tiles meet in the middle of their overlap. So each patch comes from the tile with the most context.

@@ -2,18 +2,16 @@
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.core.installing import install_command
 
-if TYPE_CHECKING:
-    from reb_pipeline.features.engines import Engine
+Network = Callable[[np.ndarray], np.ndarray]
 
 
-def load_network(model: bytes, engine: str) -> "Engine":
+def load_network(model: bytes, engine: str) -> Network:
     """Load a network for an engine.
 
     Args:
@@ -43,25 +41,14 @@ def load_network(model: bytes, engine: str) -> "Engine":
         raise InputError(msg) from error
 
 
-def with_onnxruntime(model: bytes) -> "Engine":
+def with_onnxruntime(model: bytes) -> Network:
     """Load a network with ONNX Runtime."""
-    import onnxruntime
+    from reb_pipeline.features.onnx_session import open_session
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors
-    # Spinning threads would take the cores from the search that follows.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-
-    def compute(pixels: np.ndarray) -> np.ndarray:
-        (features,) = session.run(None, {name: pixels})
-        return features
-
-    return compute
+    return open_session(model)
 
 
-def with_openvino(model: bytes) -> "Engine":
+def with_openvino(model: bytes) -> Network:
     """Load a network with OpenVINO."""
     from reb_pipeline.features.openvino_core import openvino_core
 
@@ -84,7 +71,7 @@ def with_openvino(model: bytes) -> "Engine":
 
 
 # Name -> (extra that installs the engine if it is one, function that loads a network).
-ENGINES: dict[str, tuple[str | None, Callable[[bytes], "Engine"]]] = {
+ENGINES: dict[str, tuple[str | None, Callable[[bytes], Network]]] = {
     "onnxruntime": (None, with_onnxruntime),
     "openvino": ("openvino", with_openvino),
 }

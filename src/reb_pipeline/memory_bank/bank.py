@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 # Settings of banks that were stored without them.
 FORMER_EXTRACTOR = {"unit_length": False, "region": None}
+# Engines in single precision, each compared with PyTorch: their features differ by at most 1e-3 of the largest.
+ALIKE_ENGINES = ("torch", "onnxruntime", "openvino")
 
 
 @dataclass(frozen=True)
@@ -179,12 +181,15 @@ class MemoryBank:
     def check_extractor(self, extractor: dict[str, Any]) -> None:
         """Check that test features come from the extractor that made the bank, if the bank knows it.
 
+        Engines of :data:`ALIKE_ENGINES` are as good as one.
+
         Raises:
             InputError: If any setting of the extractor differs.
         """
         own = FORMER_EXTRACTOR | self.extractor
         for name, value in extractor.items():
-            if self.extractor and own.get(name) != value:
+            are_alike = {own.get(name), value} <= set(ALIKE_ENGINES) if name == "engine" else False
+            if self.extractor and own.get(name) != value and not are_alike:
                 msg = (
                     f"The memory bank was made with {name} = {own.get(name)!r}, not {value!r}: run the "
                     f"pipeline memory_bank again, or set {name} back."

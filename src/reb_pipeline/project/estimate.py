@@ -56,7 +56,8 @@ def _seconds(category: Category, sections: dict[str, Any]) -> float:
         open_seconds = 0.0
     else:
         open_seconds = _measured(lambda: category.images.open_image(samples[0].path))
-    extractor = PatchExtractor(features)
+    # By PyTorch, which computes the fine-tuning, and because another engine takes seconds to convert the network.
+    extractor = PatchExtractor(features.model_copy(update={"engine": "torch"}))
     extractor([image] * BATCH)  # the first pass is slower
     _, height, width, channels = extractor([image]).shape
     forward = _measured(lambda: extractor([image] * BATCH)) / BATCH

@@ -1,13 +1,16 @@
 """Features of a category's images by the network of a configuration."""
 
+from dataclasses import replace
 from typing import Any
 
-from reb_pipeline.core.content_cache import Cache
+from reb_pipeline.core.content_cache import Cache, entry, library_versions, remember_json
+from reb_pipeline.core.device import torch_device
 from reb_pipeline.defectmaker.streams import Purpose
 from reb_pipeline.detectors.sources.cached import CachedFeatures
 from reb_pipeline.detectors.sources.encoder import Encoder
 from reb_pipeline.detectors.sources.images import SourceImage
 from reb_pipeline.features.adapted import BackboneWeights
+from reb_pipeline.features.settings import QUICKEST
 from reb_pipeline.images.resize import resize_image
 from reb_pipeline.images.samples import Samples
 from reb_pipeline.parameters.configurations import Configuration
@@ -71,7 +74,21 @@ class CategoryFeatures:
         )
         if seen not in self._backbones:
             self._backbones[seen] = backbone_of(own, self._shots(configuration), self.cache)
-        return Encoder(own.features, self._backbones[seen], own.compute.device)
+        encoder = Encoder(own.features, self._backbones[seen], own.compute.device)
+        return self._with_engine(encoder) if own.features.engine == "auto" else encoder
+
+    def _with_engine(self, encoder: Encoder) -> Encoder:
+        """Replace ``auto`` by the engine, which is remembered so that stored features need no conversion."""
+        settings = encoder.settings
+        name = entry(
+            "engines",
+            settings=settings.model_dump(mode="json"),
+            weights=encoder.backbone.fingerprint,
+            device=str(torch_device(encoder.device)),
+            **library_versions(*QUICKEST),
+        )
+        engine = remember_json(self.cache, name, lambda: encoder.tapping(None).engine)
+        return replace(encoder, settings=settings.model_copy(update={"engine": engine}))
 
     def _defective_images(self, samples: Samples, *, faint: bool) -> list[SourceImage]:
         """Make defects on held-out good images by the category's settings, independent of the fine-tuning."""

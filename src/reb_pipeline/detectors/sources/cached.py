@@ -15,8 +15,6 @@ from reb_pipeline.detectors.sources.encoder import Encoder, Layers
 from reb_pipeline.detectors.sources.images import RoundedFeatures, SourceImage, rounded
 from reb_pipeline.images.resize import resize_image
 
-OPENVINO = "openvino"  # name of the library, with which the names of its engines begin
-
 
 class CachedFeatures:
     """Cached features of images by one network; see :class:`reb_pipeline.detectors.interface.FeatureSource`.
@@ -122,9 +120,10 @@ class CachedFeatures:
 
     def _decided_by(self, settings: dict[str, Any]) -> dict[str, Any]:
         """Add the version of the engine to settings, if the engine is not PyTorch."""
-        if not self.encoder.settings.engine.startswith(OPENVINO):
+        engine: str = self.encoder.provenance["engine"]
+        if engine == "torch":
             return settings
-        return {**settings, **library_versions(OPENVINO)}
+        return {**settings, **library_versions(engine.removesuffix("_bf16"))}
 
 
 class CachedCheckpoint:

@@ -1,5 +1,7 @@
 """Encoder: a backbone with all features that it can give."""
 
+import os
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from reb_pipeline.features.levels import LevelExtractor
 
 Layers = Sequence[str | int] | None
+KEPT = 4  # converted networks that a process keeps, because a conversion takes seconds
+_kept: "OrderedDict[tuple[str, ...], PatchExtractor]" = OrderedDict()
+os.register_at_fork(after_in_child=_kept.clear)  # threads of an engine do not survive a fork
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ class Encoder:
     @cached_property
     def provenance(self) -> dict[str, Any]:
         """Everything that determines the features, as JSON values."""
-        return self.settings.provenance(self.backbone)
+        return self.tapping(None).provenance(self.backbone)
 
     @property
     def layers(self) -> list[str | int]:
@@ -66,15 +71,24 @@ class Encoder:
         return list(self.settings.layers or backbone_spec(self.settings.backbone).layers)
 
     def tapping(self, layers: Layers) -> FeatureSettings:
-        """Return the settings with other layers; None leaves them unchanged."""
-        changed = {"layers": list(layers)} if layers else {}
-        return self.settings.model_copy(update=changed)
+        """Return the settings with other layers and the engine in use; None leaves the layers unchanged."""
+        settings = self._with_layers(layers)
+        if settings.engine == "auto":
+            extractor = self.patches(layers)
+            settings = settings.model_copy(update={"engine": extractor.engine})
+            self._keep(settings, extractor)  # so that it is found by the engine's name too
+        return settings
 
     def patches(self, layers: Layers = None) -> "PatchExtractor":
-        """Build the extractor of patch features."""
+        """Build the extractor of patch features; one with a converted network is kept for later encoders."""
         from reb_pipeline.features.extractor import PatchExtractor
 
-        return PatchExtractor(self.tapping(layers), self.backbone, self.device)
+        settings = self._with_layers(layers)
+        if settings.engine == "torch":
+            return PatchExtractor(settings, self.backbone, self.device)
+        self.backbone.check_origin(settings.backbone, settings.weights)
+        kept = _kept.get(self._key(settings))
+        return kept or self._keep(settings, PatchExtractor(settings, self.backbone, self.device))
 
     def pooled(self, _: Layers = None) -> "PooledExtractor":
         """Build the extractor of one feature per image, from the deepest layer."""
@@ -87,6 +101,19 @@ class Encoder:
         from reb_pipeline.features.levels import LevelExtractor
 
         return LevelExtractor(self.settings.backbone, layers=layers, **self._whole_image())
+
+    def _with_layers(self, layers: Layers) -> FeatureSettings:
+        changed = {"layers": list(layers)} if layers else {}
+        return self.settings.model_copy(update=changed)
+
+    def _key(self, settings: FeatureSettings) -> tuple[str, ...]:
+        return settings.model_dump_json(), self.backbone.fingerprint, self.device
+
+    def _keep(self, settings: FeatureSettings, extractor: "PatchExtractor") -> "PatchExtractor":
+        _kept[self._key(settings)] = extractor
+        while len(_kept) > KEPT:
+            _kept.popitem(last=False)
+        return extractor
 
     def _whole_image(self) -> dict[str, Any]:
         """Collect the arguments of an extractor that knows no tiles.
