@@ -3,13 +3,14 @@
 import hashlib
 import json
 import os
+import threading
 from pathlib import Path
 
 import fsspec
 import numpy as np
 import pandas as pd
 import pytest
-from fake_inspector import FakeInspector, make_calibration, write_folder, write_part
+from fake_inspector import FakeInspector, make_calibration, part, write_folder, write_part
 from fsspec.implementations.local import LocalFileSystem
 from PIL import Image
 
@@ -18,7 +19,8 @@ from miniatures import copy_to_memory
 from plain_tables import check_plain
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.text_lists import EMPTY, from_text
-from reb_pipeline.images.folder import list_images
+from reb_pipeline.images.folder import list_images, read_file
+from reb_pipeline.inspection import steps
 from reb_pipeline.inspection.folder import inspect_folder, not_inspected, summary_of, table_of
 
 
@@ -126,6 +128,35 @@ def test_another_content_path_or_model_is_inspected_again(photos, files):
     other = FakeInspector(model_id="model-2")
     inspect_folder(other, str(photos), files)
     assert other.inspected == 9
+
+
+def test_overlays_of_good_parts_are_of_the_size_that_is_shown(tmp_path, files):
+    for name, defect in (("good", 0.0), ("bad", 0.5)):
+        path = tmp_path / f"photos/{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(part(defect, size=(700, 900))).save(path)
+    bad, good = inspect_folder(FakeInspector(), str(tmp_path / "photos"), files)
+    sizes = [Image.open(Path(files.root, one.row["overlay"])).size for one in (bad, good)]
+    assert [one.row["verdict"] for one in (bad, good)] == ["defective", "good"]
+    assert sizes == [(900, 700), (512, 398)]
+
+
+def test_images_are_opened_and_stored_while_others_are_inspected(tmp_path, files, monkeypatch):
+    for n in range(4):
+        write_part(tmp_path / f"photos/{n}.png")
+    opened = [threading.Event() for _ in range(4)]
+
+    def read(filesystem, path):
+        opened[int(path[0])].set()
+        return read_file(filesystem, path)
+
+    class Waiting(FakeInspector):
+        def inspect(self, image):
+            assert opened[min(self.inspected + 1, 3)].wait(60)  # the next one
+            return super().inspect(image)
+
+    monkeypatch.setattr(steps, "read_file", read)
+    assert len(inspect_folder(Waiting(), str(tmp_path / "photos"), files)) == 4
 
 
 def test_each_state_keeps_its_overlay(tmp_path, files):

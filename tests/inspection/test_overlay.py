@@ -2,6 +2,7 @@
 
 import base64
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -76,6 +77,19 @@ def test_defect_is_hot_outlined_and_boxed():
     middle = drawn[200, 300].astype(int)
     assert middle[0] > middle[2] + 60  # yellow over white
     assert (drawn == 255).all(axis=2).sum() > 200  # the outline
+
+
+def test_colours_are_blended_by_their_opacity():
+    image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+    inspection = replace(
+        INSPECTOR.inspect(image),
+        anomaly_map=np.tile(np.linspace(0, 4 * SCALE.threshold, 96, dtype=np.float32), (64, 1)),
+        defects=[],
+    )
+    drawn = draw_overlay(image, inspection, SCALE, np.inf)
+    layer = colours()[SCALE.shades(inspection.anomaly_map)].astype(float)
+    opacity = layer[..., 3:] / 255
+    assert np.abs(drawn - (image * (1 - opacity) + layer[..., :3] * opacity)).max() <= 1
 
 
 def test_large_image_gets_a_smaller_overlay():

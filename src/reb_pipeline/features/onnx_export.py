@@ -16,7 +16,7 @@ def check_packages(user: str = "Packaging a model") -> None:
     """Check that the packages for the export and its check are installed.
 
     Args:
-        user: What needs them, with which the error message begins.
+        user: Name of the work that needs them, for the error message.
 
     Raises:
         InputError: For the first missing package.

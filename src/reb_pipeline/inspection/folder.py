@@ -1,52 +1,24 @@
 """Inspection of a folder: every image is inspected once, even if runs are interrupted."""
 
 import csv
-import hashlib
 import io
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from reb_pipeline.calibration.verdicts import (
-    GOOD,
-    UNDECIDED,
-    UNREADABLE,
-    VERDICTS,
-    Verdict,
-    verdict_of,
-)
-from reb_pipeline.core.errors import InputError
-from reb_pipeline.core.folder_files import Files, portable_name
+from reb_pipeline.calibration.verdicts import VERDICTS
+from reb_pipeline.core.folder_files import Files
 from reb_pipeline.core.progress import progress
 from reb_pipeline.core.text_lists import to_text
-from reb_pipeline.images.decoding import read_image
 from reb_pipeline.images.folder import (
     OTHER_FORMAT,
     UNREADABLE_FOLDERS,
     list_images,
     not_read_sentences,
-    read_file,
 )
-from reb_pipeline.images.shown import shown
-from reb_pipeline.inspection.encoding import jpeg
-from reb_pipeline.inspection.journal import (
-    FORMER_VERSIONS,
-    entry_file,
-    entry_of,
-    floats_of,
-    has_other_marks,
-    image_file,
-    inspection_in,
-    key_of,
-    read_entry,
-    text_of,
-)
-from reb_pipeline.inspection.overlay import ColourScale, draw_overlay
-from reb_pipeline.inspection.views import LARGE_SIDE, view_of
+from reb_pipeline.inspection.journal import floats_of
+from reb_pipeline.inspection.steps import Inspected, Steps, row_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,9 +26,7 @@ if TYPE_CHECKING:
 
     from reb_pipeline.images.folder import FolderListing
     from reb_pipeline.inspection.inspector import Inspector
-    from reb_pipeline.inspection.results import Inspection
 
-OVERLAYS = "overlays"  # folder of the output
 # Kinds of what is not read that may be parts, with the error of their rows.
 _UNSEEN = {
     UNREADABLE_FOLDERS: "It cannot be opened, so that nothing in it is inspected: allow reading it, or take it out.",
@@ -64,31 +34,6 @@ _UNSEEN = {
 }
 _NUMBERS = ("image_score", "p_value", "seconds")  # columns that can be missing
 _FORMULA = tuple("=+-@＝＋－＠")
-_LONGEST_NAME = 200  # bytes; the limit of file systems is 255
-
-
-@dataclass(frozen=True)
-class Inspected:
-    """Inspected image of a folder.
-
-    Attributes:
-        row: Row of the table, JSON values.
-        key: Name of the entry in the journal; None if the image has no score.
-        has_former_verdict: True if the journal has a verdict on the image by a former rule, which is not used.
-    """
-
-    row: dict[str, Any]
-    key: str | None
-    has_former_verdict: bool = False
-
-    def view(self, files: Files) -> dict[str, Any]:
-        """Read the content of the report for the image, see :func:`reb_pipeline.inspection.views.view_of`."""
-        view: dict[str, Any] = json.loads(files[entry_file(str(self.key))])["view"]
-        return view
-
-    def large_image(self, files: Files) -> bytes:
-        """Read the image as a JPEG file, at most 512 pixels wide and high."""
-        return files[image_file(str(self.key))]
 
 
 def inspect_folder(
@@ -134,13 +79,10 @@ def inspect_images(
         files: Storage of results, may hold those of earlier runs.
         description: Label of the progress bar; None shows no bar.
     """
-    scale = ColourScale.of(inspector.calibration)
-    inspected = [
-        _inspect_once(inspector, scale, filesystem, path, files)
-        for path in progress(found.images, description)
-    ]
+    results = Steps(inspector, filesystem, files).run(found.images)
+    inspected = list(progress(results, description, total=len(found.images)))
     unseen = [
-        Inspected(_row(path, error=error), None)
+        Inspected(row_of(path, error=error), None)
         for kind, error in _UNSEEN.items()
         for path in found.not_read.get(kind, ())
     ]
@@ -265,101 +207,3 @@ def not_inspected(listing: "FolderListing") -> str:
     """
     others = {kind: paths for kind, paths in listing.not_read.items() if kind not in _UNSEEN}
     return f"Not inspected: {'; '.join(not_read_sentences(others))}." if others else ""
-
-
-def _inspect_once(
-    inspector: "Inspector",
-    scale: ColourScale,
-    filesystem: "AbstractFileSystem",
-    path: str,
-    files: Files,
-) -> Inspected:
-    try:
-        data = read_file(filesystem, path)
-    except OSError as error:
-        return Inspected(_row(path, error=f"'{_printable(path)}' cannot be read ({error})."), None)
-    key, sha256 = key_of(inspector.model_id, _raw(path), data), hashlib.sha256(data).hexdigest()
-    entry = read_entry(
-        files, key, _row("").keys() - {"sha256"}
-    )  # those of former versions have none
-    if entry is not None and not has_other_marks(entry, inspector.pixel_threshold):
-        now = _verdict_now(entry["row"]["image_score"], inspector)
-        return Inspected(entry["row"] | now | {"sha256": sha256}, key)
-    try:
-        learnt = getattr(inspector, "value_range", None)
-        image = read_image(data, _printable(path), value_range=learnt)
-    except InputError as error:
-        return Inspected(_row(path, error=str(error), sha256=sha256), None)
-    try:
-        inspection = (
-            inspection_in(entry, inspector, image.shape[:2]) if entry else inspector.inspect(image)
-        )
-    except InputError as error:  # features or scores that are not finite
-        return Inspected(_row(path, reason=str(error), sha256=sha256), None)
-
-    nearest = inspector.explain(inspection) if inspection.verdict != GOOD else []
-    threshold = inspector.pixel_threshold
-    row = _row(path, inspection, overlay=_overlay_name(path, key), sha256=sha256)
-    if entry:
-        row["time"] = entry["row"]["time"]
-    view = view_of(image, inspection, nearest, scale, threshold)
-    files[row["overlay"]] = jpeg(draw_overlay(image, inspection, scale, threshold))
-    files[image_file(key)] = jpeg(shown(image, LARGE_SIDE))
-    # Written last: if it exists, the others exist too.
-    files[entry_file(key)] = entry_of(inspection, row, view, threshold)
-    former = (key_of(inspector.model_id, _raw(path), data, one) for one in FORMER_VERSIONS)
-    return Inspected(row, key, any(entry_file(one) in files for one in former))
-
-
-def _row(
-    path: str,
-    inspection: "Inspection | None" = None,
-    *,
-    overlay: str = "",
-    error: str = "",
-    reason: str = "",
-    sha256: str = "",
-) -> dict[str, Any]:
-    """Describe an image by its inspection, or by why there is none: an error in reading it, or in scoring it."""
-    without: Verdict = UNREADABLE if error else UNDECIDED
-    return {
-        "path": _printable(path),
-        "image_score": float(inspection.image_score) if inspection else None,
-        "p_value": float(inspection.p_value) if inspection else None,
-        "verdict": inspection.verdict if inspection else without,
-        "defect_area": sum(int(d.area) for d in inspection.defects) if inspection else 0,
-        "boxes": json.dumps(
-            [[int(side) for side in d.box] for d in inspection.defects] if inspection else []
-        ),
-        "seconds": float(inspection.seconds) if inspection else None,
-        "error": error,
-        "reason": inspection.reason if inspection else reason,
-        "overlay": overlay,
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "sha256": sha256,
-        "mean_features": text_of(inspection.mean_features) if inspection else None,
-    }
-
-
-def _verdict_now(image_score: float, inspector: "Inspector") -> dict[str, Any]:
-    """Derive the verdict from a score of the journal, whose verdict may be that of another false-alarm rate."""
-    verdict = verdict_of(image_score, inspector.image_threshold)
-    reason = inspector.calibration.statement() if verdict == UNDECIDED else ""
-    return {"verdict": verdict, "reason": reason}
-
-
-def _overlay_name(path: str, key: str) -> str:
-    """Build the name of an overlay, such as ``overlays/bolt/0012.png-1a2b3c4d.jpg``; content and model change it."""
-    file = PurePosixPath(_printable(path))
-    name = file.name.encode()[:_LONGEST_NAME].decode(errors="ignore")
-    parts = map(portable_name, (*file.parent.parts, f"{name}-{key[:8]}.jpg"))
-    return PurePosixPath(OVERLAYS, *parts).as_posix()
-
-
-def _raw(path: str) -> bytes:
-    return path.encode(errors="surrogateescape")
-
-
-def _printable(path: str) -> str:
-    """Replace bytes of a path that are not text; names of files from other systems may contain them."""
-    return _raw(path).decode(errors="replace")

@@ -72,7 +72,8 @@ class ColourScale:
         Scores of defects are often far above the threshold.
         """
         relative = self._relative(anomaly_map)
-        return _levels(np.where(relative > 0, relative / _HOT_SPANS, relative))
+        np.divide(relative, _HOT_SPANS, out=relative, where=relative > 0)
+        return _levels(relative)
 
     def _relative(self, anomaly_map: np.ndarray) -> np.ndarray:
         return (anomaly_map.astype(np.float64) - self.threshold) / self.span
@@ -96,7 +97,11 @@ def colours() -> np.ndarray:
 
 
 def draw_overlay(
-    image: np.ndarray, inspection: "Inspection", scale: ColourScale, pixel_threshold: float
+    image: np.ndarray,
+    inspection: "Inspection",
+    scale: ColourScale,
+    pixel_threshold: float,
+    side: int = OVERLAY_SIDE,
 ) -> np.ndarray:
     """Draw the anomaly map over an image, outlines of marked regions and the region of interest, and boxes of defects.
 
@@ -105,21 +110,22 @@ def draw_overlay(
         inspection: Its inspection.
         scale: Colour scale of the model.
         pixel_threshold: Anomaly score above which a pixel is marked.
+        side: Longest side of the overlay in pixels.
 
     Returns:
-        uint8 [h, w, 3], in the size of the image, or, for a larger image, of :func:`shrink` with ``OVERLAY_SIDE``.
+        uint8 [h, w, 3], in the size of the image, or, for a larger image, of :func:`shrink`.
     """
     from PIL import Image, ImageDraw
 
     from reb_pipeline.scoring.anomaly_maps import resize_map
 
-    drawn = shrink(image, OVERLAY_SIDE)
+    drawn = shrink(image, side)
     height, width = drawn.shape[:2]
-    anomaly_map = resize_map(inspection.anomaly_map, (height, width))
-    layer = colours()[scale.shades(anomaly_map)].astype(np.float32)
-    opacity = layer[..., 3:] / 255
-    drawn = np.rint(drawn * (1 - opacity) + layer[..., :3] * opacity).astype(np.uint8)
-    overlay = Image.fromarray(drawn)
+    shades = scale.shades(resize_map(inspection.anomaly_map, (height, width)))
+    layer = Image.fromarray(shades)
+    opacity = layer.point(colours()[:, 3].tolist())
+    layer.putpalette(colours()[:, :3].tobytes())
+    overlay = Image.composite(layer.convert("RGB"), Image.fromarray(drawn), opacity)
     draw = ImageDraw.Draw(overlay)
     thickness = max(1, round(max(height, width) / 400))
     for points in region_outlines(inspection.region, (height, width)):
