@@ -141,6 +141,19 @@ def test_overlays_of_good_parts_are_of_the_size_that_is_shown(tmp_path, files):
     assert sizes == [(900, 700), (512, 398)]
 
 
+def test_every_byte_of_a_folder_is_read_once(photos, files, monkeypatch):
+    read = []
+
+    def counted(filesystem, path):
+        data = read_file(filesystem, path)
+        read.append(len(data))
+        return data
+
+    monkeypatch.setattr(steps, "read_file", counted)
+    inspect_folder(FakeInspector(), str(photos), files)
+    assert sum(read) == sum(path.stat().st_size for path in photos.rglob("*.png"))
+
+
 def test_images_are_opened_and_stored_while_others_are_inspected(tmp_path, files, monkeypatch):
     for n in range(4):
         write_part(tmp_path / f"photos/{n}.png")

@@ -1,0 +1,58 @@
+"""Speed without a clock: comparisons are counted, so that a loss is found on a busy machine too."""
+
+import numpy as np
+import pytest
+
+from reb_pipeline.search import multi_step
+from reb_pipeline.search.bounds import fit_short_space
+from reb_pipeline.search.k_center import _farthest_first
+
+SLACK = 1.1  # over what was counted when the bound was written
+
+
+class Counted(np.ndarray):
+    """Array that counts the pairs of rows that are multiplied with each other."""
+
+    pairs = 0
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **options):
+        def plain(arrays):
+            return tuple(np.asarray(one) if isinstance(one, Counted) else one for one in arrays)
+
+        if "out" in options:
+            options["out"] = plain(options["out"])
+        found = getattr(ufunc, method)(*plain(inputs), **options)
+        if ufunc in (np.matmul, np.vecdot):
+            Counted.pairs += np.size(found)
+        return found.view(Counted) if isinstance(found, np.ndarray) else found
+
+
+def manifold(n, channels=64, seed=0):
+    """Features on eight directions, with noise, float32 [n, channels]."""
+    rng = np.random.default_rng(seed)
+    axes = np.random.default_rng(99).normal(size=(8, channels))
+    noise = 0.1 * rng.normal(size=(n, channels))
+    return (rng.normal(size=(n, 8)) @ axes + noise).astype(np.float32)
+
+
+@pytest.mark.parametrize(("n", "n_select", "share"), [(8000, 800, 0.70), (8000, 80, 0.61)])
+def test_a_coreset_compares_few_of_all_pairs(n, n_select, share):
+    Counted.pairs = 0
+    rows = list(_farthest_first(manifold(n).view(Counted), n_select, 0))
+    assert len(set(rows)) == n_select
+    assert Counted.pairs <= SLACK * share * n * n_select
+
+
+def test_a_search_compares_few_rows_in_full(monkeypatch):
+    compared = []
+    in_full = multi_step.squared_distances
+
+    def counted(queries, bank, own, rows):
+        compared.append(len(rows))
+        return in_full(queries, bank, own, rows)
+
+    monkeypatch.setattr(multi_step, "squared_distances", counted)
+    bank, queries = manifold(20000), manifold(200, seed=1)
+    space = fit_short_space(bank)
+    multi_step.MultiStepBank(bank, space).search(queries, 5, None, slice(0, 0))
+    assert sum(compared) <= SLACK * 0.001 * len(bank) * len(queries)
