@@ -113,11 +113,11 @@ def test_outlines_are_in_pixels_of_the_image():
     assert outlines(anomaly_map, np.inf, (640, 128)) == []
 
 
-def test_heat_layer_has_the_colours_and_their_opacity():
+def test_heat_layer_has_the_colours_and_what_is_hot_is_more_opaque():
     anomaly_map = np.tile(np.linspace(0, 1, 96, dtype=np.float32), (96, 1))
     with Image.open(io.BytesIO(heat_layer(anomaly_map, SCALE))) as image:
-        drawn = np.asarray(image.convert("RGBA"))
-    np.testing.assert_array_equal(drawn, colours()[SCALE.shades(anomaly_map)])
+        drawn = np.asarray(image.convert("RGB"))
+    np.testing.assert_array_equal(drawn, colours()[SCALE.shades(anomaly_map), :3])
     opacity = colours()[:, 3].astype(int)
     assert opacity[0] == 0
     assert opacity[127] + 20 < opacity[128]
