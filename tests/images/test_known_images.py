@@ -94,6 +94,7 @@ NETWORK = {"image_ids": ["a", "b"], "image_hashes": ["A", "B"]}
     ("split", "hashes", "config", "fault"),
     [
         (["train", "train", "test"], "ABC", NETWORK, None),
+        (["left out", "train", "test"], "ABC", NETWORK, None),
         (["train", "train", "test"], "ABA", NETWORK, None),  # a copy, which metrics leave out
         (["train", "train", "test"], "DEF", {}, None),  # an initial network, or of an older version
         (["test", "train", "test"], "ABC", NETWORK, r"1 images .* test or calibration .*'a'"),

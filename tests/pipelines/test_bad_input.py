@@ -181,6 +181,18 @@ def test_unreadable_image_is_left_out_and_listed(run_project, images):
     assert list(audit["unreadable"]) == ["screw/train/good/000.png"]
 
 
+def test_a_list_of_images_to_leave_out_is_checked_before_the_run(run_project, images, tmp_path):
+    path = tmp_path / "leave_out.csv"
+    for content, fault in (
+        ("path", "no column 'image'"),
+        ("image\ntrain/good/0000", "did you mean"),
+    ):
+        path.write_text(content)
+        with pytest.raises(InputError, match=fault):
+            run_mvtec(run_project, images, ingestion={"leave_out": str(path)})
+    assert not (tmp_path / "out").exists()
+
+
 def test_too_many_unreadable_images_stop_the_run(run_project, images, tmp_path):
     broken = images / "screw/train/good/000.png"
     broken.write_bytes(b"no image")

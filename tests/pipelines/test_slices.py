@@ -19,6 +19,7 @@ from reb_pipeline.detectors.sources.encoder import Encoder
 from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
+from reb_pipeline.memory_bank.suspects import rank_suspects
 from reb_pipeline.parameters import loader
 from reb_pipeline.parameters.sections import (
     CalibrationParams,
@@ -166,7 +167,8 @@ def learn(run_slice, images):
         params = {"features": features, "memory_bank": MemoryBankSettings(coreset_ratio=RATIO)}
         given = {**images, **changes}
         read = run_slice("memory_bank", params, **given)
-        return {**given, "memory_bank": read("memory_bank"), "coreset": read("coreset")}
+        names = ("memory_bank", "coreset", "suspects")
+        return {**given, **{name: read(name) for name in names}}
 
     def detector(scoring=SCORING, **changes):
         given = bank(**changes)
@@ -211,6 +213,18 @@ def test_ingestion(run_slice, tmp_path):
     }
 
 
+@pytest.mark.parametrize("named", [[], ["train/good/003", "train/good/005"]])
+def test_ingestion_leaves_out_the_training_images_of_a_list(run_slice, tmp_path, named):
+    root = miniatures.make_mvtec_ad(tmp_path)
+    raw_images = MVTecADDataset(path=str(root), category="screw").load()
+    path = tmp_path / "list.csv"
+    path.write_text("\n".join(["image", *named]))
+    params = {"ingestion": IngestionParams(max_unreadable_share=0, leave_out=str(path))}
+    samples = run_slice("ingestion", params, raw_images=raw_images)("samples")
+    assert samples.loc[samples["split"] == "left out", "id"].tolist() == named
+    assert len(samples) == len(raw_images.samples)
+
+
 def test_ingestion_refuses_too_many_unreadable_images(run_slice, tmp_path):
     root = miniatures.make_mvtec_ad(tmp_path)
     (root / "screw/train/good/003.png").write_bytes(b"no image")
@@ -227,6 +241,7 @@ def test_memory_bank(learn):
     learnt = learn["bank"]()
 
     bank, coreset = learnt["memory_bank"], learnt["coreset"]
+    pd.testing.assert_frame_equal(learnt["suspects"], rank_suspects(bank, coreset))
     assert bank.image_ids == TRAINED  # neither held-out nor test images
     np.testing.assert_array_equal(bank.features, features_of(TRAINED))
     assert bank.extractor["image_size"] == miniatures.SIZE
@@ -303,6 +318,27 @@ def test_calibration(run_slice, learn):
     assert calibration.image_ids == HELD_OUT
     assert calibration.image_threshold == scores.max()  # one part of six may score higher
     assert calibration.alpha == SCORING.alpha
+
+
+@pytest.mark.parametrize("split", [True, False])
+def test_images_left_out_of_the_bank_end_the_promise_of_training_images_alone(
+    run_slice, learn, split
+):
+    samples = table(calibration=split)
+    samples.loc[samples["id"] == TRAINED[3], "split"] = "left out"
+    params = {
+        "features": learn["features"],
+        "scoring": SCORING,
+        "calibration": CalibrationParams(false_alarm_rate=0.2, folder=None),
+    }
+    learnt = learn["detector"](samples=samples)
+    assert learnt["memory_bank"].image_ids == [one for one in TRAINED if one != TRAINED[3]]
+
+    calibration = run_slice("calibration", params, **learnt)("calibration")
+
+    assert TRAINED[3] not in calibration.image_ids
+    assert calibration.chosen_by == ([] if split else ["ingestion.leave_out"])
+    assert calibration.guarantee == ("proven" if split else "none")
 
 
 def test_maps_of_another_image_size_are_refused(learn):

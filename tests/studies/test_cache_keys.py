@@ -70,6 +70,7 @@ BUDGET_CHANGES = {
 OF_THE_CONFIGURATION = "every configuration has its own"
 WITHOUT_EFFECT = {
     ("ingestion", "max_unreadable_share"): "decides if anything is measured at all; images count by their content",
+    ("ingestion", "leave_out"): "decides which images are learnt; images count by their content",
     ("features", "backbone"): "every configuration has its own, another one its own weights and layers",
     ("features", "image_size"): OF_THE_CONFIGURATION,
     ("features", "neck"): OF_THE_CONFIGURATION,

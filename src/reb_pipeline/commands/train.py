@@ -120,6 +120,7 @@ def _train(photos: str, output: str, settings: dict[str, Any]) -> None:
 
 
 def _say_result(trained: "Trained", say: Any) -> None:
+    from reb_pipeline.memory_bank.suspects import statement
     from reb_pipeline.metrics.at_threshold import share_text
 
     say("")
@@ -130,6 +131,7 @@ def _say_result(trained: "Trained", say: Any) -> None:
     for kind, share in found["per_defect_type"].items():
         if share:
             say(f"  {kind + ' found':<26} {share_text(share)}")
+    say(f"{statement(trained.suspects)}, listed in {_shown(trained.suspects_list)}")
     say(f"Report: {_shown(trained.report)}")
 
 

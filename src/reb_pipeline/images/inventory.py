@@ -11,6 +11,7 @@ from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.progress import progress
 from reb_pipeline.core.text_lists import EMPTY, from_text, to_text
 from reb_pipeline.images.folder import not_read_sentences
+from reb_pipeline.images.leave_out import leave_out
 from reb_pipeline.images.masks import MASK_DOUBTS
 from reb_pipeline.images.samples import good_training
 
@@ -105,19 +106,23 @@ def pixel_digest(pixels: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def usable_samples(inventory: "pd.DataFrame", max_unreadable_share: float) -> "pd.DataFrame":
+def usable_samples(
+    inventory: "pd.DataFrame", max_unreadable_share: float, left_out: str | None = None
+) -> "pd.DataFrame":
     """Remove unreadable images, and masks that are unreadable or differ in size from their image.
 
     Args:
         inventory: See :func:`take_inventory`.
         max_unreadable_share: Largest acceptable share of unreadable images, 0 to 1.
+        left_out: Path or URL of a list of good training images to leave out, see
+            :func:`reb_pipeline.images.leave_out.leave_out`; None leaves out none.
 
     Returns:
         Table of samples: the inventory's rows of readable images, without the columns of errors and mask sizes.
 
     Raises:
-        InputError: If a larger share is unreadable, no good training image is left, or the inventory is of an older
-            version.
+        InputError: If a larger share is unreadable, no good training image is left, the list cannot be used, or the
+            inventory is of an older version.
     """
     _check_version(inventory)
     unreadable = inventory[inventory["error"] != ""]
@@ -128,7 +133,8 @@ def usable_samples(inventory: "pd.DataFrame", max_unreadable_share: float) -> "p
             f"ingestion.max_unreadable_share = {max_unreadable_share:.1%}; the first: {unreadable['error'].iloc[0]}"
         )
         raise InputError(msg)
-    samples = inventory[inventory["error"] == ""].reset_index(drop=True)
+    listed = leave_out(inventory, left_out) if left_out else inventory
+    samples = listed[listed["error"] == ""].reset_index(drop=True)
     if not len(good_training(samples)):
         msg = "No readable good training image is left: a memory bank needs at least one."
         raise InputError(msg)

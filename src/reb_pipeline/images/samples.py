@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HOLD_OUT_EVERY = 10
+UNSEEN = ("calibration", "test")  # splits that nothing may have learnt from
 
 
 class ImageOpener(Protocol):
@@ -208,9 +209,9 @@ def check_learnt(what: str, config: Mapping[str, Any], samples: "pd.DataFrame", 
     ids, hashes = config.get("image_ids", []), config.get("image_hashes", [])
     learnt = dict(zip(ids, hashes, strict=True))
     now = dict(zip(samples["id"], hashes_of(samples), strict=True))
-    is_train = samples["split"] == "train"
-    unseen = samples[~is_train]
-    moved = set(filter(None, hashes)) - set(hashes_of(samples[is_train]))  # under another name
+    is_unseen = samples["split"].isin(UNSEEN)
+    unseen = samples[is_unseen]
+    moved = set(filter(None, hashes)) - set(hashes_of(samples[~is_unseen]))  # under another name
     seen = [
         image_id
         for image_id, sha256 in zip(unseen["id"], hashes_of(unseen), strict=True)

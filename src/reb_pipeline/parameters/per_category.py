@@ -62,6 +62,7 @@ FREE_NAMES = ("seed", "data_root", "output_root", "split", *PRESET_NAMES)  # use
 OPTIONAL = (
     "calibration.chosen_by_selection",
     "bank_update.false_alarm_rate",
+    "ingestion.leave_out",
     "packaging.good_images",  # not in run folders of former versions
 )
 SPLIT_NAMES = ("test", "calibration", "seed")

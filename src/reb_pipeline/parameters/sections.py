@@ -16,6 +16,7 @@ class IngestionParams(Settings):
     """Settings of the table of samples."""
 
     max_unreadable_share: float = Field(ge=0, le=1)  # a larger share stops the run
+    leave_out: str | None = None  # list of good training images to leave out, a CSV file
 
 
 class CalibrationParams(Settings):

@@ -27,6 +27,7 @@ from reb_pipeline.project.provenance import nodes_to_run
 from reb_pipeline.project.run_folder import RunFolder
 
 if TYPE_CHECKING:
+    import pandas as pd
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
 
@@ -54,6 +55,8 @@ class Trained:
         name: Name of the category.
         calibration: Its calibration.
         metrics: Report of :func:`reb_pipeline.metrics.report.evaluate`, with ``at_threshold``.
+        suspects: Photos of the bank, see :func:`reb_pipeline.memory_bank.suspects.rank_suspects`.
+        suspects_list: Path of the CSV file with them.
         report: Path of the page with metrics and figures.
         model: Folder of the packaged model.
     """
@@ -61,6 +64,8 @@ class Trained:
     name: str
     calibration: "Calibration"
     metrics: dict[str, Any]
+    suspects: "pd.DataFrame"
+    suspects_list: Path
     report: Path
     model: Path
 
@@ -150,6 +155,8 @@ class Training:
                 name,
                 self._catalog[f"{name}.calibration"].load(),
                 self._catalog[f"metrics_{name}"].load(),
+                self._catalog[f"{name}.suspects"].load(),
+                Path(self._catalog[f"{name}.suspects"]._get_load_path()),
                 Path(self._catalog[f"{name}.report"]._get_load_path()),
                 Path(self._catalog[f"{name}.packaged_model"]._get_load_path()),
             )

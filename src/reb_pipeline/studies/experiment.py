@@ -70,7 +70,8 @@ class Experiment:
         timed: bool = False,
     ) -> None:
         inventory = take_inventory(images, f"{images.category}: images inspected")
-        table = usable_samples(inventory, sections.ingestion.max_unreadable_share)
+        ingestion = sections.ingestion
+        table = usable_samples(inventory, ingestion.max_unreadable_share, ingestion.leave_out)
         copies = copies_of_training(table)
         if copies.any():
             logger.warning(

@@ -3,7 +3,7 @@
 from kedro.pipeline import Node, Pipeline
 
 from reb_pipeline.parameters.loader import categories
-from reb_pipeline.pipelines import calibration, ldknn_density
+from reb_pipeline.pipelines import calibration, ldknn_density, memory_bank
 from reb_pipeline.pipelines.bank_update.nodes import (
     change_samples,
     keep_false_alarm_rate,
@@ -58,9 +58,11 @@ def create_pipeline() -> Pipeline:
         for category in categories()
         for node in ("search_own_images", "search_held_out_images", "fit_detector")
     ]
+    ranked = [f"{category}.memory_bank.rank_suspects" for category in categories()]
     return Pipeline(
         [
             per_category("bank_update", template),
+            memory_bank.create_pipeline().only_nodes(*ranked),
             ldknn_density.create_pipeline().only_nodes(*fitted),
             calibration.create_pipeline("calibration_settings"),
         ]

@@ -12,6 +12,7 @@ from reb_pipeline.calibration.record import CALIBRATION_SPLIT, LEFT_OUT, Calibra
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.settings import FeatureSettings
+from reb_pipeline.images import leave_out
 from reb_pipeline.images.collection import ImageCollection
 from reb_pipeline.images.samples import held_out_good
 from reb_pipeline.memory_bank.bank import MemoryBank
@@ -70,6 +71,7 @@ def search_calibration_images(
 
 
 def leave_images_out(
+    samples: pd.DataFrame,
     memory_bank: MemoryBank,
     backbone: BackboneWeights,
     detector: MemoryBankDetector,
@@ -113,7 +115,7 @@ def leave_images_out(
         coreset_fingerprint=detector.bank.fingerprint,
         scoring=detector.scoring.model_dump(mode="json"),
         mean_features=np.concatenate([none, *(nearest.mean_features for nearest, _ in found)]),
-        chosen_by=[*_fitted(detector.scoring), *_chosen_by(params)],
+        chosen_by=[*_fitted(detector.scoring), *_left_out(samples), *_chosen_by(params)],
         fine_tuned=bool(backbone.config["finetuned"]),
         detector_fingerprint=detector.fingerprint,
     )
@@ -201,6 +203,11 @@ def _chosen_by(params: CalibrationParams) -> list[str]:
 def _fitted(scoring: ScoringSettings) -> list[str]:
     """List what was fitted on images of the bank and is not fitted again without those that are left out."""
     return ["scoring.alpha = auto"] if needs_fitted_alpha(scoring) else []
+
+
+def _left_out(samples: pd.DataFrame) -> list[str]:
+    """List the setting that chose the images of the bank, where it left some out for their score."""
+    return ["ingestion.leave_out"] if (samples["split"] == leave_out.SPLIT).any() else []
 
 
 def _without_copies(

@@ -39,6 +39,7 @@ def create_pipeline(settings: str = "params:calibration") -> Pipeline:
             Node(
                 leave_images_out,
                 [
+                    "samples",
                     "memory_bank",
                     "backbone",
                     "detector",

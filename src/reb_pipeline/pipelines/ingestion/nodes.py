@@ -36,4 +36,4 @@ def index_samples(
     """List the usable samples, see :func:`reb_pipeline.images.inventory.usable_samples`."""
     from reb_pipeline.images.inventory import usable_samples
 
-    return usable_samples(inventory, params.max_unreadable_share)
+    return usable_samples(inventory, params.max_unreadable_share, params.leave_out)

@@ -68,3 +68,14 @@ def select_coreset(
         memory_gib=compute.memory_gib,
         device=compute.processor(),
     )
+
+
+def rank_suspects(
+    memory_bank: MemoryBank, coreset: Coreset, compute: ComputeParams, category: str
+) -> pd.DataFrame:
+    """Rank the images of the bank by how unlike all others they are, and mark those that may be no good images."""
+    from reb_pipeline.memory_bank import suspects
+
+    ranked = suspects.rank_suspects(memory_bank, coreset, compute.processor())
+    logger.info("%s: %s.", category, suspects.statement(ranked))
+    return ranked

@@ -2,12 +2,16 @@
 
 from kedro.pipeline import Node, Pipeline
 
-from reb_pipeline.pipelines.memory_bank.nodes import extract_patch_features, select_coreset
-from reb_pipeline.pipelines.namespaces import COMPUTE, GPU, per_category
+from reb_pipeline.pipelines.memory_bank.nodes import (
+    extract_patch_features,
+    rank_suspects,
+    select_coreset,
+)
+from reb_pipeline.pipelines.namespaces import CATEGORY, COMPUTE, GPU, per_category
 
 
 def create_pipeline() -> Pipeline:
-    """Create the pipeline: samples, raw_images, backbone -> memory_bank -> coreset."""
+    """Create the pipeline: samples, raw_images, backbone -> memory_bank -> coreset -> suspects."""
     template = Pipeline(
         [
             Node(
@@ -29,6 +33,13 @@ def create_pipeline() -> Pipeline:
                 ["memory_bank", "params:memory_bank", COMPUTE],
                 "coreset",
                 name="select_coreset",
+                tags=GPU,
+            ),
+            Node(
+                rank_suspects,
+                ["memory_bank", "coreset", COMPUTE, CATEGORY],
+                "suspects",
+                name="rank_suspects",
                 tags=GPU,
             ),
         ]

@@ -29,10 +29,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Section of the parameters -> (function that returns its folder of images, relation of these images to a category).
+# Section of the parameters -> (function that returns its folder or list of images, their relation to a category).
 FOLDERS: dict[str, tuple[Callable[[Any, str], str | None], str]] = {
     "calibration": (lambda params, _: params.folder, "good parts of"),
     "bank_update": (lambda params, _: params.add, "added to"),
+    "ingestion": (lambda params, _: params.leave_out, "left out of"),
     "inspection": (lambda params, category: params.folder(category), "inspected as"),
 }
 
@@ -91,6 +92,7 @@ class PreflightHooks:
         self._check_finetuning(pipeline, catalog)
         self._check_sources(pipeline, catalog)
         self._check_packaging(pipeline)
+        self._check_left_out(pipeline, catalog, list_samples)
         self._say_shares(pipeline, catalog, list_samples)
 
     @staticmethod
@@ -104,6 +106,30 @@ class PreflightHooks:
             dataset = catalog[name]
             if getattr(dataset, "_protocol", None) in ("file", "local"):
                 check_writable(str(dataset._filepath))
+
+    @staticmethod
+    def _check_left_out(
+        pipeline: "Pipeline",
+        catalog: "CatalogProtocol",
+        list_samples: "Callable[[str], list[Sample]]",
+    ) -> None:
+        """Check the lists of images to leave out before all images are opened.
+
+        Raises:
+            InputError: If a list cannot be read, or names an image that cannot be left out.
+        """
+        import pandas as pd
+
+        from reb_pipeline.images.leave_out import leave_out
+
+        for name in _parameters_of("ingestion", pipeline):
+            category = name.removeprefix("params:").removesuffix(".ingestion")
+            path = catalog[name].load().leave_out
+            if path is not None and f"{category}.inventory" in pipeline.all_outputs():
+                samples = list_samples(f"{category}{RAW_IMAGES}")
+                columns = ("id", "split", "label")
+                rows = [[getattr(one, column) for column in columns] for one in samples]
+                leave_out(pd.DataFrame(rows, columns=columns), path)
 
     @staticmethod
     def _say_shares(
@@ -215,7 +241,7 @@ class PreflightHooks:
                 if other != category:
                     msg = (
                         f"The images in '{folder}' would be {purpose} {other} and {category}: add "
-                        f"--namespaces={other}, or give each category its own folder under {section}.per_category."
+                        f"--namespaces={other}, or give each category its own under {section}.per_category."
                     )
                     raise InputError(msg)
 
