@@ -3,8 +3,8 @@
 At most 100 good images of a category make the bank, with the shipped scores and coreset 10 %; defective test images are
 mixed in until they are 5 or 10 % of it. Measured on the other test images: image AUROC with the clean bank, with the
 mixed one, with the mixed one without all of its suspects, and without those that are defective, as a person who looks
-at them leaves them out; and how many of the mixed-in images are suspects, or stand in the first 15 % of the list. For the
-ranking alone it is compared with that by the scores of all patches, each image searched among the coreset rows of the
+at them leaves them out; and how many of the mixed-in images are suspects, or stand in the first 15 % of the list. That
+order is compared with the order of the scores of all patches, each image searched among the coreset rows of the
 others. Features of 256 px are averaged to a grid of 16 x 16 patches, to be quick. Prints a Markdown table.
 """
 
