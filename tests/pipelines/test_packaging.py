@@ -56,7 +56,7 @@ def check_a_model_without_pictures(run_project, params, out, image, expected):
     without = {**params, "packaging": {"good_images": False}}
     run_project("mvtec_loco", without, **PACKAGING)
     folder = newest(out / "06_models/pushpins", "model")
-    records = ("bank", "calibration", "density", "good_scores")
+    records = ("appearance", "bank", "calibration", "density", "good_scores")
     may_be_there = {"model.json", "network.onnx", *(f"{name}.npz" for name in records)}
     assert {str(path.relative_to(folder)) for path in folder.rglob("*")} <= may_be_there
     for path in folder.glob("*.npz"):

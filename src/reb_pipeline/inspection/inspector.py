@@ -16,6 +16,7 @@ from reb_pipeline.images.decoding import MAX_PIXELS, read_image
 from reb_pipeline.images.opening import ImageLike, open_image
 from reb_pipeline.images.region import Region, resized
 from reb_pipeline.images.value_range import FORMER_RANGE, ValueRange
+from reb_pipeline.inspection.appearance import PartCheck
 from reb_pipeline.inspection.defects import Defect, box_in_image, find_defects
 from reb_pipeline.inspection.model import PackagedModel, read_model
 from reb_pipeline.inspection.network import load_network
@@ -101,8 +102,19 @@ class Inspector:
             else np.zeros((self.side, self.side, 3), np.uint8)
         )
         found, grid = self._search(first)
+        self._part_check = self._check_of(model)
         self._grid = grid.shape[:2]
         self.verdict(found, grid, (self.side, self.side))
+
+    def _check_of(self, model: PackagedModel) -> PartCheck | None:
+        """Build the comparison of images with the good ones; None if the model has none."""
+        if model.appearance is None:
+            return None
+        shape = (self.side, self.side, 3)
+        blank = [self._search(np.full(shape, level, np.uint8))[0] for level in (0, 255)]
+        features = np.concatenate([one.mean_features for one in blank])
+        known = model.calibration.mean_features
+        return PartCheck(model.appearance, known, features, self._region)
 
     @property
     def can_flag(self) -> bool:
@@ -175,8 +187,15 @@ class Inspector:
         """
         pixels = open_image(image, self.value_range)
         start = time.perf_counter()
-        found, grid = self.search(pixels)
+        square = resized(pixels, self.side, self._region)
+        found, grid = self._search(square)
         inspection = self.verdict(found, grid, pixels.shape[:2])
+        if self._part_check is not None:
+            fault = self._part_check.fault(pixels.shape, square, found.mean_features[0])
+            if fault:
+                inspection = replace(
+                    inspection, verdict=UNDECIDED, reason=fault, defects=[], shows_part=False
+                )
         seconds = time.perf_counter() - start
         return replace(inspection, seconds=seconds, drawing=Drawing(pixels, self.calibration))
 

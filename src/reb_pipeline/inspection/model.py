@@ -17,6 +17,7 @@ from reb_pipeline.calibration.record import Calibration
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.places import reaching
 from reb_pipeline.core.records import RecordError, read_record, write_record
+from reb_pipeline.inspection.appearance import Appearance
 from reb_pipeline.inspection.encoding import finite, jpeg
 from reb_pipeline.inspection.manifest import (
     AGAIN,
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
 # Names of the parts; records have a class, and each is one file.
 NETWORK, GOOD_IMAGES = "network", "good_images"
 RECORDS: dict[str, Any] = {
-    "bank": MemoryBank, "density": LocalDensity, "calibration": Calibration, "good_scores": GoodScores
+    "bank": MemoryBank, "density": LocalDensity, "calibration": Calibration, "good_scores": GoodScores,
+    "appearance": Appearance,
 }  # fmt: skip
 FILES = {NETWORK: "network.onnx", **{name: f"{name}.npz" for name in RECORDS}}
 NEEDED = (NETWORK, "bank", "density", "calibration")  # no model can be read without these
@@ -66,6 +68,8 @@ class PackagedModel:
         good_images: The images of ``bank`` as JPEG files, resized like the input of the network;
             empty in a model that has none and so explains nothing.
         good_scores: Scores of good patches by position, in whose units patches are scored; None without them.
+        appearance: Shapes and colours of good images, by which images of something else are recognised; None in a model
+            that takes every image for one of the part.
         written: Time when its ``model.json`` was written; None if it was not read from files, or these keep no time.
     """
 
@@ -76,6 +80,7 @@ class PackagedModel:
     calibration: Calibration
     good_images: list[bytes]
     good_scores: GoodScores | None = None
+    appearance: Appearance | None = None
     written: datetime | None = None
 
 

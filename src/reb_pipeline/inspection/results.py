@@ -43,6 +43,7 @@ class Inspection:
         mean_features: Mean patch feature, float32 [channels].
         worst_feature: Feature of the worst patch, float32 [channels]; used by explanations.
         reason: Why the part is undecided, a sentence; empty otherwise.
+        shows_part: False if the image shows something else than the part, so that its score means nothing.
         region: Pixels of the map that were looked at, bool [side, side]; None for all.
         patch_map: Values of the patches that the anomaly map is made of, float32 [h, w].
         drawing: Image that :meth:`overlay` draws on, with its calibration; None if not made by
@@ -71,6 +72,7 @@ class Inspection:
     mean_features: np.ndarray
     worst_feature: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32), repr=False)
     reason: str = ""
+    shows_part: bool = True
     region: np.ndarray | None = None
     patch_map: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))
     drawing: Drawing | None = None

@@ -154,6 +154,9 @@ class Steps:
             )
         except InputError as error:  # features or scores that are not finite
             return Inspected(row_of(image.path, reason=str(error), sha256=image.sha256), None)
+        if not inspection.shows_part:  # so that no score is there to give a verdict later
+            reason = inspection.reason
+            return Inspected(row_of(image.path, reason=reason, sha256=image.sha256), None)
         nearest = inspector.explain(inspection) if inspection.verdict != GOOD else []
         return _Found(image, inspection, nearest)
 

@@ -22,6 +22,7 @@ from reb_pipeline.scoring.settings import ScoringSettings
 
 if TYPE_CHECKING:
     from reb_pipeline.detectors.sources.encoder import Encoder
+    from reb_pipeline.inspection.appearance import Appearance
     from reb_pipeline.inspection.inspector import Inspector
     from reb_pipeline.inspection.parity import Parity
 
@@ -48,6 +49,7 @@ def package_model(
     from reb_pipeline.detectors.sources.images import ImageFeatures
     from reb_pipeline.features.extractor import PatchExtractor
     from reb_pipeline.features.onnx_export import export_onnx
+    from reb_pipeline.inspection.appearance import refused_at_most
     from reb_pipeline.inspection.inspector import Inspector
     from reb_pipeline.inspection.model import pack, with_images_of_rows, write_model
 
@@ -64,15 +66,23 @@ def package_model(
     lean = replace(detector, bank=with_images_of_rows(detector.bank))
     on_cpu = features.model_copy(update={"engine": "torch"})
     extractor = PatchExtractor(on_cpu, backbone, "cpu")
+    files, appearance = _good_images(lean.bank.image_ids, Samples(samples, raw_images), features)
     model = pack(
         raw_images.category,
         export_onnx(extractor.network, extractor.network_size),
         extractor.tiles,
         lean,
         calibration,
-        _good_images(lean.bank.image_ids, Samples(samples, raw_images), features.image_size)
-        if params.good_images
-        else [],
+        files if params.good_images else [],
+    )
+    refused = refused_at_most(appearance, calibration.mean_features)
+    about = {"images": len(appearance.values), "refused_at_most": refused}
+    model = replace(model, appearance=appearance, manifest={**model.manifest, "appearance": about})
+    logger.info(
+        "%s: of good parts, at most %.1f %% are expected to be undecided because they look unlike the good images; "
+        "this comes on top of the false-alarm rate.",
+        raw_images.category,
+        100 * refused,
     )
     with temporary_folder() as folder:
         write_model(model, str(folder), fsspec.filesystem("file"))
@@ -113,12 +123,16 @@ def _check_calibration(calibration: Calibration, detector: MemoryBankDetector) -
     calibration.check(detector.bank.fingerprint, scoring, detector.alpha)
 
 
-def _good_images(image_ids: list[str], samples: Samples, side: int) -> list[bytes]:
-    """Encode good images for the packaged model, as JPEG files of ``side`` pixels.
+def _good_images(
+    image_ids: list[str], samples: Samples, features: FeatureSettings
+) -> "tuple[list[bytes], Appearance]":
+    """Encode good images for the packaged model, as JPEG files of the network's size, and measure their appearance.
 
     Raises:
         InputError: If one of them is no longer a sample.
     """
+    from reb_pipeline.images.region import resized
+    from reb_pipeline.inspection.appearance import Appearance, appearance_of
     from reb_pipeline.inspection.model import good_image
 
     known = set(samples.ids)
@@ -129,8 +143,12 @@ def _good_images(image_ids: list[str], samples: Samples, side: int) -> list[byte
             f"pipeline memory_bank again."
         )
         raise InputError(msg)
-    images = samples.named(image_ids).stream("good images packaged")
-    return [good_image(image, side) for _, image in images]
+    files, values, region = [], [], features.looked_at
+    for _, image in samples.named(image_ids).stream("good images packaged"):
+        files.append(good_image(image, features.image_size))
+        seen = resized(image, features.image_size, region)
+        values.append(appearance_of(image.shape, seen, region))
+    return files, Appearance(np.array(values, np.float32))
 
 
 def _compare(
