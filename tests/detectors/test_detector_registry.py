@@ -7,7 +7,7 @@ from fake_source import FakeSource, random_source
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.detectors.registry import DETECTORS, DetectorSettings
 from reb_pipeline.reconstruction.pixel_networks import PIXEL_MODELS
-from reb_pipeline.scoring.settings import ScoringSettings
+from reb_pipeline.scoring.settings import DETECTOR_NAMES, ScoringSettings
 
 GOOD, TEST = random_source(12, seed=0), random_source(8, seed=1)
 PLANTED = 5  # the anomalous test image; its defect covers the fine positions (2..3, 4..5)
@@ -27,6 +27,10 @@ def with_defect(source):
     pooled = source.pooled().copy()
     pooled[PLANTED] = [9, -9, 9, -9, 9, -9]
     return FakeSource(grids, pooled)
+
+
+def test_the_setting_names_every_detector():
+    assert set(DETECTOR_NAMES) == set(DETECTORS)
 
 
 @pytest.fixture(params=FITTED)

@@ -70,6 +70,7 @@ RAW: dict[str, Any] = {
     },
     "memory_bank": {"distance": "euclidean", "coreset_ratio": 1.0, "seed": 0},
     "scoring": {
+        "detector": "memory_bank",
         "scorer": "ldknn",
         "max_neighbors": 15, "n_neighbors": 5, "alpha": 1.0, "form": "ratio",
         "image_score": "max", "top_patches": 10, "top_share": 0.03, "quantile": 0.99,

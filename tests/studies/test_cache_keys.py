@@ -83,6 +83,7 @@ WITHOUT_EFFECT = {
     ("scoring", "alpha"): OF_THE_CONFIGURATION,
     ("scoring", "form"): OF_THE_CONFIGURATION,
     ("scoring", "image_score"): OF_THE_CONFIGURATION,
+    ("scoring", "detector"): OF_THE_CONFIGURATION,
     ("scoring", "normalization"): OF_THE_CONFIGURATION,
     ("scoring", "anomaly_map"): OF_THE_CONFIGURATION,
     ("scoring", "max_neighbors"): "a study has its own K_max, and scores of K neighbours do not depend on it",
@@ -209,7 +210,7 @@ def test_a_setting_without_effect_measures_nothing_again(
     values = {
         "max_unreadable_share": 0.9, "image_size": 96, "batch_size": 2, "distance": "cosine", "coreset_ratio": 0.5,
         "seed": 7, "scorer": "knn", "n_neighbors": 2, "alpha": 0.5, "form": "ratio", "image_score": "max",
-        "neck": "reference", "normalization": "position",
+        "neck": "reference", "normalization": "position", "detector": "padim", "global_branch": "mean",
         "anomaly_map": "distance", "max_neighbors": 60, "loss": "other",
         "fusion": "product", "enabled": True, "paper": demo, "small": demo,
         "demo": demo, "examples_per_kind": 9, "device": "auto", "backbone": sections.features.backbone,

@@ -1,9 +1,14 @@
 """Registry of detectors by name."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 
+from pydantic import ValidationError
+
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.settings import Settings, validated
+from reb_pipeline.detectors.bank import BankDetector
 from reb_pipeline.detectors.gaussian import GdeDetector, PadimDetector
 from reb_pipeline.detectors.hierarchical import HierarchicalDetector
 from reb_pipeline.detectors.hybrid import HybridDetector
@@ -50,6 +55,10 @@ class DetectorSettings:
     description: str | None = None
 
 
+def _memory_bank(s: DetectorSettings) -> Detector:
+    return BankDetector(s.memory_bank, s.scoring, s.device, s.description)
+
+
 def _padim(s: DetectorSettings) -> Detector:
     return PadimDetector(s.scoring.of_images, seed=s.memory_bank.seed)
 
@@ -80,8 +89,9 @@ def _hybrid(s: DetectorSettings) -> Detector:
     )
 
 
-# Detectors of a memory bank are not here; their patch scores are in reb_pipeline.scoring.patch_scores.SCORERS.
+# Studies name a memory bank by its patch score instead, a key of reb_pipeline.scoring.patch_scores.SCORERS.
 DETECTORS: dict[str, Callable[[DetectorSettings], Detector]] = {
+    "memory_bank": _memory_bank,
     "gde": lambda _: GdeDetector(),
     "padim": _padim,
     "spade": lambda _: SpadeDetector(),
@@ -91,3 +101,26 @@ DETECTORS: dict[str, Callable[[DetectorSettings], Detector]] = {
     **{model: partial(_pixel_reconstruction, model) for model in PIXEL_MODELS},
     "hybrid": _hybrid,
 }
+
+
+def make_detector(name: str, settings: DetectorSettings) -> Detector:
+    """Build a detector without fitting it; only the settings that it reads are checked.
+
+    Args:
+        name: A key of :data:`DETECTORS`.
+        settings: Settings of all detectors.
+
+    Raises:
+        InputError: If a setting that the detector reads cannot be used.
+    """
+    try:
+        detector = DETECTORS[name](settings)
+    except ValidationError as error:  # from settings that are derived from these
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        msg = f"The detector {name} cannot be used: {reason}."
+        raise InputError(msg) from None
+    for field in fields(detector):  # type: ignore[arg-type]
+        value = getattr(detector, field.name)
+        if isinstance(value, Settings):
+            validated(type(value), value.model_dump(), field.name)
+    return detector

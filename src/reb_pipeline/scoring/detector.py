@@ -176,7 +176,8 @@ class MemoryBankDetector:
     @property
     def fingerprint(self) -> str:
         """Hash of all that decides a score: coreset, local density, settings, alpha, and good scores by position."""
-        scoring = self.scoring.model_dump(mode="json")
+        # The name of the detector is the same for all of this class.
+        scoring = self.scoring.model_dump(mode="json", exclude={"detector"})
         settings = json.dumps((self.bank.fingerprint, scoring, self.alpha), sort_keys=True)
         digest = hashlib.blake2b(settings.encode(), digest_size=16)
         arrays = [self.density.squared_distances]

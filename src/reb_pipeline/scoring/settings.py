@@ -16,6 +16,12 @@ from reb_pipeline.scoring.ldknn import SCORE_FORMS
 from reb_pipeline.scoring.patch_scores import SCORERS
 
 AUTO = "auto"
+MEMORY_BANK = "memory_bank"
+# The keys of reb_pipeline.detectors.registry.DETECTORS, which this package may not import.
+DETECTOR_NAMES = (
+    MEMORY_BANK, "gde", "padim", "spade", "fused", "hierarchical",
+    "feature_reconstruction", "autoencoder", "variational_autoencoder", "skip_autoencoder", "hybrid",
+)  # fmt: skip
 
 
 class ImageScoreSettings(Settings):
@@ -52,6 +58,8 @@ class ScoringSettings(ImageScoreSettings):
         ImageScoreSettings(image_score='block_max', top_patches=10, top_share=0.03, quantile=0.99, area_threshold=None)
     """
 
+    # memory_bank scores patches by the scorer; the pipeline detection runs the others
+    detector: Annotated[str, one_of(DETECTOR_NAMES)] = MEMORY_BANK
     scorer: Annotated[str, one_of(SCORERS)] = "ldknn"
     max_neighbors: int = Field(
         default=15, ge=1, le=1000
@@ -101,6 +109,12 @@ class ScoringSettings(ImageScoreSettings):
             self.scorer != "nearest" or self.n_neighbors < 2
         ):
             msg = f"image_score = {self.image_score} needs scorer = nearest and n_neighbors of at least 2"
+            raise ValueError(msg)
+        if IMAGE_SCORES[self.image_score].compares_neighbors and self.detector != MEMORY_BANK:
+            msg = (
+                f"image_score = {self.image_score} compares neighbours, which detector = {self.detector} does not "
+                f"search: set image_score to another one"
+            )
             raise ValueError(msg)
         if IMAGE_SCORES[self.image_score].compares_neighbors and self.normalization != "none":
             msg = (

@@ -2,17 +2,14 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from reb_pipeline.core.content_cache import Arrays, Cache, entry, remember_arrays
-from reb_pipeline.core.errors import InputError, check_known
-from reb_pipeline.core.settings import Settings
+from reb_pipeline.core.errors import check_known
 from reb_pipeline.detectors.interface import Detector, settings_of
-from reb_pipeline.detectors.registry import DETECTORS, DetectorSettings
+from reb_pipeline.detectors.registry import DETECTORS, DetectorSettings, make_detector
 from reb_pipeline.images.collection import ImageCollection
 from reb_pipeline.images.inventory import take_inventory, usable_samples
 from reb_pipeline.images.samples import Samples, copies_of_training
@@ -24,7 +21,7 @@ from reb_pipeline.studies.category_features import CategoryFeatures
 from reb_pipeline.studies.groups import GOOD, TEST, learned_from
 from reb_pipeline.studies.rows import COSTS
 from reb_pipeline.studies.searches import Searches
-from reb_pipeline.studies.sections import StudySections, checked
+from reb_pipeline.studies.sections import StudySections
 
 HYBRID = "hybrid"  # the detector that contains a memory bank
 
@@ -165,17 +162,7 @@ class Experiment:
             device=own.compute.processor(),
             description=f"{self.category}: {configuration.detector}",
         )
-        try:
-            detector = DETECTORS[configuration.detector](settings)
-        except ValidationError as error:  # from settings that are derived from these
-            reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-            msg = f"The detector {configuration.detector} cannot be used: {reason}."
-            raise InputError(msg) from None
-        for field in fields(detector):  # type: ignore[arg-type]
-            value = getattr(detector, field.name)
-            if isinstance(value, Settings):
-                checked(value, field.name)
-        return detector
+        return make_detector(configuration.detector, settings)
 
     def _detection(self, configuration: Configuration, group: str) -> Arrays:
         """Read or compute the scores of a detector of `DETECTORS`, no patch scorer, and its costs if timed."""

@@ -24,6 +24,7 @@ _BANK = {
 _LOCAL_DENSITY = {"n_neighbors", "alpha", "form"}
 _RECONSTRUCTION = {*_NETWORK, "feature_loss", "fusion", "image_score"}
 _READ = {
+    "memory_bank": {*_BANK, *_LOCAL_DENSITY},
     "gde": _NETWORK,
     "spade": {*_NETWORK, "neck"},
     "padim": {*_NETWORK, "neck", "image_score"},

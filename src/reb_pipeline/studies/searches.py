@@ -187,7 +187,7 @@ class Searches:
         """
         own = self._features.sections.under(configuration)
         scoring = self._scoring(configuration).model_dump(
-            mode="json", exclude={"alpha", "max_neighbors"}
+            mode="json", exclude={"alpha", "max_neighbors", "detector"}
         )
         return {
             **_bank_content(own),

@@ -22,7 +22,7 @@ from reb_pipeline.reconstruction.settings import (
     PixelReconstructionSettings,
 )
 from reb_pipeline.scoring.patch_scores import SCORERS
-from reb_pipeline.scoring.settings import ScoringSettings
+from reb_pipeline.scoring.settings import MEMORY_BANK, ScoringSettings
 
 # Field of a configuration -> section and name of the parameter that it replaces.
 PLACES = {
@@ -126,6 +126,7 @@ class StudySections:
         scoring = changed["scoring"]
         if configuration.detector not in SCORERS:
             scoring["scorer"] = BANK_SCORER
+        scoring["detector"] = MEMORY_BANK  # the configuration names the detector
         scoring["max_neighbors"] = max(self.scoring.max_neighbors, configuration.n_neighbors)
         changed["feature_reconstruction"]["seed"] = configuration.seed
         changed["pixel_reconstruction"]["seed"] = configuration.seed

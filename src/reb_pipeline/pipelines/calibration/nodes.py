@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,11 @@ from reb_pipeline.parameters.sections import CalibrationParams, ComputeParams
 from reb_pipeline.scoring.detection import Detection
 from reb_pipeline.scoring.detector import MemoryBankDetector, needs_fitted_alpha
 from reb_pipeline.scoring.settings import ScoringSettings
+
+if TYPE_CHECKING:
+    from reb_pipeline.detectors.sources.encoder import Encoder
+    from reb_pipeline.detectors.sources.images import ImageFeatures
+    from reb_pipeline.images.value_range import ValueRange
 
 ENOUGH_LEFT_OUT = 99  # images, unless the rate needs more
 
@@ -48,22 +53,17 @@ def search_calibration_images(
         held_out_patches.check_samples(held_out_good(samples), "ldknn_density", complete=False)
         return held_out_patches
     from reb_pipeline.detectors.sources.encoder import Encoder
-    from reb_pipeline.detectors.sources.images import ImageFeatures
-    from reb_pipeline.images.collection import loose_images
-    from reb_pipeline.images.folder import not_read_sentences
-    from reb_pipeline.images.samples import Samples
     from reb_pipeline.images.value_range import ValueRange
 
     folder = params.folder
     learnt = ValueRange.of_json(detector.bank.extractor.get("value_range"))
-    images = loose_images(folder, category, learnt)
-    for sentence in not_read_sentences(images.not_read):
-        logger.warning("%s: %s: %s", category, folder, sentence)
-    table = _without_copies(images, samples, detector.bank.image_ids, folder)
-    good = ImageFeatures.of_samples(
-        Samples(table, images),
+    good = images_of_folder(
+        folder,
+        samples,
+        detector.bank.image_ids,
         Encoder(features, backbone, compute.device),
-        "calibration images searched",
+        category,
+        learnt,
     )
     found = good.search(detector.bank, detector.scoring.search_depth, compute.processor())
     # The ids contain the folder, so that the calibration always names the folder that was searched.
@@ -104,7 +104,7 @@ def leave_images_out(
             )
         )
     none = np.empty((0, memory_bank.features.shape[1]), np.float32)
-    peaks = [_peaks(detection, features, detector.scoring) for _, detection in found]
+    peaks = [highest_of_maps(detection, features, detector.scoring) for _, detection in found]
     return Calibration(
         image_scores=np.concatenate([none[:, 0], *(one.image_scores for _, one in found)]),
         peak_scores=np.concatenate([none[:, 0], *peaks]),
@@ -158,7 +158,7 @@ def calibrate(
         scores = peaks = np.empty(0, np.float32)
         if image_ids:  # the only image of a bank cannot be compared with others
             detection = detector.score(calibration_patches)
-            scores, peaks = detection.image_scores, _peaks(detection, features, scoring)
+            scores, peaks = detection.image_scores, highest_of_maps(detection, features, scoring)
         calibration = Calibration(
             image_scores=scores,
             peak_scores=peaks,
@@ -189,7 +189,9 @@ def _is_better(left_out: Calibration, source: str, image_ids: list[str], rate: f
     return n_split < min(images_needed(rate), left_out.n_images) or not n_split
 
 
-def _peaks(detection: Detection, features: FeatureSettings, scoring: ScoringSettings) -> np.ndarray:
+def highest_of_maps(
+    detection: Detection, features: FeatureSettings, scoring: ScoringSettings
+) -> np.ndarray:
     """Find the highest value of each image's anomaly map, float32 [images]."""
     maps = detection.anomaly_maps(features.image_size, scoring.smoothing_sigma)
     return np.array([one.max() for _, one in maps], np.float32)
@@ -208,6 +210,39 @@ def _fitted(scoring: ScoringSettings) -> list[str]:
 def _left_out(samples: pd.DataFrame) -> list[str]:
     """List the setting that chose the images of the bank, where it left some out for their score."""
     return ["ingestion.leave_out"] if (samples["split"] == leave_out.SPLIT).any() else []
+
+
+def images_of_folder(
+    folder: str,
+    samples: pd.DataFrame,
+    training_ids: list[str],
+    encoder: "Encoder",
+    category: str,
+    learnt: "ValueRange | None",
+) -> "ImageFeatures":
+    """Open the images of the folder for the calibration, without copies of training images and of one another.
+
+    Args:
+        folder: The folder.
+        samples: The samples of the category.
+        training_ids: Ids of the images that the detector learnt from.
+        encoder: The network.
+        category: Name of the category.
+        learnt: Range of the values of images with more than 8 bits that the detector learnt.
+
+    Raises:
+        InputError: If the folder has no image, or none that is left.
+    """
+    from reb_pipeline.detectors.sources.images import ImageFeatures
+    from reb_pipeline.images.collection import loose_images
+    from reb_pipeline.images.folder import not_read_sentences
+    from reb_pipeline.images.samples import Samples
+
+    images = loose_images(folder, category, learnt)
+    for sentence in not_read_sentences(images.not_read):
+        logger.warning("%s: %s: %s", category, folder, sentence)
+    table = _without_copies(images, samples, training_ids, folder)
+    return ImageFeatures.of_samples(Samples(table, images), encoder, "calibration images searched")
 
 
 def _without_copies(

@@ -127,14 +127,25 @@ def compute_metrics_at_threshold(
     detector: MemoryBankDetector,
 ) -> dict[str, Any]:
     """Compute metrics, and what is found and flagged by mistake at the calibrated threshold."""
-    from reb_pipeline.metrics.at_threshold import at_threshold
-    from reb_pipeline.metrics.report import without_copies
-
     # A threshold of other scores would give counts that mean nothing.
     scoring = detector.scoring.model_dump(mode="json")
     calibration.check(detector.bank.fingerprint, scoring, detector.alpha)
     calibration.check_detector(detector.fingerprint)
     detector.check_scores(scores.get("detector_fingerprint", ()))  # not in those of older versions
+    return with_threshold(scores, raw_images, anomaly_maps, params, calibration)
+
+
+def with_threshold(
+    scores: pd.DataFrame,
+    raw_images: ImageCollection,
+    anomaly_maps: AnomalyMaps,
+    params: EvaluationParams,
+    calibration: Calibration,
+) -> dict[str, Any]:
+    """Compute metrics, and counts at the threshold of a calibration of the same scores."""
+    from reb_pipeline.metrics.at_threshold import at_threshold
+    from reb_pipeline.metrics.report import without_copies
+
     flagged = at_threshold(
         without_copies(scores),
         calibration.image_threshold,

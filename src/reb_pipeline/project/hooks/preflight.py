@@ -19,6 +19,7 @@ from reb_pipeline.pipelines.namespaces import (
     RAW_IMAGES,
     TOLERATES_MISSING_DATA,
 )
+from reb_pipeline.project.named_detector import check_detector
 from reb_pipeline.project.provenance import is_parameter
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class PreflightHooks:
         self._check_sources(pipeline, catalog)
         self._check_packaging(pipeline)
         self._check_left_out(pipeline, catalog, list_samples)
+        check_detector(pipeline, catalog)
         self._say_shares(pipeline, catalog, list_samples)
 
     @staticmethod
