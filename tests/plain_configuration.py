@@ -7,7 +7,7 @@ DEFAULTS = {
     "detector": "ldknn",
     "distance": "euclidean", "coreset_ratio": 1.0, "shots": None, "seed": 0, "n_neighbors": 3,
     "alpha": 1.0, "form": "subtract_squared", "image_score": "block_max", "normalization": "none",
-    "anomaly_map": "score",
+    "global_branch": "none", "anomaly_map": "score",
     "feature_loss": "cosine", "fusion": "sum", "pixel_loss": "l2",
 }  # fmt: skip
 

@@ -209,6 +209,7 @@ def test_a_result_as_json_as_a_picture_and_in_short(inspector):
         "verdict": "defective",
         "reason": "",
         "image_score": found.image_score,
+        "global_score": 0.0,
         "p_value": found.p_value,
         "defects": [
             {"box": list(one.box), "area": one.area, "peak": one.peak} for one in found.defects

@@ -18,6 +18,7 @@ from reb_pipeline.core.errors import InputError
 from reb_pipeline.inspection import Inspector, manifest
 from reb_pipeline.inspection.manifest import MANIFEST, digest_of
 from reb_pipeline.inspection.model import read_model, write_model
+from reb_pipeline.scoring.global_branch import SQUARES, GlobalBranch
 from reb_pipeline.scoring.good_scores import GoodScores
 from tiny_model import tiny_model, write_tiny
 
@@ -343,6 +344,26 @@ def test_scores_by_position_are_a_required_part(tmp_path: Path) -> None:
     (tmp_path / "good_scores.npz").unlink()
     with pytest.raises(InputError, match=r"'good_scores.npz' of .* cannot be read"):
         Inspector.load(tmp_path)
+
+
+def test_a_global_branch_is_a_required_part_and_counts(tmp_path: Path) -> None:
+    plain = tiny_model()
+    kinds = np.arange(len(plain.bank.features)) % 2
+    numbers = 2 * SQUARES**2
+    branch = GlobalBranch(kinds, np.zeros(numbers), np.eye(numbers), centre=0, spread=0.1, unit=3)
+    image = np.full((64, 64, 3), 90, np.uint8)
+    for name, model in (("plain", plain), ("branch", replace(plain, global_branch=branch))):
+        write_model(model, str(tmp_path / name), LOCAL)
+    assert_same(read_model(tmp_path / "branch").global_branch, branch)
+    parts = json.loads((tmp_path / "branch" / MANIFEST).read_text())["parts"]
+    assert parts["global_branch"]["required"]
+    without, found = (
+        Inspector.load(tmp_path / name).inspect(image) for name in ("plain", "branch")
+    )
+    assert without.global_score == 0
+    assert found.global_score > 0
+    assert found.image_score == pytest.approx(without.image_score + found.global_score)
+    np.testing.assert_array_equal(found.anomaly_map, without.anomaly_map)
 
 
 def test_a_model_without_good_images_scores_alike_and_explains_nothing(

@@ -49,7 +49,7 @@ STUDY = {
 }  # fmt: skip
 STUDIES = (
     "arms", "representations", "detectors", "few_shot", "coreset", "neighbors", "alpha", "defaults", "features",
-    "paradigms",
+    "logical", "paradigms",
 )  # fmt: skip
 RAW: dict[str, Any] = {
     "compute": {"device": "auto", "memory_gib": 4.0},
@@ -64,6 +64,9 @@ RAW: dict[str, Any] = {
         "saliency": "whole_image", "saliency_source": None, "shapes": ["bezier", "rect"],
         "fills": ["noise"], "texture_folder": None, "per_kind": 5, "seed": 0,
     },
+    "logical_set": {
+        "side": 256, "rows": 3, "columns": 3, "train": 100, "good": 50, "per_kind": 20, "seed": 0,
+    },
     "ssl_finetune": {
         "enabled": True, "budget": "small", "paper": BUDGET, "small": BUDGET, "demo": BUDGET,
         "loss": "sigmoid", "momentum": 0.9, "weight_decay": 0.0, "seed": 0,
@@ -74,7 +77,8 @@ RAW: dict[str, Any] = {
         "scorer": "ldknn",
         "max_neighbors": 15, "n_neighbors": 5, "alpha": 1.0, "form": "ratio",
         "image_score": "max", "top_patches": 10, "top_share": 0.03, "quantile": 0.99,
-        "area_threshold": None, "normalization": "none", "anomaly_map": "score", "smoothing_sigma": 4.0,
+        "area_threshold": None, "normalization": "none", "global_branch": "none", "anomaly_map": "score",
+        "smoothing_sigma": 4.0,
     },
     "feature_reconstruction": {
         "layers": None, "loss": "squared", "fusion": "sum", "updates": 9, "batch_size": 4,

@@ -66,3 +66,24 @@ def test_an_image_score_that_compares_neighbours_is_refused_before_the_run(run_p
     scoring = {"scorer": "nearest", "image_score": "reweighted", "normalization": "none"}
     with pytest.raises(InputError, match=r"compares neighbours, which detector = padim does not"):
         run_project("elpv", params_of(tmp_path, "padim", **scoring), pipeline_names=["detection"])
+
+
+def test_mvtec_loco_runs_detectors_by_their_names_and_a_global_branch(run_project, tmp_path):
+    root = miniatures.make_mvtec_loco(tmp_path / "images")
+    miniatures.write_good(root / "pushpins/train/good", 22)
+    common = {**SMALL, "ssl_finetune": {"enabled": False}, "data_root": str(root)}
+    steps = [*BEFORE, "memory_bank", "ldknn_density", "calibration", "evaluation"]
+    pushpins = {"namespaces": ["pushpins"]}
+    branch = {**common, "scoring": {"global_branch": "parts"}}
+
+    out = run_project("mvtec_loco", branch, pipeline_names=steps, **pushpins)
+
+    scores = pd.read_parquet(newest(out / "07_model_output/pushpins", "scores.parquet"))
+    assert (scores["global_score"] >= 0).all()
+    report = read_json(out / "08_reporting/pushpins", "metrics.json")
+    assert "structural_logical_mean" in report
+    padim = {**common, "scoring": {"detector": "padim"}}
+    run_project("mvtec_loco", padim, pipeline_names=["detection"], **pushpins)
+    found = read_json(out / "08_reporting/pushpins", "detection_metrics.json")
+    assert found["detector"] == "padim"
+    assert "structural_logical_mean" in found

@@ -32,6 +32,7 @@ COMMON = {
     "ssl_finetune": {**SMALL["ssl_finetune"], "enabled": False},
     "feature_reconstruction": {"updates": 2},
     "pixel_reconstruction": {"updates": 2, "image_size": 32},
+    "logical_set": {"side": 96, "train": 20, "good": 4, "per_kind": 2},
 }
 
 
@@ -97,7 +98,19 @@ def test_every_study_ends_in_a_table_and_a_figure(run_study, part, capsys, study
     assert f"study_{study}_figure.json" in printed
 
 
-@pytest.mark.parametrize("study", STUDIES)
+def test_the_logical_study_measures_composed_images(run_study, part):
+    grid = {"detector": ["nearest"], "global_branch": ["none", "parts"]}
+
+    table = table_of(run_study("logical", part, grid), "logical")
+
+    measured = table[table["status"] == "measured"]
+    kinds = ["remove", "duplicate", "swap", "move", "structural"]
+    assert set(measured["defect_type"]) == {"all", *kinds}
+    assert set(measured["global_branch"]) == {"none", "parts"}
+    assert measured["image_auroc"].between(0, 1).all()
+
+
+@pytest.mark.parametrize("study", [*STUDIES, "logical"])
 def test_figures_of_tables_without_a_measured_row(study):
     settings = dict.fromkeys(CONFIGURATION_FIELDS, "x") | {"shots": 5.0}
     row = {**dict.fromkeys(COLUMNS), **settings, "status": "error: x", "category": "part"}

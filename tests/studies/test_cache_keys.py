@@ -84,6 +84,7 @@ WITHOUT_EFFECT = {
     ("scoring", "form"): OF_THE_CONFIGURATION,
     ("scoring", "image_score"): OF_THE_CONFIGURATION,
     ("scoring", "detector"): OF_THE_CONFIGURATION,
+    ("scoring", "global_branch"): OF_THE_CONFIGURATION,
     ("scoring", "normalization"): OF_THE_CONFIGURATION,
     ("scoring", "anomaly_map"): OF_THE_CONFIGURATION,
     ("scoring", "max_neighbors"): "a study has its own K_max, and scores of K neighbours do not depend on it",
@@ -105,6 +106,7 @@ OTHER_CONFIGURATIONS = {
     "backbone": "resnet18", "representation": "defectmaker", "image_size": 96, "detector": "padim",
     "distance": "cosine", "coreset_ratio": 0.5, "shots": 3, "seed": 1, "n_neighbors": 4, "alpha": 0.5,
     "form": "ratio", "image_score": "max", "normalization": "position", "neck": "reference", "anomaly_map": "distance",
+    "global_branch": "mean",
     "feature_loss": "squared", "fusion": "product", "pixel_loss": "ssim",
 }  # fmt: skip
 

@@ -41,7 +41,12 @@ _LIMITS = {
 _FINE_TUNED = " Fine-tuning has seen these images and no new part, so more may be flagged: the rate is not promised."
 _CHOSEN = " Settings were chosen with the same images ({}), so more good parts than asked for may be flagged."
 # Settings that were added to scoring, with the value that scores of older records were made with.
-_BEFORE = {"normalization": "none", "anomaly_map": "score", "detector": "memory_bank"}
+_BEFORE = {
+    "normalization": "none",
+    "anomaly_map": "score",
+    "detector": "memory_bank",
+    "global_branch": "none",
+}
 _UNKNOWN = " An older version made this calibration, which does not say whether settings were chosen with its images."
 
 

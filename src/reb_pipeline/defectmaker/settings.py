@@ -51,3 +51,15 @@ class DefectSynthesisSettings(Settings):
         from reb_pipeline.defectmaker.fills import TextureFolder
 
         return TextureFolder(self.texture_folder).part(held_out) if self.texture_folder else None
+
+
+class LogicalSetSettings(Settings):
+    """Settings of the composed set; the seed freezes it."""
+
+    side: int = Field(default=256, ge=64)  # px
+    rows: int = Field(default=3, ge=2)
+    columns: int = Field(default=3, ge=2)
+    train: int = Field(default=100, ge=2)  # good images to learn from
+    good: int = Field(default=50, ge=1)  # good test images
+    per_kind: int = Field(default=20, ge=1)  # test images of each logical kind, and structural ones
+    seed: Seed = 0

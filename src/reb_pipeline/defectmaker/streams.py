@@ -15,6 +15,7 @@ class Purpose(StrEnum):
     VALIDATION = "validation"  # stored; they show the progress of a fine-tuning
     SELECTION = "selection"  # settings are chosen by them
     FIGURES = "figures"
+    LOGICAL = "logical"  # composed images and logical defects
 
 
 # Key of each stream. The training's is empty: these are the draws of numpy's `default_rng([seed, index, kind])`.
@@ -23,6 +24,7 @@ _SPAWN_KEYS: dict[Purpose, tuple[int, ...]] = {
     Purpose.VALIDATION: (1,),
     Purpose.SELECTION: (2,),
     Purpose.FIGURES: (3,),
+    Purpose.LOGICAL: (4,),
 }
 
 

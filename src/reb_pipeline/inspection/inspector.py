@@ -94,6 +94,7 @@ class Inspector:
             _scoring(model.manifest["scoring"]),
             model.calibration.alpha,
             good_scores=model.good_scores,
+            global_branch=model.global_branch,
         ).lean()
         # Warm-up: without it the first image of the user would be the slowest.
         first = (
@@ -238,7 +239,7 @@ class Inspector:
             InputError: If a score is not finite.
         """
         detection = self.detector.score(found)
-        (score,) = detection.image_scores
+        (score,), added = detection.image_scores, detection.global_scores
         (patch_map,) = detection.anomaly_maps(self.side, 0).patch_scores
         amap = self.map_of(patch_map)
         height, width = shape
@@ -259,6 +260,7 @@ class Inspector:
             reason=self.calibration.statement() if verdict == UNDECIDED else "",
             region=self.map_region,
             patch_map=patch_map,
+            global_score=0.0 if added is None else float(added[0]),
         )
 
     @property

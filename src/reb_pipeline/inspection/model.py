@@ -30,6 +30,7 @@ from reb_pipeline.inspection.manifest import (
 )
 from reb_pipeline.memory_bank.bank import MemoryBank
 from reb_pipeline.memory_bank.density import LocalDensity
+from reb_pipeline.scoring.global_branch import GlobalBranch
 from reb_pipeline.scoring.good_scores import GoodScores
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ NETWORK, GOOD_IMAGES = "network", "good_images"
 RECORDS: dict[str, Any] = {
     "bank": MemoryBank, "density": LocalDensity, "calibration": Calibration, "good_scores": GoodScores,
     "appearance": Appearance,
+    "global_branch": GlobalBranch,
 }  # fmt: skip
 FILES = {NETWORK: "network.onnx", **{name: f"{name}.npz" for name in RECORDS}}
 NEEDED = (NETWORK, "bank", "density", "calibration")  # no model can be read without these
@@ -70,6 +72,7 @@ class PackagedModel:
         good_scores: Scores of good patches by position, in whose units patches are scored; None without them.
         appearance: Shapes and colours of good images, by which images of something else are recognised; None in a model
             that takes every image for one of the part.
+        global_branch: Gaussian of whole good images; None without a global branch.
         written: Time when its ``model.json`` was written; None if it was not read from files, or these keep no time.
     """
 
@@ -81,6 +84,7 @@ class PackagedModel:
     good_images: list[bytes]
     good_scores: GoodScores | None = None
     appearance: Appearance | None = None
+    global_branch: GlobalBranch | None = None
     written: datetime | None = None
 
 
@@ -124,7 +128,14 @@ def pack(
         "made_with": {"python": platform.python_version(), **_versions()},
     }
     return PackagedModel(
-        manifest, network, bank, detector.density, calibration, good_images, detector.good_scores
+        manifest,
+        network,
+        bank,
+        detector.density,
+        calibration,
+        good_images,
+        detector.good_scores,
+        global_branch=detector.global_branch,
     )
 
 

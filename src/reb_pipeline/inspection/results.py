@@ -46,6 +46,8 @@ class Inspection:
         shows_part: False if the image shows something else than the part, so that its score means nothing.
         region: Pixels of the map that were looked at, bool [side, side]; None for all.
         patch_map: Values of the patches that the anomaly map is made of, float32 [h, w].
+        global_score: Part of the image score that the whole image adds to its patches; a part can be flagged by it
+            where nothing is marked. 0 without a global branch.
         drawing: Image that :meth:`overlay` draws on, with its calibration; None if not made by
             :meth:`reb_pipeline.inspection.inspector.Inspector.inspect`.
 
@@ -75,6 +77,7 @@ class Inspection:
     shows_part: bool = True
     region: np.ndarray | None = None
     patch_map: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    global_score: float = 0.0
     drawing: Drawing | None = None
 
     @property
@@ -88,6 +91,7 @@ class Inspection:
             "verdict": self.verdict,
             "reason": self.reason,
             "image_score": float(self.image_score),
+            "global_score": float(self.global_score),
             "p_value": float(self.p_value),
             "defects": [
                 {"box": [int(side) for side in one.box], "area": int(one.area), "peak": one.peak}

@@ -35,6 +35,7 @@ class Configuration:
         form: A key of :data:`reb_pipeline.scoring.ldknn.SCORE_FORMS`.
         image_score: A key of :data:`reb_pipeline.scoring.image_scores.IMAGE_SCORES`.
         normalization: ``"none"`` or ``"position"``, see :mod:`reb_pipeline.scoring.good_scores`.
+        global_branch: A key of :data:`reb_pipeline.scoring.global_branch.GLOBAL_BRANCHES`.
         anomaly_map: ``"score"`` or ``"distance"``: what anomaly maps of a memory bank show.
         feature_loss: A key of :data:`reb_pipeline.reconstruction.feature_losses.FEATURE_LOSSES`.
         fusion: A key of :data:`reb_pipeline.reconstruction.fusion.FUSIONS`.
@@ -61,6 +62,7 @@ class Configuration:
     form: str
     image_score: str
     normalization: str
+    global_branch: str
     anomaly_map: str
     feature_loss: str
     fusion: str

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from reb_pipeline.calibration.photos import check_calibration
 from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.core.settings import SEEDS, Settings, validated
-from reb_pipeline.defectmaker.settings import DefectSynthesisSettings
+from reb_pipeline.defectmaker.settings import DefectSynthesisSettings, LogicalSetSettings
 from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.finetuning.settings import SSLFinetuneSettings
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
@@ -37,6 +37,7 @@ CATEGORY_SECTIONS: dict[str, type[Settings]] = {
     "ingestion": IngestionParams,
     "features": FeatureSettings,
     "defect_synthesis": DefectSynthesisSettings,
+    "logical_set": LogicalSetSettings,
     "ssl_finetune": SSLFinetuneSettings,
     "memory_bank": MemoryBankSettings,
     "scoring": ScoringSettings,

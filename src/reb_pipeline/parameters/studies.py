@@ -89,6 +89,7 @@ class StudiesParams(Settings):
     alpha: StudyParams
     defaults: StudyParams
     features: StudyParams
+    logical: StudyParams
     paradigms: StudyParams
 
     @model_validator(mode="after")

@@ -32,6 +32,8 @@ class Detection:
         patch_scores: float32 [images, h, w]; None if only whole images are scored.
         map_values: Values that anomaly maps show, float32 [images, h, w]; None for the patch scores.
         region: Patches that were looked at, bool [h, w]; scores and values of others are NaN. None for all.
+        global_scores: Part of the image scores that the whole image adds to its patches, float32 [images]; None without
+            a global branch.
 
     Raises:
         InputError: If a score in the region is not finite: NaN is not above any threshold, and would pass as good.
@@ -48,6 +50,7 @@ class Detection:
     patch_scores: np.ndarray | None
     map_values: np.ndarray | None = None
     region: np.ndarray | None = None
+    global_scores: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         finite = np.isfinite(self.image_scores)
@@ -94,6 +97,8 @@ class Detection:
     def table(self, samples: "pd.DataFrame") -> "pd.DataFrame":
         """Make a table with one row per image: its columns :data:`SAMPLE_COLUMNS`, and ``image_score``.
 
+        ``global_score`` is the part of it that the whole image adds, if there is a global branch.
+
         ``is_copy`` is True for test images with the pixels of a good training image, which metrics leave out.
         ``sha256`` and ``mask_sha256`` are the hashes of the files, if the samples have them, and
         ``detection_fingerprint`` that of the detection.
@@ -106,9 +111,12 @@ class Detection:
         known = [
             name for name in (*SAMPLE_COLUMNS, "sha256", "mask_sha256", "is_copy") if name in rows
         ]
-        return rows[known].assign(
+        table = rows[known].assign(
             detection_fingerprint=self.fingerprint, image_score=self.image_scores
         )
+        if self.global_scores is None:
+            return table
+        return table.assign(global_score=self.global_scores)
 
     def anomaly_maps(self, side: int, sigma: float) -> AnomalyMaps:
         """Make anomaly maps of the images; maps of zeros if only whole images are scored.

@@ -18,12 +18,20 @@ from reb_pipeline.memory_bank.grids import on_grid
 from reb_pipeline.memory_bank.held_out import evenly_chosen, search_own_images
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches, search_images
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
-from reb_pipeline.scoring.alpha import alpha_error, fit_alpha
+from reb_pipeline.scoring.alpha import alpha_error
 from reb_pipeline.scoring.detection import Detection
+from reb_pipeline.scoring.fitted import (
+    arguments_of_alpha,
+    needs_fitted_alpha,
+    needs_good_images,
+    resolve_alpha,
+    without_good_images,
+)
+from reb_pipeline.scoring.global_branch import GlobalBranch
 from reb_pipeline.scoring.good_scores import MIN_IMAGES, GoodScores, enough_images
 from reb_pipeline.scoring.image_scores import IMAGE_SCORES, image_scores
 from reb_pipeline.scoring.patch_scores import SCORERS, check_depth, patch_scores
-from reb_pipeline.scoring.settings import AUTO, ScoringSettings
+from reb_pipeline.scoring.settings import ScoringSettings
 from reb_pipeline.search.index import nearest_other_rows
 
 
@@ -51,6 +59,7 @@ class MemoryBankDetector:
             number that was given.
         good_scores: Mean and spread of good patches' scores by position, in whose units patches are scored; None
             without ``normalization``, or with too few good images for it.
+        global_branch: Gaussian of whole good images; None without ``global_branch``, or with too few good images.
 
     Raises:
         InputError: If the density belongs to another coreset or has not its rows, K is larger than its K_max, or
@@ -68,7 +77,7 @@ class MemoryBankDetector:
         ((2, 6, 6), True)
     """
 
-    FORMAT: ClassVar[int] = 2
+    FORMAT: ClassVar[int] = 3
 
     bank: MemoryBank
     density: LocalDensity
@@ -76,6 +85,7 @@ class MemoryBankDetector:
     alpha: float
     alpha_error: float | None = None
     good_scores: GoodScores | None = None
+    global_branch: GlobalBranch | None = None
 
     def __post_init__(self) -> None:
         self.density.check_coreset(self.bank.fingerprint)
@@ -86,7 +96,8 @@ class MemoryBankDetector:
                 f"or give a number."
             )
             raise InputError(msg)
-        self._check_neighbors()
+        if self.uses_alpha:  # K must not be above K_max
+            self.density.mean_distance(self.scoring.n_neighbors, squared=True)
         object.__setattr__(self, "_graph", [])
 
     @classmethod
@@ -164,9 +175,10 @@ class MemoryBankDetector:
             check_depth(own, scoring)
         alpha, error = resolve_alpha(scoring, density, own), None
         if own is not None and needs_fitted_alpha(scoring):
-            error = alpha_error(**_of_alpha(scoring, density, own))
+            error = alpha_error(**arguments_of_alpha(scoring, density, own))
         plain = cls(bank, density, scoring, alpha, error)
-        return replace(plain, good_scores=plain._good_scores(own, least_images))
+        by_patches = replace(plain, good_scores=plain._good_scores(own, least_images))
+        return replace(by_patches, global_branch=by_patches._global_branch(own, least_images))
 
     @property
     def features(self) -> np.ndarray:
@@ -176,13 +188,16 @@ class MemoryBankDetector:
     @property
     def fingerprint(self) -> str:
         """Hash of all that decides a score: coreset, local density, settings, alpha, and good scores by position."""
-        # The name of the detector is the same for all of this class.
-        scoring = self.scoring.model_dump(mode="json", exclude={"detector"})
+        # The name of the detector is the same for all of this class; without a global branch it decides nothing.
+        scoring = self.scoring.model_dump(mode="json", exclude={"detector", "global_branch"})
         settings = json.dumps((self.bank.fingerprint, scoring, self.alpha), sort_keys=True)
         digest = hashlib.blake2b(settings.encode(), digest_size=16)
         arrays = [self.density.squared_distances]
         if self.good_scores is not None:
             arrays += [self.good_scores.mean, self.good_scores.spread]
+        if (branch := self.global_branch) is not None:
+            units = np.array([branch.centre, branch.spread, branch.unit])
+            arrays += [branch.kinds, branch.mean, branch.precision, units]
         for array in arrays:
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
@@ -192,7 +207,8 @@ class MemoryBankDetector:
         """Bytes that a search needs in memory: rows, the first K columns of the density, and the space."""
         space = self.bank.mean.nbytes + self.bank.whitening.nbytes
         columns = self.density.squared_distances[:, : self.scoring.n_neighbors]
-        return self.features.nbytes + columns.size * columns.itemsize + space
+        branch = self.global_branch.nbytes if self.global_branch else 0
+        return self.features.nbytes + columns.size * columns.itemsize + space + branch
 
     @property
     def uses_alpha(self) -> bool:
@@ -290,10 +306,14 @@ class MemoryBankDetector:
             if chosen.compares_neighbors
             else image_scores(of_patches, self.scoring)
         )
+        global_scores = None
+        if self.global_branch is not None:
+            global_scores = self.global_branch.scores(found, self.bank.region)
+            of_images = of_images + global_scores
         is_distance = self.scoring.anomaly_map == "distance"
         region = self.bank.region
         distances = on_grid(found.squared_distances[..., 0], region) if is_distance else None
-        return Detection(found.image_ids, of_images, of_patches, distances, region)
+        return Detection(found.image_ids, of_images, of_patches, distances, region, global_scores)
 
     def detect(self, images: PatchSource, device: str = "cpu") -> Detection:
         """Search the patches of images and score them.
@@ -334,28 +354,39 @@ class MemoryBankDetector:
         if self.scoring.normalization == "none":
             return None
         if own is None:
-            msg = (
-                "scoring.normalization = position is fitted on good images that are compared with the others: give "
-                "them, or set scoring.normalization to none."
-            )
-            raise InputError(msg)
+            raise without_good_images("normalization", self.scoring.normalization)
+        is_enough = self._are_enough(own, least_images, "normalization")
+        return GoodScores.of(self._patch_scores(own)) if is_enough else None
+
+    def _global_branch(self, own: NearestPatches | None, least_images: int) -> GlobalBranch | None:
+        """Fit the global branch, if the settings ask for it and there are enough images."""
+        name = self.scoring.global_branch
+        if name == "none":
+            return None
+        if own is None:
+            raise without_good_images("global_branch", name)
+        if not self._are_enough(own, least_images, "global_branch"):
+            return None
+        return GlobalBranch.fit(name, own, self.bank, self.score(own).image_scores)
+
+    def _are_enough(self, own: NearestPatches, least_images: int, setting: str) -> bool:
+        """Check that the bank's own images were searched; return True if there are enough of them.
+
+        Raises:
+            InputError: If another coreset was searched, or none of these images.
+        """
         self.density.check_searched(own)
         if not own.image_ids and len(self.bank.image_ids) >= MIN_IMAGES:
             msg = (
-                "The bank's good images were not compared with the others when scoring left nothing to fit: run the "
-                "pipeline ldknn_density again, or set scoring.normalization to none."
+                f"The bank's good images were not compared with the others when scoring left nothing to fit: run the "
+                f"pipeline ldknn_density again, or set scoring.{setting} to none."
             )
             raise InputError(msg)
-        is_enough = enough_images(len(own.image_ids), least_images)
-        return GoodScores.of(self._patch_scores(own)) if is_enough else None
+        return enough_images(len(own.image_ids), least_images, setting)
 
     def _patch_scores(self, found: NearestPatches) -> np.ndarray:
         """Score patches, float32 [images, h, w]; NaN outside of the region."""
         return on_grid(patch_scores(found, self), self.bank.region)
-
-    def _check_neighbors(self) -> None:
-        if self.uses_alpha:
-            self.density.mean_distance(self.scoring.n_neighbors, squared=True)
 
 
 def _provenance(images: PatchSource) -> dict[str, Any]:
@@ -366,53 +397,3 @@ def _provenance(images: PatchSource) -> dict[str, Any]:
 
 def _is_finite_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def needs_fitted_alpha(scoring: ScoringSettings) -> bool:
-    """Return True if alpha must be fitted on good images."""
-    return SCORERS[scoring.scorer].uses_alpha and scoring.alpha == AUTO
-
-
-def needs_good_images(scoring: ScoringSettings) -> bool:
-    """Return True if the scores are fitted on good images: alpha, or the good patches' scores by position."""
-    return needs_fitted_alpha(scoring) or scoring.normalization != "none"
-
-
-def resolve_alpha(
-    scoring: ScoringSettings, density: LocalDensity, own: NearestPatches | None
-) -> float:
-    """Determine alpha as a number: fitted for ``auto``, 0 for scorers that do not use it.
-
-    Args:
-        scoring: Settings of the scores.
-        density: Local density of the coreset rows.
-        own: See :meth:`MemoryBankDetector.of`; needed for ``alpha = auto``.
-
-    Raises:
-        InputError: If alpha must be fitted, and ``own`` is missing, has too few images or another coreset.
-    """
-    if not SCORERS[scoring.scorer].uses_alpha:
-        return 0.0
-    if scoring.alpha != AUTO:
-        return float(scoring.alpha)
-    if own is None:
-        msg = (
-            "scoring.alpha = auto is fitted on good images that are compared with the others: give them, or give a "
-            "number."
-        )
-        raise InputError(msg)
-    density.check_searched(own)
-    return fit_alpha(**_of_alpha(scoring, density, own))
-
-
-def _of_alpha(
-    scoring: ScoringSettings, density: LocalDensity, own: NearestPatches
-) -> dict[str, Any]:
-    """Collect the arguments of :func:`fit_alpha`."""
-    return {
-        "squared_distance": own.squared_distances[..., 0],
-        "rows": own.rows[..., 0],
-        "density": density,
-        "n_neighbors": scoring.n_neighbors,
-        "form": scoring.form,
-    }

@@ -98,13 +98,20 @@ def _average(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
     return np.divide(sums, weights, out=np.zeros_like(sums), where=inside)
 
 
-def enough_images(n_images: int, least: int = MIN_IMAGES) -> bool:
-    """Return True if there are at least 20 good images, enough to measure scores by position; otherwise warn."""
+_TOO_FEW = {
+    "normalization": (
+        "Patch scores are not normalised by position: there are {} good images to measure it on, fewer than {}. "
+        "Give more good images, or set scoring.normalization to none."
+    ),
+    "global_branch": (
+        "Image scores have no global part: there are {} good images to fit it on, fewer than {}. "
+        "Give more good images, or set scoring.global_branch to none."
+    ),
+}
+
+
+def enough_images(n_images: int, least: int = MIN_IMAGES, setting: str = "normalization") -> bool:
+    """Return True if there are at least 20 good images, enough for what a setting of scoring fits; otherwise warn."""
     if n_images < least:
-        logger.warning(
-            "Patch scores are not normalised by position: there are %d good images to measure it on, fewer than %d. "
-            "Give more good images, or set scoring.normalization to none.",
-            n_images,
-            least,
-        )
+        logger.warning("%s", _TOO_FEW[setting].format(n_images, least))
     return n_images >= least

@@ -91,6 +91,8 @@ def score_left_out(
     }
     if detector.good_scores is None:
         changes["normalization"] = "none"
+    if detector.global_branch is None:
+        changes["global_branch"] = "none"
     scoring = detector.scoring.model_copy(update=changes)
     for group in progress(groups[: int((scored < n_images).sum())], description):
         others = BankImages(bank, np.flatnonzero(~np.isin(file_of, group)))

@@ -11,6 +11,7 @@ from pydantic import (
 )
 
 from reb_pipeline.core.settings import Settings, one_of
+from reb_pipeline.scoring.global_branch import GLOBAL_BRANCHES
 from reb_pipeline.scoring.image_scores import IMAGE_SCORES
 from reb_pipeline.scoring.ldknn import SCORE_FORMS
 from reb_pipeline.scoring.patch_scores import SCORERS
@@ -69,6 +70,8 @@ class ScoringSettings(ImageScoreSettings):
     form: Annotated[str, one_of(SCORE_FORMS)] = "subtract_squared"
     # position: patch scores in units of good patches' spread at the position, see good_scores.py
     normalization: Literal["none", "position"] = "none"
+    # what is added to image scores where the whole image is unlike good ones, see global_branch.py
+    global_branch: Annotated[str, one_of(GLOBAL_BRANCHES)] = "none"
     # what anomaly maps show: patch scores, or the squared distance to the nearest coreset row
     anomaly_map: Literal["score", "distance"] = "score"
     smoothing_sigma: float = Field(default=4.0, ge=0, le=256)  # px of a map of side 256

@@ -15,7 +15,7 @@ from reb_pipeline.studies.regret import choice_rows, unavailable_choices
 
 PAPER = {
     "detector": "ldknn", "n_neighbors": 5, "alpha": 1.0, "form": "subtract_squared", "image_score": "block_max",
-    "normalization": "none", "anomaly_map": "score",
+    "normalization": "none", "global_branch": "none", "anomaly_map": "score",
 }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ _BANK = {
     "coreset_ratio",
     "image_score",
     "normalization",
+    "global_branch",
     "anomaly_map",
 }
 _LOCAL_DENSITY = {"n_neighbors", "alpha", "form"}

@@ -13,7 +13,8 @@ from reb_pipeline.memory_bank.held_out import evenly_chosen, search_own_images
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches, search_images
 from reb_pipeline.parameters.configurations import AUTO, Configuration
 from reb_pipeline.scoring.detection import Detection
-from reb_pipeline.scoring.detector import MemoryBankDetector, needs_fitted_alpha, needs_good_images
+from reb_pipeline.scoring.detector import MemoryBankDetector
+from reb_pipeline.scoring.fitted import needs_fitted_alpha, needs_good_images
 from reb_pipeline.scoring.settings import ScoringSettings
 from reb_pipeline.studies import costs
 from reb_pipeline.studies.category_features import CategoryFeatures

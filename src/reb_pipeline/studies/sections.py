@@ -38,6 +38,7 @@ PLACES = {
     "form": ("scoring", "form"),
     "image_score": ("scoring", "image_score"),
     "normalization": ("scoring", "normalization"),
+    "global_branch": ("scoring", "global_branch"),
     "anomaly_map": ("scoring", "anomaly_map"),
     "feature_loss": ("feature_reconstruction", "loss"),
     "fusion": ("feature_reconstruction", "fusion"),

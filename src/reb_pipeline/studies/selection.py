@@ -88,7 +88,7 @@ _PLACES = {
 }  # fmt: skip
 _OF_IMAGES = ["image_score", "image_size"]
 _OF_PATCHES = [
-    "neck", "normalization", "anomaly_map",
+    "neck", "normalization", "global_branch", "anomaly_map",
     "detector", "n_neighbors", "max_neighbors", "alpha", "form", "coreset_ratio", "distance", "representation"
 ]  # fmt: skip
 _OF_LEVELS = ["feature_loss", "fusion"]

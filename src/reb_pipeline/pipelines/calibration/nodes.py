@@ -19,7 +19,8 @@ from reb_pipeline.memory_bank.bank import MemoryBank
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches
 from reb_pipeline.parameters.sections import CalibrationParams, ComputeParams
 from reb_pipeline.scoring.detection import Detection
-from reb_pipeline.scoring.detector import MemoryBankDetector, needs_fitted_alpha
+from reb_pipeline.scoring.detector import MemoryBankDetector
+from reb_pipeline.scoring.fitted import needs_fitted_alpha
 from reb_pipeline.scoring.settings import ScoringSettings
 
 if TYPE_CHECKING:

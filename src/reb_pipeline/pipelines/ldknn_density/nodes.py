@@ -11,7 +11,8 @@ from reb_pipeline.memory_bank.bank import Coreset, MemoryBank
 from reb_pipeline.memory_bank.density import LocalDensity
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches
 from reb_pipeline.parameters.sections import ComputeParams
-from reb_pipeline.scoring.detector import MemoryBankDetector, needs_fitted_alpha, needs_good_images
+from reb_pipeline.scoring.detector import MemoryBankDetector
+from reb_pipeline.scoring.fitted import needs_fitted_alpha, needs_good_images
 from reb_pipeline.scoring.settings import ScoringSettings
 
 logger = logging.getLogger(__name__)

@@ -46,6 +46,20 @@ def measure_configurations(
     return study_rows(category, settings, reports, study.reference)
 
 
+def measure_composed(
+    raw_images: ImageCollection | UnavailableImages,
+    study_cache: MutableMapping[str, bytes],
+    parameters: dict[str, Any],
+    study: StudyParams,
+) -> pd.DataFrame:
+    """Measure all configurations of a study on images composed of the good photos of one category."""
+    from reb_pipeline.studies.composed import composed_images
+
+    if isinstance(raw_images, ImageCollection):
+        raw_images = composed_images(raw_images, parameters)
+    return measure_configurations(raw_images, study_cache, parameters, study)
+
+
 def gather_table(benchmark: str, study: StudyParams, *rows: pd.DataFrame) -> pd.DataFrame:
     """Gather the results of all categories in one table, with means and the paper's numbers."""
     from reb_pipeline.studies.published import published

@@ -12,7 +12,9 @@ from reb_pipeline.pipelines.studies.defaults import draw_defaults
 from reb_pipeline.pipelines.studies.detectors import draw_detectors
 from reb_pipeline.pipelines.studies.features import draw_features
 from reb_pipeline.pipelines.studies.few_shot import draw_few_shot
+from reb_pipeline.pipelines.studies.logical import draw_logical
 from reb_pipeline.pipelines.studies.neighbors import draw_neighbors
+from reb_pipeline.pipelines.studies.nodes import measure_composed
 from reb_pipeline.pipelines.studies.paradigms import draw_paradigms
 from reb_pipeline.pipelines.studies.representations import draw_representations
 from reb_pipeline.pipelines.studies.selection import selection_pipeline
@@ -29,6 +31,7 @@ STUDIES: dict[str, Callable[[], Pipeline]] = {
     "alpha": partial(study_pipeline, "alpha", draw_alpha),
     "defaults": partial(study_pipeline, "defaults", draw_defaults),
     "features": partial(study_pipeline, "features", draw_features),
+    "logical": partial(study_pipeline, "logical", draw_logical, measure_composed),
     "paradigms": partial(study_pipeline, "paradigms", draw_paradigms),
     "selection": selection_pipeline,
 }

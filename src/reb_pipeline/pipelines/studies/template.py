@@ -10,17 +10,22 @@ from reb_pipeline.pipelines.namespaces import ALL_PARAMETERS, TOLERATES_MISSING_
 from reb_pipeline.pipelines.studies.nodes import gather_table, measure_configurations
 
 
-def study_pipeline(name: str, draw: Callable[..., Any]) -> Pipeline:
+def study_pipeline(
+    name: str,
+    draw: Callable[..., Any],
+    measure: Callable[..., Any] = measure_configurations,
+) -> Pipeline:
     """Create the pipeline: raw_images -> study_<name>_results per category -> study_<name>_table, study_<name>_figure.
 
     Args:
         name: Name of the study in the parameters ``studies``.
         draw: Function that draws the table as a figure.
+        measure: Function of the node that measures the configurations on one category.
     """
     params = f"params:studies.{name}"
     results, table = f"study_{name}_results", f"study_{name}_table"
-    measure = Node(
-        measure_configurations,
+    node = Node(
+        measure,
         ["raw_images", "study_cache", ALL_PARAMETERS, params],
         results,
         name=f"measure_{name}",
@@ -35,7 +40,7 @@ def study_pipeline(name: str, draw: Callable[..., Any]) -> Pipeline:
         ),
         Node(draw, table, f"study_{name}_figure", name=f"draw_{name}"),
     ]
-    measured = per_category("studies", Pipeline([measure]), outputs=[results])
+    measured = per_category("studies", Pipeline([node]), outputs=[results])
     return Pipeline([measured, Pipeline(comparison)])
 
 
