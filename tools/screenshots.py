@@ -184,7 +184,7 @@ def take_service(model: str, photos: Path) -> None:
 def take_lineage(params: str) -> None:
     """Take the screenshots of Kedro-Viz."""
     with kedro_viz("--params", params) as address:
-        with browser_page(1400, 700) as page:
+        with browser_page(1100, 1100, orientation="horizontal", layer={"visible": False}) as page:
             save("lineage_default", photograph(page, f"{address}/?pid=__default__"))
         with browser_page(1300, 820) as page:
             save("lineage_previews", photograph_previews(page, address))
