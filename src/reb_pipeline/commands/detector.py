@@ -27,7 +27,7 @@ class Detector:
             photos: Folder of photos of good parts, see ``reb train --help``.
             output: Folder of the model; None for the name of ``photos`` with ``.model``, in the working directory.
             false_alarm_rate: Share of good parts that may be flagged.
-            settings: Other settings, such as ``"ssl_finetune.enabled=false"``.
+            settings: Other settings, such as ``"features.image_size=320"``.
 
         Returns:
             The inspector of new photos.

@@ -48,7 +48,7 @@ def _one_place(context: click.Context, parameter: click.Parameter, given: tuple[
     "settings",
     multiple=True,
     metavar="SECTION.NAME=VALUE",
-    help="Any other setting, such as ssl_finetune.enabled=false; can be repeated.",
+    help="Any other setting, such as features.image_size=320; can be repeated.",
 )
 def command(
     photos: str, false_alarm_rate: float, output: str | None, settings: tuple[str, ...]
@@ -174,7 +174,7 @@ def _settings(texts: tuple[str, ...], rate: float) -> dict[str, Any]:
         except (yaml.YAMLError, TypeError):
             equals = ""
         if not equals or not all([*places, last]) or (not places and last not in WITHOUT_SECTION):
-            msg = f"--set {text!r} cannot be used: give SECTION.NAME=VALUE, such as ssl_finetune.enabled=false."
+            msg = f"--set {text!r} cannot be used: give SECTION.NAME=VALUE, such as features.image_size=320."
             raise InputError(msg)
     calibration = settings.setdefault("calibration", {})
     given = calibration.setdefault("false_alarm_rate", rate)
