@@ -24,7 +24,7 @@ def pipeline_for(name: str, categories: Iterable[str]) -> Pipeline:
         >>> from kedro.pipeline import Pipeline
         >>> pipeline = pipeline_for("memory_bank", ["bolt"])
         >>> sorted(pipeline.outputs()), [node.name for node in Pipeline(pipeline, namespace="line").nodes][-1]
-        (['bolt.coreset'], 'line.bolt.memory_bank.select_coreset')
+        (['bolt.suspects'], 'line.bolt.memory_bank.rank_suspects')
     """
     categories = list(categories)
     wrong = [each for each in categories if not CATEGORY.fullmatch(each)]
