@@ -58,7 +58,9 @@ def test_a_black_mask_is_refused(tmp_path):
         check(tmp_path, saved(tmp_path / "mask.png", 30, 40, level=0))
 
 
-@pytest.mark.parametrize("step", ["studies", "selection", "hybrid", "pixel_reconstruction"])
+@pytest.mark.parametrize(
+    "step", ["studies", "selection", "hybrid", "pixel_reconstruction", "detection"]
+)
 def test_what_looks_at_whole_images_takes_no_region(tmp_path, step):
     with pytest.raises(
         InputError, match=f"pipeline {step} looks at whole images: set features.reg"

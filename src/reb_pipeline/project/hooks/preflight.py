@@ -41,7 +41,7 @@ FOLDERS: dict[str, tuple[Callable[[Any, str], str | None], str]] = {
 
 # Pipelines that know no region of interest.
 OF_WHOLE_IMAGES = (
-    "feature_reconstruction", "pixel_reconstruction", "hybrid", "selection", "studies"
+    "feature_reconstruction", "pixel_reconstruction", "hybrid", "detection", "selection", "studies"
 )  # fmt: skip
 
 
