@@ -94,25 +94,25 @@ def _train(photos: str, output: str, settings: dict[str, Any]) -> None:
             say(f"Note: {note}")
     settings = merged(_without_fine_tuning(categories, rate), settings)
     folder = RunFolder.beside(model)
-    training = Training(folder, categories, settings)
-    if folder.is_done and not training.nodes:
-        say("These photos were learnt with these settings already.")
-    elif training.n_done:
-        say(
-            f"Going on: {training.n_done} of {len(training.pipeline.nodes)} steps are done already."
-        )
-    else:
-        say("Measuring this machine ...")
-        seconds = estimate_seconds(categories, training.parameters)
-        say(f"This takes {time_text(seconds)} on this machine.")
-    say(f"The run folder is {_shown(folder.path)}, the log {_shown(folder.log)}.")
-    training.run(say)
-    trained = list(training.results())
-    places = [model if len(trained) == 1 else model / one.name for one in trained]
-    are_there = all((place / MANIFEST).is_file() for place in places)
-    if not (folder.is_done and are_there):  # a model that `reb update` changed stays
-        publish(trained, model)
-        folder.end()
+    with Training(folder, categories, settings) as training:
+        if folder.is_done and not training.nodes:
+            say("These photos were learnt with these settings already.")
+        elif training.n_done:
+            say(
+                f"Going on: {training.n_done} of {len(training.pipeline.nodes)} steps are done already."
+            )
+        else:
+            say("Measuring this machine ...")
+            seconds = estimate_seconds(categories, training.parameters)
+            say(f"This takes {time_text(seconds)} on this machine.")
+        say(f"The run folder is {_shown(folder.path)}, the log {_shown(folder.log)}.")
+        training.run(say)
+        trained = list(training.results())
+        places = [model if len(trained) == 1 else model / one.name for one in trained]
+        are_there = all((place / MANIFEST).is_file() for place in places)
+        if not (folder.is_done and are_there):  # a model that `reb update` changed stays
+            publish(trained, model)
+            folder.end()
     for one, place in zip(trained, places, strict=True):
         _say_result(one, say)
         _say_change(one, place, say)

@@ -108,6 +108,7 @@ class RunFolder:
             values = _read_yaml(newer)
             together = merged(values, own) if is_nested else {**values, **own}
             if together != own:
+                path.parent.mkdir(parents=True, exist_ok=True)
                 partial = path.with_suffix(".part")
                 _write_yaml(partial, together)
                 partial.replace(path)

@@ -9,7 +9,7 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from fsspec.implementations.local import LocalFileSystem
 from kedro.framework.hooks import hook_impl
@@ -91,11 +91,26 @@ class Training:
         self._folder, self._categories = folder, categories
         self._lock = FolderLock(str(folder.path))
         is_new = not folder.is_there()
-        if not is_new:  # else the lock would make the folder
-            self._take_lock()
-        folder.write(categories, given)
-        if is_new:
-            self._take_lock()
+        try:
+            if not is_new:  # else the lock would make the folder
+                self._take_lock()
+            folder.write(categories, given)
+            if is_new:
+                self._take_lock()
+            self._prepare()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def _prepare(self) -> None:
+        """Open the project and find the nodes to run."""
+        folder, categories = self._folder, self._categories
         begun = folder.run_id(categories)
         self.run_id = begun or generate_timestamp()
         configure(folder)
