@@ -19,7 +19,7 @@ from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.scoring.detector import MemoryBankDetector
 from reb_pipeline.scoring.settings import ScoringSettings
 
-ENGINES = ("torch", "openvino")
+ENGINES = ("torch", "onnxruntime", "openvino")
 FORMER = ("paper", ScoringSettings())
 SHIPPED = (
     "combined",

@@ -210,7 +210,8 @@ def test_a_setting_without_effect_measures_nothing_again(
 ):
     demo = sections.ssl_finetune.demo
     values = {
-        "max_unreadable_share": 0.9, "image_size": 96, "batch_size": 2, "distance": "cosine", "coreset_ratio": 0.5,
+        "max_unreadable_share": 0.9, "leave_out": "list.csv", "image_size": 96, "batch_size": 2, "distance": "cosine",
+        "coreset_ratio": 0.5,
         "seed": 7, "scorer": "knn", "n_neighbors": 2, "alpha": 0.5, "form": "ratio", "image_score": "max",
         "neck": "reference", "normalization": "position", "detector": "padim", "global_branch": "mean",
         "anomaly_map": "distance", "max_neighbors": 60, "loss": "other",
