@@ -134,5 +134,7 @@ def test_the_seed_decides_the_batches():
 def test_what_cannot_be_trained_is_refused():
     with pytest.raises(InputError, match=r"^1 good images are too few .* give at least 2"):
         run(data=Rows(1))
+    huge = Rows(10)
+    huge.rows = huge.rows * np.float32(1e30)
     with pytest.raises(InputError, match=r"loss of update \d+ is not finite: set learning_rate"):
-        run(learning_rate=1e30)
+        run(data=huge)

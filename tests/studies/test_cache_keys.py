@@ -206,11 +206,13 @@ def test_every_number_of_the_budget_is_in_the_key(sections, key_of, name):
 
 @pytest.mark.parametrize(("section", "name"), WITHOUT_EFFECT)
 def test_a_setting_without_effect_measures_nothing_again(
-    sections, key_of, trainings, section, name
+    sections, key_of, trainings, section, name, tmp_path
 ):
     demo = sections.ssl_finetune.demo
+    nothing = tmp_path / "list.csv"
+    nothing.write_text("image,leave_out\n")
     values = {
-        "max_unreadable_share": 0.9, "leave_out": "list.csv", "image_size": 96, "batch_size": 2, "distance": "cosine",
+        "max_unreadable_share": 0.9, "leave_out": str(nothing), "image_size": 96, "batch_size": 2, "distance": "cosine",
         "coreset_ratio": 0.5,
         "seed": 7, "scorer": "knn", "n_neighbors": 2, "alpha": 0.5, "form": "ratio", "image_score": "max",
         "neck": "reference", "normalization": "position", "detector": "padim", "global_branch": "mean",

@@ -56,10 +56,12 @@ class DefectSynthesisSettings(Settings):
 class LogicalSetSettings(Settings):
     """Settings of the composed set; the seed freezes it."""
 
-    side: int = Field(default=256, ge=64)  # px
-    rows: int = Field(default=3, ge=2)
-    columns: int = Field(default=3, ge=2)
-    train: int = Field(default=100, ge=2)  # good images to learn from
-    good: int = Field(default=50, ge=1)  # good test images
-    per_kind: int = Field(default=20, ge=1)  # test images of each logical kind, and structural ones
+    side: int = Field(default=256, ge=64, le=4096)  # px
+    rows: int = Field(default=3, ge=2, le=32)
+    columns: int = Field(default=3, ge=2, le=32)
+    train: int = Field(default=100, ge=2, le=10_000)  # good images to learn from
+    good: int = Field(default=50, ge=1, le=10_000)  # good test images
+    per_kind: int = Field(
+        default=20, ge=1, le=10_000
+    )  # test images of each logical kind, and structural ones
     seed: Seed = 0
