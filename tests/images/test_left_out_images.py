@@ -32,6 +32,7 @@ def listed(tmp_path, *lines):
         ["leave_out\timage", "TRUE\ta", " No \tb"],
         ["image", "a"],
         ["\ufeffimage,leave_out", "a,1"],
+        [" Image , Leave_Out", "a, YES", "b, no", ","],
     ],
 )
 def test_a_list_is_read_as_people_and_spreadsheets_write_it(tmp_path, lines):
@@ -62,11 +63,29 @@ def test_images_of_the_list_leave_the_training_and_nothing_else_changes(tmp_path
         (["image,leave_out", "train/good/1,perhaps"], "Line 2 of .* 'perhaps' .* yes or no"),
         (["path,leave_out", "train/good/1,yes"], "no column 'image'"),
         ([], "no column 'image'"),
+        (["image,leave out", "train/good/1,no"], "a column 'leave out': call it 'leave_out'"),
+        (["image,leaveout", "train/good/1,no"], "a column 'leaveout': call it 'leave_out'"),
+        (
+            ["image,leave_out", '"train/good/1,yes', "train/good/2,no"],
+            "list.csv' .*close its quotes",
+        ),
+        (["image", "a" * 200_000], "list.csv' cannot be read as a table"),
     ],
 )
 def test_a_list_that_cannot_be_used_is_refused_in_a_sentence(tmp_path, lines, message):
     with pytest.raises(InputError, match=message):
         leave_out(SAMPLES, listed(tmp_path, *lines))
+
+
+def test_lines_may_end_as_old_programs_end_them(tmp_path):
+    assert read_list(listed(tmp_path, "image,leave_out\ra,yes\rb,no\r")) == ["a"]
+
+
+def test_names_that_look_like_formulas_are_found_with_and_without_the_guard(tmp_path):
+    samples = pd.DataFrame({"id": ["=1", "-2", "'-2", "c"], "split": "train", "label": 0})
+    for name, left_out in (("'=1", "=1"), ("=1", "=1"), ("-2", "-2"), ("'-2", "'-2")):
+        found = leave_out(samples, listed(tmp_path, "image", name))
+        assert found.loc[found["split"] == "left out", "id"].tolist() == [left_out]
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe\x00image"])

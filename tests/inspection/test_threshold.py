@@ -48,6 +48,13 @@ def test_a_threshold_without_a_rate_is_refused(threshold, fault):
         (b"{}", "is no file of a threshold"),
         (b'{"format": "reb-pipeline threshold", "format_version": 9}', "format version 9"),
         (b'{"format": "reb-pipeline threshold", "format_version": 1}', "lacks a value"),
+        (b"[" * 100_000, "is no JSON .it is nested too deeply"),
+        (
+            b'{"format": "reb-pipeline threshold", "format_version": 1, "model_id": "m", "image_threshold": 1'
+            + b"0" * 400
+            + b"}",
+            "lacks a value",
+        ),
     ],
 )
 def test_other_files_are_refused_in_a_sentence(data, fault):

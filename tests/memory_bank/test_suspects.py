@@ -1,5 +1,7 @@
 """Suspects among the good images of a memory bank, compared with plain loops."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from reb_pipeline.memory_bank.bank import collect_patches
 from reb_pipeline.memory_bank.coreset import select_coreset
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.memory_bank.suspects import FEWEST, LEVEL, rank_suspects, statement
+from reb_pipeline.pipelines.memory_bank import nodes
 
 CHANNELS = 6
 
@@ -110,3 +113,12 @@ def test_neither_the_order_of_images_nor_the_unit_of_features_matters(order, uni
     after = other.set_index("image").loc[before.index]
     np.testing.assert_allclose(after["score"], before["score"] * unit**2, rtol=1e-3)
     assert after["suspect"].tolist() == before["suspect"].tolist()
+
+
+def test_names_in_the_list_are_no_formulas_in_a_spreadsheet():
+    names = ["=1+1", "+1", "-1", "@A1", "a=1"]
+    grids = good_images(len(names), side=4)
+    bank = collect_patches(zip(names, grids, strict=True), len(names), extractor={})
+    coreset = select_coreset(bank, MemoryBankSettings(coreset_ratio=0.5))
+    found = nodes.rank_suspects(bank, coreset, SimpleNamespace(processor=lambda: "cpu"), "part")
+    assert set(found["image"]) == {"'=1+1", "'+1", "'-1", "'@A1", "a=1"}

@@ -129,9 +129,14 @@ def load_json(text: str | bytes) -> Any:
     """Parse JSON text.
 
     Raises:
-        ValueError: If it is no JSON, or has a number that is not finite, which Python's parser would let pass.
+        ValueError: If it is no JSON, is nested too deeply, or has a number that is not finite, which Python's parser
+            would let pass.
     """
-    return json.loads(text, parse_constant=_finite_number, parse_float=_finite_number)
+    try:
+        return json.loads(text, parse_constant=_finite_number, parse_float=_finite_number)
+    except RecursionError as error:
+        msg = "it is nested too deeply"
+        raise ValueError(msg) from error
 
 
 def _finite_number(text: str) -> float:

@@ -1,12 +1,12 @@
 """Good training images that a list leaves out of everything that is learnt."""
 
-import csv
-import io
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.places import reaching
+from reb_pipeline.core.spreadsheets import read_rows, without_guard
 from reb_pipeline.images.samples import good_training
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def leave_out(samples: "pd.DataFrame", path: str) -> "pd.DataFrame":
     """
     good = set(good_training(samples)["id"])
     splits = dict(zip(samples["id"], samples["split"], strict=True))
-    names = read_list(path)
+    names = [name if name in splits else without_guard(name) for name in read_list(path)]
     for name in names:
         if name not in good:
             raise InputError(_refusal(name, path, splits.get(name), sorted(good)))
@@ -54,29 +54,31 @@ def read_list(path: str) -> list[str]:
             meant, the column ``leave_out`` with yes or no. Commas, semicolons or tabs separate the columns.
 
     Raises:
-        InputError: If the file cannot be read, has no column ``image``, or a word is neither yes nor no.
+        InputError: If the file cannot be read, has no column ``image``, a column is misspelt, or a word is
+            neither yes nor no.
     """
     import fsspec
 
-    try:
-        with fsspec.open(path, "r", encoding="utf-8-sig", newline="") as file:
-            text = file.read()
-    except (OSError, ValueError, ImportError) as error:
-        msg = f"The list ingestion.leave_out = '{path}' cannot be read ({error}): correct the path, or set it to null."
-        raise InputError(msg) from error
-    header = text.partition("\n")[0]
-    reader = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=header.count))
-    if IMAGE not in (reader.fieldnames or ()):
+    given = f"The list ingestion.leave_out = '{path}'"
+    remedy = "correct the path, save it as CSV in UTF-8, or set it to null"
+    with reaching(f"{given} cannot be read", remedy):
+        filesystem, place = fsspec.url_to_fs(path)
+        text = filesystem.cat_file(place).decode("utf-8-sig")
+    columns, rows = read_rows(text, path)
+    if IMAGE not in columns:
         msg = (
-            f"The list ingestion.leave_out = '{path}' has no column '{IMAGE}': give a CSV file with the columns "
-            f"'{IMAGE}' and '{LEAVE_OUT}', such as the suspects that a training writes."
+            f"{given} has no column '{IMAGE}': give a CSV file with the columns '{IMAGE}' and '{LEAVE_OUT}', such as "
+            f"the suspects that a training writes."
         )
         raise InputError(msg)
+    misspelt = get_close_matches(LEAVE_OUT, columns, n=1)
+    if misspelt and LEAVE_OUT not in columns:  # else all its images would be left out
+        raise InputError(f"{given} has a column '{misspelt[0]}': call it '{LEAVE_OUT}'.")
     names = []
-    for row in reader:
-        word = (row.get(LEAVE_OUT, YES[0]) or "").strip().lower()
+    for line, row in rows:
+        word = row.get(LEAVE_OUT, YES[0]).strip().lower()
         if word not in (*YES, *NO):
-            msg = f"Line {reader.line_num} of '{path}' has {word!r} in the column '{LEAVE_OUT}': write yes or no."
+            msg = f"Line {line} of '{path}' has {word!r} in the column '{LEAVE_OUT}': write yes or no."
             raise InputError(msg)
         if word in YES:
             names.append(row[IMAGE])

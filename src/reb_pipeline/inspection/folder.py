@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from reb_pipeline.calibration.verdicts import VERDICTS
 from reb_pipeline.core.folder_files import Files
 from reb_pipeline.core.progress import progress
+from reb_pipeline.core.spreadsheets import no_formula
 from reb_pipeline.core.text_lists import to_text
 from reb_pipeline.images.folder import (
     OTHER_FORMAT,
@@ -33,7 +34,6 @@ _UNSEEN = {
     OTHER_FORMAT: "Images of this format are not read: convert it to PNG, TIFF, JPEG, BMP or WebP.",
 }
 _NUMBERS = ("image_score", "p_value", "seconds")  # columns that can be missing
-_FORMULA = tuple("=+-@＝＋－＠")
 
 
 def inspect_folder(
@@ -117,8 +117,7 @@ def rows_of(inspected: Sequence[Inspected]) -> list[dict[str, Any]]:
 def csv_of(rows: Sequence[Mapping[str, Any]]) -> bytes:
     """Write rows as CSV, in which spreadsheets take no text for a formula.
 
-    Names of files may come from anyone. A text that begins as formulas do gets an apostrophe before it, as OWASP
-    advises ("CSV Injection").
+    A text that begins as formulas do gets an apostrophe, see :func:`reb_pipeline.core.spreadsheets.no_formula`.
 
     Args:
         rows: At least one row, all with the same columns.
@@ -131,13 +130,8 @@ def csv_of(rows: Sequence[Mapping[str, Any]]) -> bytes:
     text = io.StringIO()
     writer = csv.DictWriter(text, rows[0], lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: _no_formula(cell) for name, cell in row.items()} for row in rows)
+    writer.writerows({name: no_formula(cell) for name, cell in row.items()} for row in rows)
     return text.getvalue().encode(errors="replace")
-
-
-def _no_formula(cell: Any) -> Any:
-    is_formula = isinstance(cell, str) and cell.lstrip().startswith(_FORMULA)
-    return f"'{cell}" if is_formula else cell
 
 
 def json_of(rows: Sequence[Mapping[str, Any]]) -> bytes:

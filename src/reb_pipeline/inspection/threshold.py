@@ -90,7 +90,7 @@ class ChosenThreshold:
                 float(content["image_threshold"]),
                 float(content["false_alarm_rate"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             msg = f"'{source}' lacks a value of a threshold ({error}): {again}."
             raise InputError(msg) from error
 

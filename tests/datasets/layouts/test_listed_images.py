@@ -89,6 +89,8 @@ def test_images_without_a_label_are_named(photos):
         (["path,label", *ALL, ",good"], "Line 12 of 'part.csv' names no image"),
         (["path,label,split", ALL[0] + ",best"], r"Line 2 .* names the split 'best': write train"),
         (["path,label", "a/1.png,good"], r"None of the 1 images .* such as 'a/1.png': put them"),
+        (["path,label", '"good/000.png,good', *ALL[1:]], "'part.csv' .*end of data.*: close its"),
+        (["path,label", "a" * 200_000], "'part.csv' cannot be read as a table"),
         (["path,label", ALL[0] + "\xff"], "is no text in UTF-8"),
         (["path,label", "good/000.png,bent"], "has no good training images"),
         (["path,label,mask", ALL[0] + ",", "good/001.png,bent,m/1.png"], "None of the 1 masks"),

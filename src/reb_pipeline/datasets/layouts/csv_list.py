@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from typing import ClassVar
 
+from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.spreadsheets import read_rows
 from reb_pipeline.datasets.errors import InputDatasetError
 from reb_pipeline.datasets.layouts.listed import GOOD, Entry, ListedImagesBase
 
@@ -54,26 +55,27 @@ class CSVListDataset(ListedImagesBase):
     endings: ClassVar[tuple[str, ...]] = (".csv",)
 
     def _parse(self, text: str, name: str) -> list[Entry]:
-        header, _, _ = text.partition("\n")
-        delimiter = max(",;\t", key=header.count)
-        reader = csv.DictReader(text.splitlines(), delimiter=delimiter)
-        names = {str(column).strip().lower(): column for column in reader.fieldnames or ()}
+        try:
+            columns, rows = read_rows(text, name)
+        except InputError as error:
+            raise InputDatasetError(str(error)) from error
         column_of = {
-            column: names[found[0]]
+            column: found[0]
             for column, known in COLUMNS.items()
-            if (found := [one for one in known if one in names])
+            if (found := [one for one in known if one in columns])
         }
         missing = [column for column in ("path", "label") if column not in column_of]
         if missing:
+            header = text.partition("\n")[0].strip()
             raise InputDatasetError(
-                f"The first line of '{name}' names no column {' and no '.join(missing)} ({header.strip()!r}): begin "
+                f"The first line of '{name}' names no column {' and no '.join(missing)} ({header!r}): begin "
                 "the file with a line such as path,label,mask,split."
             )
         entries = []
-        for row in reader:
-            value = {column: (row.get(given) or "").strip() for column, given in column_of.items()}
+        for line, row in rows:
+            value = {column: row[given].strip() for column, given in column_of.items()}
             if any(value.values()):
-                place = f"Line {reader.line_num} of '{name}'"
+                place = f"Line {line} of '{name}'"
                 entries.append(_entry(value, place))
         return entries
 

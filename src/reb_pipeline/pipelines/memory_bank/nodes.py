@@ -73,9 +73,10 @@ def select_coreset(
 def rank_suspects(
     memory_bank: MemoryBank, coreset: Coreset, compute: ComputeParams, category: str
 ) -> pd.DataFrame:
-    """Rank the images of the bank by how unlike all others they are, and mark those that may be no good images."""
+    """Rank the images of the bank by how unlike all others they are, as a list that people edit in spreadsheets."""
+    from reb_pipeline.core.spreadsheets import no_formula
     from reb_pipeline.memory_bank import suspects
 
     ranked = suspects.rank_suspects(memory_bank, coreset, compute.processor())
     logger.info("%s: %s.", category, suspects.statement(ranked))
-    return ranked
+    return ranked.assign(image=ranked["image"].map(no_formula))
