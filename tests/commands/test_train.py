@@ -174,13 +174,16 @@ def test_an_argument_that_cannot_be_used(arguments, sentence, tmp_path, monkeypa
     [
         ("scoring.alfa=1", "Parameter of section scoring 'alfa' is unknown: did you mean 'alpha'?"),
         ("scorin.alpha=1", "did you mean 'scoring'?"),
+        ("scoring.detector=padim", "'padim' has no memory bank"),
     ],
 )
-def test_a_setting_that_is_unknown(setting, sentence, tmp_path, monkeypatch, capsys):
+def test_a_setting_that_no_model_can_have(setting, sentence, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     write(Path("photos"))
     assert main(["train", "photos", "--false-alarm-rate", "0.1", "--set", setting]) == 2
-    assert sentence in capsys.readouterr().err
+    told = capsys.readouterr()
+    assert sentence in told.err
+    assert "Measuring this machine" not in told.out
 
 
 @pytest.mark.parametrize("rate", ["0", "1", "5", "-2%", "200%", "much", "nan"])

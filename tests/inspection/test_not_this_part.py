@@ -153,6 +153,20 @@ def test_of_n_plus_one_good_images_at_most_one_is_refused_by_colours(seed):
     assert refused_at_most(appearance_with(colours[1:]), np.zeros((8, 3))) == pytest.approx(2 / 9)
 
 
+@given(st.lists(st.integers(50, 200), min_size=9, max_size=9))
+def test_of_n_plus_one_good_images_at_most_two_are_refused_by_shape(widths):
+    grey = np.zeros((8, 8, 3), np.uint8)
+    refused = 0
+    for index, width in enumerate(widths):
+        others = np.delete(widths, index) / 100
+        values = np.column_stack([others, np.zeros((8, 4))])
+        check = PartCheck(Appearance(values), np.zeros((0, 3)), np.zeros((1, 3)), None)
+        refused += "times as wide as high" in check.fault((100, width), grey, np.zeros(3))
+        if len(set(others)) > 1:
+            assert refused_at_most(Appearance(values), np.zeros((8, 3))) == pytest.approx(4 / 9)
+    assert refused <= 2
+
+
 def test_one_good_image_refuses_what_is_far_from_it():
     check = check_of([[100, 100, 100, 0]], np.full((1, 3), 10), blank=np.zeros((1, 3)))
     grey = np.full((8, 8, 3), 110, np.uint8)

@@ -112,7 +112,9 @@ def appearance_of(shape: tuple[int, ...], pixels: np.ndarray, region: Region | N
 
 
 def refused_at_most(appearance: Appearance, mean_features: np.ndarray) -> float:
-    """Bound the share of good parts that is refused by colours or features.
+    """Bound the share of good parts that is refused by colours, features or, where good images have several, shapes.
+
+    A new image is as likely to be the widest of all as each good one, and as likely to be the narrowest.
 
     Args:
         appearance: Of the good images.
@@ -122,7 +124,9 @@ def refused_at_most(appearance: Appearance, mean_features: np.ndarray) -> float:
         >>> refused_at_most(Appearance(np.ones((49, 5))), np.ones((99, 8)))
         0.03
     """
-    return 1 / (len(appearance.values) + 1) + 1 / (len(mean_features) + 1)
+    aspects = appearance.values[:, 0]
+    by_appearance = 1 if np.ptp(aspects) == 0 else 3
+    return by_appearance / (len(aspects) + 1) + 1 / (len(mean_features) + 1)
 
 
 def _largest_of_good(rows: np.ndarray) -> float:

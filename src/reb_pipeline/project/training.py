@@ -22,6 +22,8 @@ from reb_pipeline.core.storage import writing
 from reb_pipeline.inspection.manifest import MANIFEST, parts_of, read_manifest
 from reb_pipeline.project.folder_lock import FolderLock
 from reb_pipeline.project.hooks import RUN_ID
+from reb_pipeline.project.named_detector import check_detector
+from reb_pipeline.project.packaging_checks import check_packaging
 from reb_pipeline.project.photos import Category
 from reb_pipeline.project.provenance import nodes_to_run
 from reb_pipeline.project.run_folder import RunFolder
@@ -122,6 +124,8 @@ class Training:
         self.parameters: dict[str, Any] = context.params
         self.pipeline = _pipeline()
         self._catalog = context._get_catalog(save_version=self.run_id)
+        check_detector(self.pipeline, self._catalog)  # before the machine is measured
+        check_packaging(self.pipeline, self._catalog)
         for name in self.pipeline.all_outputs():
             dataset: Any = self._catalog.get(name)
             if getattr(dataset, "_version", None):

@@ -20,6 +20,7 @@ from reb_pipeline.pipelines.namespaces import (
     TOLERATES_MISSING_DATA,
 )
 from reb_pipeline.project.named_detector import check_detector
+from reb_pipeline.project.packaging_checks import check_packaging
 from reb_pipeline.project.provenance import is_parameter
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class PreflightHooks:
         self._check_backbones(pipeline, catalog)
         self._check_finetuning(pipeline, catalog)
         self._check_sources(pipeline, catalog)
-        self._check_packaging(pipeline)
+        check_packaging(pipeline, catalog)
         self._check_left_out(pipeline, catalog, list_samples)
         check_detector(pipeline, catalog)
         self._say_shares(pipeline, catalog, list_samples)
@@ -246,14 +247,6 @@ class PreflightHooks:
                         f"--namespaces={other}, or give each category its own under {section}.per_category."
                     )
                     raise InputError(msg)
-
-    @staticmethod
-    def _check_packaging(pipeline: "Pipeline") -> None:
-        """Check that the packages for the export of the network are installed, before the training."""
-        if any(name.endswith(".packaged_model") for name in pipeline.all_outputs()):
-            from reb_pipeline.features.onnx_export import check_packages
-
-            check_packages()
 
     @staticmethod
     def _check_device(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
