@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from reb_pipeline.core.configuration import configuration_folder
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.project.run_folder import RunFolder
 
 
@@ -43,3 +44,20 @@ def test_what_an_older_release_lacks_is_added_and_what_it_says_stays(folder):
     assert found["evaluation"] == whole["evaluation"]
     assert yaml.safe_load(catalog.read_text()) == {**entries, other: changed}
     assert "presets" in (folder.configuration / "base/parameters_presets.yml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"scoring: [1", "cannot be read .*line 1"),
+        (b"seed: \xff", "cannot be read"),
+        (b"- seed", "gives no values to names"),
+        (b"seed", "gives no values to names"),
+    ],
+)
+def test_a_file_that_somebody_spoilt_is_named_and_stays(folder, content, fault):
+    path = folder.configuration / "base/parameters.yml"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=rf"parameters.yml' {fault}.*: correct it"):
+        folder.complete()
+    assert path.read_bytes() == content

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from fsspec.implementations.local import LocalFileSystem
 
 from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.core.progress import short_lived_bars
 from reb_pipeline.inspection.manifest import MANIFEST, read_manifest
-from reb_pipeline.project.run_folder import RunFolder
+from reb_pipeline.project.run_folder import RunFolder, read_yaml
 from reb_pipeline.project.training import check_replaceable, configure, replace_models
 
 PACKAGING = "packaging"
@@ -122,6 +121,5 @@ class TrainedModel:
 
 
 def _categories(folder: RunFolder) -> Sequence[str]:
-    text = (folder.configuration / "local/globals.yml").read_text(encoding="utf-8")
-    names: list[str] = yaml.safe_load(text)["categories"]
+    names: list[str] = read_yaml(folder.configuration / "local/globals.yml").get("categories", [])
     return names

@@ -98,14 +98,17 @@ class RunFolder:
         """Add the parameters and datasets that this release has and the folder of an older one lacks.
 
         What the folder says stays as it is, so that its model is the same.
+
+        Raises:
+            InputError: If a file of the configuration cannot be read.
         """
         for newer in sorted((configuration_folder() / "base").glob("*.yml")):
             path = self.configuration / "base" / newer.name
-            own = _read_yaml(path) if path.is_file() else {}
+            own = read_yaml(path) if path.exists() else {}
             is_nested = newer.name.startswith(
                 "parameters"
             )  # an entry of the catalog is taken whole
-            values = _read_yaml(newer)
+            values = read_yaml(newer)
             together = merged(values, own) if is_nested else {**values, **own}
             if together != own:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -132,7 +135,7 @@ class RunFolder:
 
     def _masks(self) -> list[Path]:
         """List the local files of regions of interest, which may be drawn anew under the same name."""
-        values = yaml.safe_load((self.configuration / "local" / "parameters.yml").read_text())
+        values = read_yaml(self.configuration / "local" / "parameters.yml")
         features = values.get("features") or {}
         own = (features.get("per_category") or {}).values()
         regions = [one.get("region") for one in (features, *own)]
@@ -228,8 +231,20 @@ def _literal(text: str) -> str:
     return text.replace("${", "\\${")
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
-    return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a file of the configuration, which somebody may have edited.
+
+    Raises:
+        InputError: If it cannot be read, or gives no values to names.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        fault = " ".join(str(error).split())  # several lines
+        raise InputError(f"'{path}' cannot be read ({fault}): correct it.") from error
+    if not isinstance(values, dict):
+        raise InputError(f"'{path}' gives no values to names: correct it.")
+    return values
 
 
 def _write_yaml(path: Path, values: Mapping[str, Any]) -> None:
