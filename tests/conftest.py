@@ -68,6 +68,7 @@ SMALL = {
     "features": {"backbone": "efficientnet_lite0", "image_size": 64, "engine": "torch"},
     "defect_synthesis": {"per_kind": 1},
     "ssl_finetune": {
+        "enabled": True,
         "budget": "demo",
         "demo": {"updates": 2, "freeze_updates": 1, "image_size": 64, "images_per_pass": 2},
     },

@@ -83,7 +83,7 @@ def test_a_category_is_a_pipeline(environment):
     assert len(names) == len(set(names)) == len(made)
     named = [node.name for node in made["full"].nodes if node.name.startswith("screw.")]
     assert [node.name for node in made["screw"].nodes] == named
-    assert len(named) == 23
+    assert len(named) == 24
     with pytest.raises(KeyError):
         made["scrw"]
 

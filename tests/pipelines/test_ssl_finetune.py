@@ -116,7 +116,11 @@ def test_what_does_not_fit_the_backbone_is_refused(run_project, tmp_path):
 
 def test_an_interrupted_finetuning_ends_with_the_same_bytes(run_project, tmp_path, monkeypatch):
     root = miniatures.make_plain_folder(tmp_path / "images", category="part")
-    params = {"data_root": str(root), **SMALL, "ssl_finetune": {"budget": "demo", "demo": BUDGET}}
+    params = {
+        "data_root": str(root),
+        **SMALL,
+        "ssl_finetune": {"enabled": True, "budget": "demo", "demo": BUDGET},
+    }
     out = run_project("folder", params, pipeline_names=FINETUNE[:2])
     other = tmp_path / "other"
     shutil.copytree(out, other)

@@ -13,6 +13,7 @@ from kedro.io import AbstractVersionedDataset, DatasetError, MemoryDataset
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.storage import check_writable
 from reb_pipeline.parameters.loader import categories
+from reb_pipeline.parameters.per_category import SHARED_SECTIONS
 from reb_pipeline.pipelines.namespaces import (
     ALL_PARAMETERS,
     COMPUTE,
@@ -375,16 +376,20 @@ def _remedy(name: str) -> str:
 def _parameters_of(section: str, pipeline: "Pipeline") -> set[str]:
     """List the names of the parameters of a section, one per category that a node reads."""
     return {
-        name for name in pipeline.inputs() if is_parameter(name) and name.endswith(f".{section}")
+        name
+        for name in pipeline.inputs()
+        if is_parameter(name)
+        and name.endswith(f".{section}")
+        # A study may have the name of a section.
+        and name.removeprefix("params:").split(".")[0] not in SHARED_SECTIONS
     }
 
 
 def _read_for_categories(section: str, pipeline: "Pipeline") -> set[str]:
     """List the names of the parameters of a section, by category, that nodes read alone or with all others."""
     with_others = {node.namespace for node in pipeline.nodes if ALL_PARAMETERS in node.inputs}
-    return _parameters_of(section, pipeline) | {
-        f"params:{namespace.split('.')[0]}.{section}" for namespace in with_others if namespace
-    }
+    of_all = {f"params:{one.split('.')[0]}.{section}" for one in with_others if one}
+    return _parameters_of(section, pipeline) | of_all
 
 
 def _is_tolerated(name: str, pipeline: "Pipeline") -> bool:
