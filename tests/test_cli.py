@@ -85,7 +85,7 @@ def run_line(kedro, line, images, out):
         given = arguments[position + 1] + ","
         del arguments[position : position + 2]
     given = "" if given.startswith("data_root=") else given
-    params = f"{given}data_root={images / env},output_root={out},{SMALL}"
+    params = f"data_root={images / env},output_root={out},{SMALL},{given}".rstrip(",")
     return kedro(*arguments, "--params", params)
 
 
