@@ -139,6 +139,33 @@ def load_json(text: str | bytes) -> Any:
         raise ValueError(msg) from error
 
 
+def load_described(data: bytes, file_format: str, version: int, what: str) -> dict[str, Any]:
+    """Parse a JSON file that states its format and version.
+
+    Args:
+        data: Content of the file.
+        file_format: Value of ``format``.
+        version: Value of ``format_version``.
+        what: Content of the file, in words, for the message.
+
+    Raises:
+        ValueError: If it is no such file. The message is what is wrong with it, the rest of a sentence.
+    """
+    try:
+        content = load_json(data)
+    except ValueError as error:
+        msg = f"is no JSON ({error})"
+        raise ValueError(msg) from error
+    if not isinstance(content, dict) or content.get("format") != file_format:
+        msg = f"is no file of {what}"
+        raise ValueError(msg)
+    found = content.get("format_version")
+    if found != version:
+        msg = f"has format version {found!r}, and this version reads {version}"
+        raise ValueError(msg)
+    return content
+
+
 def _finite_number(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):

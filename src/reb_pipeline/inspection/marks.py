@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 from reb_pipeline.calibration.verdicts import DEFECTIVE, GOOD
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.folder_files import Files
-from reb_pipeline.core.records import load_json
+from reb_pipeline.core.records import load_described
 
 MARKS_FILE = "marks.json"
 FORMAT, FORMAT_VERSION = "reb-pipeline marks", 1
@@ -90,14 +90,9 @@ def read_marks(data: bytes, source: str) -> list[Mark]:
         InputError: If it is no such file.
     """
     try:
-        content = load_json(data)
+        content = load_described(data, FORMAT, FORMAT_VERSION, "marks")
     except ValueError as error:
-        raise _wrong(source, f"is no JSON ({error})") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise _wrong(source, "is no file of marks")
-    if content.get("format_version") != FORMAT_VERSION:
-        version = content.get("format_version")
-        raise _wrong(source, f"has format version {version!r}, and this version reads 1")
+        raise _wrong(source, str(error)) from error
     if not isinstance(content.get("marks"), list):
         raise _wrong(source, "has no list of marks")
     marks = [_mark(entry, source) for entry in content["marks"]]

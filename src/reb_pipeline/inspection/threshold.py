@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from reb_pipeline.calibration.conformal import rate_of
 from reb_pipeline.calibration.verdicts import can_flag
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.core.records import load_json
+from reb_pipeline.core.records import load_described
 
 if TYPE_CHECKING:
     from reb_pipeline.calibration.record import Calibration
@@ -75,15 +75,9 @@ class ChosenThreshold:
         """
         again = "save the threshold again in the report of an inspection"
         try:
-            content = load_json(data)
+            content = load_described(data, FORMAT, FORMAT_VERSION, "a threshold")
         except ValueError as error:
-            raise InputError(f"'{source}' is no JSON ({error}): {again}.") from error
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise InputError(f"'{source}' is no file of a threshold: {again}.")
-        if content.get("format_version") != FORMAT_VERSION:
-            version = content.get("format_version")
-            msg = f"'{source}' has format version {version!r}, and this version reads 1: {again}."
-            raise InputError(msg)
+            raise InputError(f"'{source}' {error}: {again}.") from error
         try:
             return cls(
                 str(content["model_id"]),
