@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from reb_pipeline.calibration.record import Calibration
 
 _FRAGMENTS = ("head", "gallery", "detail")
-_SCRIPTS = ("parts.js", "histogram.js", "gallery.js")
+_SCRIPTS = ("dom.js", "parts.js", "histogram.js", "gallery.js")
 _COLOUR_STOPS, _OPACITY_STOPS = 18, 65
 _LUMINANCE = (
     0.2126,

@@ -30,6 +30,7 @@ PAGE = files("reb_pipeline.service") / "page"
 ASSETS = {
     "reports.css": (files("reb_pipeline.inspection") / "page/style.css", "text/css"),
     "style.css": (PAGE / "style.css", "text/css"),
+    "dom.js": (files("reb_pipeline.inspection") / "page/dom.js", "text/javascript"),
     "parts.js": (PAGE / "parts.js", "text/javascript"),
     "page.js": (PAGE / "page.js", "text/javascript"),
 }

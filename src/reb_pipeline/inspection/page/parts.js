@@ -1,19 +1,5 @@
-"use strict";
-
-// Text from outside the report reaches the page as text only, never as HTML.
-const byId = (id) => document.getElementById(id);
 const data = JSON.parse(byId("data").textContent);
 byId("data").remove();
-
-function element(name, properties = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(properties)) {
-    if (key.includes("-")) made.setAttribute(key, value);
-    else made[key] = value;
-  }
-  made.append(...children);
-  return made;
-}
 
 function shape(name, attributes = {}, ...children) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", name);
