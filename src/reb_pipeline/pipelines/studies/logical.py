@@ -7,6 +7,6 @@ import pandas as pd
 
 def draw_logical(table: pd.DataFrame) -> Any:
     """Draw the image AUROC of every configuration on every category, the best configuration on top."""
-    from reb_pipeline.pipelines.studies.defaults import draw_defaults
+    from reb_pipeline.pipelines.studies.ranking import draw_ranking
 
-    return draw_defaults(table)
+    return draw_ranking(table, "Scores, best first", first="detector")
