@@ -16,10 +16,12 @@ from reb_pipeline.core import atomic, storage, temporary
 from reb_pipeline.core.folder_files import FolderFiles, portable_name
 from reb_pipeline.core.memory import total_bytes
 from reb_pipeline.core.storage import StorageError
+from reb_pipeline.inspection.marks import Mark
 from reb_pipeline.project.folder_lock import FolderLock
 from reb_pipeline.project.photos import category_name
 from reb_pipeline.project.training import replace_models
 from reb_pipeline.service import server
+from reb_pipeline.service.marks import MarksFile
 
 NOT_THERE = {"os": ("statvfs", "sysconf", "posix_fallocate"), "signal": ("SIGHUP", "SIGKILL")}
 
@@ -45,6 +47,15 @@ def test_runs_go_on_without_locks(windows, tmp_path):
     with temporary.temporary_folder() as folder:
         assert folder.is_dir()
     assert not folder.exists()
+
+
+def test_marks_of_the_service_are_stored_without_locks(windows, tmp_path):
+    marks = MarksFile(tmp_path / "marks.json")
+    mark = Mark("0" * 64, "good", "missed", "2026-01-31T09:15:00Z")
+    marks.put(mark)
+    assert marks.read() == [mark]
+    marks.remove(mark.image_sha256)
+    assert marks.read() == []
 
 
 def test_the_service_stops_by_the_signals_that_there_are(windows):

@@ -1,6 +1,5 @@
 """Marks of people on verdicts, stored by the service in one file."""
 
-import fcntl
 import os
 import threading
 from collections.abc import Iterator
@@ -91,6 +90,11 @@ class MarksFile:
     def _alone(self) -> Iterator[None]:
         """Keep other threads, and other processes of this machine, from writing between reading and writing."""
         with self._lock:
+            try:
+                import fcntl
+            except ImportError:  # Windows has no such lock: one service a file there
+                yield
+                return
             descriptor = os.open(self._path.parent, os.O_RDONLY)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
