@@ -1,4 +1,4 @@
-"""What a region of interest changes: ``python benchmarks/region.py PHOTOS MODEL MODEL ...``.
+"""Measure models with and without a region of interest: ``python benchmarks/region.py PHOTOS MODEL MODEL ...``.
 
 PHOTOS holds the folders ``good``, of good photos that no model has seen, ``defective``, and ``masks`` with a mask of
 each defective photo. Writes a table with a row for each model: rows of its memory bank, AUROC of the image scores,

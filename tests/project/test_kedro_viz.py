@@ -23,7 +23,7 @@ def layers_and_nodes(main):
 
 
 def test_viz_serves_the_lineage():
-    """What `kedro viz run` starts, after it has asked PyPI for a newer version, which tests may not."""
+    """Start the server of `kedro viz run` alone: the command asks PyPI first, which tests may not."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -1,4 +1,4 @@
-"""What cannot be packaged is refused before the training."""
+"""Checks before a training of settings that cannot be packaged."""
 
 from types import SimpleNamespace
 

@@ -104,6 +104,8 @@ class RunFolder:
         """
         for newer in sorted((configuration_folder() / "base").glob("*.yml")):
             path = self.configuration / "base" / newer.name
+            if path.is_file() and path.read_bytes() == newer.read_bytes():
+                continue  # of this release
             own = read_yaml(path) if path.exists() else {}
             is_nested = newer.name.startswith(
                 "parameters"
