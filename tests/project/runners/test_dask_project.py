@@ -1,6 +1,7 @@
 """The project on a Dask cluster is the project."""
 
 import io
+import re
 import zipfile
 from pathlib import Path
 
@@ -15,11 +16,13 @@ pytest.importorskip("distributed")
 
 
 def contents(file: Path):
-    """Content of a file; of a zip archive without the times at which it was written."""
+    """Content of a file; of a zip archive and a page without the times at which they were written."""
     data = file.read_bytes()
     if file.suffix == ".npz":
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return {name: archive.read(name) for name in archive.namelist()}
+    if file.suffix == ".html":
+        return re.sub(rb"\d{4}-\d\d-\d\d \d\d:\d\d UTC", b"", data)
     return data
 
 
