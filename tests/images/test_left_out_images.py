@@ -1,5 +1,7 @@
 """Lists of good training images that are left out of what is learnt."""
 
+from unicodedata import normalize
+
 import pandas as pd
 import pytest
 
@@ -33,6 +35,8 @@ def listed(tmp_path, *lines):
         ["image", "a"],
         ["\ufeffimage,leave_out", "a,1"],
         [" Image , Leave_Out", "a, YES", "b, no", ","],
+        ["sep=;", "image;leave_out", "a;yes"],
+        ["\ufeffSEP=\t", "image\tleave_out", "a\tyes"],
     ],
 )
 def test_a_list_is_read_as_people_and_spreadsheets_write_it(tmp_path, lines):
@@ -49,6 +53,15 @@ def test_images_of_the_list_leave_the_training_and_nothing_else_changes(tmp_path
     assert set(SAMPLES["split"]) == {"train", "calibration", "test"}  # the table given stays
 
 
+@pytest.mark.parametrize("name", ["train/good/Stück", "train/good/Stu\u0308ck"])
+def test_letters_may_be_composed_or_not(tmp_path, name):
+    samples = SAMPLES.replace("train/good/3", normalize("NFD", "train/good/Stück"))
+    found = leave_out(samples, listed(tmp_path, "image", name))
+    assert found.loc[found["split"] != samples["split"], "id"].tolist() == [
+        "train/good/Stu\u0308ck"
+    ]
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
@@ -60,6 +73,7 @@ def test_images_of_the_list_leave_the_training_and_nothing_else_changes(tmp_path
         (["image", "test/crack/0"], "no good training image"),
         (["image", "train/good/33"], "did you mean 'train/good/3"),
         (["image", *(f"train/good/{n}" for n in range(12))], "leaves out all 12"),
+        (["sep=,", "image,leave_out", "train/good/1,perhaps"], "Line 3 of .* 'perhaps'"),
         (["image,leave_out", "train/good/1,perhaps"], "Line 2 of .* 'perhaps' .* yes or no"),
         (["path,leave_out", "train/good/1,yes"], "no column 'image'"),
         ([], "no column 'image'"),

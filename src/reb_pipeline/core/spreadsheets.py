@@ -35,7 +35,7 @@ def without_guard(value: str) -> str:
 
 
 def read_rows(text: str, name: str) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    r"""Read a table with commas, semicolons or tabs between its columns.
+    r"""Read a table with commas, semicolons or tabs between its columns; Excel's first line ``sep=;`` is skipped.
 
     Args:
         text: Content of the file, without a byte order mark.
@@ -54,16 +54,22 @@ def read_rows(text: str, name: str) -> tuple[list[str], list[tuple[int, dict[str
     """
     lines = io.StringIO(text, newline="")
     header = lines.readline()
-    lines.seek(0)
+    above = 0  # lines before the names of the columns
+    if header.strip().lower().startswith("sep="):
+        above, start, header = 1, lines.tell(), lines.readline()
+        lines.seek(start)
+    else:
+        lines.seek(0)
     reader = csv.DictReader(lines, delimiter=max(",;\t", key=header.count), restval="", strict=True)
     try:
         columns = [column.strip().lower() for column in reader.fieldnames or ()]
         reader.fieldnames = columns
-        rows = [(reader.line_num, row) for row in reader]
+        rows = [(above + reader.line_num, row) for row in reader]
     except csv.Error as error:
+        line = above + reader.line_num
         msg = (
-            f"'{name}' cannot be read as a table ({error}, after line {reader.line_num}): close its quotes, or save it "
-            f"again as CSV in UTF-8."
+            f"'{name}' cannot be read as a table ({error}, after line {line}): close its quotes, or save it again as "
+            f"CSV in UTF-8."
         )
         raise InputError(msg) from error
     return columns, rows

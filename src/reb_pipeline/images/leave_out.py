@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.places import reaching
@@ -35,7 +36,14 @@ def leave_out(samples: "pd.DataFrame", path: str) -> "pd.DataFrame":
     """
     good = set(good_training(samples)["id"])
     splits = dict(zip(samples["id"], samples["split"], strict=True))
-    names = [name if name in splits else without_guard(name) for name in read_list(path)]
+    # A Mac may decompose letters such as ü, in the names of files or in the list.
+    spelt = {normalize("NFC", name): name for name in splits}
+    names = [
+        name
+        if name in splits
+        else spelt.get(normalize("NFC", without_guard(name)), without_guard(name))
+        for name in read_list(path)
+    ]
     for name in names:
         if name not in good:
             raise InputError(_refusal(name, path, splits.get(name), sorted(good)))
