@@ -28,15 +28,15 @@ TOUCHING = np.ones((3, 3), int)
 
 
 def false_marks(found: Inspection, threshold: float, defective: np.ndarray) -> int:
-    """Count the marked regions of a map that touch no defective pixel, bool [side, side]."""
+    """Count the marked regions of a map that touch no defective pixel, bool [height, width]."""
     labels, n = ndimage.label(above(found.anomaly_map, threshold), structure=TOUCHING)
     return n - len(np.setdiff1d(labels[defective], [0]))
 
 
-def mask_of(path: Path, side: int) -> np.ndarray:
-    """Read a mask, bool [side, side]."""
+def mask_of(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """Read a mask, bool [height, width] of a map's shape."""
     with Image.open(path) as mask:
-        small = mask.convert("L").resize((side, side), Image.Resampling.BOX)
+        small = mask.convert("L").resize(shape[::-1], Image.Resampling.BOX)
     return np.asarray(small) > 0
 
 
@@ -52,7 +52,7 @@ def row_of(model: str, photos: Path) -> str:
             seconds.append(found.seconds)
             defective = np.zeros(found.anomaly_map.shape, bool)
             if kind == "defective":
-                defective = mask_of(photos / "masks" / f"{path.stem}.png", inspector.side)
+                defective = mask_of(photos / "masks" / f"{path.stem}.png", defective.shape)
             marks[kind] += false_marks(found, inspector.pixel_threshold, defective)
     good, bad = scores.values()
     auroc = roc_auc_score([0] * len(good) + [1] * len(bad), [*good, *bad])

@@ -7,6 +7,7 @@ import numpy as np
 
 from miniatures import SIZE, draw_part
 from reb_pipeline.calibration.record import CALIBRATION_SPLIT, Calibration
+from reb_pipeline.core.sizes import shape_of
 from reb_pipeline.features.tiles import Tiles
 from reb_pipeline.images.region import resized
 from reb_pipeline.images.resize import resize_image
@@ -28,17 +29,18 @@ GOOD = {f"good/{seed:03}": draw_part(seed)[0] for seed in range(8)}
 HELD_OUT = {f"held out/{seed}": draw_part(100 + seed)[0] for seed in range(19)}
 
 
-def mean_colours(image):
-    """The features of an image of any size, float32 [8, 8, 3]."""
-    pixels = resize_image(image, SIZE).astype(np.float32)
-    return pixels.reshape(GRID, CELL, GRID, CELL, 3).mean(axis=(1, 3))
+def mean_colours(image, size=SIZE):
+    """The features of an image of any size, float32 [8, 8, 3], or on the grid of height and width."""
+    pixels = resize_image(image, size).astype(np.float32)
+    height, width = (side // CELL for side in shape_of(size))
+    return pixels.reshape(height, CELL, width, CELL, 3).mean(axis=(1, 3))
 
 
-def network(side=SIZE, factor=1.0):
-    """The same as an ONNX file, for images or tiles of ``side`` pixels."""
+def network(size=SIZE, factor=1.0):
+    """The same as an ONNX file, for images or tiles of a size."""
     from onnx import TensorProto, helper, numpy_helper
 
-    grid = side // CELL
+    shape = shape_of(size)
     nodes = [
         helper.make_node("Cast", ["pixels"], ["float"], to=TensorProto.FLOAT),
         helper.make_node("Mul", ["float", "factor"], ["scaled"]),
@@ -48,24 +50,26 @@ def network(side=SIZE, factor=1.0):
         ),
         helper.make_node("Transpose", ["means"], ["features"], perm=[0, 2, 3, 1]),
     ]
-    pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, [1, side, side, 3])
-    features = helper.make_tensor_value_info("features", TensorProto.FLOAT, [1, grid, grid, 3])
+    pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, [1, *shape, 3])
+    features = helper.make_tensor_value_info(
+        "features", TensorProto.FLOAT, [1, *(side // CELL for side in shape), 3]
+    )
     constant = numpy_helper.from_array(np.float32(factor), "factor")
     graph = helper.make_graph(nodes, "mean_colours", [pixels], [features], [constant])
     opsets = [helper.make_opsetid("", 18)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
 
 
-def train(scoring=SCORING, distance="euclidean", ratio=0.5, rate=0.1, region=None):
+def train(scoring=SCORING, distance="euclidean", ratio=0.5, rate=0.1, region=None, size=SIZE):
     """The training pipeline's detector and calibration, and what it finds for the held-out images."""
     extractor = {
-        "backbone": "mean colours", "image_size": SIZE, "tile_size": None, "tile_overlap": 0,
-        "region": region and region.as_json(SIZE),
+        "backbone": "mean colours", "image_size": size, "tile_size": None, "tile_overlap": 0,
+        "region": region and region.as_json(size),
     }  # fmt: skip
 
     def features(images):
         for image_id, image in images.items():
-            yield image_id, mean_colours(resized(image, SIZE, region))
+            yield image_id, mean_colours(resized(image, size, region), size)
 
     patches = features(GOOD)
     bank = collect_patches(patches, len(GOOD), extractor, MemoryBankSettings(distance=distance))
@@ -74,7 +78,7 @@ def train(scoring=SCORING, distance="euclidean", ratio=0.5, rate=0.1, region=Non
     detector = MemoryBankDetector.of(coreset.of(bank), density, scoring)
     found = detector.search(features(HELD_OUT))
     detection = detector.score(found)
-    maps = detection.anomaly_maps(SIZE, scoring.smoothing_sigma)
+    maps = detection.anomaly_maps(size, scoring.smoothing_sigma)
     peaks = np.array([one.max() for _, one in maps], np.float32)
     calibration = Calibration(
         detection.image_scores, peaks, found.image_ids, rate, CALIBRATION_SPLIT, float(scoring.alpha),
@@ -83,19 +87,20 @@ def train(scoring=SCORING, distance="euclidean", ratio=0.5, rate=0.1, region=Non
     return detector, calibration, found
 
 
-def tiny_model(tile_size=None, tile_overlap=0, factor=1.0, **training):
+def tiny_model(tile_size=None, tile_overlap=0, factor=1.0, size=SIZE, **training):
     """The packaged model."""
-    detector, calibration, _ = train(**training)
+    detector, calibration, _ = train(size=size, **training)
     bank = with_images_of_rows(detector.bank)
-    tiles = Tiles(SIZE, tile_size, tile_overlap, CELL) if tile_size else None
+    tiles = Tiles(size, tile_size, tile_overlap, CELL) if tile_size else None
+    seen = [min(tile_size, side) for side in shape_of(size)] if tile_size else size
     about = {**bank.extractor, "tile_size": tile_size, "tile_overlap": tile_overlap}
     return pack(
         "part",
-        network(tile_size or SIZE, factor),
+        network(seen, factor),
         tiles,
         replace(detector, bank=replace(bank, extractor=about)),
         calibration,
-        [good_image(GOOD[image_id], SIZE) for image_id in bank.image_ids],
+        [good_image(GOOD[image_id], size) for image_id in bank.image_ids],
     )
 
 

@@ -1,5 +1,6 @@
 """Tiles against the whole image and against a search for the tile in which each patch lies deepest."""
 
+from collections.abc import Iterator
 from itertools import product
 
 import numpy as np
@@ -11,71 +12,87 @@ from hypothesis import strategies as st
 
 from miniatures import draw_part
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.sizes import Size, shape_of
 from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.backbones import load_backbone
-from reb_pipeline.features.extractor import PatchExtractor
+from reb_pipeline.features.extractor import PatchExtractor, extract_patches
 from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.features.tiles import Tiles, coarsest_stride
 
 STRIDE, PATCH = 8, 4
 
 
-def places(side: int, n: int = 1) -> np.ndarray:
-    """Images in which each patch has its row and column as colours."""
-    rows, columns = np.indices((side, side)) // PATCH
-    return np.repeat(np.stack([rows, columns, rows * 0], axis=2)[None].astype(np.uint8), n, axis=0)
+def places(size: Size) -> np.ndarray:
+    """An image in which each patch has its row and column as colours."""
+    rows, columns = np.indices(shape_of(size)) // PATCH
+    return np.stack([rows, columns, rows * 0], axis=2).astype(np.uint8)
 
 
-def read_places(tile: np.ndarray) -> np.ndarray:
-    """A network that gives each patch its place in the image and its depth in the tile."""
-    found = tile[:, ::PATCH, ::PATCH].astype(np.float32)
-    side = found.shape[1]
-    rows, columns = np.indices((side, side))
-    found[..., 2] = np.min([rows, columns, side - 1 - rows, side - 1 - columns], axis=0)
-    return found
+def read_places(tiles: np.ndarray) -> np.ndarray:
+    """A network that gives each patch its place in the image."""
+    return tiles[:, ::PATCH, ::PATCH].astype(np.float32)
+
+
+MORE = st.integers(-3, 14)
 
 
 @settings(max_examples=40, deadline=None)
-@given(tile=st.integers(1, 6), more=st.integers(1, 14), overlap=st.integers(0, 5))
+@given(tile=st.integers(1, 6), more=st.tuples(MORE, MORE), overlap=st.integers(0, 5))
 def test_patches_keep_their_places_and_come_from_the_deepest(
-    tile: int, more: int, overlap: int
+    tile: int, more: tuple[int, int], overlap: int
 ) -> None:
     assume(overlap < tile)
-    tiles = Tiles((tile + more) * STRIDE, tile * STRIDE, overlap * STRIDE, STRIDE)
-    side, n = tiles.image_size // PATCH, tiles.tile_size // PATCH
-    (found,) = tiles.features(read_places, places(tiles.image_size))
-    assert found.shape == (side, side, 3)
-    np.testing.assert_array_equal(found[..., 0], np.indices((side, side))[0])
-    np.testing.assert_array_equal(found[..., 1], np.indices((side, side))[1])
+    shape = tuple(max(1, tile + one) * STRIDE for one in more)
+    tiles = Tiles(shape, tile * STRIDE, overlap * STRIDE, STRIDE)
+    found = tiles.features(read_places, places(shape), batch_size=3)
+    grid = tuple(side // PATCH for side in shape)
+    assert found.shape == (*grid, 3)
+    np.testing.assert_array_equal(np.moveaxis(found[..., :2], 2, 0), np.indices(grid))
 
-    def depth(cell: int, start: int) -> float:
-        """Patches between a cell and the nearest border of a tile that is not the image's."""
-        before = cell - start if start else np.inf
-        behind = start + n - 1 - cell if start + n < side else np.inf
-        return min(before, behind)
+    for length, cells, starts in zip(shape, grid, tiles.starts, strict=True):
+        n = min(tiles.tile_size, length) // PATCH
 
-    starts = [start // PATCH for start in tiles.starts]
-    deepest = [
-        max(depth(cell, start) for start in starts if start <= cell < start + n)
-        for cell in range(side)
-    ]
-    kept = tiles._kept(PATCH)
-    for start in tiles.starts:
-        for cell in range(side)[kept[start]]:
-            assert depth(cell, start // PATCH) == deepest[cell]
+        def depth(cell: int, start: int, n: int = n, cells: int = cells) -> float:
+            """Patches between a cell and the nearest border of a tile that is not the image's."""
+            before = cell - start if start else np.inf
+            behind = start + n - 1 - cell if start + n < cells else np.inf
+            return min(before, behind)
+
+        firsts = [start // PATCH for start in starts]
+        deepest = [
+            max(depth(cell, start) for start in firsts if start <= cell < start + n)
+            for cell in range(cells)
+        ]
+        kept = tiles._kept(length, PATCH)
+        for start in starts:
+            for cell in range(cells)[kept[start]]:
+                assert depth(cell, start // PATCH) == deepest[cell]
 
 
-def test_a_tile_of_all_images_is_one_pass() -> None:
+def test_the_network_gets_a_few_tiles_at_once() -> None:
     shapes = []
 
-    def network(tile: np.ndarray) -> np.ndarray:
-        shapes.append(tile.shape)
-        return read_places(tile)
+    def network(tiles: np.ndarray) -> np.ndarray:
+        shapes.append(tiles.shape)
+        return read_places(tiles)
 
-    found = Tiles(64, 32, 8, STRIDE).features(network, places(64, n=3))
-    assert found.shape == (3, 16, 16, 3)
-    assert set(shapes) == {(3, 32, 32, 3)}
-    assert len(shapes) == 3 * 3  # starts at 0, 24 and 32
+    found = Tiles(64, 32, 8, STRIDE).features(network, places(64), batch_size=4)
+    assert found.shape == (16, 16, 3)
+    # Starts at 0, 24 and 32 along both axes.
+    assert shapes == [(4, 32, 32, 3), (4, 32, 32, 3), (1, 32, 32, 3)]
+
+
+def test_images_in_tiles_are_opened_one_by_one(state: dict[str, torch.Tensor]) -> None:
+    opened = []
+
+    def images() -> Iterator[tuple[str, np.ndarray]]:
+        for seed in range(3):
+            opened.append(seed)
+            yield str(seed), draw_part(seed)[0]
+
+    tiled = extractor(state, layers=["layer1"], image_size=64, tile_size=32, tile_overlap=0)
+    next(extract_patches(tiled, images(), batch_size=16))
+    assert opened == [0]
 
 
 @pytest.mark.parametrize(
@@ -166,7 +183,7 @@ def test_transformers_are_built_for_tiles() -> None:
 def test_product_of_starts_covers_the_image() -> None:
     tiles = Tiles(80, 32, 8, STRIDE)
     covered = np.zeros((80, 80), bool)
-    for top, left in product(tiles.starts, repeat=2):
+    for top, left in product(*tiles.starts):
         covered[top : top + 32, left : left + 32] = True
     assert covered.all()
-    assert tiles.starts == [0, 24, 48]
+    assert tiles.starts == ([0, 24, 48], [0, 24, 48])

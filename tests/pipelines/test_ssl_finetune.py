@@ -45,6 +45,7 @@ def test_one_category_is_finetuned_and_one_is_not(run_project, tmp_path):
     params = {
         "data_root": str(root),
         **SMALL,
+        "features": {**SMALL["features"], "per_category": {"poly": {"image_size": [64, 96]}}},
         "ssl_finetune": {"demo": BUDGET, "per_category": {"mono": {"enabled": False}}},
     }
 
@@ -61,6 +62,10 @@ def test_one_category_is_finetuned_and_one_is_not(run_project, tmp_path):
 
     assert poly.config["finetuned"] is True
     assert poly.config["settings"]["updates"] == 3
+    assert poly.config["image_size"] == [
+        48,
+        80,
+    ]  # as many pixels as 64 x 64, in the aspect of the features
     assert poly.state.keys() > imagenet.keys()  # the head sat on a deeper layer
     assert not torch.equal(poly.state["conv_stem.weight"], imagenet["conv_stem.weight"])
     history = read_json(out / "06_models/poly", "finetuning_history.json")

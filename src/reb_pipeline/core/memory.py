@@ -3,6 +3,7 @@
 import os
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.sizes import Size, shape_of, size_text
 
 FLOATS_PER_PIXEL = (
     32  # that any backbone keeps at once, for each pixel of its input; most keep more
@@ -22,12 +23,12 @@ def total_bytes() -> int | None:
         return None
 
 
-def check_images_fit(n_images: int, side: int, settings: str) -> None:
+def check_images_fit(n_images: int, size: Size, settings: str) -> None:
     """Check that a network can compute a batch of images in the memory of this machine.
 
     Args:
         n_images: Number of images in the batch.
-        side: Side of an image in pixels.
+        size: Side, or height and width, of an image in pixels.
         settings: Names of the settings behind these numbers, which the error names.
 
     Raises:
@@ -36,10 +37,11 @@ def check_images_fit(n_images: int, side: int, settings: str) -> None:
     Example:
         >>> check_images_fit(16, 256, "features.image_size and features.batch_size")
     """
-    needed, total = 4 * FLOATS_PER_PIXEL * n_images * side**2, total_bytes()
+    height, width = shape_of(size)
+    needed, total = 4 * FLOATS_PER_PIXEL * n_images * height * width, total_bytes()
     if total is not None and needed > total:
         msg = (
-            f"A batch of {n_images:,} images of {side:,} x {side:,} pixels needs at least {needed / _GIB:,.0f} GiB of "
+            f"A batch of {n_images:,} images of {size_text(size)} pixels needs at least {needed / _GIB:,.0f} GiB of "
             f"memory, and this machine has {total / _GIB:,.0f} GiB: make {settings} smaller."
         )
         raise InputError(msg)

@@ -47,6 +47,18 @@ class TableDataset(PlainArguments, ParquetDataset):
             table[name] = table[name].map(_plain)
         return table
 
+    def save(self, data: pd.DataFrame) -> None:
+        """Save a table; in a column of numbers and text, all become text, as Parquet has one type per column."""
+        from pandas.api.types import infer_dtype
+
+        mixed = [
+            name
+            for name in data.columns[data.dtypes == "object"]
+            if infer_dtype(data[name]).startswith("mixed-integer")
+        ]
+        text = {name: data[name].map(str, na_action="ignore") for name in mixed}
+        super().save(data.assign(**text))
+
     def preview(self, nrows: int = 5) -> TablePreview:
         """Show the first rows of the table: numbers rounded to four digits, all other values as text.
 

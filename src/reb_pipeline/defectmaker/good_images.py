@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from reb_pipeline.core.sizes import Size
 from reb_pipeline.defectmaker.fills import Donor
 from reb_pipeline.defectmaker.records import SaliencyMaps
 from reb_pipeline.images.region import Region, resized
@@ -15,7 +16,7 @@ class GoodImages(Sequence[Donor]):
     Args:
         samples: The good images.
         saliency: Their saliency maps.
-        side: Side of the resized images in pixels.
+        size: Side, or height and width, of the resized images in pixels.
         region: Region of interest, outside of which nothing is salient; None for the whole image.
 
     Raises:
@@ -23,22 +24,22 @@ class GoodImages(Sequence[Donor]):
     """
 
     def __init__(
-        self, samples: Samples, saliency: SaliencyMaps, side: int, region: Region | None = None
+        self, samples: Samples, saliency: SaliencyMaps, size: Size, region: Region | None = None
     ) -> None:
         saliency.check_images(samples.table)
         self.image_ids = samples.ids
         self._openers = samples.openers
         self._saliency = saliency
-        self._side = side
-        self._region = region
+        self._size = size
+        self._region = None if region is None else region.scaled(size)
 
     def __len__(self) -> int:
         return len(self.image_ids)
 
     def __getitem__(self, index: Any) -> Any:
-        image = resized(self._openers[index](), self._side, self._region)
-        saliency = self._saliency.at(self.image_ids[index], self._side)
+        image = resized(self._openers[index](), self._size, self._region)
+        saliency = self._saliency.at(self.image_ids[index], self._size)
         if self._region is not None:
-            region = self._region.at(self._side)
+            region = self._region.at(self._size)
             saliency = saliency & region if (saliency & region).any() else region
         return Donor(image, saliency)

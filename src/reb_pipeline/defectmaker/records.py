@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.sizes import Size, shape_of
 from reb_pipeline.defectmaker.streams import Purpose
 from reb_pipeline.images.samples import check_images
 
@@ -42,7 +43,7 @@ class SaliencyMaps:
         >>> maps = SaliencyMaps.collect(found, "spectral_residual")
         >>> maps.maps.shape, maps.fallbacks
         ((2, 128, 128), ['b'])
-        >>> maps.at("b", side=64).all()  # the whole image
+        >>> maps.at("b", 64).all()  # the whole image
         np.True_
     """
 
@@ -91,8 +92,8 @@ class SaliencyMaps:
         digest.update(np.ascontiguousarray(self.maps).data)
         return digest.hexdigest()
 
-    def at(self, image_id: str, side: int) -> np.ndarray:
-        """Get the map of one image, resized to bool [side, side].
+    def at(self, image_id: str, size: Size) -> np.ndarray:
+        """Get the map of one image, resized to a square or to height and width, bool [height, width].
 
         Raises:
             InputError: If the image has no map.
@@ -102,7 +103,7 @@ class SaliencyMaps:
                 f"Image {image_id!r} has no saliency map: run the pipeline defect_synthesis again."
             )
             raise InputError(msg)
-        return _resize(self.maps[self._rows[image_id]], side)
+        return _resize(self.maps[self._rows[image_id]], size)
 
     @cached_property
     def _rows(self) -> dict[str, int]:
@@ -115,8 +116,8 @@ class SyntheticDefects:
     """Synthetic defects with their masks, made from held-out good images.
 
     Attributes:
-        images: uint8 [defects, side, side, 3] RGB.
-        masks: bool [defects, side, side].
+        images: uint8 [defects, height, width, 3] RGB.
+        masks: bool [defects, height, width].
         labels: Number of the kind, counted from 1, int64 [defects].
         kinds: Names of the kinds.
         image_ids: Id of the good image that each defect was made from.
@@ -190,9 +191,10 @@ def _check_images(what: str, samples: pd.DataFrame, hashes: dict[str, str]) -> N
     check_images(what, samples, ids, known, _AGAIN, complete=False)
 
 
-def _resize(mask: np.ndarray, side: int) -> np.ndarray:
+def _resize(mask: np.ndarray, size: Size) -> np.ndarray:
     import cv2
 
-    resized = cv2.resize(mask.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
+    width_and_height = shape_of(size)[::-1]
+    resized = cv2.resize(mask.astype(np.float32), width_and_height, interpolation=cv2.INTER_AREA)
     # Threshold at half of the maximum, so that a part smaller than a pixel does not vanish.
     return np.asarray((resized > 0) & (resized >= resized.max() / 2))

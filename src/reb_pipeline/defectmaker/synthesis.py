@@ -6,6 +6,7 @@ from dataclasses import replace
 import pandas as pd
 
 from reb_pipeline.core.progress import progress
+from reb_pipeline.core.sizes import Size
 from reb_pipeline.defectmaker.good_images import GoodImages
 from reb_pipeline.defectmaker.maker import Defect, DefectMaker
 from reb_pipeline.defectmaker.records import SaliencyMaps, SyntheticDefects
@@ -49,7 +50,7 @@ def estimate_saliency(samples: Samples, settings: DefectSynthesisSettings) -> Sa
 def synthesize_defects(
     samples: Samples,
     saliency: SaliencyMaps,
-    side: int,
+    size: Size,
     settings: DefectSynthesisSettings,
     purpose: Purpose = Purpose.VALIDATION,
     region: Region | None = None,
@@ -62,7 +63,7 @@ def synthesize_defects(
     Args:
         samples: The samples of the category.
         saliency: Saliency maps of the good images.
-        side: Side of the images in pixels.
+        size: Side, or height and width, of the images in pixels.
         settings: Kinds of defects, their number, textures and seed.
         purpose: Use of the defects, which names their random stream.
         region: Region of interest, which all defects lie in; None for the whole image.
@@ -70,7 +71,7 @@ def synthesize_defects(
     Raises:
         InputError: If an image has no saliency map, or a texture cannot be read.
     """
-    sources = GoodImages(samples.held_out_good, saliency, side, region)
+    sources = GoodImages(samples.held_out_good, saliency, size, region)
     maker = DefectMaker(sources, settings.textures(held_out=True), purpose)
     kinds = settings.kinds()
     indices = progress(

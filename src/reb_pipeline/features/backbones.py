@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.sizes import Size, shape_of
 from reb_pipeline.features.weights import (
     ADAPTED,
     HUB_FILES,
@@ -171,7 +172,7 @@ def compares_directions(name: str, unit_length: bool | None) -> bool:
 def load_backbone(
     name: str,
     *,
-    image_size: int,
+    image_size: Size,
     layers: Sequence[str | int] | None = None,
     weights: str | Mapping[str, torch.Tensor] = "imagenet",
 ) -> Backbone:
@@ -179,7 +180,7 @@ def load_backbone(
 
     Args:
         name: See :func:`backbone_spec`.
-        image_size: Side of the square input in pixels; transformers are built for one size.
+        image_size: Side, or height and width, of the input in pixels; transformers are built for one size.
         layers: Layers to tap; None for the backbone's default layers.
         weights: ``"imagenet"`` (from an installed package or the library's download cache), the path of a local
             ``.pth`` or ``.safetensors`` state dict, or a state dict. A partial state dict is accepted if it covers the
@@ -205,13 +206,13 @@ def load_backbone(
 
 
 def load_deepest(
-    name: str, *, image_size: int, weights: str | Mapping[str, torch.Tensor] = "imagenet"
+    name: str, *, image_size: Size, weights: str | Mapping[str, torch.Tensor] = "imagenet"
 ) -> Backbone:
     """Build a backbone that ends at the deepest layer that its weights cover.
 
     Args:
         name: See :func:`backbone_spec`.
-        image_size: Side of the square input in pixels.
+        image_size: Side, or height and width, of the input in pixels.
         weights: As for :func:`load_backbone`; partial weights give a shallower network, and a log message says so.
 
     Returns:
@@ -265,7 +266,7 @@ def imagenet_file(name: str) -> Path | None:
 
 
 def _torchvision_backbone(
-    spec: BackboneSpec, taps: list[Any], image_size: int
+    spec: BackboneSpec, taps: list[Any], image_size: Size
 ) -> tuple[Backbone, Callable[[], State], str]:
     import torchvision  # seconds to import
     from torchvision.models.feature_extraction import create_feature_extractor
@@ -293,7 +294,7 @@ def _torchvision_backbone(
 
 
 def _timm_backbone(
-    spec: BackboneSpec, taps: list[Any], image_size: int
+    spec: BackboneSpec, taps: list[Any], image_size: Size
 ) -> tuple[Backbone, Callable[[], State], str]:
     import timm  # seconds to import
 
@@ -305,7 +306,7 @@ def _timm_backbone(
         raise InputError(msg)
     network: Any
     try:  # transformers have positions for one size; convolutions take no such argument
-        network = timm.create_model(spec.model, img_size=image_size)
+        network = timm.create_model(spec.model, img_size=shape_of(image_size))
     except TypeError:
         network = timm.create_model(spec.model)
     if not hasattr(network, "forward_intermediates"):

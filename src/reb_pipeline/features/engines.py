@@ -15,6 +15,7 @@ from torch import nn
 from reb_pipeline.core.device import torch_device
 from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.core.installing import install_command
+from reb_pipeline.core.sizes import Size, shape_of
 from reb_pipeline.features.onnx_export import check_packages, export_onnx
 from reb_pipeline.features.onnx_session import open_session
 from reb_pipeline.features.openvino_core import openvino_core
@@ -39,17 +40,17 @@ class Engine(Protocol):
         """One of :data:`ENGINES`."""
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
-        """Compute the network's float32 [batch, …] from uint8 [batch, side, side, 3] RGB."""
+        """Compute the network's float32 [batch, …] from uint8 [batch, height, width, 3] RGB."""
 
 
-def build_engine(name: str, network: nn.Module, side: int, device: str) -> Engine:
+def build_engine(name: str, network: nn.Module, size: Size, device: str) -> Engine:
     """Build the engine that computes a network.
 
     Args:
         name: One of :data:`ENGINES`; all but ``torch`` compute on the CPU. ``auto`` takes the quickest that can be
             used, see :class:`AutoEngine`.
-        network: Network from uint8 [batch, side, side, 3] to float32 [batch, …].
-        side: Side of the images in pixels.
+        network: Network from uint8 [batch, height, width, 3] to float32 [batch, …].
+        size: Side, or height and width, of the images in pixels.
         device: Device of PyTorch, see :func:`reb_pipeline.core.device.torch_device`.
 
     Raises:
@@ -57,18 +58,18 @@ def build_engine(name: str, network: nn.Module, side: int, device: str) -> Engin
     """
     check_known([name], (AUTO, *ENGINES), "features.engine")
     if name == AUTO:
-        return AutoEngine(network, side, device)
+        return AutoEngine(network, size, device)
     if name == "torch":
         return TorchEngine(network, device)
-    return _build_converted(name, network, side)
+    return _build_converted(name, network, size)
 
 
 def _build_converted(
-    name: str, network: nn.Module, side: int
+    name: str, network: nn.Module, size: Size
 ) -> "OnnxRuntimeEngine | OpenVinoEngine":
     if name == "onnxruntime":
-        return OnnxRuntimeEngine(network, side)
-    return OpenVinoEngine(network, side, name)
+        return OnnxRuntimeEngine(network, size)
+    return OpenVinoEngine(network, size, name)
 
 
 class AutoEngine:
@@ -81,9 +82,9 @@ class AutoEngine:
     See :func:`build_engine` for the arguments.
     """
 
-    def __init__(self, network: nn.Module, side: int, device: str) -> None:
+    def __init__(self, network: nn.Module, size: Size, device: str) -> None:
         self._network = network
-        self._side = side
+        self._size = size
         self._device = device
         torch_device(device)  # raises an error for a GPU that is not there
 
@@ -101,7 +102,7 @@ class AutoEngine:
         faults = []
         for name in QUICKEST if torch_device(self._device).type == "cpu" else ():
             try:
-                engine = _build_converted(name, self._network, self._side)
+                engine = _build_converted(name, self._network, self._size)
                 engine.check()
             except InputError as error:
                 faults.append(str(error))
@@ -138,7 +139,7 @@ class OnnxRuntimeEngine:
 
     Args:
         network: See :func:`build_engine`.
-        side: Side of the images in pixels.
+        size: Side, or height and width, of the images in pixels.
 
     Raises:
         InputError: If ONNX Runtime or the export is not installed. At the first use, if the network cannot be exported,
@@ -147,10 +148,10 @@ class OnnxRuntimeEngine:
 
     name = "onnxruntime"
 
-    def __init__(self, network: nn.Module, side: int) -> None:
+    def __init__(self, network: nn.Module, size: Size) -> None:
         check_packages("features.engine = onnxruntime")
         self._network = network
-        self._side = side
+        self._size = size
 
     def __call__(self, pixels: np.ndarray) -> np.ndarray:
         """Compute one batch, image by image, so that features do not depend on the batch."""
@@ -170,7 +171,7 @@ class OnnxRuntimeEngine:
 
     @cached_property
     def _model(self) -> bytes:
-        return export_onnx(self._network, self._side)
+        return export_onnx(self._network, self._size)
 
     @cached_property
     def _for_one(self) -> Callable[[np.ndarray], np.ndarray]:
@@ -182,7 +183,7 @@ class OnnxRuntimeEngine:
 
     def _open(self, n_threads: int) -> Callable[[np.ndarray], np.ndarray]:
         session = open_session(self._model, n_threads)
-        images = _smooth_images(self._side)
+        images = _smooth_images(self._size)
         found = np.concatenate([session(images[index : index + 1]) for index in range(len(images))])
         _check_parity(self.name, self._network, images, found)
         return session
@@ -196,7 +197,7 @@ class OpenVinoEngine:
 
     Args:
         network: See :func:`build_engine`.
-        side: Side of the images in pixels.
+        size: Side, or height and width, of the images in pixels.
         name: A key of :data:`PRECISIONS`.
 
     Raises:
@@ -204,10 +205,10 @@ class OpenVinoEngine:
             differ too much from PyTorch's.
     """
 
-    def __init__(self, network: nn.Module, side: int, name: str) -> None:
+    def __init__(self, network: nn.Module, size: Size, name: str) -> None:
         self._openvino = _import_openvino(name)
         self._network = network
-        self._side = side
+        self._size = size
         self.name = name
         self._lock = Lock()  # a queue serves one batch at a time
 
@@ -235,7 +236,7 @@ class OpenVinoEngine:
 
     @cached_property
     def _model(self) -> Any:
-        example = torch.zeros(1, self._side, self._side, 3, dtype=torch.uint8)
+        example = torch.zeros(1, *shape_of(self._size), 3, dtype=torch.uint8)
         try:
             with torch.inference_mode(mode=False), torch.no_grad():
                 exported = torch.export.export(self._network, (example,))
@@ -254,7 +255,7 @@ class OpenVinoEngine:
         }
         compiled = openvino_core().compile_model(self._model, "CPU", settings)
         queue = self._openvino.AsyncInferQueue(compiled)
-        images = _smooth_images(self._side)
+        images = _smooth_images(self._size)
         _check_parity(self.name, self._network, images, _infer(queue, images))
         return queue
 
@@ -301,8 +302,8 @@ def _infer(queue: Any, pixels: np.ndarray) -> np.ndarray:
     return features
 
 
-def _smooth_images(side: int) -> np.ndarray:
-    """Make three fixed images with large, medium and small blobs of colour, uint8 [3, side, side, 3]."""
+def _smooth_images(size: Size) -> np.ndarray:
+    """Make three fixed images with large, medium and small blobs of colour, uint8 [3, height, width, 3]."""
     rng = np.random.default_rng(0)
     blobs = [rng.integers(0, 256, (n, n, 3), np.uint8) for n in (4, 16, 64)]
-    return np.stack([resize_image(image, side) for image in blobs])
+    return np.stack([resize_image(image, size) for image in blobs])

@@ -9,6 +9,7 @@ import torch
 from reb_pipeline.core.device import torch_device
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.memory import check_images_fit
+from reb_pipeline.core.sizes import Size
 from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.backbones import (
     backbone_spec,
@@ -20,7 +21,8 @@ from reb_pipeline.features.engines import TorchEngine, build_engine
 from reb_pipeline.features.network import PixelNetwork, patch_head, pooled_head
 from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.features.tiles import Tiles, coarsest_stride
-from reb_pipeline.images.region import Region, resized
+from reb_pipeline.images.region import resized
+from reb_pipeline.images.resize import resize_image
 
 
 class PatchExtractor:
@@ -32,8 +34,8 @@ class PatchExtractor:
         device: Device of the engine ``torch``, see :func:`reb_pipeline.core.device.torch_device`.
 
     Attributes:
-        network: Network from uint8 [batch, side, side, 3] to patch features.
-        network_size: The side in pixels, of the image or of a tile.
+        network: Network from uint8 [batch, height, width, 3] to patch features.
+        network_size: Side, or height and width, in pixels, of the image or of a tile.
         tiles: Tiles that an image is cut into; None if the network gets the whole image.
 
     Raises:
@@ -51,18 +53,20 @@ class PatchExtractor:
         if backbone is not None:
             backbone.check_origin(settings.backbone, settings.weights)
             weights = backbone.state
-        side = self.network_size = settings.network_size
+        size = self.network_size = settings.network_size
         if torch_device(device).type == "cpu":
             names = "features.tile_size" if settings.tile_size else "features.image_size"
-            check_images_fit(settings.batch_size, side, f"{names} or features.batch_size")
+            check_images_fit(settings.batch_size, size, f"{names} or features.batch_size")
         loaded = load_backbone(
-            settings.backbone, image_size=side, layers=settings.layers, weights=weights
+            settings.backbone, image_size=size, layers=settings.layers, weights=weights
         )
         self._image_size = settings.image_size
-        self._region = settings.looked_at
+        self._batch_size = settings.batch_size
+        region = settings.looked_at
+        self._region = None if region is None else region.scaled(settings.image_size)
         self.tiles: Tiles | None = None
-        if settings.tile_size and side < settings.image_size:
-            stride = coarsest_stride(loaded, side)
+        if settings.tile_size and size != settings.image_size:
+            stride = coarsest_stride(loaded, size)
             self.tiles = Tiles(
                 settings.image_size, settings.tile_size, settings.tile_overlap, stride
             )
@@ -71,7 +75,7 @@ class PatchExtractor:
         self.network = PixelNetwork(
             loaded, patch_head(settings.neck, width, unit_length=unit_length)
         )
-        self._engine = build_engine(settings.engine, self.network, side, device)
+        self._engine = build_engine(settings.engine, self.network, size, device)
 
     @property
     def engine(self) -> str:
@@ -90,8 +94,28 @@ class PatchExtractor:
         Raises:
             InputError: If the region of interest was drawn on images of another aspect.
         """
-        pixels = _resized(images, self._image_size, self._region)
-        return self.tiles.features(self._engine, pixels) if self.tiles else self._engine(pixels)
+        return self.features([self.resized(image) for image in images])
+
+    def resized(self, image: np.ndarray) -> np.ndarray:
+        """Resize an image to the size of the settings, without what lies outside of the region of interest.
+
+        Args:
+            image: uint8 [height, width, 3] RGB.
+
+        Returns:
+            uint8 [height, width, 3] for :meth:`features`.
+
+        Raises:
+            InputError: If the region of interest was drawn on images of another aspect.
+        """
+        return resized(image, self._image_size, self._region)
+
+    def features(self, images: Sequence[np.ndarray]) -> np.ndarray:
+        """Extract one batch of resized images; see :meth:`__call__`."""
+        if self.tiles is None:
+            return self._engine(np.stack(images))
+        of_each = [self.tiles.features(self._engine, one, self._batch_size) for one in images]
+        return np.stack(of_each) if len(of_each) > 1 else of_each[0][None]
 
 
 def extract_patches(
@@ -102,7 +126,7 @@ def extract_patches(
     Args:
         extractor: The extractor.
         images: (id, uint8 [height, width, 3] RGB) of each image, opened when it is needed.
-        batch_size: Images per forward pass.
+        batch_size: Images per forward pass; images in tiles come one by one.
 
     Yields:
         (id, float32 [h, w, channels]) of each image, in the same order.
@@ -110,9 +134,10 @@ def extract_patches(
     Raises:
         InputError: If a feature is not finite.
     """
-    remaining = iter(images)
-    while batch := list(islice(remaining, batch_size)):
-        features = extractor([image for _, image in batch])
+    # Only the resized images of a batch are in memory together.
+    remaining = ((image_id, extractor.resized(image)) for image_id, image in images)
+    while batch := list(islice(remaining, 1 if extractor.tiles else batch_size)):
+        features = extractor.features([image for _, image in batch])
         for (image_id, _), grid in zip(batch, features, strict=True):
             if not np.isfinite(grid).all():
                 msg = f"Image {image_id!r} gives non-finite features: check the image and the backbone's weights."
@@ -125,19 +150,19 @@ class PooledExtractor:
 
     Args:
         backbone: Name of the backbone, see :func:`reb_pipeline.features.backbones.load_deepest`.
-        image_size: Side in pixels that every image is resized to.
+        image_size: Side, or height and width, in pixels that every image is resized to.
         weights: Weights, see :func:`reb_pipeline.features.backbones.load_deepest`.
         device: See :func:`reb_pipeline.core.device.torch_device`.
 
     Attributes:
-        network: Network from uint8 [batch, side, side, 3] to float32 [batch, channels].
+        network: Network from uint8 [batch, height, width, 3] to float32 [batch, channels].
     """
 
     def __init__(
         self,
         backbone: str,
         *,
-        image_size: int,
+        image_size: Size,
         weights: str | Mapping[str, torch.Tensor],
         device: str = "auto",
     ) -> None:
@@ -155,8 +180,4 @@ class PooledExtractor:
         Returns:
             float32 [len(images), channels].
         """
-        return self._engine(_resized(images, self._image_size))
-
-
-def _resized(images: Sequence[np.ndarray], side: int, region: Region | None = None) -> np.ndarray:
-    return np.stack([resized(image, side, region) for image in images])
+        return self._engine(np.stack([resize_image(image, self._image_size) for image in images]))

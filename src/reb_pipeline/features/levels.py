@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.sizes import Size, shape_of
 from reb_pipeline.features.backbones import backbone_spec, load_backbone
 from reb_pipeline.features.engines import TorchEngine
 from reb_pipeline.features.network import PixelNetwork
@@ -18,13 +19,13 @@ class LevelExtractor:
 
     Args:
         backbone: Name of the backbone, see :func:`reb_pipeline.features.backbones.load_backbone`.
-        image_size: Side in pixels that every image is resized to.
+        image_size: Side, or height and width, in pixels that every image is resized to.
         layers: Layers to tap, finest first; None for the backbone's default levels.
         weights: ``"imagenet"``, the path of a state dict, or a state dict.
         device: See :func:`reb_pipeline.core.device.torch_device`.
 
     Attributes:
-        network: Network from uint8 [batch, side, side, 3] to all levels in one vector, float32 [batch, features].
+        network: Network from uint8 [batch, height, width, 3] to all levels in one vector, float32 [batch, features].
         shapes: (height, width, channels) of every level.
 
     Raises:
@@ -35,7 +36,7 @@ class LevelExtractor:
         self,
         backbone: str,
         *,
-        image_size: int,
+        image_size: Size,
         layers: Sequence[str | int] | None = None,
         weights: str | Mapping[str, torch.Tensor] = "imagenet",
         device: str = "auto",
@@ -43,7 +44,7 @@ class LevelExtractor:
         taps = list(layers or backbone_spec(backbone).levels)
         loaded = load_backbone(backbone, image_size=image_size, layers=taps, weights=weights)
         with torch.inference_mode():
-            maps = loaded(torch.zeros(1, 3, image_size, image_size))
+            maps = loaded(torch.zeros(1, 3, *shape_of(image_size)))
         self.shapes = [tuple(m.permute(0, 2, 3, 1).shape[1:]) for m in maps]
         if any(finer[0] < coarser[0] for finer, coarser in pairwise(self.shapes)):
             grids = ", ".join(f"{height} x {width}" for height, width, _ in self.shapes)

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.sizes import Size, shape_of
 
 OPSET = 18  # version of 2022, which any current ONNX Runtime and OpenVINO reads
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
@@ -27,14 +28,14 @@ def check_packages(user: str = "Packaging a model") -> None:
             raise InputError(msg)
 
 
-def export_onnx(network: nn.Module, side: int) -> bytes:
+def export_onnx(network: nn.Module, size: Size) -> bytes:
     """Export a network to ONNX, for one image at a time.
 
     Runtimes can optimise for the one fixed shape, and the features of an image do not depend on other images.
 
     Args:
-        network: Network from uint8 [1, side, side, 3] to float32 [1, …]; on the CPU, in eval mode.
-        side: Side of the images in pixels.
+        network: Network from uint8 [1, height, width, 3] to float32 [1, …]; on the CPU, in eval mode.
+        size: Side, or height and width, of the images in pixels.
 
     Returns:
         Bytes of the file, with the weights; the input is ``pixels``, the output ``features``. The file contains no
@@ -44,7 +45,7 @@ def export_onnx(network: nn.Module, side: int) -> bytes:
         InputError: If ONNX is not installed or the network cannot be exported.
     """
     check_packages()
-    example = torch.zeros(1, side, side, 3, dtype=torch.uint8)
+    example = torch.zeros(1, *shape_of(size), 3, dtype=torch.uint8)
     try:
         with warnings.catch_warnings(), torch.inference_mode(mode=False), torch.no_grad():
             warnings.simplefilter("ignore")  # PyTorch's warnings are for its developers

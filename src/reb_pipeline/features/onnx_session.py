@@ -13,7 +13,7 @@ def open_session(model: bytes, n_threads: int = 0) -> Callable[[np.ndarray], np.
         n_threads: Threads that compute one image; 0 takes one per core.
 
     Returns:
-        Function of one image, uint8 [1, side, side, 3], for any number of threads; it returns float32
+        Function of one image, uint8 [1, height, width, 3], for any number of threads; it returns float32
         [1, h, w, channels].
 
     Raises:

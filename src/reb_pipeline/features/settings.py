@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
 from reb_pipeline.core.settings import Settings
+from reb_pipeline.core.sizes import shape_of, size_of
 
 QUICKEST = (
     "openvino",
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from reb_pipeline.features.adapted import BackboneWeights
     from reb_pipeline.images.region import Region
 
+Pixels = Annotated[int, Field(ge=32, le=16384)]
 Share = Annotated[float, Field(ge=0, le=1)]  # of the width or height of an image
 
 
@@ -30,16 +32,30 @@ class FeatureSettings(Settings):
     backbone: str = "efficientnet_lite0"
     weights: str = "imagenet"
     layers: list[str | int] | None = None
-    image_size: int = Field(default=256, ge=32, le=16384)
+    # Side of a square, or height and width.
+    image_size: Pixels | Annotated[list[Pixels], Field(min_length=2, max_length=2)] = 256
     neck: Literal["combined", "reference", "paper"] = "paper"
     width: int | None = Field(default=None, ge=1, le=8192)
     unit_length: bool | None = None
     engine: Literal["auto", "torch", "onnxruntime", "openvino", "openvino_bf16"] = "torch"
-    tile_size: int | None = Field(default=None, ge=32, le=16384)
+    tile_size: Pixels | None = None
     tile_overlap: int = Field(default=64, ge=0, le=16384)
     batch_size: int = Field(default=16, ge=1, le=4096)
     # Path of a mask, or polygons of (x, y) in shares of width and height.
     region: str | list[list[tuple[Share, Share]]] | None = None
+
+    @field_validator("image_size", mode="wrap")
+    @classmethod
+    def _number_or_height_and_width(
+        cls, value: Any, validate: ValidatorFunctionWrapHandler
+    ) -> int | list[int]:
+        try:
+            return size_of(*shape_of(validate(value)))
+        except ValidationError as error:  # has an error for each allowed type
+            reason = error.errors()[0]["msg"]
+            if isinstance(value, (list, tuple)):
+                reason = "Input should be the side of a square or [height, width], from 32 to 16384 pixels each"
+            raise ValueError(reason) from error
 
     @field_validator("region", mode="wrap")
     @classmethod
@@ -68,9 +84,11 @@ class FeatureSettings(Settings):
         return None if self.region is None else Region.of(self.region)
 
     @property
-    def network_size(self) -> int:
-        """Side in pixels of the network's input: the whole image, or a tile of it."""
-        return min(self.tile_size or self.image_size, self.image_size)
+    def network_size(self) -> int | list[int]:
+        """Size in pixels of the network's input: the whole image, or a tile of it."""
+        height, width = shape_of(self.image_size)
+        tile = self.tile_size or max(height, width)
+        return size_of(min(tile, height), min(tile, width))
 
     def provenance(self, backbone: "BackboneWeights") -> dict[str, Any]:
         """List everything that determines the features, as JSON values; a hash stands for the weights.

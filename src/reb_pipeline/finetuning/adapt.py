@@ -11,6 +11,7 @@ import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.resumable_training import Checkpoint, NoCheckpoint
+from reb_pipeline.core.sizes import Size
 from reb_pipeline.core.temporary import temporary_folder
 from reb_pipeline.defectmaker.fills import Donor
 from reb_pipeline.defectmaker.good_images import GoodImages
@@ -66,7 +67,8 @@ def finetune_backbone(
     """
     if not finetuning.enabled:
         return _keep_backbone(features)
-    kinds, settings, side = defects.kinds(), finetuning.training, finetuning.chosen.image_size
+    kinds, settings = defects.kinds(), finetuning.training
+    size = finetuning.chosen.size_of_images(features.image_size)
     names = [kind.name for kind in kinds]
     if synthetic_defects.kinds != names:
         msg = (
@@ -83,9 +85,9 @@ def finetune_backbone(
     synthetic_defects.check_images(samples.held_out_good.table)
     synthetic_defects.check_saliency(saliency)
     network = ProxyNetwork(
-        load_deepest(features.backbone, image_size=side, weights=features.weights),
+        load_deepest(features.backbone, image_size=size, weights=features.weights),
         1 + len(names),
-        image_size=side,
+        image_size=size,
         freeze_batch_norm=settings.freeze_batch_norm,
         frozen_depth=settings.frozen_depth,
         seed=settings.seed,
@@ -95,18 +97,18 @@ def finetune_backbone(
         "weights": features.weights,
         "finetuned": True,
         "kinds": names,
-        "image_size": side,
+        "image_size": size,
         "settings": asdict(settings),
     }
     region = features.looked_at
-    train = GoodImages(samples.good_finetuning, saliency, side, region)
-    held_out = GoodImages(samples.held_out_good, saliency, side, region)
+    train = GoodImages(samples.good_finetuning, saliency, size, region)
+    held_out = GoodImages(samples.held_out_good, saliency, size, region)
     if set(train.image_ids) & set(held_out.image_ids):
         logger.warning(
             "%s has one good image: the fine-tuning is validated on what it has learnt from. Give a second one.",
             samples.category,
         )
-    validation = _validation_set(held_out, synthetic_defects, side)
+    validation = _validation_set(held_out, synthetic_defects, size)
     with temporary_folder() as folder:
         digest = hashlib.blake2b(json.dumps(config).encode(), digest_size=16)
         digest.update(
@@ -114,7 +116,7 @@ def finetune_backbone(
         )
         digest.update(validation.images.tobytes())  # a checkpoint keeps how these were classified
         digest.update(validation.labels.tobytes())
-        images = CachedImages.write(folder, _hashed(train, digest), len(train), side)
+        images = CachedImages.write(folder, _hashed(train, digest), len(train), size)
         history = finetune(
             network,
             SyntheticTask(images, kinds, defects.textures(), settings.seed),
@@ -153,12 +155,12 @@ def _hashed(images: GoodImages, digest: Any) -> Iterator[Donor]:
 
 
 def _validation_set(
-    held_out: GoodImages, synthetic_defects: SyntheticDefects, side: int
+    held_out: GoodImages, synthetic_defects: SyntheticDefects, size: Size
 ) -> ValidationSet:
     """Collect at most ``per_kind`` good images, and all stored synthetic defects."""
     per_kind = len(synthetic_defects.labels) // len(synthetic_defects.kinds)
     good = [held_out[index].image for index in range(min(per_kind, len(held_out)))]
-    defective = [resize_image(image, side) for image in synthetic_defects.images]
+    defective = [resize_image(image, size) for image in synthetic_defects.images]
     labels = np.concatenate([np.zeros(len(good), np.int64), synthetic_defects.labels])
     return ValidationSet(np.stack([*good, *defective]), labels)
 

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from reb_pipeline.core.sizes import Size, shape_of
 from reb_pipeline.features.backbones import Backbone
 
 HEAD_WIDTHS = (512, 256)  # widths of DenseHead in the reference code (ADModels/ad_head.py)
@@ -15,7 +16,7 @@ class ProxyNetwork(nn.Module):
     Args:
         backbone: A backbone with one tapped layer, the input of the head.
         n_classes: 1 + number of kinds of synthetic defects.
-        image_size: Side of the images in pixels.
+        image_size: Side, or height and width, of the images in pixels.
         freeze_batch_norm: True if batch norms keep their statistics and factors.
         frozen_depth: Share of the backbone's weight layers, counted from the input, that never train.
         seed: Seed of the head's initial weights.
@@ -30,7 +31,7 @@ class ProxyNetwork(nn.Module):
         backbone: Backbone,
         n_classes: int,
         *,
-        image_size: int,
+        image_size: Size,
         freeze_batch_norm: bool,
         frozen_depth: float,
         seed: int,
@@ -41,7 +42,7 @@ class ProxyNetwork(nn.Module):
         self.register_buffer("std", torch.tensor(backbone.std).view(1, 3, 1, 1), persistent=False)
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(seed)
-            channels = backbone(torch.zeros(1, 3, image_size, image_size))[0].shape[1]
+            channels = backbone(torch.zeros(1, 3, *shape_of(image_size)))[0].shape[1]
             self.head = _head(channels, n_classes)
         layers = [
             m for m in backbone.modules() if next(m.parameters(recurse=False), None) is not None

@@ -7,10 +7,12 @@ from typing import Literal
 from pydantic import Field
 
 from reb_pipeline.core.settings import Seed, Settings
+from reb_pipeline.core.sizes import Size, shape_of, size_of
 
 # The cosine schedule of the reference code is 10 % longer than its training: the rate never reaches the minimum.
 SCHEDULE_LENGTH = 1.1
 MIN_LEARNING_RATE = 1e-5
+SIDE_STEP = 16  # px: sides of training images that are no squares are multiples of it
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ class FinetuneBudget(Settings):
     """Length, batches, learning rates and image size of a fine-tuning; see :class:`TrainingSettings`."""
 
     updates: int = Field(ge=1, le=1_000_000)
-    image_size: int = Field(ge=32, le=4096)  # side of the training images in pixels
+    # Side in pixels of the training images, of square ones.
+    image_size: int = Field(ge=32, le=4096)
     images_per_pass: int = Field(ge=1, le=4096)
     passes_per_update: int = Field(ge=1, le=4096)
     learning_rate: float = Field(gt=0, le=100)
@@ -82,6 +85,25 @@ class FinetuneBudget(Settings):
     freeze_updates: int = Field(ge=0, le=1_000_000)
     frozen_depth: float = Field(ge=0, le=1)
     freeze_batch_norm: bool
+
+    def size_of_images(self, image_size: Size) -> int | list[int]:
+        """Size of the training images: as many pixels as the square has, with the aspect of the extraction.
+
+        Args:
+            image_size: Side, or height and width, that images are resized to for the extraction.
+
+        Example:
+            >>> DEMO.size_of_images(256), DEMO.size_of_images([192, 480])
+            (128, [80, 208])
+        """
+        height, width = shape_of(image_size)
+        if height == width:
+            return self.image_size
+        factor = self.image_size / math.sqrt(height * width)
+        height, width = (
+            SIDE_STEP * max(2, round(side * factor / SIDE_STEP)) for side in (height, width)
+        )
+        return size_of(height, width)
 
 
 # Values of the reference code (``param_space.py``, ``module.py``): 300 updates of 3 passes; a pass has 48 good images

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from reb_pipeline.core.sizes import Size, shape_of
 from reb_pipeline.core.storage import mapped_array
 from reb_pipeline.defectmaker.color import color_jitter
 from reb_pipeline.defectmaker.fills import Donor
@@ -41,19 +42,19 @@ class CachedImages:
     folder: Path
 
     @classmethod
-    def write(cls, folder: Path, images: Iterable[Donor], count: int, side: int) -> "CachedImages":
+    def write(cls, folder: Path, images: Iterable[Donor], count: int, size: Size) -> "CachedImages":
         """Write the files.
 
         Args:
             folder: An existing folder.
             images: The images with their saliency.
             count: Number of images.
-            side: Side of the images in pixels.
+            size: Side, or height and width, of the images in pixels.
 
         Raises:
             StorageError: If the disk has too little space.
         """
-        shape = (count, side, side)
+        shape = (count, *shape_of(size))
         pixels = mapped_array(folder / "images.npy", np.uint8, (*shape, 3))
         saliency = mapped_array(folder / "saliency.npy", np.bool_, shape)
         for index, donor in enumerate(images):
@@ -61,7 +62,7 @@ class CachedImages:
         return cls(folder)
 
     def open(self) -> tuple[np.ndarray, np.ndarray]:
-        """Map both files into memory: uint8 [count, side, side, 3] RGB and bool [count, side, side]."""
+        """Map both files into memory: uint8 [count, height, width, 3] RGB and bool [count, height, width]."""
         pixels = np.load(self.folder / "images.npy", mmap_mode="r")
         saliency = np.load(self.folder / "saliency.npy", mmap_mode="r")
         return pixels, saliency
@@ -92,7 +93,7 @@ class SyntheticTask(Dataset[np.ndarray]):
         self._seed = seed
 
     def __getitem__(self, position: int) -> np.ndarray:
-        """Draw one good image and its defects, uint8 [1 + kinds, side, side, 3] RGB."""
+        """Draw one good image and its defects, uint8 [1 + kinds, height, width, 3] RGB."""
         pixels, saliency = self._images.open()
         epoch, step = divmod(position, len(pixels))
         order = np.random.default_rng([self._seed, epoch, _ORDER]).permutation(len(pixels))
@@ -113,7 +114,7 @@ class SyntheticTask(Dataset[np.ndarray]):
             images_per_pass: Items in a pass.
 
         Yields:
-            uint8 [images_per_pass * (1 + kinds), side, side, 3]; the labels repeat 0, 1, …, kinds.
+            uint8 [images_per_pass * (1 + kinds), height, width, 3]; the labels repeat 0, 1, …, kinds.
         """
         # A worker forked while OpenCV has threads would wait for them for ever.
         cv2.setNumThreads(1)
@@ -148,15 +149,19 @@ def augment(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Jitter the colours by 0.1, then turn or flip by one of 9 transposes (reference code ``main.py``).
 
+    An image that is no square is not turned by a quarter.
+
     Args:
         rng: Random generator.
-        image: uint8 [side, side, 3] RGB.
-        saliency: bool [side, side].
+        image: uint8 [height, width, 3] RGB.
+        saliency: bool [height, width].
 
     Returns:
         New arrays of the same shapes.
     """
     image = color_jitter(rng, image)
-    turns, flips = TRANSPOSES[rng.integers(len(TRANSPOSES))]
+    is_square = saliency.shape[0] == saliency.shape[1]
+    transposes = [one for one in TRANSPOSES if is_square or one[0] % 2 == 0]
+    turns, flips = transposes[rng.integers(len(transposes))]
     turned = [np.rot90(array[:, ::-1] if flips else array, turns) for array in (image, saliency)]
     return np.ascontiguousarray(turned[0]), np.ascontiguousarray(turned[1])

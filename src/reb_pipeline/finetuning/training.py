@@ -26,7 +26,7 @@ class ValidationSet:
     """Held-out good images, and synthetic defects made from them.
 
     Attributes:
-        images: uint8 [n, side, side, 3] RGB.
+        images: uint8 [n, height, width, 3] RGB.
         labels: 0 for good, k for the kind k - 1; int64 [n].
     """
 

@@ -5,12 +5,13 @@ outside are neither learnt nor scored.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.sizes import Size, shape_of, size_of
 from reb_pipeline.images.resize import resize_image
 
 Polygon = Sequence[tuple[float, float]]
@@ -113,19 +114,27 @@ class Region:
             return None
         runs = np.array(values["runs"].split(), np.int64)
         is_inside = np.arange(len(runs)) % 2 == 1
-        mask = np.repeat(is_inside, runs).reshape(values["side"], values["side"])
+        mask = np.repeat(is_inside, runs).reshape(shape_of(values["side"]))
         return cls(mask, values["aspect"])
 
-    def as_json(self, side: int) -> dict[str, Any]:
-        """Describe the region on images of a side by the lengths of its runs, row by row, outside first."""
-        flat = self.at(side).ravel()
+    def as_json(self, size: Size) -> dict[str, Any]:
+        """Describe the region on images of a size by the lengths of its runs, row by row, outside first."""
+        flat = self.at(size).ravel()
         ends = np.flatnonzero(np.diff(flat, prepend=False, append=not flat[-1]))
         runs = np.diff(ends, prepend=0)
-        return {"side": side, "aspect": self.aspect, "runs": " ".join(map(str, runs))}
+        return {
+            "side": size_of(*shape_of(size)),
+            "aspect": self.aspect,
+            "runs": " ".join(map(str, runs)),
+        }
 
-    def at(self, side: int) -> np.ndarray:
-        """Resize to a square, bool [side, side]: pixels at least half of which lie inside, see :meth:`patches`."""
-        return self.patches((side, side))
+    def at(self, size: Size) -> np.ndarray:
+        """Resize to bool [height, width]: pixels at least half of which lie inside, see :meth:`patches`."""
+        return self.patches(shape_of(size))
+
+    def scaled(self, size: Size) -> Self:
+        """Resize the mask once, for many images of a size."""
+        return replace(self, mask=self.at(size))
 
     def patches(self, grid: tuple[int, int]) -> np.ndarray:
         """Find the patches of a grid at least half of which lie inside.
@@ -164,28 +173,28 @@ class Region:
             )
             raise InputError(msg)
 
-    def resized(self, image: np.ndarray, side: int) -> np.ndarray:
+    def resized(self, image: np.ndarray, size: Size) -> np.ndarray:
         """Resize an image for a network and fill what lies outside with a neutral colour.
 
         Args:
             image: uint8 [height, width, 3] RGB.
-            side: Side of the square in pixels.
+            size: Side of a square, or height and width, in pixels.
 
         Returns:
-            uint8 [side, side, 3].
+            uint8 [height, width, 3] of the size.
 
         Raises:
             InputError: See :meth:`check`.
         """
         self.check(image.shape)
-        inside = self.at(side)[..., None]
-        return np.where(inside, resize_image(image, side), np.array(NEUTRAL, np.uint8))
+        inside = self.at(size)[..., None]
+        return np.where(inside, resize_image(image, size), np.array(NEUTRAL, np.uint8))
 
 
-def resized(image: np.ndarray, side: int, region: Region | None) -> np.ndarray:
-    """Resize an image to uint8 [side, side, 3], only what a region leaves of it; all of it if that is None.
+def resized(image: np.ndarray, size: Size, region: Region | None) -> np.ndarray:
+    """Resize an image to uint8 [height, width, 3], only what a region leaves of it; all of it if that is None.
 
     Raises:
         InputError: See :meth:`Region.check`.
     """
-    return resize_image(image, side) if region is None else region.resized(image, side)
+    return resize_image(image, size) if region is None else region.resized(image, size)

@@ -61,7 +61,7 @@ class PartCheck:
 
         Args:
             shape: Height and width of the image in pixels.
-            pixels: The image as the network sees it, uint8 [side, side, 3].
+            pixels: The image as the network sees it, uint8 [height, width, 3].
             mean_features: Its mean patch feature, float32 [channels].
         """
         height, width = shape[:2]
@@ -96,7 +96,7 @@ def appearance_of(shape: tuple[int, ...], pixels: np.ndarray, region: Region | N
 
     Args:
         shape: Height and width of the image in pixels.
-        pixels: The image as the network sees it, uint8 [side, side, 3] RGB.
+        pixels: The image as the network sees it, uint8 [height, width, 3] RGB.
         region: Region whose pixels count; None for all.
 
     Returns:

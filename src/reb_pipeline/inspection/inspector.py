@@ -11,6 +11,7 @@ import numpy as np
 from reb_pipeline.calibration.verdicts import UNDECIDED, can_flag, verdict_of
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.settings import validated
+from reb_pipeline.core.sizes import Size, shape_of
 from reb_pipeline.features.tiles import Tiles
 from reb_pipeline.images.decoding import MAX_PIXELS, read_image
 from reb_pipeline.images.opening import ImageLike, open_image
@@ -46,7 +47,7 @@ class Inspector:
         pixel_threshold: Highest value of an anomaly map that is not marked; infinity if the rate cannot be guaranteed.
         calibration: Scores of good images, and the false-alarm rate.
         detector: The fitted detector.
-        side: Side of an anomaly map in pixels.
+        size: Side, or height and width, of an anomaly map in pixels.
         value_range: Range of the values of images with more than 8 bits; None if the model learnt from 8-bit images.
         manifest: Content of ``model.json``.
         written: Time when ``model.json`` was written; None if it is not known.
@@ -75,12 +76,12 @@ class Inspector:
         self.image_threshold = model.calibration.image_threshold
         self.pixel_threshold = model.calibration.pixel_threshold
         features = model.manifest["features"]
-        self.side: int = features["image_size"]
+        self.size: Size = features["image_size"]
         self.value_range = ValueRange.of_json(features.get("value_range", FORMER_RANGE))
         self._region = Region.of_json(features.get("region"))
         self._tiles = (
             Tiles(
-                self.side, features["tile_size"], features["tile_overlap"], features["tile_stride"]
+                self.size, features["tile_size"], features["tile_overlap"], features["tile_stride"]
             )
             if features["tile_stride"]
             else None
@@ -100,18 +101,18 @@ class Inspector:
         first = (
             self._good_image(0)
             if self._good_images
-            else np.zeros((self.side, self.side, 3), np.uint8)
+            else np.zeros((*shape_of(self.size), 3), np.uint8)
         )
         found, grid = self._search(first)
         self._part_check = self._check_of(model)
         self._grid = grid.shape[:2]
-        self.verdict(found, grid, (self.side, self.side))
+        self.verdict(found, grid, shape_of(self.size))
 
     def _check_of(self, model: PackagedModel) -> PartCheck | None:
         """Build the comparison of images with the good ones; None if the model has none."""
         if model.appearance is None:
             return None
-        shape = (self.side, self.side, 3)
+        shape = (*shape_of(self.size), 3)
         blank = [self._search(np.full(shape, level, np.uint8))[0] for level in (0, 255)]
         features = np.concatenate([one.mean_features for one in blank])
         known = model.calibration.mean_features
@@ -188,11 +189,11 @@ class Inspector:
         """
         pixels = open_image(image, self.value_range)
         start = time.perf_counter()
-        square = resized(pixels, self.side, self._region)
-        found, grid = self._search(square)
+        seen = resized(pixels, self.size, self._region)
+        found, grid = self._search(seen)
         inspection = self.verdict(found, grid, pixels.shape[:2])
         if self._part_check is not None:
-            fault = self._part_check.fault(pixels.shape, square, found.mean_features[0])
+            fault = self._part_check.fault(pixels.shape, seen, found.mean_features[0])
             if fault:
                 inspection = replace(
                     inspection, verdict=UNDECIDED, reason=fault, defects=[], shows_part=False
@@ -212,18 +213,19 @@ class Inspector:
         Raises:
             InputError: If its features are not finite, or the region of interest was drawn on images of another aspect.
         """
-        return self._search(resized(image, self.side, self._region))
+        return self._search(resized(image, self.size, self._region))
 
-    def _search(self, square: np.ndarray) -> tuple[NearestPatches, np.ndarray]:
-        """Search the patches of an image that was resized to uint8 [side, side, 3]."""
-        pixels = square[None]
-        features = (
-            self._tiles.features(self._network, pixels) if self._tiles else self._network(pixels)
+    def _search(self, seen: np.ndarray) -> tuple[NearestPatches, np.ndarray]:
+        """Search the patches of an image that was resized to uint8 [height, width, 3]."""
+        grid = (
+            self._tiles.features(self._network, seen)
+            if self._tiles
+            else self._network(seen[None])[0]
         )
-        if not np.isfinite(features).all():
+        if not np.isfinite(grid).all():
             msg = "The image gives features that are not finite: package the model again from weights that are."
             raise InputError(msg)
-        return self.detector.search([("inspected", features[0])]), features[0]
+        return self.detector.search([("inspected", grid)]), grid
 
     def verdict(
         self, found: NearestPatches, grid: np.ndarray, shape: tuple[int, ...]
@@ -240,7 +242,7 @@ class Inspector:
         """
         detection = self.detector.score(found)
         (score,), added = detection.image_scores, detection.global_scores
-        (patch_map,) = detection.anomaly_maps(self.side, 0).patch_scores
+        (patch_map,) = detection.anomaly_maps(self.size, 0).patch_scores
         amap = self.map_of(patch_map)
         height, width = shape
         worst = np.nanargmax(np.asarray(detection.patch_scores))
@@ -265,13 +267,13 @@ class Inspector:
 
     @property
     def map_region(self) -> np.ndarray | None:
-        """Pixels of a map that count, bool [side, side]; None for all."""
-        return None if self._region is None else self._region.at(self.side)
+        """Pixels of a map that count, bool [height, width]; None for all."""
+        return None if self._region is None else self._region.at(self.size)
 
     def map_of(self, patch_map: np.ndarray) -> np.ndarray:
-        """Compute the anomaly map, float32 [side, side], of the values of patches, float32 [h, w]."""
+        """Compute the anomaly map, float32 [height, width], of the values of patches, float32 [h, w]."""
         sigma = self.detector.scoring.smoothing_sigma
-        return anomaly_map(patch_map, self.side, sigma, self._bank.region)
+        return anomaly_map(patch_map, self.size, sigma, self._bank.region)
 
     def explain(self, inspection: Inspection, n: int = 3) -> list[NearestGood]:
         """Find the good patches nearest to the worst patch of an image, each from another good image.
@@ -300,7 +302,9 @@ class Inspector:
 
     def _nearest_good(self, row: int, squared: float) -> NearestGood:
         owner = int(self._bank.image[row])
-        box = self._box(int(self._bank.y[row]), int(self._bank.x[row]), CONTEXT, (self.side,) * 2)
+        box = self._box(
+            int(self._bank.y[row]), int(self._bank.x[row]), CONTEXT, shape_of(self.size)
+        )
         left, top, width, height = box
         crop = self._good_image(owner)[top : top + height, left : left + width]
         return NearestGood(self._bank.image_ids[owner], squared**0.5, crop, box)

@@ -17,6 +17,7 @@ from reb_pipeline.calibration.record import Calibration
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.places import reaching
 from reb_pipeline.core.records import RecordError, read_record, write_record
+from reb_pipeline.core.sizes import Size
 from reb_pipeline.inspection.appearance import Appearance
 from reb_pipeline.inspection.encoding import finite, jpeg
 from reb_pipeline.inspection.manifest import (
@@ -63,7 +64,7 @@ class PackagedModel:
     Attributes:
         manifest: Description of the model, JSON values; a model that was read also has ``parts`` (version 1 of the
             format: ``files``) and ``digest``.
-        network: ONNX file: uint8 [1, side, side, 3] RGB -> patch features, float32 [1, h, w, channels].
+        network: ONNX file: uint8 [1, height, width, 3] RGB -> patch features, float32 [1, h, w, channels].
         bank: Rows of the memory bank that are in the coreset, and the images that own them.
         density: Local density of these rows.
         calibration: Calibration with scores of good images.
@@ -147,23 +148,23 @@ def with_images_of_rows(bank: MemoryBank) -> MemoryBank:
     return replace(bank, image=image.astype(np.int32), image_ids=image_ids, image_hashes=hashes)
 
 
-def good_image(image: np.ndarray, side: int) -> bytes:
+def good_image(image: np.ndarray, size: Size) -> bytes:
     r"""Encode a good image for a packaged model: as a JPEG file, resized like the input of the network.
 
     Args:
         image: uint8 [height, width, 3] RGB.
-        side: Side of the resized image in pixels.
+        size: Side, or height and width, of the resized image in pixels.
 
     Example:
         >>> import numpy as np
         >>> from reb_pipeline.inspection.model import good_image
-        >>> data = good_image(np.zeros((480, 640, 3), np.uint8), side=256)
+        >>> data = good_image(np.zeros((480, 640, 3), np.uint8), size=256)
         >>> data[:2]  # the signature of a JPEG file
         b'\xff\xd8'
     """
     from reb_pipeline.images.resize import resize_image
 
-    return jpeg(resize_image(image, side), JPEG_QUALITY)
+    return jpeg(resize_image(image, size), JPEG_QUALITY)
 
 
 def write_model(model: PackagedModel, folder: str, filesystem: "AbstractFileSystem") -> None:

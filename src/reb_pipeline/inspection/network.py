@@ -19,7 +19,7 @@ def load_network(model: bytes, engine: str) -> Network:
         engine: A key of :data:`ENGINES`.
 
     Returns:
-        Function of one image, uint8 [1, side, side, 3], that returns float32 [1, h, w, channels].
+        Function of one image, uint8 [1, height, width, 3], that returns float32 [1, h, w, channels].
 
     Raises:
         InputError: If the engine is unknown, not installed, or cannot read the file.

@@ -123,7 +123,7 @@ def compare(
     )
     detection = detector.score(replace(expected, rows=rows))
     scores = detection.image_scores
-    maps = detection.anomaly_maps(inspector.side, detector.scoring.smoothing_sigma)
+    maps = detection.anomaly_maps(inspector.size, detector.scoring.smoothing_sigma)
     found_scores = np.array([one.image_score for one in inspections])
     found_maps = np.stack([one.anomaly_map for one in inspections])
     return Parity(

@@ -36,7 +36,7 @@ class Inspection:
         image_score: Image score; higher is more anomalous.
         p_value: Share of good images, including this image, that score at least as high.
         verdict: ``"good"``, ``"defective"`` or ``"undecided"``, see :mod:`reb_pipeline.calibration.verdicts`.
-        anomaly_map: float32 [side, side]; see :func:`reb_pipeline.scoring.anomaly_maps.resize_map`.
+        anomaly_map: float32 [h, w]; see :func:`reb_pipeline.scoring.anomaly_maps.resize_map`.
         defects: Regions of marked pixels, largest area first; a good image may have some too.
         seconds: Duration of the inspection.
         worst_patch: Patch with the highest score: x, y, width and height in pixels of the original image.
@@ -44,7 +44,7 @@ class Inspection:
         worst_feature: Feature of the worst patch, float32 [channels]; used by explanations.
         reason: Why the part is undecided, a sentence; empty otherwise.
         shows_part: False if the image shows something else than the part, so that its score means nothing.
-        region: Pixels of the map that were looked at, bool [side, side]; None for all.
+        region: Pixels of the map that were looked at, bool [h, w]; None for all.
         patch_map: Values of the patches that the anomaly map is made of, float32 [h, w].
         global_score: Part of the image score that the whole image adds to its patches; a part can be flagged by it
             where nothing is marked. 0 without a global branch.

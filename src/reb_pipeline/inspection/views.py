@@ -72,7 +72,7 @@ def picture_of(
     Args:
         image: uint8 [h, w, 3] RGB, may be smaller than the original.
         shape: Height and width of the original in pixels.
-        anomaly_map: Its map, float32 [side, side].
+        anomaly_map: Its map, float32 [h, w].
         defects: Regions of marked pixels.
         scale: Colour scale of the model.
         pixel_threshold: Anomaly score above which a pixel is marked.

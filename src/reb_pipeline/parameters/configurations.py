@@ -22,7 +22,7 @@ class Configuration:
     Attributes:
         backbone: See :func:`reb_pipeline.features.backbones.backbone_spec`.
         representation: ``"imagenet"``, or the name of the synthetic defects that the backbone is fine-tuned on.
-        image_size: Side of the network's input in pixels.
+        image_size: Side, or height and width, of the network's input in pixels.
         neck: A key of :data:`reb_pipeline.features.neck.NECKS`.
         detector: A key of :data:`reb_pipeline.scoring.patch_scores.SCORERS` or
             :data:`reb_pipeline.detectors.registry.DETECTORS`.
@@ -50,7 +50,7 @@ class Configuration:
 
     backbone: str
     representation: str
-    image_size: int
+    image_size: int | tuple[int, int]
     neck: str
     detector: str
     distance: str
@@ -68,9 +68,16 @@ class Configuration:
     fusion: str
     pixel_loss: str
 
+    def __post_init__(self) -> None:
+        if isinstance(self.image_size, list):  # of YAML; a configuration is a key of dictionaries
+            object.__setattr__(self, "image_size", tuple(self.image_size))
+
     def settings(self) -> dict[str, Any]:
         """Convert the configuration to JSON values by field."""
-        return asdict(self)
+        values = asdict(self)
+        if isinstance(self.image_size, tuple):
+            values["image_size"] = list(self.image_size)
+        return values
 
 
 CONFIGURATION_FIELDS = [field.name for field in fields(Configuration)]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.sizes import Size, shape_of
 from reb_pipeline.project.photos import Category
 
 START_SECONDS = 30.0  # import of libraries, figures, export and check of the packaged network
@@ -52,7 +53,7 @@ def _seconds(category: Category, sections: dict[str, Any]) -> float:
     try:
         image = category.images.open_image(samples[0].path)
     except InputError:  # the run says which photos cannot be read
-        image = np.zeros((features.image_size, features.image_size, 3), np.uint8)
+        image = np.zeros((*shape_of(features.image_size), 3), np.uint8)
         open_seconds = 0.0
     else:
         open_seconds = _measured(lambda: category.images.open_image(samples[0].path))
@@ -76,7 +77,7 @@ def _seconds(category: Category, sections: dict[str, Any]) -> float:
     return seconds
 
 
-def _finetuned_images(sections: dict[str, Any], image_size: int) -> float:
+def _finetuned_images(sections: dict[str, Any], image_size: Size) -> float:
     """Count the images of the fine-tuning, in images of the size of the extraction."""
     settings, defects = sections["ssl_finetune"], sections["defect_synthesis"]
     if not settings.enabled:
@@ -84,7 +85,8 @@ def _finetuned_images(sections: dict[str, Any], image_size: int) -> float:
     budget = settings.chosen
     kinds = 1 + len(defects.shapes) * len(defects.fills)
     images = budget.updates * budget.passes_per_update * budget.images_per_pass * kinds
-    return float(images * (budget.image_size / image_size) ** 2)
+    height, width = shape_of(image_size)
+    return float(images * budget.image_size**2 / (height * width))
 
 
 def _measured(work: Callable[[], Any]) -> float:

@@ -1,5 +1,6 @@
 """Anomaly maps at image resolution, made from patch scores one image at a time."""
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -8,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.sizes import Size, shape_of
 
 REFERENCE_SIZE = 256  # the image side at which the reference smooths with sigma 4
 
@@ -19,7 +21,7 @@ class AnomalyMaps:
     Attributes:
         patch_scores: float32 [images, h, w].
         image_ids: Ids of the images.
-        size: Side of a map in pixels.
+        size: Side, or height and width, of a map in pixels.
         sigma: Standard deviation of the Gaussian smoothing, in pixels of a map of side 256; scaled with ``size``.
         detection_fingerprint: Hash of the detection, see :attr:`reb_pipeline.scoring.detection.Detection.fingerprint`;
             empty if an older record does not say.
@@ -35,7 +37,7 @@ class AnomalyMaps:
 
     patch_scores: np.ndarray
     image_ids: list[str]
-    size: int
+    size: Size
     sigma: float
     detection_fingerprint: str = ""
     region: np.ndarray | None = None
@@ -58,7 +60,7 @@ class AnomalyMaps:
             raise InputError(msg)
 
     def __getitem__(self, image_id: str) -> np.ndarray:
-        """Compute the anomaly map of one image, float32 [size, size].
+        """Compute the anomaly map of one image, float32 [height, width].
 
         Raises:
             KeyError: If there is no such image.
@@ -86,19 +88,19 @@ class AnomalyMaps:
 
 
 def anomaly_map(
-    patch_scores: np.ndarray, size: int, sigma: float, region: np.ndarray | None = None
+    patch_scores: np.ndarray, size: Size, sigma: float, region: np.ndarray | None = None
 ) -> np.ndarray:
     """Upsample patch scores bilinearly and smooth them with a Gaussian, as in PatchCore and the reference code.
 
     Args:
         patch_scores: float32 [h, w].
-        size: Side of the map in pixels.
-        sigma: Standard deviation in pixels of a map of side 256.
+        size: Side, or height and width, of the map in pixels.
+        sigma: Standard deviation in pixels of a map of 256 x 256; scaled with the square root of the area.
         region: Patches that were looked at, bool [h, w]; scores of others are not read. None for all.
 
     Returns:
-        float32 [size, size], within the range of ``patch_scores``. Outside of the region it is 0, or the lowest value
-        inside if that is negative, so that nothing there is above a threshold.
+        float32 [height, width], within the range of ``patch_scores``. Outside of the region it is 0, or the lowest
+        value inside if that is negative, so that nothing there is above a threshold.
 
     Example:
         >>> patch_scores = np.array([[0, 0], [0, 1]], np.float32)
@@ -111,12 +113,13 @@ def anomaly_map(
 
         nearest = distance_transform_edt(~region, return_distances=False, return_indices=True)
         patch_scores = patch_scores[tuple(nearest)]
-    sigma *= size / REFERENCE_SIZE
-    height, width = patch_scores.shape
-    columns = _upsampling(width, size, sigma).T
-    found = (_upsampling(height, size, sigma) @ patch_scores @ columns).astype(np.float32)
+    height, width = shape_of(size)
+    sigma *= math.sqrt(height * width) / REFERENCE_SIZE
+    rows, columns = patch_scores.shape
+    across = _upsampling(columns, width, sigma).T
+    found = (_upsampling(rows, height, sigma) @ patch_scores @ across).astype(np.float32)
     if region is not None:
-        inside = region_at(region, (size, size))
+        inside = region_at(region, (height, width))
         found = np.where(inside, found, min(np.float32(0), found[inside].min()))
     return np.asarray(found)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.sizes import Size
 from reb_pipeline.images.samples import copies_of_training
 from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
 from reb_pipeline.scoring.image_scores import image_scores
@@ -118,16 +119,16 @@ class Detection:
             return table
         return table.assign(global_score=self.global_scores)
 
-    def anomaly_maps(self, side: int, sigma: float) -> AnomalyMaps:
+    def anomaly_maps(self, size: Size, sigma: float) -> AnomalyMaps:
         """Make anomaly maps of the images; maps of zeros if only whole images are scored.
 
         Args:
-            side: Side of a map in pixels.
-            sigma: Standard deviation of the smoothing, in pixels of a map of side 256.
+            size: Side, or height and width, of a map in pixels.
+            sigma: Standard deviation of the smoothing, in pixels of a map of 256 x 256.
         """
         values = self.patch_scores if self.map_values is None else self.map_values
         if values is None:
             values = np.zeros((len(self.image_ids), 1, 1), np.float32)
         if self.region is not None:
             values = np.where(self.region, values, np.float32(0))
-        return AnomalyMaps(values, self.image_ids, side, sigma, self.fingerprint, self.region)
+        return AnomalyMaps(values, self.image_ids, size, sigma, self.fingerprint, self.region)

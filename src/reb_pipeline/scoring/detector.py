@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.sizes import Size
 from reb_pipeline.memory_bank.bank import MEMORY_GIB, MemoryBank, collect_patches
 from reb_pipeline.memory_bank.coreset import select_coreset
 from reb_pipeline.memory_bank.density import LocalDensity, measure_local_density
@@ -215,12 +216,12 @@ class MemoryBankDetector:
         """True if the scorer weights the local density by alpha."""
         return SCORERS[self.scoring.scorer].uses_alpha
 
-    def check_settings(self, scoring: ScoringSettings, image_size: int) -> None:
+    def check_settings(self, scoring: ScoringSettings, image_size: Size) -> None:
         """Check that the detector was fitted with the settings that scores and anomaly maps are made with.
 
         Args:
             scoring: Settings of the scores.
-            image_size: Side of the images in pixels, and of their anomaly maps.
+            image_size: Side, or height and width, of the images in pixels, and of their anomaly maps.
 
         Raises:
             InputError: For the first setting that differs.

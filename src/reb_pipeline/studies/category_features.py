@@ -94,12 +94,12 @@ class CategoryFeatures:
         """Make defects on held-out good images by the category's settings, independent of the fine-tuning."""
         held_out = tuple(samples.held_out_good.ids)
         if held_out not in self._defective:
-            side = self.sections.features.image_size
+            size = self.sections.features.image_size
             _, made = synthesize(self.sections, samples, Purpose.SELECTION)
             sources = samples.named(made.image_ids).stream()
             pairs = self._defective[held_out] = []
             for number, (defective, (_, good)) in enumerate(zip(made.images, sources, strict=True)):
-                faded = make_faint(defective, resize_image(good, side))
+                faded = make_faint(defective, resize_image(good, size))
                 pair = [SourceImage.of_array(f"{number}", image) for image in (defective, faded)]
                 pairs.append((pair[0], pair[1]))
         return [pair[faint] for pair in self._defective[held_out]]

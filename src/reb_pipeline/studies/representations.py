@@ -69,9 +69,9 @@ def synthesize(
     """Make saliency maps of good images, and synthetic defects on the held-out ones."""
     from reb_pipeline.defectmaker.synthesis import estimate_saliency, synthesize_defects
 
-    settings, side = own.defect_synthesis, own.features.image_size
+    settings, size = own.defect_synthesis, own.features.image_size
     saliency = estimate_saliency(samples, settings)
-    return saliency, synthesize_defects(samples, saliency, side, settings, purpose)
+    return saliency, synthesize_defects(samples, saliency, size, settings, purpose)
 
 
 def defects_content(settings: DefectSynthesisSettings, paths: list[str]) -> dict[str, Any]:

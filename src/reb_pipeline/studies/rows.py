@@ -85,8 +85,15 @@ def _failed_row(category: str, settings: Mapping[str, Any], reason: str) -> dict
 
 
 def storable(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert settings for a table: ``alpha`` to text, as it may be a word and Parquet has one type per column."""
-    return {name: str(value) if name == "alpha" else value for name, value in settings.items()}
+    """Convert settings for a table: ``alpha``, which may be a word, and height and width to text."""
+    return {
+        name: str(list(value))
+        if isinstance(value, (list, tuple))
+        else str(value)
+        if name == "alpha"
+        else value
+        for name, value in settings.items()
+    }
 
 
 def reference_of(

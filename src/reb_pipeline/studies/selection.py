@@ -10,6 +10,7 @@ Three criteria are measured for every candidate, because no single one predicts 
 Candidates are ranked by each criterion. The candidate with the highest mean rank is chosen; among equals the first.
 """
 
+import json
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -132,5 +133,7 @@ def _value(row: dict[Hashable, Any], name: str) -> Any:
         return row["representation"] != IMAGENET
     if name == "alpha" and row["alpha"] != AUTO:
         return float(row["alpha"])
+    if name == "image_size":
+        return json.loads(str(row[name]))  # a number, or the text of height and width
     # K may be above the former max_neighbors.
     return row["n_neighbors" if name == "max_neighbors" else name]

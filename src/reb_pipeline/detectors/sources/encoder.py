@@ -127,7 +127,7 @@ class Encoder:
                 "features.region to null, or take a detector with a memory bank."
             )
             raise InputError(msg)
-        if self.settings.network_size < self.settings.image_size:
+        if self.settings.network_size != self.settings.image_size:
             msg = (
                 f"features.tile_size = {self.settings.tile_size} cannot be used here: levels and pooled features are "
                 f"made of the whole image. Set features.tile_size to null, or take a detector with a memory bank."

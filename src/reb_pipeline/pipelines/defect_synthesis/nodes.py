@@ -50,10 +50,10 @@ def draw_gallery(
     from reb_pipeline.defectmaker.good_images import GoodImages
     from reb_pipeline.figures import gallery
 
-    both, side, region = Samples(samples, raw_images), features.image_size, features.looked_at
+    both, size, region = Samples(samples, raw_images), features.image_size, features.looked_at
     return gallery.draw_gallery(
-        GoodImages(both.held_out_good, saliency, side, region),
-        GoodImages(both.good_finetuning, saliency, side, region),
+        GoodImages(both.held_out_good, saliency, size, region),
+        GoodImages(both.good_finetuning, saliency, size, region),
         params.textures(),
         params.fills,
         params.seed,
