@@ -21,6 +21,7 @@ BIN := $(VENV)/bin
 QUIET := --disable-pip-version-check --quiet
 REQUIREMENTS := pyproject.toml constraints.txt
 PYTEST := -m pytest -n 2 --dist worksteal  # the worker that is done first takes tests of the other
+quick test test-lowest: export OMP_NUM_THREADS := 1  # two workers have two cores
 
 .PHONY: run lint quick test test-lowest wheel test-wheel test-package test-mlflow images notebooks lock hooks viz docs benchmark clean
 
