@@ -93,16 +93,10 @@ def test_images_are_opened_batch_by_batch(extractor: PatchExtractor) -> None:
 
 
 def test_features_that_are_not_finite(images: list[tuple[str, np.ndarray]]) -> None:
-    class Broken:
-        tiles = None
-
-        def resized(self, image: np.ndarray) -> np.ndarray:
-            return image
-
-        def features(self, batch: list[np.ndarray]) -> np.ndarray:
-            grids = np.ones((len(batch), 2, 2, 3), np.float32)
-            grids[-1, 1, 0, 2] = np.nan
-            return grids
+    def broken(batch: list[np.ndarray]) -> np.ndarray:
+        grids = np.ones((len(batch), 2, 2, 3), np.float32)
+        grids[-1, 1, 0, 2] = np.nan
+        return grids
 
     with pytest.raises(InputError, match="Image 'part 1' gives non-finite features: check"):
-        list(extract_patches(Broken(), images, batch_size=2))  # type: ignore[arg-type]
+        list(extract_patches(broken, images, batch_size=2))  # type: ignore[arg-type]

@@ -1,6 +1,5 @@
 """Tiles against the whole image and against a search for the tile in which each patch lies deepest."""
 
-from collections.abc import Iterator
 from itertools import product
 
 import numpy as np
@@ -15,7 +14,8 @@ from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.sizes import Size, shape_of
 from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.backbones import load_backbone
-from reb_pipeline.features.extractor import PatchExtractor, extract_patches
+from reb_pipeline.features.batches import batches
+from reb_pipeline.features.extractor import PatchExtractor
 from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.features.tiles import Tiles, coarsest_stride
 
@@ -82,17 +82,17 @@ def test_the_network_gets_a_few_tiles_at_once() -> None:
     assert shapes == [(4, 32, 32, 3), (4, 32, 32, 3), (1, 32, 32, 3)]
 
 
-def test_images_in_tiles_are_opened_one_by_one(state: dict[str, torch.Tensor]) -> None:
-    opened = []
-
-    def images() -> Iterator[tuple[str, np.ndarray]]:
-        for seed in range(3):
-            opened.append(seed)
-            yield str(seed), draw_part(seed)[0]
-
-    tiled = extractor(state, layers=["layer1"], image_size=64, tile_size=32, tile_overlap=0)
-    next(extract_patches(tiled, images(), batch_size=16))
-    assert opened == [0]
+def test_large_images_are_opened_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert FeatureSettings(image_size=64, tile_size=32, batch_size=16).images_at_once == 1
+    assert FeatureSettings(image_size=64, tile_size=64, batch_size=16).images_at_once == 16
+    images = [(str(seed), draw_part(seed)[0]) for seed in range(7)]
+    for n, expected in ((1, [1] * 7), (3, [3, 3, 1]), (5, [4, 3])):  # four fill the memory
+        monkeypatch.setattr("reb_pipeline.features.batches.BATCH_BYTES", 4 * 64 * 64 * 3)
+        found = list(batches(iter(images), n))
+        assert [len(batch) for batch in found] == expected
+        assert [image_id for batch in found for image_id, _ in batch] == [
+            name for name, _ in images
+        ]
 
 
 @pytest.mark.parametrize(

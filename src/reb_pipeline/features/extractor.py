@@ -1,7 +1,6 @@
 """Patch features of images: resizing, then the network on the whole image or on tiles."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from reb_pipeline.features.backbones import (
     load_backbone,
     load_deepest,
 )
+from reb_pipeline.features.batches import batches
 from reb_pipeline.features.engines import TorchEngine, build_engine
 from reb_pipeline.features.network import PixelNetwork, patch_head, pooled_head
 from reb_pipeline.features.settings import FeatureSettings
@@ -94,27 +94,10 @@ class PatchExtractor:
         Raises:
             InputError: If the region of interest was drawn on images of another aspect.
         """
-        return self.features([self.resized(image) for image in images])
-
-    def resized(self, image: np.ndarray) -> np.ndarray:
-        """Resize an image to the size of the settings, without what lies outside of the region of interest.
-
-        Args:
-            image: uint8 [height, width, 3] RGB.
-
-        Returns:
-            uint8 [height, width, 3] for :meth:`features`.
-
-        Raises:
-            InputError: If the region of interest was drawn on images of another aspect.
-        """
-        return resized(image, self._image_size, self._region)
-
-    def features(self, images: Sequence[np.ndarray]) -> np.ndarray:
-        """Extract one batch of resized images; see :meth:`__call__`."""
+        pixels = [resized(image, self._image_size, self._region) for image in images]
         if self.tiles is None:
-            return self._engine(np.stack(images))
-        of_each = [self.tiles.features(self._engine, one, self._batch_size) for one in images]
+            return self._engine(np.stack(pixels))
+        of_each = [self.tiles.features(self._engine, one, self._batch_size) for one in pixels]
         return np.stack(of_each) if len(of_each) > 1 else of_each[0][None]
 
 
@@ -126,7 +109,7 @@ def extract_patches(
     Args:
         extractor: The extractor.
         images: (id, uint8 [height, width, 3] RGB) of each image, opened when it is needed.
-        batch_size: Images per forward pass; images in tiles come one by one.
+        batch_size: Images per forward pass, see :func:`reb_pipeline.features.batches.batches`.
 
     Yields:
         (id, float32 [h, w, channels]) of each image, in the same order.
@@ -134,10 +117,8 @@ def extract_patches(
     Raises:
         InputError: If a feature is not finite.
     """
-    # Only the resized images of a batch are in memory together.
-    remaining = ((image_id, extractor.resized(image)) for image_id, image in images)
-    while batch := list(islice(remaining, 1 if extractor.tiles else batch_size)):
-        features = extractor.features([image for _, image in batch])
+    for batch in batches(images, batch_size):
+        features = extractor([image for _, image in batch])
         for (image_id, _), grid in zip(batch, features, strict=True):
             if not np.isfinite(grid).all():
                 msg = f"Image {image_id!r} gives non-finite features: check the image and the backbone's weights."

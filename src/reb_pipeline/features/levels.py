@@ -1,7 +1,7 @@
 """Features of several layers of a network, each on its own grid, for feature reconstruction."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice, pairwise
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ import torch
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.sizes import Size, shape_of
 from reb_pipeline.features.backbones import backbone_spec, load_backbone
+from reb_pipeline.features.batches import batches
 from reb_pipeline.features.engines import TorchEngine
 from reb_pipeline.features.network import PixelNetwork
 from reb_pipeline.images.resize import resize_image
@@ -81,7 +82,7 @@ def extract_levels(
     Args:
         extractor: The extractor.
         images: (id, uint8 [height, width, 3] RGB) of each image, opened when it is needed.
-        batch_size: Images per forward pass.
+        batch_size: Images per forward pass, see :func:`reb_pipeline.features.batches.batches`.
 
     Yields:
         (id, float32 [h, w, channels] of every level, finest first) of each image, in the same order.
@@ -89,8 +90,7 @@ def extract_levels(
     Raises:
         InputError: If a feature is not finite.
     """
-    remaining = iter(images)
-    while batch := list(islice(remaining, batch_size)):
+    for batch in batches(images, batch_size):
         features = extractor([image for _, image in batch])
         for (image_id, _), *levels in zip(batch, *features, strict=True):
             if not all(np.isfinite(level).all() for level in levels):

@@ -90,6 +90,11 @@ class FeatureSettings(Settings):
         tile = self.tile_size or max(height, width)
         return size_of(min(tile, height), min(tile, width))
 
+    @property
+    def images_at_once(self) -> int:
+        """Images that are extracted together; one, if its tiles are."""
+        return self.batch_size if self.network_size == self.image_size else 1
+
     def provenance(self, backbone: "BackboneWeights") -> dict[str, Any]:
         """List everything that determines the features, as JSON values; a hash stands for the weights.
 

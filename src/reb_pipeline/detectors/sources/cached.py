@@ -102,7 +102,7 @@ class CachedFeatures:
     ) -> Iterator[tuple[str, np.ndarray]]:
         """Read features, or extract and store them, batch by batch."""
         folder = entry("features", kind=kind, **self._decided_by(settings))
-        size = self.encoder.settings.batch_size
+        size = self.encoder.settings.images_at_once
         missing = [one for one in self.images if f"{folder}/{one.digest}.npy" not in self._cache]
         label = self._description if missing else None  # reading is quick
         network = open_network() if missing else None

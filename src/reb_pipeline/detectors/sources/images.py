@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from time import perf_counter
 from typing import Any, Self, TypeVar
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from reb_pipeline.core.progress import progress
 from reb_pipeline.detectors.sources.encoder import Encoder, Layers
+from reb_pipeline.features.batches import batches
 from reb_pipeline.images.arrays import check_rgb, read_array
 from reb_pipeline.images.resize import resize_image
 from reb_pipeline.images.samples import Samples, hashes_of
@@ -226,11 +226,11 @@ class ImageFeatures:
     def pooled(self) -> np.ndarray:
         """Average the deepest layer over all positions, float32 [images, channels]."""
         extractor = self._network("pooled")
-        images = (image for _, image in self._opened_images(self.description))
-        batches = []
-        while batch := list(islice(images, self._batch_size)):
-            batches.append(extractor(batch))
-        return np.concatenate(batches)
+        images = self._opened_images(self.description)
+        found = [
+            extractor([image for _, image in batch]) for batch in batches(images, self._batch_size)
+        ]
+        return np.concatenate(found)
 
     def pixels(self, side: int) -> Iterator[tuple[str, np.ndarray]]:
         """Stream the images as squares."""
@@ -257,7 +257,7 @@ class ImageFeatures:
 
     @property
     def _batch_size(self) -> int:
-        return self.encoder.settings.batch_size
+        return self.encoder.settings.images_at_once
 
     def _network(self, kind: str, layers: Layers = None) -> Any:
         """Return the network of a kind, the name of a method of the encoder; it is built at the first call."""
