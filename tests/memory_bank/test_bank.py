@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.memory_bank.bank import GIB, collect_patches
+from reb_pipeline.memory_bank.allocation import GIB
+from reb_pipeline.memory_bank.bank import collect_patches
 from reb_pipeline.memory_bank.coreset import select_coreset
 from reb_pipeline.memory_bank.density import measure_local_density
 from reb_pipeline.memory_bank.nearest_patches import search_images, search_other_images

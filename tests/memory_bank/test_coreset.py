@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.memory_bank.bank import GIB, Coreset, collect_patches
+from reb_pipeline.memory_bank.allocation import GIB
+from reb_pipeline.memory_bank.bank import Coreset, collect_patches
 from reb_pipeline.memory_bank.coreset import select_coreset
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.search import k_center

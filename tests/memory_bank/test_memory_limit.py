@@ -15,7 +15,8 @@ import json, os, sys, threading, time
 from pathlib import Path
 import numpy as np
 from reb_pipeline.datasets.arrays import ArraysDataset
-from reb_pipeline.memory_bank.bank import GIB, collect_patches
+from reb_pipeline.memory_bank.allocation import GIB
+from reb_pipeline.memory_bank.bank import collect_patches
 from reb_pipeline.memory_bank.coreset import select_coreset
 from reb_pipeline.memory_bank.density import measure_local_density
 from reb_pipeline.memory_bank.held_out import search_own_images

@@ -18,7 +18,7 @@ from reb_pipeline.pipelines.bank_update import changes
 PARAMS = {
     **SMALL,
     "ssl_finetune": {"enabled": False},
-    "memory_bank": {"coreset_ratio": 0.2},
+    "memory_bank": {"coreset_ratio": 0.2, "light_copies": 1},
     "ingestion": {"max_unreadable_share": 0.5},
 }
 STEPS = [

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -72,6 +72,9 @@ class FeatureSource(PixelSource, Protocol):
         Args:
             order: Positions of the images in ``image_ids``.
         """
+
+    def in_other_light(self, copy: int) -> Self:
+        """Return the same images in the light of a copy, see :func:`reb_pipeline.images.light.in_other_light`."""
 
 
 class Detector(Protocol):

@@ -2,9 +2,6 @@
 
 import hashlib
 import json
-import logging
-import shutil
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.core.storage import reserve, writing
 from reb_pipeline.images.region import Region
 from reb_pipeline.images.samples import check_images, good_training
+from reb_pipeline.memory_bank.allocation import empty_features
 from reb_pipeline.memory_bank.distances import FeatureSpace, fit_space
 from reb_pipeline.memory_bank.grids import checked_grids
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
@@ -25,10 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ROWS_PER_BLOCK = 8192
-GIB = 2**30
 MEMORY_GIB = 4.0
-
-logger = logging.getLogger(__name__)
 
 # Settings of banks that were stored without them.
 FORMER_EXTRACTOR = {"unit_length": False, "region": None}
@@ -52,6 +46,7 @@ class MemoryBank:
         whitening: Whitening of the space, float32 [channels, channels] or empty.
         image_hashes: SHA-256 of the files of the images; empty if unknown.
         region: Patches of the feature grid that are looked at, bool [h, w]; None for all. Others have no rows.
+        light_copies: Copies of every image in other light. Their rows follow those of the image and belong to it.
 
     Example:
         >>> grids = [("a", np.zeros((2, 2, 3), np.float32)), ("b", np.ones((2, 2, 3), np.float32))]
@@ -62,7 +57,7 @@ class MemoryBank:
         ('b', 0, 1)
     """
 
-    FORMAT: ClassVar[int] = 3
+    FORMAT: ClassVar[int] = 4
     FORMER_VALUES: ClassVar[Mapping[str, Any]] = {"image_hashes": []}
 
     features: np.ndarray
@@ -76,6 +71,7 @@ class MemoryBank:
     whitening: np.ndarray
     image_hashes: list[str] = field(default_factory=list)
     region: np.ndarray | None = None
+    light_copies: int = 0
 
     @property
     def space(self) -> FeatureSpace:
@@ -89,22 +85,58 @@ class MemoryBank:
 
     @property
     def grids(self) -> np.ndarray:
-        """Features of a whole bank as the grids of its images, float32 [images, h, w, channels]; not copied.
+        """Features of a whole bank as the grids of its images as they are, without the copies in other light.
 
-        With a region, the patches inside of it are one row: float32 [images, 1, patches, channels].
+        Returns:
+            float32 [images, h, w, channels]; not copied. With a region, the patches inside of it are one row: [images,
+            1, patches, channels].
         """
+        return self._with_copies[:, 0]
+
+    @property
+    def _with_copies(self) -> np.ndarray:
+        """Grids of all images, each with its copies, float32 [images, 1 + copies, h, w, channels]; not copied."""
         h, w = int(self.y.max()) + 1, int(self.x.max()) + 1
         if self.region is not None:
             h, w = 1, int(self.region.sum())
-        return self.features.reshape(len(self.image_ids), h, w, -1)
+        return self.features.reshape(len(self.image_ids), 1 + self.light_copies, h, w, -1)
 
-    def whole_grid(self, image: int) -> np.ndarray:
-        """Features of one image of a whole bank, float32 [h, w, channels]; zeros outside of the region."""
+    def whole_grid(self, image: int, copy: int = 0) -> np.ndarray:
+        """Features of one image of a whole bank, float32 [h, w, channels]; zeros outside of the region.
+
+        Args:
+            image: Index of the image.
+            copy: Number of its copy in other light; 0 for the image as it is.
+        """
+        patches = self._with_copies[image, copy]
         if self.region is None:
-            return self.grids[image]
+            return patches
         grid = np.zeros((*self.region.shape, self.features.shape[1]), np.float32)
-        grid[self.region] = self.grids[image, 0]
+        grid[self.region] = patches[0]
         return grid
+
+    def copy_of(self, rows: np.ndarray) -> np.ndarray:
+        """Number of the copy of some rows of a whole bank, int64; 0 for the images as they are."""
+        n_copies = 1 + self.light_copies
+        patches = len(self.features) // (len(self.image_ids) * n_copies)
+        return rows // patches % n_copies
+
+    def rows_of(self, coreset: "MemoryBank") -> np.ndarray:
+        """Find the rows of a coreset in the whole bank that they were selected from, by image, place and features.
+
+        Returns:
+            Numbers of the rows, int64 [coreset rows].
+        """
+        n_copies = 1 + self.light_copies
+        patches = len(self.features) // (len(self.image_ids) * n_copies)
+        place = np.zeros((int(self.y.max()) + 1, int(self.x.max()) + 1), np.int64)
+        place[self.y[:patches], self.x[:patches]] = np.arange(patches)
+        first = coreset.image.astype(np.int64) * n_copies * patches + place[coreset.y, coreset.x]
+        if n_copies == 1:
+            return first
+        candidates = first[:, None] + np.arange(n_copies) * patches
+        is_same = (self.features[candidates] == coreset.features[:, None]).all(axis=2)
+        return candidates[np.arange(len(first)), is_same.argmax(axis=1)]
 
     def fingerprint_of(self, rows: np.ndarray) -> str:
         """Hash the origin of the bank and some of its rows, which identifies the bank that a coreset is of.
@@ -145,7 +177,8 @@ class MemoryBank:
             InputError: If they are not.
         """
         origins = [
-            (one.image_ids, one.image_hashes, one.extractor, one.distance) for one in (self, other)
+            (one.image_ids, one.image_hashes, one.extractor, one.distance, one.light_copies)
+            for one in (self, other)
         ]
         if origins[0] != origins[1]:
             msg = (
@@ -277,6 +310,7 @@ def collect_patches(
     settings: MemoryBankSettings | None = None,
     memory_gib: float = MEMORY_GIB,
     image_ids: Sequence[str] | None = None,
+    copies: Sequence[Iterable[tuple[str, np.ndarray]]] = (),
 ) -> MemoryBank:
     """Collect streamed patch features in one array and transform them to the space of a distance.
 
@@ -290,6 +324,7 @@ def collect_patches(
         settings: Distance of the bank; the paper's without them.
         memory_gib: Memory that the pipeline may plan with, in GiB.
         image_ids: Ids that the images must have, in their order; None accepts all ids.
+        copies: As ``patches``, of the same images in other light, for each number of a copy.
 
     Returns:
         The memory bank.
@@ -303,14 +338,17 @@ def collect_patches(
     found_ids: list[str] = []
     looked_at = Region.of_json(extractor.get("region"))
     region: np.ndarray | None = None
-    for index, (image_id, patch_grid) in enumerate(checked_grids(patches)):
+    streams = [checked_grids(one) for one in (patches, *copies)]
+    for index, together in enumerate(zip(*streams, strict=True)):
+        image_id, patch_grid = together[0]
         _check_announced(index, image_id, n_images, image_ids)
         if not found_ids:
             h, w, channels = patch_grid.shape
             region = None if looked_at is None else looked_at.patches((h, w))
             y, x = np.nonzero(np.ones((h, w), bool) if region is None else region)
-            features = _empty(n_images * len(y), channels, memory_gib)
-        features[index * len(y) : (index + 1) * len(y)] = patch_grid[y, x]
+            features = empty_features(n_images * len(streams) * len(y), channels, memory_gib)
+        for number, (_, grid) in enumerate(together, index * len(streams)):
+            features[number * len(y) : (number + 1) * len(y)] = grid[y, x]
         found_ids.append(image_id)
     if not found_ids:
         msg = (
@@ -329,15 +367,16 @@ def collect_patches(
             block[:] = in_space
     return MemoryBank(
         features=features,
-        image=np.repeat(np.arange(n_images, dtype=np.int32), len(y)),
-        y=np.tile(y.astype(np.int16), n_images),
-        x=np.tile(x.astype(np.int16), n_images),
+        image=np.repeat(np.arange(n_images, dtype=np.int32), len(y) * len(streams)),
+        y=np.tile(y.astype(np.int16), n_images * len(streams)),
+        x=np.tile(x.astype(np.int16), n_images * len(streams)),
         image_ids=found_ids,
         extractor=extractor,
         distance=distance,
         mean=space.mean,
         whitening=space.whitening,
         region=region,
+        light_copies=len(copies),
     )
 
 
@@ -354,29 +393,3 @@ def _check_announced(
             f"in their order."
         )
         raise InputError(msg)
-
-
-def _empty(n_rows: int, channels: int, memory_gib: float) -> np.ndarray:
-    """Allocate features, float32 [n_rows, channels], in memory or in an unnamed temporary file."""
-    gib = n_rows * channels * np.dtype(np.float32).itemsize / GIB
-    if gib <= memory_gib / 2:
-        return np.empty((n_rows, channels), np.float32)
-    folder = tempfile.gettempdir()
-    free = shutil.disk_usage(folder).free / GIB
-    if gib > free:
-        msg = (
-            f"The memory bank takes {gib:.3g} GiB of temporary disk space, but {folder} has {free:.3g} GiB left: make "
-            f"room, let TMPDIR name a folder of a larger disk, or raise compute.memory_gib = {memory_gib:g}."
-        )
-        raise InputError(msg)
-    logger.info(
-        "The memory bank takes %.3g GiB, more than half of compute.memory_gib = %g: it is collected in a temporary "
-        "file in %s.",
-        gib,
-        memory_gib,
-        folder,
-    )
-    with tempfile.TemporaryFile(dir=folder) as file:  # has no name; the map keeps it alive
-        with writing(f"{folder}/{tempfile.gettempprefix()}*", int(gib * GIB)):
-            reserve(file.fileno(), int(gib * GIB))
-        return np.memmap(file, np.float32, "w+", shape=(n_rows, channels))

@@ -6,7 +6,8 @@ import math
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.memory_bank.bank import GIB, MEMORY_GIB, Coreset, MemoryBank
+from reb_pipeline.memory_bank.allocation import GIB
+from reb_pipeline.memory_bank.bank import MEMORY_GIB, Coreset, MemoryBank
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.search.k_center import greedy_k_center
 

@@ -9,13 +9,14 @@ from reb_pipeline.memory_bank.distances import DISTANCES
 
 
 class MemoryBankSettings(Settings):
-    """Coreset size and distance of the memory bank; the defaults are the paper's.
+    """Coreset size and distance of the memory bank, and its copies of images; the defaults are the paper's.
 
     Example:
         >>> MemoryBankSettings(coreset_ratio=0.1)
-        MemoryBankSettings(distance='euclidean', coreset_ratio=0.1, seed=0)
+        MemoryBankSettings(distance='euclidean', coreset_ratio=0.1, light_copies=0, seed=0)
     """
 
     distance: Annotated[str, one_of(DISTANCES)] = "euclidean"
     coreset_ratio: float = Field(default=1.0, gt=0, le=1)  # share of the bank's rows
+    light_copies: int = Field(default=0, ge=0, le=20)  # of each image, in other light
     seed: Seed = 0  # seed of the coreset selection

@@ -24,7 +24,8 @@ def rank_suspects(bank: MemoryBank, coreset: Coreset, device: str = "cpu") -> "p
     Only coreset rows are compared, with those of other images: greedy k-centre selects a patch that is far from all
     others early, so the rows that it left out of an odd image are near a selected row of that image. This is as many
     times quicker than a search of all patches as the coreset is smaller than the bank. The score is the mean squared
-    distance of the oddest hundredth of an image's patches; patches that the coreset lacks count 0.
+    distance of the oddest hundredth of an image's patches; patches that the coreset lacks count 0. Copies in other
+    light are compared with, and not ranked.
 
     The p-value is the upper tail of a normal distribution, fitted to the logarithms of all scores by their median and
     median absolute deviation, which a minority of defective images hardly moves (Rousseeuw and Croux, 1993). An image
@@ -61,14 +62,16 @@ def rank_suspects(bank: MemoryBank, coreset: Coreset, device: str = "cpu") -> "p
 def _scores(bank: MemoryBank, coreset: Coreset, device: str) -> np.ndarray:
     """Average the largest squared distances of each image's coreset rows to those of the others, float64 [images]."""
     rows = np.sort(coreset.rows)
+    is_copy = bank.copy_of(rows) > 0
     features, owners = bank.features[rows], bank.image[rows]
     index = NeighborIndex(features, len(rows), device)
-    n_top = max(1, round(TOP_SHARE * len(bank.features) / len(bank.image_ids)))
+    n_patches = len(bank.features) / (len(bank.image_ids) * (1 + bank.light_copies))
+    n_top = max(1, round(TOP_SHARE * n_patches))
     scores = np.zeros(len(bank.image_ids))
     for image in range(len(scores)):
         own = slice(*np.searchsorted(owners, [image, image + 1]))
         if 0 < own.stop - own.start < len(rows):
-            squared, _ = index.search(features[own], 1, without=own)
+            squared, _ = index.search(features[own][~is_copy[own]], 1, without=own)
             scores[image] = np.sort(squared[:, 0])[-n_top:].sum() / n_top
     return scores
 

@@ -34,7 +34,8 @@ def two_kinds(bank: MemoryBank) -> list[tuple[int, str]]:
 
     chosen = np.linspace(0, len(bank.image_ids) - 1, min(len(bank.image_ids), MOST_IMAGES))
     images = np.unique(chosen.astype(int))
-    means = np.stack([bank.features[bank.image == image].mean(axis=0) for image in images])
+    channels = bank.features.shape[1]
+    means = np.stack([bank.grids[image].reshape(-1, channels).mean(axis=0) for image in images])
     if len(images) < LEAST_IMAGES or len(np.unique(means, axis=0)) < LEAST_IMAGES:
         return []
     found = KMeans(2, n_init=10, random_state=0).fit(means)

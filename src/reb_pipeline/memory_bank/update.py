@@ -1,7 +1,7 @@
 """Update of a memory bank by added and removed good images, with its coreset and local density."""
 
 import logging
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -9,8 +9,8 @@ import numpy as np
 
 from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.core.progress import progress
+from reb_pipeline.memory_bank.allocation import GIB
 from reb_pipeline.memory_bank.bank import (
-    GIB,
     MEMORY_GIB,
     Coreset,
     MemoryBank,
@@ -49,6 +49,7 @@ def update_bank(
     patches: Iterable[tuple[str, np.ndarray]] = (),
     n_added: int = 0,
     memory_gib: float = MEMORY_GIB,
+    copies: Sequence[Iterable[tuple[str, np.ndarray]]] = (),
 ) -> MemoryBank:
     """Remove some images from a bank and append others.
 
@@ -61,6 +62,8 @@ def update_bank(
         patches: (image id, float32 [h, w, channels]) of each image to append, from the bank's extractor.
         n_added: Number of images to append.
         memory_gib: See :func:`reb_pipeline.memory_bank.bank.collect_patches`.
+        copies: As ``patches``, of the same images in other light, for each of the bank's ``light_copies``; empty if no
+            image is appended.
 
     Raises:
         InputError: If the bank's distance was fitted to all of its images; an id to remove is unknown; an id to append
@@ -81,11 +84,16 @@ def update_bank(
     check_known(forget, bank.image_ids, "Image of the memory bank")
     gone = set(forget)
     stay = [image for image, image_id in enumerate(bank.image_ids) if image_id not in gone]
-    stream = chain(
-        ((bank.image_ids[image], bank.whole_grid(image)) for image in stay),
-        _in_space(bank, patches),
+    added = [patches, *copies, *[()] * (bank.light_copies - len(copies))]
+
+    def stream(copy: int) -> Iterator[tuple[str, np.ndarray]]:
+        kept = ((bank.image_ids[image], bank.whole_grid(image, copy)) for image in stay)
+        return chain(kept, _in_space(bank, added[copy]))
+
+    streams = [stream(copy) for copy in range(1 + bank.light_copies)]
+    updated = collect_patches(
+        streams[0], len(stay) + n_added, bank.extractor, memory_gib=memory_gib, copies=streams[1:]
     )
-    updated = collect_patches(stream, len(stay) + n_added, bank.extractor, memory_gib=memory_gib)
     return replace(updated, distance=bank.distance)
 
 

@@ -28,6 +28,7 @@ class Configuration:
             :data:`reb_pipeline.detectors.registry.DETECTORS`.
         distance: A key of :data:`reb_pipeline.memory_bank.distances.DISTANCES`.
         coreset_ratio: Share of the memory bank's rows in the coreset.
+        light_copies: Copies of every good image in other light, in the memory bank.
         shots: Number of good images to learn from; None for all.
         seed: Seed of the shots, the coreset and all trainings.
         n_neighbors: K.
@@ -55,6 +56,7 @@ class Configuration:
     detector: str
     distance: str
     coreset_ratio: float
+    light_copies: int
     shots: int | None
     seed: int
     n_neighbors: int

@@ -62,14 +62,16 @@ def _seconds(category: Category, sections: dict[str, Any]) -> float:
     extractor([image] * BATCH)  # the first pass is slower
     _, height, width, channels = extractor([image]).shape
     forward = _measured(lambda: extractor([image] * BATCH)) / BATCH
-    rows = category.shares.train * height * width
-    coreset = rows * sections["memory_bank"].coreset_ratio
+    memory_bank = sections["memory_bank"]
+    copies = category.shares.train * memory_bank.light_copies
+    rows = (category.shares.train + copies) * height * width
+    coreset = rows * memory_bank.coreset_ratio
     matrix = np.ones((ROWS, channels), np.float32)
     row_seconds = _measured(lambda: matrix @ matrix[0]) / ROWS
     searched = len(samples) * height * width
     seconds: float = (
         OPENED * len(samples) * open_seconds
-        + len(samples) * forward
+        + (len(samples) + copies) * forward
         + _finetuned_images(sections, features.image_size) * TRAINED * forward
         + rows * coreset * row_seconds
         + searched * coreset * row_seconds / BLOCKED

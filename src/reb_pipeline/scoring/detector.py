@@ -3,18 +3,24 @@
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from numbers import Real
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.sizes import Size
-from reb_pipeline.memory_bank.bank import MEMORY_GIB, MemoryBank, collect_patches
+from reb_pipeline.memory_bank.bank import MEMORY_GIB, MemoryBank
 from reb_pipeline.memory_bank.coreset import select_coreset
 from reb_pipeline.memory_bank.density import LocalDensity, measure_local_density
+from reb_pipeline.memory_bank.filling import (
+    LearnableSource,
+    PatchSource,
+    fill_bank,
+    provenance_of,
+)
 from reb_pipeline.memory_bank.grids import on_grid
 from reb_pipeline.memory_bank.held_out import evenly_chosen, search_own_images
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches, search_images
@@ -34,17 +40,6 @@ from reb_pipeline.scoring.image_scores import IMAGE_SCORES, image_scores
 from reb_pipeline.scoring.patch_scores import SCORERS, check_depth, patch_scores
 from reb_pipeline.scoring.settings import ScoringSettings
 from reb_pipeline.search.index import nearest_other_rows
-
-
-class PatchSource(Protocol):
-    """Images as grids of patch features; every call streams them from the start, in the order of ``image_ids``."""
-
-    @property
-    def image_ids(self) -> list[str]:
-        """Ids of the images."""
-
-    def patches(self) -> Iterator[tuple[str, np.ndarray]]:
-        """Stream (image id, float32 [h, w, channels])."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +99,7 @@ class MemoryBankDetector:
     @classmethod
     def fit(
         cls,
-        good: PatchSource,
+        good: LearnableSource,
         settings: MemoryBankSettings | None = None,
         scoring: ScoringSettings | None = None,
         *,
@@ -119,8 +114,8 @@ class MemoryBankDetector:
         compared with the others only.
 
         Args:
-            good: Good images; their ``provenance``, if they have it, is stored in the bank.
-            settings: Distance and coreset; None for the paper's.
+            good: See :func:`reb_pipeline.memory_bank.filling.fill_bank`.
+            settings: Distance, copies and coreset; None for the paper's.
             scoring: Settings of the scores; None for those of the reference code.
             device: See :class:`reb_pipeline.search.index.NeighborIndex`.
             memory_gib: Memory that the bank may take, in GiB.
@@ -131,14 +126,7 @@ class MemoryBankDetector:
             InputError: If there are too few patches for K_max, or the distance cannot be fitted on them.
         """
         settings, scoring = settings or MemoryBankSettings(), scoring or ScoringSettings()
-        whole = collect_patches(
-            good.patches(),
-            len(good.image_ids),
-            _provenance(good),
-            settings,
-            memory_gib,
-            good.image_ids,
-        )
+        whole = fill_bank(good, settings, memory_gib)
         labels = [description and f"{description}: {step}" for step in ("coreset", "local density")]
         coreset = select_coreset(whole, settings, labels[0], memory_gib, device)
         k = min(scoring.max_neighbors, len(whole.features) - 1)
@@ -322,7 +310,7 @@ class MemoryBankDetector:
         Raises:
             InputError: As :meth:`search` and :meth:`score`, or if another network made the features.
         """
-        self.bank.check_extractor(_provenance(images))
+        self.bank.check_extractor(provenance_of(images))
         return self.score(self.search(images.patches(), device))
 
     def nearest_rows(self, n_neighbors: int) -> tuple[np.ndarray, np.ndarray]:
@@ -388,12 +376,6 @@ class MemoryBankDetector:
     def _patch_scores(self, found: NearestPatches) -> np.ndarray:
         """Score patches, float32 [images, h, w]; NaN outside of the region."""
         return on_grid(patch_scores(found, self), self.bank.region)
-
-
-def _provenance(images: PatchSource) -> dict[str, Any]:
-    """Return the settings that made the features of images, as JSON values; empty if the source does not say."""
-    provenance: dict[str, Any] = getattr(images, "provenance", {})
-    return provenance
 
 
 def _is_finite_number(value: Any) -> bool:

@@ -11,7 +11,7 @@ of all images, as here, they have no guarantee without assumptions about the det
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,10 +33,12 @@ class BankImages:
     Attributes:
         bank: The memory bank, image by image.
         indices: Indices of the images in ``bank.image_ids``, int64.
+        copy: Number of the copies in other light to take; 0 for the images as they are.
     """
 
     bank: MemoryBank
     indices: np.ndarray
+    copy: int = 0
 
     @property
     def image_ids(self) -> list[str]:
@@ -51,7 +53,11 @@ class BankImages:
     def patches(self) -> Iterator[tuple[str, np.ndarray]]:
         """Stream (image id, float32 [h, w, channels]), in the space of the bank."""
         for index in self.indices:
-            yield self.bank.image_ids[index], self.bank.whole_grid(index)
+            yield self.bank.image_ids[index], self.bank.whole_grid(index, self.copy)
+
+    def in_other_light(self, copy: int) -> "BankImages":
+        """Take the copies of a number."""
+        return replace(self, copy=copy)
 
 
 def score_left_out(
@@ -66,6 +72,7 @@ def score_left_out(
     """Score images of a bank, each group by a detector fitted to the images of all other groups.
 
     Copies of one file are left out together and scored once: beside its copy in the bank an image scores far too low.
+    The bank's copies in other light are left out with their image, which is scored as it is.
 
     Args:
         bank: The whole memory bank.
@@ -79,7 +86,9 @@ def score_left_out(
         Neighbours and scores of the images of one group. Nothing for a bank of one image.
     """
     share = len(detector.features) / len(bank.features)
-    settings = MemoryBankSettings(distance=bank.distance, coreset_ratio=share)
+    settings = MemoryBankSettings(
+        distance=bank.distance, coreset_ratio=share, light_copies=bank.light_copies
+    )
     files = bank.image_hashes or bank.image_ids
     _, first, file_of = np.unique(files, return_index=True, return_inverse=True)
     order = np.random.default_rng(settings.seed).permutation(len(first))

@@ -17,6 +17,7 @@ _BANK = {
     "neck",
     "distance",
     "coreset_ratio",
+    "light_copies",
     "image_score",
     "normalization",
     "global_branch",

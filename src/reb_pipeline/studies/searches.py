@@ -8,7 +8,8 @@ import numpy as np
 from reb_pipeline.core.content_cache import entry, remember_arrays, remember_record
 from reb_pipeline.detectors.interface import FeatureSource
 from reb_pipeline.detectors.sources.cached import CachedFeatures
-from reb_pipeline.memory_bank.bank import Coreset, MemoryBank, collect_patches
+from reb_pipeline.memory_bank.bank import Coreset, MemoryBank
+from reb_pipeline.memory_bank.filling import fill_bank
 from reb_pipeline.memory_bank.held_out import evenly_chosen, search_own_images
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches, search_images
 from reb_pipeline.parameters.configurations import AUTO, Configuration
@@ -149,13 +150,8 @@ class Searches:
         """Fill the memory bank again, of which the detector has the rows of the coreset only."""
         own = self._features.sections.under(configuration)
         settings = checked(own.memory_bank, "memory_bank")
-        gib, ids = own.compute.memory_gib, good.image_ids
-        whole = collect_patches(
-            good.patches(), len(ids), good.provenance, settings, gib, image_ids=ids
-        )
-        rows = detector.bank
-        numbers = np.ravel_multi_index((rows.image, rows.y, rows.x), whole.grids.shape[:3])
-        return whole, Coreset(numbers, bank_rows=len(whole.features))
+        whole = fill_bank(good, settings, own.compute.memory_gib)
+        return whole, Coreset(whole.rows_of(detector.bank), bank_rows=len(whole.features))
 
     def _depth(self, configuration: Configuration, max_neighbors: int) -> int:
         """Compute the number of rows to find for a patch, enough for every K up to ``max_neighbors``."""

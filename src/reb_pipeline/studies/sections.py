@@ -31,6 +31,7 @@ PLACES = {
     "neck": ("features", "neck"),
     "distance": ("memory_bank", "distance"),
     "coreset_ratio": ("memory_bank", "coreset_ratio"),
+    "light_copies": ("memory_bank", "light_copies"),
     "seed": ("memory_bank", "seed"),
     "detector": ("scoring", "scorer"),
     "n_neighbors": ("scoring", "n_neighbors"),

@@ -85,6 +85,12 @@ class CachedFeatures:
         images = [self.images[n] for n in order]
         return CachedFeatures(images, self.encoder, self._cache, self._description)
 
+    def in_other_light(self, copy: int) -> "CachedFeatures":
+        """Return copies of the images in other light, without a progress bar."""
+        return CachedFeatures(
+            [image.in_other_light(copy) for image in self.images], self.encoder, self._cache
+        )
+
     def fresh(self) -> RoundedFeatures:
         """Return a source of the same features without the cache."""
         return RoundedFeatures(self.images, self.encoder, self._description)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from copy import copy
+from copy import copy as copy_of
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
@@ -14,6 +14,7 @@ from reb_pipeline.core.progress import progress
 from reb_pipeline.detectors.sources.encoder import Encoder, Layers
 from reb_pipeline.features.batches import batches
 from reb_pipeline.images.arrays import check_rgb, read_array
+from reb_pipeline.images.light import in_other_light
 from reb_pipeline.images.resize import resize_image
 from reb_pipeline.images.samples import Samples, hashes_of
 from reb_pipeline.images.value_range import ValueRange
@@ -57,6 +58,20 @@ class SourceImage:
             digests = [f"{digest}-{scale.low:g}-{scale.high:g}" for digest in digests]
         rows = zip(samples.ids, samples.openers, digests, strict=True)
         return [cls(image_id, opener, digest) for image_id, opener, digest in rows]
+
+    def changed(self, name: str, change: Callable[[np.ndarray], np.ndarray]) -> "SourceImage":
+        """Return the image with changed pixels.
+
+        Args:
+            name: Name of the change, part of the digest.
+            change: Function of an image, uint8 [height, width, 3] RGB.
+        """
+        digest = self.digest and f"{self.digest}-{name}"
+        return replace(self, open=lambda: change(self.open()), digest=digest)
+
+    def in_other_light(self, copy: int) -> "SourceImage":
+        """Return a copy of the image in other light, see :func:`reb_pipeline.images.light.in_other_light`."""
+        return self.changed(f"light{copy}", partial(in_other_light, copy=copy))
 
 
 @dataclass(frozen=True)
@@ -239,10 +254,18 @@ class ImageFeatures:
 
     def take(self, order: Sequence[int]) -> Self:
         """Select some of the images, in the given order; the networks are shared."""
-        part = copy(self)
-        part.images = [self.images[n] for n in order]
-        part.image_ids = [image.id for image in part.images]
-        return part
+        return self._of([self.images[n] for n in order])
+
+    def in_other_light(self, copy: int) -> Self:
+        """Return copies of the images in other light; the networks are shared, and there is no progress bar."""
+        copies = self._of([image.in_other_light(copy) for image in self.images])
+        copies.description = None
+        return copies
+
+    def _of(self, images: list[SourceImage]) -> Self:
+        other = copy_of(self)
+        other.images, other.image_ids = images, [image.id for image in images]
+        return other
 
     def timed(self, work: Callable[[Self], T]) -> tuple[T, float]:
         """Call a function on these features and measure the time.

@@ -68,6 +68,7 @@ def update_memory_bank(
     from reb_pipeline.detectors.sources.images import ImageFeatures
     from reb_pipeline.images.samples import Samples, check_images, hashes_of
     from reb_pipeline.memory_bank import update
+    from reb_pipeline.memory_bank.filling import copies_of
 
     before, category, device = memory_bank_before, raw_images.category, compute.processor()
     backbone.check_learnt(samples)
@@ -95,8 +96,11 @@ def update_memory_bank(
         "%s: %d good images, %d to forget, %d to add.",
         category, len(before.image_ids), len(forgotten), len(added),
     )  # fmt: skip
-    patches = images.patches() if len(added) else ()  # the network is loaded only for new images
-    bank = update.update_bank(before, forgotten, patches, len(added), compute.memory_gib)
+    # The network is loaded only for new images.
+    patches, copies = (
+        (images.patches(), copies_of(images, before.light_copies)) if len(added) else ((), ())
+    )
+    bank = update.update_bank(before, forgotten, patches, len(added), compute.memory_gib, copies)
     bank = replace(bank, image_hashes=[hashes[image_id] for image_id in bank.image_ids])
     coreset = update.update_coreset(
         before,

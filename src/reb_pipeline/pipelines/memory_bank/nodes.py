@@ -23,24 +23,18 @@ def extract_patch_features(
     settings: MemoryBankSettings,
     compute: ComputeParams,
 ) -> MemoryBank:
-    """Collect the patch features of the good training images in a memory bank."""
+    """Collect the patch features of the good training images, and of their copies in other light, in a memory bank."""
     from reb_pipeline.detectors.sources.encoder import Encoder
     from reb_pipeline.detectors.sources.images import ImageFeatures
     from reb_pipeline.images.samples import Samples, hashes_of
-    from reb_pipeline.memory_bank.bank import collect_patches
+    from reb_pipeline.memory_bank.filling import fill_bank
     from reb_pipeline.memory_bank.two_kinds import two_kinds
 
     backbone.check_learnt(samples)
     encoder = Encoder(features, backbone, compute.device)
     samples_to_learn = Samples(samples, raw_images).good_training
     good = ImageFeatures.of_samples(samples_to_learn, encoder, "good images to patch features")
-    bank = collect_patches(
-        good.patches(),
-        len(samples_to_learn),
-        good.provenance,
-        settings,
-        compute.memory_gib,
-    )
+    bank = fill_bank(good, settings, compute.memory_gib)
     if groups := two_kinds(bank):
         (many, first), (few, second) = groups
         logger.warning(

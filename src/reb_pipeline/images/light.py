@@ -1,0 +1,108 @@
+"""Changes of light, focus and place, as between shifts, lamps and cameras.
+
+A change is a function of an image, uint8 [height, width, 3] RGB, and a level; it returns an image of the same shape and
+type, with values that leave 0 to 255 cut off, as a camera saturates.
+"""
+
+import zlib
+from collections.abc import Callable
+
+import numpy as np
+
+Change = Callable[[np.ndarray, float], np.ndarray]
+
+SIDE = 256  # px: side of the image that the level of a blur is stated for
+# Light of copies: ranges that are drawn from evenly.
+GAINS, GAMMAS, STEEPEST = (0.75, 1.3), (0.75, 1.35), 0.3
+
+
+def gain(image: np.ndarray, factor: float) -> np.ndarray:
+    """Multiply all values.
+
+    Example:
+        >>> gain(np.full((1, 1, 3), 100, np.uint8), 1.5).tolist()
+        [[[150, 150, 150]]]
+    """
+    return _relit(image, factor, 1.0)
+
+
+def gamma(image: np.ndarray, exponent: float) -> np.ndarray:
+    """Raise all values, of 0 to 1, to a power."""
+    return _relit(image, 1.0, exponent)
+
+
+def gradient(image: np.ndarray, slope: float) -> np.ndarray:
+    """Multiply by a factor that rises from 1 - slope at the left to 1 + slope at the right."""
+    return _relit(image, 1.0, 1.0, slope)
+
+
+def blur(image: np.ndarray, sigma: float) -> np.ndarray:
+    """Average by a Gaussian, whose standard deviation is stated in pixels of an image of height 256."""
+    from scipy import ndimage
+
+    pixels = sigma * image.shape[0] / SIDE
+    blurred = ndimage.gaussian_filter(image.astype(np.float32), (pixels, pixels, 0), mode="nearest")
+    return _as_bytes(blurred)
+
+
+def shift(image: np.ndarray, share: float) -> np.ndarray:
+    """Move to the right and down by a share of width and height; the border is repeated."""
+    from scipy import ndimage
+
+    height, width = image.shape[:2]
+    return np.asarray(
+        ndimage.shift(image, (share * height, share * width, 0), order=1, mode="nearest")
+    )
+
+
+def rotation(image: np.ndarray, degrees: float) -> np.ndarray:
+    """Turn around the centre; the border is repeated."""
+    from scipy import ndimage
+
+    return np.asarray(ndimage.rotate(image, degrees, reshape=False, order=1, mode="nearest"))
+
+
+CHANGES: dict[str, tuple[Change, tuple[float, ...]]] = {
+    "gain": (gain, (0.7, 0.85, 1.15, 1.3)),
+    "gamma": (gamma, (0.7, 1.4)),
+    "gradient": (gradient, (0.2, 0.4)),
+    "blur": (blur, (1.0, 2.0)),
+    "shift": (shift, (0.02, 0.05)),
+    "rotation": (rotation, (2.0, 5.0)),
+}
+"""Changes by name, with the levels that the study of light measures."""
+
+
+def in_other_light(image: np.ndarray, copy: int) -> np.ndarray:
+    """Change the light of an image at random: gain, gamma, and a gradient in any direction.
+
+    Image and number of the copy decide the light, so that an image has the same copies in every memory bank.
+
+    Args:
+        image: uint8 [height, width, 3] RGB.
+        copy: Number of the copy.
+
+    Returns:
+        uint8 of the same shape.
+    """
+    rng = np.random.default_rng([copy, zlib.crc32(np.ascontiguousarray(image).data)])
+    factor, exponent = rng.uniform(*GAINS), rng.uniform(*GAMMAS)
+    slope, direction = rng.uniform(0, STEEPEST), rng.uniform(0, 2 * np.pi)
+    return _relit(image, factor, exponent, slope, direction)
+
+
+def _relit(
+    image: np.ndarray, factor: float, exponent: float, slope: float = 0.0, direction: float = 0.0
+) -> np.ndarray:
+    """Apply a gain, then a gamma, then a gradient in a direction in radians, 0 to the right."""
+    values = 255 * (factor * np.arange(256) / 255) ** exponent
+    if not slope:
+        return _as_bytes(values)[image]
+    y, x = (np.linspace(-1, 1, side, dtype=np.float32) for side in image.shape[:2])
+    plane = np.cos(direction) * x[None] + np.sin(direction) * y[:, None]
+    light = 1 + slope * plane / (abs(np.cos(direction)) + abs(np.sin(direction)))
+    return _as_bytes(values.astype(np.float32)[image] * light[:, :, None])
+
+
+def _as_bytes(values: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
