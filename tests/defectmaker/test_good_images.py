@@ -79,3 +79,13 @@ def test_nothing_outside_of_a_region_is_seen_or_salient(plain):
         assert (donor.image[inside] == number).all()
         assert (donor.image[~inside] == NEUTRAL).all()
         np.testing.assert_array_equal(donor.saliency, inside)  # of "b" nothing else is left
+
+
+def test_images_are_opened_once_as_far_as_the_memory_holds_them(images, plain, monkeypatch):
+    assert [images[index].image[0, 0, 0] for index in (0, 1, 0, 2, 0, 1)] == [0, 1, 0, 2, 0, 1]
+    assert plain.opened == ["a.png", "b.png", "c.png"]
+    monkeypatch.setattr("reb_pipeline.defectmaker.good_images.KEPT_BYTES", 2 * 4 * SIDE * SIDE)
+    few = GoodImages(samples_of(IDS, plain), images._saliency, SIDE)
+    plain.opened.clear()
+    assert [few[index].image[0, 0, 0] for index in (0, 1, 0, 2, 0, 1)] == [0, 1, 0, 2, 0, 1]
+    assert plain.opened == ["a.png", "b.png", "c.png", "b.png"]

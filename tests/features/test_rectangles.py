@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 from miniatures import draw_part
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.settings import validated
-from reb_pipeline.core.sizes import shape_of, size_of
+from reb_pipeline.core.sizes import at_most, shape_of, size_of
 from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.extractor import PatchExtractor
 from reb_pipeline.features.levels import LevelExtractor
@@ -181,3 +181,16 @@ def test_fine_tuning_sees_the_aspect_with_as_many_pixels(height: int, width: int
 def test_resized_images_are_those_of_pillow() -> None:
     assert resize_image(IMAGE, (16, 24)).shape == (16, 24, 3)
     np.testing.assert_array_equal(resize_image(IMAGE, [48, 48]), resize_image(IMAGE, 48))
+
+
+@given(SIDES, SIDES, st.integers(32, 512))
+def test_sizes_are_shrunk_to_a_number_of_pixels_in_their_aspect(
+    height: int, width: int, side: int
+) -> None:
+    found = shape_of(at_most([height, width], side))
+    if height * width <= side**2:
+        assert found == (height, width)
+    else:
+        factor = side / np.sqrt(height * width)
+        assert abs(found[0] - height * factor) <= 0.5 + 1e-9
+        assert abs(found[1] - width * factor) <= 0.5 + 1e-9

@@ -86,7 +86,8 @@ def test_masks_that_cannot_be_used_are_refused(tmp_path):
 @pytest.mark.parametrize(
     "region",
     [[], [[]], [[(0, 0), (1, 1)]], [[(0, 0), (1, 0), (1, 1.2)]], [[(0, 0), (1, 0), (-0.1, 1)]], 3,
-     [(0, 0), (1, 0), (1, 1)], {"mask": "a.png"}],
+     [(0, 0), (1, 0), (1, 1)], {"mask": "a.png"}, [[(0.1, 0.1), (0.2, 0.2), (0.3, 0.3), (0.9, 0.9)]],
+     [[(0, 0), (1, 0), (1, 1)], [(0.5, 0), (0.5, 1), (0.5, 0.3)]], [[(0.5, 0.5)] * 4]],
 )  # fmt: skip
 def test_polygons_outside_of_the_picture_and_other_values_are_refused(region):
     with pytest.raises(InputError, match=r"features.region cannot be used: Input should be the pa"):

@@ -1,5 +1,6 @@
 """Sizes of images: a number for a square, height and width for a rectangle; quick to import."""
 
+import math
 from collections.abc import Sequence
 
 Size = int | Sequence[int]  # in pixels
@@ -26,6 +27,24 @@ def size_of(height: int, width: int) -> int | list[int]:
         (256, [192, 480])
     """
     return height if height == width else [height, width]
+
+
+def at_most(size: Size, side: int) -> int | list[int]:
+    """Shrink a size that has more pixels than a square, with its aspect; return others as they are.
+
+    Args:
+        size: The size.
+        side: Side of the square in pixels.
+
+    Example:
+        >>> at_most([2048, 8192], 512), at_most([192, 480], 512)
+        ([256, 1024], [192, 480])
+    """
+    height, width = shape_of(size)
+    factor = side / math.sqrt(height * width)
+    if factor < 1:
+        height, width = (max(1, round(length * factor)) for length in (height, width))
+    return size_of(height, width)
 
 
 def size_text(size: Size) -> str:

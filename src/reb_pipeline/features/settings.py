@@ -1,5 +1,6 @@
 """Settings of the extraction of patch features; quick to import."""
 
+from itertools import combinations
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
@@ -11,6 +12,8 @@ QUICKEST = (
     "openvino",
     "onnxruntime",
 )  # what the engine ``auto`` tries before PyTorch, the quickest first
+
+SMALLEST = 1e-9  # twice the area of a triangle; less is a line, but for rounding
 
 if TYPE_CHECKING:
     from reb_pipeline.features.adapted import BackboneWeights
@@ -64,10 +67,10 @@ class FeatureSettings(Settings):
             region = validate(value)
         except ValidationError:  # has an error for each allowed type; the user needs one sentence
             region = []
-        if region == [] or (isinstance(region, list) and min(map(len, region)) < 3):
+        if region == [] or (isinstance(region, list) and not all(map(_has_area, region))):
             msg = (
-                "Input should be the path of a mask, or polygons of at least three corners [x, y] each, in shares of "
-                "the width and height of the image, from 0 to 1"
+                "Input should be the path of a mask, or polygons of at least three corners [x, y] each that do not "
+                "all lie on a line, in shares of the width and height of the image, from 0 to 1"
             )
             raise ValueError(msg)
         return region
@@ -114,3 +117,12 @@ class FeatureSettings(Settings):
             "unit_length": unit_length,
             "region": None if region is None else region.as_json(self.image_size),
         }
+
+
+def _has_area(polygon: list[tuple[float, float]]) -> bool:
+    """Return True if the corners of a polygon do not all lie on a line."""
+    if not polygon:
+        return False
+    (x, y), *others = polygon
+    pairs = combinations(others, 2)
+    return any(abs((a - x) * (d - y) - (c - x) * (b - y)) > SMALLEST for (a, b), (c, d) in pairs)

@@ -17,6 +17,7 @@ TRAINED = 0.8
 BATCH = 4
 ROWS = 100_000  # of the measured product of a matrix and a vector, more than fit into a cache
 REPEATS = 5
+LONG_SECONDS = 1.0  # of measurements together
 BLOCKED = 8.0  # gain of a product of two matrices over as many of a matrix and a vector
 
 
@@ -59,9 +60,9 @@ def _seconds(category: Category, sections: dict[str, Any]) -> float:
         open_seconds = _measured(lambda: category.images.open_image(samples[0].path))
     # By PyTorch, which computes the fine-tuning, and because another engine takes seconds to convert the network.
     extractor = PatchExtractor(features.model_copy(update={"engine": "torch"}))
-    extractor([image] * BATCH)  # the first pass is slower
-    _, height, width, channels = extractor([image]).shape
-    forward = _measured(lambda: extractor([image] * BATCH)) / BATCH
+    batch = [image] * min(BATCH, features.images_at_once)
+    _, height, width, channels = extractor(batch).shape  # the first pass is slower
+    forward = _measured(lambda: extractor(batch)) / len(batch)
     memory_bank = sections["memory_bank"]
     copies = category.shares.train * memory_bank.light_copies
     rows = (category.shares.train + copies) * height * width
@@ -92,9 +93,9 @@ def _finetuned_images(sections: dict[str, Any], image_size: Size) -> float:
 
 
 def _measured(work: Callable[[], Any]) -> float:
-    """Measure the seconds of a piece of work, the shortest of several times."""
-    times = []
-    for _ in range(REPEATS):
+    """Measure the seconds of a piece of work, the shortest of several times; of long work, of one or two."""
+    times: list[float] = []
+    while len(times) < REPEATS and sum(times) < LONG_SECONDS:
         begin = perf_counter()
         work()
         times.append(perf_counter() - begin)

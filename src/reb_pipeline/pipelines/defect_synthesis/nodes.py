@@ -4,11 +4,15 @@ from typing import Any
 
 import pandas as pd
 
+from reb_pipeline.core.sizes import at_most
 from reb_pipeline.defectmaker.records import SaliencyMaps, SyntheticDefects
 from reb_pipeline.defectmaker.settings import DefectSynthesisSettings
 from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.images.collection import ImageCollection
 from reb_pipeline.images.samples import Samples
+
+# px: twice the side of the largest budget; 120 defects on images of 20 megapixels would take 10 GB.
+LARGEST_SIDE = 512
 
 
 def estimate_saliency(
@@ -33,7 +37,7 @@ def synthesize_defects(
     return synthesis.synthesize_defects(
         Samples(samples, raw_images),
         saliency,
-        features.image_size,
+        at_most(features.image_size, LARGEST_SIDE),
         params,
         region=features.looked_at,
     )
@@ -50,7 +54,8 @@ def draw_gallery(
     from reb_pipeline.defectmaker.good_images import GoodImages
     from reb_pipeline.figures import gallery
 
-    both, size, region = Samples(samples, raw_images), features.image_size, features.looked_at
+    size = at_most(features.image_size, LARGEST_SIDE)
+    both, region = Samples(samples, raw_images), features.looked_at
     return gallery.draw_gallery(
         GoodImages(both.held_out_good, saliency, size, region),
         GoodImages(both.good_finetuning, saliency, size, region),
