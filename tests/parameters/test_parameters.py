@@ -88,6 +88,10 @@ RAW: dict[str, Any] = {
         "loss": "l2", "image_size": 64, "updates": 9, "batch_size": 4, "learning_rate": 0.01, "seed": 0,
     },
     "calibration": {"false_alarm_rate": 0.05, "folder": None},
+    "detection_probability": {
+        "enabled": False, "draws": 100, "shortest": 0.02, "longest": 0.3, "contrasts": [20.0, 40.0],
+        "pixel_size_mm": None, "seed": 0,
+    },
     "packaging": {"allow_undecided": False},
     "inspection": {"input": None, "engine": "onnxruntime", "allow_undecided": False},
     "bank_update": {"add": None, "forget": []},

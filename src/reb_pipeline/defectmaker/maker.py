@@ -14,6 +14,7 @@ from reb_pipeline.defectmaker.fills import FILLS, Donor, Material, draw_salient
 from reb_pipeline.defectmaker.fusion import FUSIONS
 from reb_pipeline.defectmaker.images import is_grey, pixel_scale
 from reb_pipeline.defectmaker.shapes import SHAPES, Shape
+from reb_pipeline.defectmaker.sizes import DefectSize, lengthened, with_contrast
 from reb_pipeline.defectmaker.streams import Purpose, random_stream
 from reb_pipeline.images.arrays import check_rgb
 
@@ -136,7 +137,13 @@ class DefectMaker:
         self._purpose = purpose
 
     def make(
-        self, image: np.ndarray, saliency: np.ndarray, kind: DefectKind, seed: int, index: int
+        self,
+        image: np.ndarray,
+        saliency: np.ndarray,
+        kind: DefectKind,
+        seed: int,
+        index: int,
+        size: DefectSize | None = None,
     ) -> Defect:
         """Make one defect around a salient pixel, cut off where the image is not salient.
 
@@ -148,6 +155,7 @@ class DefectMaker:
             kind: Kind of the defect.
             seed: Seed of the whole set of defects, not negative.
             index: Number of this defect, not negative.
+            size: Length and contrast; None for those of the reference code.
 
         Raises:
             InputError: If the image or the saliency map has the wrong shape or type, nothing is salient, or the
@@ -160,12 +168,14 @@ class DefectMaker:
         fusion = FUSIONS[fusion_name]
         weight = float(rng.uniform(*shape.blend_weight)) if fusion.blends else 1.0
 
-        size, scale = image.shape[:2], pixel_scale(image.shape[:2])
-        shape_mask = _draw_mask(rng, shape, size)
+        shown, scale = image.shape[:2], pixel_scale(image.shape[:2])
+        shape_mask = _draw_mask(rng, shape, shown)
+        if size is not None:
+            shape_mask = lengthened(shape_mask, size.length, shown)
         height, width = shape_mask.shape
         row, column = draw_salient(rng, saliency)
-        top = min(max(row - height // 2, 0), size[0] - height)
-        left = min(max(column - width // 2, 0), size[1] - width)
+        top = min(max(row - height // 2, 0), shown[0] - height)
+        left = min(max(column - width // 2, 0), shown[1] - width)
         box = slice(top, top + height), slice(left, left + width)
 
         on_part = shape_mask & saliency[box]
@@ -176,8 +186,11 @@ class DefectMaker:
         if is_grey(image):  # a grey-scale camera shows no coloured defects
             fill = np.repeat(cv2.cvtColor(fill, cv2.COLOR_RGB2GRAY)[:, :, None], 3, axis=2)
         kernel = max(3, round(shape.edge_kernel * scale) | 1)
-        defective, mask = image.copy(), np.zeros(size, bool)
-        defective[box] = fusion.fuse(image[box], fill, shape_mask, weight, kernel)
+        fused = fusion.fuse(image[box], fill, shape_mask, weight, kernel)
+        if size is not None:
+            fused = with_contrast(image[box], fused, shape_mask, size.contrast)
+        defective, mask = image.copy(), np.zeros(shown, bool)
+        defective[box] = fused
         mask[box] = shape_mask
         recipe = Recipe(
             kind.shape,

@@ -1,6 +1,6 @@
 """Settings of synthetic defects; imports no heavy package."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 Shape = Literal["bezier", "bezier_scar", "bezier_clump", "rect", "rect_scar", "perlin"]
 Fill = Literal["cut_paste", "noise", "texture"]
+Contrast = Annotated[float, Field(ge=1, le=255)]  # grey levels
 
 
 class DefectSynthesisSettings(Settings):
@@ -65,3 +66,25 @@ class LogicalSetSettings(Settings):
         default=20, ge=1, le=10_000
     )  # test images of each logical kind, and structural ones
     seed: Seed = 0
+
+
+class DetectionProbabilitySettings(Settings):
+    """Sizes and contrasts of the defects that the probability of detection is measured with."""
+
+    enabled: bool = False
+    draws: int = Field(default=100, ge=20, le=10_000)  # defects of each kind and contrast
+    shortest: float = Field(default=0.02, gt=0, le=1)  # shares of the side of an image
+    longest: float = Field(default=0.3, gt=0, le=1)
+    contrasts: list[Contrast] = Field(default=[20, 40], min_length=1, max_length=20)
+    pixel_size_mm: float | None = Field(default=None, gt=0, le=1000)
+    seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _lengths_in_order(self) -> "DetectionProbabilitySettings":
+        if self.shortest >= self.longest:
+            msg = f"shortest = {self.shortest:g} must be below longest = {self.longest:g}"
+            raise ValueError(msg)
+        if len(set(self.contrasts)) < len(self.contrasts):
+            msg = "contrasts must differ from each other"
+            raise ValueError(msg)
+        return self

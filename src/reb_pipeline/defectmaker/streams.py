@@ -16,6 +16,7 @@ class Purpose(StrEnum):
     SELECTION = "selection"  # settings are chosen by them
     FIGURES = "figures"
     LOGICAL = "logical"  # composed images and logical defects
+    DETECTION = "detection"  # the probability of detection is measured by them
 
 
 # Key of each stream. The training's is empty: these are the draws of numpy's `default_rng([seed, index, kind])`.
@@ -25,6 +26,7 @@ _SPAWN_KEYS: dict[Purpose, tuple[int, ...]] = {
     Purpose.SELECTION: (2,),
     Purpose.FIGURES: (3,),
     Purpose.LOGICAL: (4,),
+    Purpose.DETECTION: (5,),
 }
 
 

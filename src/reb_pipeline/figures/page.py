@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,8 @@ _MEANING = {
     "with masks.",
     "average precision, F1max": "Summaries of precision and recall; F1max is at the best threshold, which only the "
     "labels of the test can tell (an oracle).",
+    "a50, a90, a90/95": "Longest extent of a drawn defect of which 50 % and 90 % are found, and from which on at least "
+    "90 % are, at 95 % confidence (MIL-HDBK-1823A).",
     "anomaly map": "Score of each place. A pixel is marked above a threshold of its own, so that at most the same "
     "share of good parts has a mark; a found part may have none.",
 }  # fmt: skip
@@ -63,6 +66,8 @@ class Evaluated:
         metrics: Report of :func:`reb_pipeline.metrics.report.evaluate`, with ``at_threshold``
             (:func:`reb_pipeline.metrics.at_threshold.at_threshold`).
         calibration: Calibration of the threshold.
+        detection_probability: Report of :func:`reb_pipeline.metrics.detection_probability.detection_report`; None
+            leaves its section out.
     """
 
     scores: pd.DataFrame
@@ -70,6 +75,7 @@ class Evaluated:
     images: Images
     metrics: Mapping[str, Any]
     calibration: Calibration
+    detection_probability: Mapping[str, Any] | None = None
 
 
 def report_page(evaluated: Evaluated, settings: Mapping[str, Any]) -> str:
@@ -91,7 +97,7 @@ def report_page(evaluated: Evaluated, settings: Mapping[str, Any]) -> str:
         "promise": f"Thresholds for {calibration.origin}. {calibration.statement()}",
     }
     blocks = {
-        "sections": f"{_at_threshold(metrics)}{_metrics(evaluated)}",
+        "sections": f"{_at_threshold(metrics)}{_found_sizes(evaluated)}{_metrics(evaluated)}",
         "meaning": definitions("What the numbers mean", _MEANING),
         "made": definitions("Model, settings and versions", {**made_with(), **flat(settings)}),
     }
@@ -141,6 +147,32 @@ def _at_threshold(metrics: Mapping[str, Any]) -> str:
             "Found and missed by defect type",
         ),
     )
+
+
+def _found_sizes(evaluated: Evaluated) -> str:
+    """Format from which size on drawn defects are found."""
+    report = evaluated.detection_probability
+    if report is None:
+        return ""
+    told = [*report["worst"], *report["curves"]]
+    statements = "".join(f"<li>{escape(one['statement'])}</li>" for one in told)
+    names, unit = ("a50", "a90", "a90_95"), report["unit"]
+    rows = [
+        [
+            one["kind"],
+            f"{one['contrast']:g}",
+            f"{one['found']} of {one['draws']}",
+            *("–" if one[name] is None else f"{one[name]:.3g}" for name in names),
+        ]
+        for one in report["curves"]
+    ]
+    about = (
+        f"<p>Synthetic defects on {report['parts']} good parts that nothing has learnt from. Real ones may be harder "
+        "or easier to see: the statements are about defects of these kinds and contrasts.</p>"
+    )
+    heads = ["", "grey levels", "found", f"a50, {unit}", f"a90, {unit}", f"a90/95, {unit}"]
+    title = "Sizes of defects that are found"
+    return section(title, f"<ul>{statements}</ul>", about, table(heads, rows))
 
 
 def _metrics(evaluated: Evaluated) -> str:

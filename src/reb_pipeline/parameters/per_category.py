@@ -9,7 +9,11 @@ from omegaconf import OmegaConf
 from reb_pipeline.calibration.photos import check_calibration
 from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.core.settings import SEEDS, Settings, validated
-from reb_pipeline.defectmaker.settings import DefectSynthesisSettings, LogicalSetSettings
+from reb_pipeline.defectmaker.settings import (
+    DefectSynthesisSettings,
+    DetectionProbabilitySettings,
+    LogicalSetSettings,
+)
 from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.finetuning.settings import SSLFinetuneSettings
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
@@ -44,6 +48,7 @@ CATEGORY_SECTIONS: dict[str, type[Settings]] = {
     "feature_reconstruction": FeatureReconstructionSettings,
     "pixel_reconstruction": PixelReconstructionSettings,
     "calibration": CalibrationParams,
+    "detection_probability": DetectionProbabilitySettings,
     "evaluation": EvaluationParams,
     "packaging": PackagingParams,
     "bank_update": BankUpdateParams,

@@ -16,7 +16,9 @@ GPU = "gpu"  # tag of nodes that are faster on a GPU
 TOLERATES_MISSING_DATA = "tolerates_missing_data"
 
 
-def per_category(name: str, template: Pipeline, outputs: Iterable[str] = ()) -> Pipeline:
+def per_category(
+    name: str, template: Pipeline, outputs: Iterable[str] = (), inputs: Iterable[str] = ()
+) -> Pipeline:
     """Copy a pipeline into the namespace of each category, as one box in Kedro-Viz.
 
     Names of datasets and parameters get the category as prefix, such as ``screw.samples`` and ``params:screw.scoring``.
@@ -27,6 +29,7 @@ def per_category(name: str, template: Pipeline, outputs: Iterable[str] = ()) -> 
             ``screw.calibration.calibrate``.
         template: Nodes with datasets such as ``samples``, ``memory_bank`` and ``params:scoring``.
         outputs: Datasets that are compared between categories: ``metrics`` becomes ``metrics_screw``.
+        inputs: Such datasets of another pipeline that this one reads.
     """
     boxed = Pipeline(template, namespace=name, prefix_datasets_with_namespace=False)
     return Pipeline(
@@ -36,6 +39,7 @@ def per_category(name: str, template: Pipeline, outputs: Iterable[str] = ()) -> 
                 namespace=category,
                 parameters=set(filter(_is_shared, template.inputs())),
                 outputs={output: f"{output}_{category}" for output in outputs},
+                inputs={name: f"{name}_{category}" for name in inputs},
             )
             for category in categories()
         ]

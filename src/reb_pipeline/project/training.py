@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from reb_pipeline.calibration.record import Calibration
 
 PIPELINES = ["full", "packaging"]
+PROBABILITY = "detection_probability"  # pipeline and section; run where it is enabled
 # Step, the name of its pipeline -> its description.
 STEPS = {
     "ingestion": "photos checked",
@@ -45,6 +46,7 @@ STEPS = {
     "ldknn_density": "their density measured",
     "calibration": "threshold calibrated",
     "evaluation": "test photos scored",
+    PROBABILITY: "found sizes measured",
     "packaging": "model packaged",
 }
 
@@ -122,7 +124,9 @@ class Training:
             self._session = settings.SESSION_CLASS.create(folder.path)
         context = self._session.load_context()
         self.parameters: dict[str, Any] = context.params
-        self.pipeline = _pipeline()
+        names = [category.name for category in categories]
+        self._measured = [name for name in names if self.parameters[name][PROBABILITY].enabled]
+        self.pipeline = _pipeline(self._measured)
         self._catalog = context._get_catalog(save_version=self.run_id)
         check_detector(self.pipeline, self._catalog)  # before the machine is measured
         check_packaging(self.pipeline, self._catalog)
@@ -155,12 +159,18 @@ class Training:
         """
         if not self.nodes:
             return
-        names = {category.name for category in self._categories}
-        steps = Steps(self.nodes, say, names if len(names) > 1 else set(), self._not_tuned(names))
+        categories = {category.name for category in self._categories}
+        steps = Steps(
+            self.nodes,
+            say,
+            categories if len(categories) > 1 else set(),
+            self._not_tuned(categories),
+        )
         self._session._hook_manager.register(steps)
         log = self._folder.log.open("a", encoding="utf-8")
         with _part_of(self.run_id), log, redirect_stdout(log), short_lived_bars():
-            self._session.run(pipeline_names=PIPELINES, node_names=[n.name for n in self.nodes])
+            names = [*PIPELINES, *([PROBABILITY] if self._measured else [])]
+            self._session.run(pipeline_names=names, node_names=[n.name for n in self.nodes])
 
     def _not_tuned(self, names: Iterable[str]) -> set[str]:
         """List the categories whose backbone stays as it is."""
@@ -170,13 +180,14 @@ class Training:
         """Read the results of each category."""
         for category in self._categories:
             name = category.name
+            report = f"{PROBABILITY}_report" if name in self._measured else "report"
             yield Trained(
                 name,
                 self._catalog[f"{name}.calibration"].load(),
                 self._catalog[f"metrics_{name}"].load(),
                 self._catalog[f"{name}.suspects"].load(),
                 Path(self._catalog[f"{name}.suspects"]._get_load_path()),
-                Path(self._catalog[f"{name}.report"]._get_load_path()),
+                Path(self._catalog[f"{name}.{report}"]._get_load_path()),
                 Path(self._catalog[f"{name}.packaged_model"]._get_load_path()),
             )
 
@@ -329,11 +340,13 @@ def _step(node: "Node") -> tuple[str, str]:
     return category, step
 
 
-def _pipeline() -> "Pipeline":
+def _pipeline(measured: Iterable[str]) -> "Pipeline":
+    """Put together what a training runs; the categories are those whose probability of detection is measured."""
     from kedro.framework.project import pipelines
     from kedro.pipeline import Pipeline
 
-    return Pipeline([pipelines[name] for name in PIPELINES])
+    parts = [pipelines[PROBABILITY].filter(node_namespaces=[name]) for name in measured]
+    return Pipeline([*(pipelines[name] for name in PIPELINES), *parts])
 
 
 @contextmanager

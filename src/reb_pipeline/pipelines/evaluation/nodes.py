@@ -195,13 +195,16 @@ def write_report(
     metrics: dict[str, Any],
     calibration: Calibration,
     detector: MemoryBankDetector,
+    detection_probability: dict[str, Any] | None = None,
 ) -> str:
     """Write the page of the evaluation: metrics, what is found and missed, and all test images."""
     from reb_pipeline.figures.page import Evaluated, report_page
 
     calibration.check_detector(detector.fingerprint)
     scores = _measured(scores, anomaly_maps, metrics)
-    evaluated = Evaluated(scores, anomaly_maps, raw_images, metrics, calibration)
+    evaluated = Evaluated(
+        scores, anomaly_maps, raw_images, metrics, calibration, detection_probability
+    )
     bank = detector.bank
     settings = {
         "detector": detector.fingerprint,

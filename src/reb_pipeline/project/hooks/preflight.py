@@ -1,7 +1,6 @@
 """Checks before a run, in one sentence each."""
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import cache
@@ -12,7 +11,6 @@ from kedro.io import AbstractVersionedDataset, DatasetError, MemoryDataset
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.storage import check_writable
-from reb_pipeline.parameters.loader import categories
 from reb_pipeline.parameters.per_category import SHARED_SECTIONS
 from reb_pipeline.pipelines.namespaces import (
     ALL_PARAMETERS,
@@ -23,6 +21,7 @@ from reb_pipeline.pipelines.namespaces import (
 from reb_pipeline.project.named_detector import check_detector
 from reb_pipeline.project.packaging_checks import check_packaging
 from reb_pipeline.project.provenance import is_parameter
+from reb_pipeline.project.shares_checks import check_shares
 
 if TYPE_CHECKING:
     from kedro.io import CatalogProtocol
@@ -97,7 +96,7 @@ class PreflightHooks:
         check_packaging(pipeline, catalog)
         self._check_left_out(pipeline, catalog, list_samples)
         check_detector(pipeline, catalog)
-        self._say_shares(pipeline, catalog, list_samples)
+        check_shares(pipeline, catalog, list_samples)
 
     @staticmethod
     def _check_outputs(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
@@ -134,32 +133,6 @@ class PreflightHooks:
                 columns = ("id", "split", "label")
                 rows = [[getattr(one, column) for column in columns] for one in samples]
                 leave_out(pd.DataFrame(rows, columns=columns), path)
-
-    @staticmethod
-    def _say_shares(
-        pipeline: "Pipeline",
-        catalog: "CatalogProtocol",
-        list_samples: "Callable[[str], list[Sample]]",
-    ) -> None:
-        """Say of each category how its good images are shared out, and whether they can keep the false-alarm rate."""
-        from reb_pipeline.calibration.photos import Shares
-        from reb_pipeline.images.folder import list_images
-        from reb_pipeline.parameters.sections import CalibrationParams
-
-        for category in categories():
-            if f"{category}.inventory" not in pipeline.all_outputs():
-                continue  # the images were shared out by an earlier run
-            samples = list_samples(f"{category}{RAW_IMAGES}")
-            good = Counter(sample.split for sample in samples if sample.label == 0)
-            given = catalog[f"params:{category}.calibration"].load()
-            params = CalibrationParams.model_validate(given)
-            in_folder = len(list_images(params.folder)[1].images) if params.folder else 0
-            shares = Shares(
-                good["train"], good["calibration"], good["test"], params.folder, in_folder
-            )
-            can_flag = shares.can_flag(params.false_alarm_rate)
-            log = logger.info if can_flag else logger.warning
-            log("%s: %s", category, shares.statement(params.false_alarm_rate))
 
     @staticmethod
     def _check_test_images(

@@ -1,0 +1,121 @@
+"""Defects of chosen sizes on good parts that nothing has learnt from, to measure what a detector finds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from reb_pipeline.core.progress import progress
+from reb_pipeline.defectmaker.good_images import GoodImages
+from reb_pipeline.defectmaker.images import REFERENCE_SIDE, pixel_scale
+from reb_pipeline.defectmaker.maker import Defect, DefectKind, DefectMaker
+from reb_pipeline.defectmaker.records import SALIENCY_SIDE, SaliencyMaps
+from reb_pipeline.defectmaker.settings import (
+    DefectSynthesisSettings,
+    DetectionProbabilitySettings,
+)
+from reb_pipeline.defectmaker.sizes import DefectSize, grey_contrast, longest_extent
+from reb_pipeline.defectmaker.streams import Purpose, random_stream
+from reb_pipeline.images.region import Region
+from reb_pipeline.images.samples import Samples
+
+DONORS = 20  # images that pieces are cut from, kept in memory
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """Part with one drawn defect.
+
+    Attributes:
+        image: uint8 [H, W, 3], RGB, of the size of the photo.
+        image_id: Id of the good image.
+        kind: Name of the kind of the defect.
+        contrast: Contrast asked for, in grey levels.
+        drawn_contrast: Contrast of the defect, in grey levels.
+        length: Longest extent of the defect in pixels.
+        area: Area of the defect in pixels.
+    """
+
+    image: np.ndarray
+    image_id: str
+    kind: str
+    contrast: float
+    drawn_contrast: float
+    length: float
+    area: int
+
+
+def draw_probes(
+    parts: Samples,
+    saliency: SaliencyMaps,
+    synthesis: DefectSynthesisSettings,
+    settings: DetectionProbabilitySettings,
+    side: int,
+    region: Region | None = None,
+) -> Iterator[Probe]:
+    """Draw defects of every kind and contrast, part after part; lengths are uniform in their logarithm.
+
+    The same settings and parts give the same probes.
+
+    Args:
+        parts: Good images that nothing has learnt from.
+        saliency: Their saliency maps.
+        synthesis: Kinds of defects and textures.
+        settings: Numbers, lengths and contrasts.
+        side: Side in pixels of the images that pieces are cut from.
+        region: Region of interest, which all defects lie in; None for the whole image.
+
+    Raises:
+        InputError: If an image has no saliency map or has changed, or a texture cannot be read.
+    """
+    good = GoodImages(parts, saliency, side, region)
+    places = np.unique(np.linspace(0, len(good) - 1, DONORS).round().astype(int))
+    donors = [good[int(place)] for place in places] if "cut_paste" in synthesis.fills else []
+    maker = DefectMaker(donors, synthesis.textures(held_out=True), Purpose.DETECTION)
+    openers = progress(parts.openers, f"{parts.category}: drawn defects scored")
+    for place, (image_id, opener) in enumerate(zip(parts.ids, openers, strict=True)):
+        image = opener()
+        salient = _where(saliency, image_id, image.shape[:2], region)
+        for kind in synthesis.kinds():
+            for contrast in settings.contrasts:
+                for index in range(place, settings.draws, len(parts)):
+                    length = _length(settings, kind, index) * pixel_scale(image.shape[:2])
+                    size = DefectSize(length, contrast)
+                    defect = maker.make(image, salient, kind, settings.seed, index, size)
+                    yield _probe(image, image_id, kind, contrast, defect)
+
+
+def _probe(
+    image: np.ndarray, image_id: str, kind: DefectKind, contrast: float, defect: Defect
+) -> Probe:
+    return Probe(
+        defect.image,
+        image_id,
+        kind.name,
+        contrast,
+        grey_contrast(image, defect.image, defect.mask),
+        longest_extent(defect.mask),
+        int(defect.mask.sum()),
+    )
+
+
+def _length(settings: DetectionProbabilitySettings, kind: DefectKind, index: int) -> float:
+    """Draw a length in pixels of a 256 x 256 image."""
+    rng = random_stream(Purpose.DETECTION, settings.seed, index, f"length of {kind.name}")
+    ends = np.log([settings.shortest, settings.longest])
+    return REFERENCE_SIDE * float(np.exp(rng.uniform(*ends)))
+
+
+def _where(
+    saliency: SaliencyMaps, image_id: str, shape: tuple[int, ...], region: Region | None
+) -> np.ndarray:
+    """Resize the saliency of an image to its own size, bool [H, W], within the region."""
+    small = saliency.at(image_id, SALIENCY_SIDE).astype(np.uint8)
+    salient = cv2.resize(small, shape[1::-1], interpolation=cv2.INTER_NEAREST).astype(bool)
+    if region is None:
+        return salient
+    inside = region.patches((shape[0], shape[1]))
+    return salient & inside if (salient & inside).any() else inside
