@@ -1,10 +1,20 @@
-"""The estimate of the time of a training counts what the training does."""
+"""The estimate of the time of a run counts what the run does, at the speed of the engine that will compute it."""
 
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.defectmaker.settings import DefectSynthesisSettings
+from reb_pipeline.detectors.sources import encoder
+from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.finetuning.settings import SSLFinetuneSettings
-from reb_pipeline.project.estimate import _finetuned_images, time_text
+from reb_pipeline.images.collection import Sample
+from reb_pipeline.memory_bank.settings import MemoryBankSettings
+from reb_pipeline.project import estimate as estimates
+from reb_pipeline.project.estimate import _finetuned_images, estimate, statement, time_text
 
 
 @pytest.mark.parametrize("budget", ["demo", "small", "paper"])
@@ -21,6 +31,93 @@ def test_images_of_the_fine_tuning(budget):
     assert _finetuned_images(sections, 256) == 0
 
 
+@dataclass(frozen=True)
+class Encoder:
+    """Stand-in for a network whose engine `auto` is ONNX Runtime."""
+
+    settings: FeatureSettings
+
+    def tapping(self, _):
+        chosen = {"auto": "onnxruntime"}.get(self.settings.engine, self.settings.engine)
+        return self.settings.model_copy(update={"engine": chosen})
+
+    def patches(self):
+        used.append(self.settings.engine)
+        return lambda images: np.zeros((len(images), 4, 4, 8), np.float32)
+
+
+used: list[str] = []
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Everything that is measured takes a second."""
+    used.clear()
+    monkeypatch.setattr(encoder.Encoder, "initial", lambda settings, _: Encoder(settings))
+    monkeypatch.setattr(estimates, "_measured", lambda _: 1.0)
+    monkeypatch.setattr(estimates, "_pair_seconds", lambda _: 0.01)
+
+
+def collection(train, calibration, test):
+    """Images of a category; a defective one in the training split is not learnt from."""
+    counts = {"train": train, "calibration": calibration, "test": test}
+    samples = [
+        Sample(f"{split} {n}", f"{n}.png", split, 0, "good")
+        for split, count in counts.items()
+        for n in range(count)
+    ]
+    samples.append(Sample("defective", "x.png", "train", 1, "crack"))
+    return SimpleNamespace(samples=samples, open_image=lambda _: np.zeros((8, 8, 3), np.uint8))
+
+
+def sections(*, tuned=False, engine="auto"):
+    return {
+        "features": FeatureSettings(engine=engine),
+        "memory_bank": MemoryBankSettings(coreset_ratio=0.5),
+        "ssl_finetune": SSLFinetuneSettings(enabled=tuned, budget="demo"),
+        "defect_synthesis": DefectSynthesisSettings(),
+    }
+
+
+def test_the_steps_count_images_rows_and_pairs(measured):
+    compute = SimpleNamespace(device="cpu")
+    found = estimate({"a": collection(4, 2, 3)}, {"compute": compute, "a": sections()})["a"]
+    each = 1 + 1 / estimates.BATCH  # opened, and computed
+    rows, coreset = 4 * 16, 2 * 16
+    searching = estimates.SEARCH * 16 * coreset * 0.01
+    assert found["memory_bank"] == pytest.approx(
+        4 * each + estimates.CORESET * rows * coreset * 0.01
+    )
+    assert found["ldknn_density"] == pytest.approx(
+        estimates.DENSITY * rows * coreset * 0.01 + 4 * searching
+    )
+    assert found["calibration"] == pytest.approx(2 * (each + searching))
+    assert found["evaluation"] == pytest.approx(3 * (each + searching) + estimates.FIGURES_SECONDS)
+    assert found["ingestion"] == 2 * 10
+    assert found["ssl_finetune"] == 0
+
+
+def test_the_engine_that_will_compute_is_measured_and_pytorch_for_the_fine_tuning_alone(measured):
+    parameters = {"compute": SimpleNamespace(device="cpu"), "a": sections(), "b": sections()}
+    images = {"a": collection(4, 2, 3), "b": collection(2, 1, 1)}
+    estimate(images, parameters)
+    assert used == ["onnxruntime"]  # once for both
+    used.clear()
+    parameters["b"] = sections(tuned=True, engine="openvino")
+    assert estimate(images, parameters)["b"]["ssl_finetune"] > 0
+    assert used == ["onnxruntime", "openvino", "torch"]
+
+
+def test_an_image_that_cannot_be_read_is_left_to_the_run(measured):
+    def unreadable(_):
+        raise InputError("cut off")
+
+    images = collection(4, 2, 3)
+    images.open_image = unreadable
+    found = estimate({"a": images}, {"compute": SimpleNamespace(device="cpu"), "a": sections()})
+    assert found["a"]["ingestion"] == 0
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
@@ -32,3 +129,9 @@ def test_images_of_the_fine_tuning(budget):
 )
 def test_a_time_in_words(seconds, text):
     assert time_text(seconds) == text
+
+
+def test_one_category_is_not_counted_and_of_several_the_longest_is_named():
+    assert statement({"nut": {"evaluation": 100.0}}) == "about 2 minutes on this machine"
+    both = {"nut": {"evaluation": 100.0}, "bolt": {"evaluation": 20.0, "memory_bank": 120.0}}
+    assert statement(both) == ("2 categories, about 4 minutes on this machine; the longest is bolt")

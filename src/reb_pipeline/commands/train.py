@@ -71,7 +71,7 @@ def command(
 def _train(photos: str, output: str, settings: dict[str, Any]) -> None:
     from reb_pipeline.inspection.manifest import MANIFEST
     from reb_pipeline.parameters.per_category import merged
-    from reb_pipeline.project.estimate import estimate_seconds, time_text
+    from reb_pipeline.project.estimate import estimate, statement
     from reb_pipeline.project.photos import check_enough, find_categories
     from reb_pipeline.project.run_folder import RunFolder, absolute
     from reb_pipeline.project.training import Training, check_output, publish
@@ -103,8 +103,9 @@ def _train(photos: str, output: str, settings: dict[str, Any]) -> None:
             )
         else:
             say("Measuring this machine ...")
-            seconds = estimate_seconds(categories, training.parameters)
-            say(f"This takes {time_text(seconds)} on this machine.")
+            images = {category.name: category.images for category in categories}
+            seconds = estimate(images, training.parameters)
+            say(f"This takes {statement(seconds)}.")
         say(f"The run folder is {_shown(folder.path)}, the log {_shown(folder.log)}.")
         training.run(say)
         trained = list(training.results())

@@ -1,6 +1,7 @@
-"""Estimate of the time of a training, from short measurements on this machine."""
+"""Estimate of the time of a run from images to metrics, from short measurements on this machine."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -8,30 +9,48 @@ import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.sizes import Size, shape_of
-from reb_pipeline.project.photos import Category
+from reb_pipeline.images.collection import ImageCollection
+from reb_pipeline.memory_bank.held_out import ENOUGH
 
-START_SECONDS = 30.0  # import of libraries, figures, export and check of the packaged network
-OPENED = 3  # times that a photo is opened
+START_SECONDS = 30.0  # import of libraries, export and check of a packaged network
+DRAWN_SECONDS, FIGURES_SECONDS = (
+    8.0,
+    8.0,
+)  # of a category: defects and their gallery, figures and report
+OPENED = 3  # times that an image is opened
 # Cost of an image of the fine-tuning over one of the extraction; batches are larger, many updates train the head alone.
 TRAINED = 0.8
 BATCH = 4
-ROWS = 100_000  # of the measured product of a matrix and a vector, more than fit into a cache
-REPEATS = 5
+BLOCK = (256, 1024)  # queries and rows of the measured product
+REPEATS = 9
 LONG_SECONDS = 1.0  # of measurements together
-BLOCKED = 8.0  # gain of a product of two matrices over as many of a matrix and a vector
+# Time over that of the products of all pairs, as trainings of three sizes took.
+CORESET, DENSITY, SEARCH = 1.3, 1.8, 2.6
+
+# Step, the name of its pipeline -> seconds.
+Seconds = dict[str, float]
 
 
-def estimate_seconds(categories: Iterable[Category], parameters: dict[str, Any]) -> float:
-    """Estimate the time of a training, to within a factor of about two.
+def estimate(
+    images: Mapping[str, ImageCollection], parameters: Mapping[str, Any]
+) -> dict[str, Seconds]:
+    """Estimate the time of each step, to within a factor of about two.
 
-    Opening a photo, the network and a pass over the memory bank are measured, and multiplied by the numbers of photos,
-    of updates of the fine-tuning, and of rows of bank and coreset.
+    Opening an image, the network by the engine that will compute it, and the products of a search are measured, and
+    multiplied by the numbers of images, of updates of the fine-tuning, and of rows of bank and coreset.
 
     Args:
-        categories: The categories.
+        images: Images of each category.
         parameters: Parameters of the run, the models of the sections by category.
     """
-    return START_SECONDS + sum(_seconds(one, parameters[one.name]) for one in categories)
+    networks: dict[str, tuple[float, float, tuple[int, ...]]] = {}
+    device = parameters["compute"].device
+    return {name: _seconds(one, parameters[name], device, networks) for name, one in images.items()}
+
+
+def total(seconds: Mapping[str, Seconds]) -> float:
+    """Add the steps of all categories, and the start of the program."""
+    return START_SECONDS + sum(sum(steps.values()) for steps in seconds.values())
 
 
 def time_text(seconds: float) -> str:
@@ -47,40 +66,96 @@ def time_text(seconds: float) -> str:
     return f"about {minutes} minutes" if minutes < 90 else f"about {seconds / 3600:.1f} hours"
 
 
-def _seconds(category: Category, sections: dict[str, Any]) -> float:
-    from reb_pipeline.features.extractor import PatchExtractor
+def statement(seconds: Mapping[str, Seconds]) -> str:
+    """Describe an estimate in one line.
 
-    samples, features = category.images.samples, sections["features"]
-    try:
-        image = category.images.open_image(samples[0].path)
-    except InputError:  # the run says which photos cannot be read
-        image = np.zeros((*shape_of(features.image_size), 3), np.uint8)
-        open_seconds = 0.0
-    else:
-        open_seconds = _measured(lambda: category.images.open_image(samples[0].path))
-    # By PyTorch, which computes the fine-tuning, and because another engine takes seconds to convert the network.
-    extractor = PatchExtractor(features.model_copy(update={"engine": "torch"}))
-    batch = [image] * min(BATCH, features.images_at_once)
-    _, height, width, channels = extractor(batch).shape  # the first pass is slower
-    forward = _measured(lambda: extractor(batch)) / len(batch)
-    memory_bank = sections["memory_bank"]
-    copies = category.shares.train * memory_bank.light_copies
-    rows = (category.shares.train + copies) * height * width
-    coreset = rows * memory_bank.coreset_ratio
-    matrix = np.ones((ROWS, channels), np.float32)
-    row_seconds = _measured(lambda: matrix @ matrix[0]) / ROWS
-    searched = len(samples) * height * width
-    seconds: float = (
-        OPENED * len(samples) * open_seconds
-        + (len(samples) + copies) * forward
-        + _finetuned_images(sections, features.image_size) * TRAINED * forward
-        + rows * coreset * row_seconds
-        + searched * coreset * row_seconds / BLOCKED
+    Example:
+        >>> statement({"bolt": {"memory_bank": 2000.0}, "nut": {"memory_bank": 3900.0}})
+        '2 categories, about 1.6 hours on this machine; the longest is nut'
+    """
+    text = f"{time_text(total(seconds))} on this machine"
+    if len(seconds) == 1:
+        return text
+    longest = max(seconds, key=lambda name: sum(seconds[name].values()))
+    return f"{len(seconds)} categories, {text}; the longest is {longest}"
+
+
+def _seconds(
+    images: ImageCollection,
+    sections: Mapping[str, Any],
+    device: str,
+    networks: dict[str, tuple[float, float, tuple[int, ...]]],
+) -> Seconds:
+    samples, features = images.samples, sections["features"]
+    n_good, n_calibration, n_test = (
+        sum(one.split == split and not (split == "train" and one.label) for one in samples)
+        for split in ("train", "calibration", "test")
     )
-    return seconds
+    image, opening = _opened(images, features.image_size)
+    key = features.model_dump_json()
+    if key not in networks:
+        networks[key] = _network(image, features, device, tuned=sections["ssl_finetune"].enabled)
+    forward, trained, (height, width, channels) = networks[key]
+    per_image = height * width
+    memory_bank = sections["memory_bank"]
+    n_learnt = n_good * (1 + memory_bank.light_copies)
+    rows = n_learnt * per_image
+    coreset = rows * memory_bank.coreset_ratio
+    pair = _pair_seconds(channels)
+    searching = SEARCH * per_image * coreset * pair
+    each = opening + forward
+    return {
+        "ingestion": (OPENED - 1) * len(samples) * opening,
+        "defect_synthesis": DRAWN_SECONDS,
+        "ssl_finetune": _finetuned_images(sections, features.image_size) * TRAINED * trained,
+        "memory_bank": n_good * opening + n_learnt * forward + CORESET * rows * coreset * pair,
+        "ldknn_density": DENSITY * rows * coreset * pair + min(n_good, ENOUGH) * searching,
+        "calibration": n_calibration * (each + searching),
+        "evaluation": n_test * (each + searching) + FIGURES_SECONDS,
+    }
 
 
-def _finetuned_images(sections: dict[str, Any], image_size: Size) -> float:
+def _opened(images: ImageCollection, size: Size) -> tuple[np.ndarray, float]:
+    """Open an image and measure the seconds; the run says which images cannot be read."""
+    path = images.samples[0].path
+    try:
+        return images.open_image(path), _measured(lambda: images.open_image(path))
+    except InputError:
+        return np.zeros((*shape_of(size), 3), np.uint8), 0.0
+
+
+def _network(
+    image: np.ndarray, features: Any, device: str, *, tuned: bool
+) -> tuple[float, float, tuple[int, ...]]:
+    """Measure a network.
+
+    Returns:
+        Seconds of an image by the engine of the settings, and by PyTorch if it will be fine-tuned, else 0; shape of the
+        features of an image, (h, w, channels).
+    """
+    from reb_pipeline.detectors.sources.encoder import Encoder
+
+    encoder = Encoder.initial(features, device)
+    settings = encoder.tapping(None)  # converted networks are kept for the run
+    extractor = replace(encoder, settings=settings).patches()
+    batch = [image] * min(BATCH, features.images_at_once)
+    shape = extractor(batch).shape[1:]  # the first pass is slower
+    seconds = _measured(lambda: extractor(batch)) / len(batch)
+    trained = seconds
+    if tuned and settings.engine != "torch":
+        trained, _, _ = _network(
+            image, features.model_copy(update={"engine": "torch"}), device, tuned=False
+        )
+    return seconds, trained, shape
+
+
+def _pair_seconds(channels: int) -> float:
+    """Measure the product of a query and a row, within a product of matrices."""
+    queries, rows = (np.ones((n, channels), np.float32) for n in BLOCK)
+    return _measured(lambda: queries @ rows.T) / (BLOCK[0] * BLOCK[1])
+
+
+def _finetuned_images(sections: Mapping[str, Any], image_size: Size) -> float:
     """Count the images of the fine-tuning, in images of the size of the extraction."""
     settings, defects = sections["ssl_finetune"], sections["defect_synthesis"]
     if not settings.enabled:
