@@ -18,7 +18,6 @@ from reb_pipeline.images.light import (
 )
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (9, 13, 3), dtype=np.uint8)
-SAME = {"gain": 1.0, "gamma": 1.0}  # level of no change; 0 of the others
 
 
 def rounded(values):
@@ -27,11 +26,10 @@ def rounded(values):
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_the_level_of_no_change_changes_nothing(name):
-    change, levels = CHANGES[name]
-    same = change(IMAGE, SAME.get(name, 0.0))
-    np.testing.assert_array_equal(same, IMAGE)
-    for level in levels:
-        changed = change(IMAGE, level)
+    steps = CHANGES[name]
+    np.testing.assert_array_equal(steps.change(IMAGE, steps.unchanged), IMAGE)
+    for level in steps.levels:
+        changed = steps.change(IMAGE, level)
         assert changed.shape == IMAGE.shape
         assert changed.dtype == np.uint8
 

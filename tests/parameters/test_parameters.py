@@ -49,7 +49,7 @@ STUDY = {
 }  # fmt: skip
 STUDIES = (
     "arms", "representations", "detectors", "few_shot", "coreset", "neighbors", "alpha", "defaults", "features",
-    "logical", "paradigms",
+    "logical", "light", "paradigms",
 )  # fmt: skip
 RAW: dict[str, Any] = {
     "compute": {"device": "auto", "memory_gib": 4.0},

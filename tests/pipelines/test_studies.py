@@ -9,8 +9,10 @@ import miniatures
 from conftest import SMALL, newest, read_json
 from plain_tables import check_plain
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.images.light import CHANGES
 from reb_pipeline.parameters.configurations import CONFIGURATION_FIELDS
 from reb_pipeline.project.hooks import preflight as hooks
+from reb_pipeline.studies.light import all_steps
 from reb_pipeline.studies.measure import Evaluator
 from reb_pipeline.studies.rows import COLUMNS
 
@@ -34,6 +36,7 @@ COMMON = {
     "feature_reconstruction": {"updates": 2},
     "pixel_reconstruction": {"updates": 2, "image_size": 32},
     "logical_set": {"side": 96, "train": 20, "good": 4, "per_kind": 2},
+    "calibration": {"false_alarm_rate": 0.25},
 }
 
 
@@ -111,7 +114,26 @@ def test_the_logical_study_measures_composed_images(run_study, part):
     assert measured["image_auroc"].between(0, 1).all()
 
 
-@pytest.mark.parametrize("study", [*STUDIES, "logical"])
+def test_the_study_of_light_measures_every_step(run_study, part):
+    miniatures.write_good(part / "part/good", 30)  # enough to calibrate with
+    grid = {"detector": ["nearest", "gde"], "light_copies": [0]}
+    folder = run_study("light", part, grid, {"detector": ["nearest"], "light_copies": [1]})
+    table = table_of(folder, "light")
+    assert (table["status"] == "measured").all()
+    steps = [tuple(step) for step in table[["change", "level"]].to_numpy()]
+    assert steps == all_steps() * 3
+    for name in ("image_auroc", "flagged", "found"):
+        assert table[name].between(0, 1).all()
+    plain = table[(table["detector"] == "nearest") & (table["light_copies"] == 0)]
+    shares = plain.set_index(["change", "level"])["flagged"]
+    assert shares["none", 0] < 0.5
+    assert shares["gradient", 0.4] > shares["none", 0]
+    figure = read_json(folder, "study_light_figure.json")
+    lines = [one for one in figure["data"] if one["name"] == "part, light_copies 1"]
+    assert len(lines) == 2 * len(CHANGES)
+
+
+@pytest.mark.parametrize("study", [*STUDIES, "logical", "light"])
 def test_figures_of_tables_without_a_measured_row(study):
     settings = dict.fromkeys(CONFIGURATION_FIELDS, "x") | {"shots": 5.0}
     row = {**dict.fromkeys(COLUMNS), **settings, "status": "error: x", "category": "part"}

@@ -8,7 +8,7 @@ from hand_made import BETTER, GOOD, LABELS, all_defects, measured, report, table
 from plain_configuration import configuration
 from reb_pipeline.metrics.significance import delong_test, wilcoxon_over_categories
 from reb_pipeline.parameters.configurations import CONFIGURATION_FIELDS
-from reb_pipeline.studies.rows import failed_rows, reference_of, with_means
+from reb_pipeline.studies.rows import reference_of, study_rows, with_means
 from reb_pipeline.studies.views import distinct_labels, over_seeds, render_study
 
 # --- rows of one category
@@ -140,7 +140,7 @@ def test_seeds_become_one_row_with_their_range():
     values = [0.5, 0.9, 0.7, 0.6]
     table = table_of(configurations, [report(image_auroc=value) for value in values])
     shown = over_seeds(
-        pd.concat([table, failed_rows("screw", [configurations[0].settings()], "x")])
+        pd.concat([table, study_rows("screw", [configurations[0].settings()], ["x"], {})])
     )
     assert shown["shots"].tolist() == [5, 2]
     assert shown["image_auroc"].tolist() == pytest.approx([0.7, 0.6])
@@ -164,7 +164,7 @@ def test_labels_tell_what_differs():
 
 
 def test_tables_without_a_measured_row():
-    rows = failed_rows("screw", [configuration().settings()], "error: x")
+    rows = study_rows("screw", [configuration().settings()], ["error: x"], {})
     table = all_defects(
         table_of([configuration(), configuration(seed=1)], ["error: x", "error: y"])
     )

@@ -33,6 +33,7 @@ ALGORITHMS = {
     "searches": 2,
     "detections": 2,
     "reports": 3,
+    "light": 1,
 }
 # Packages whose versions may change numbers; code that uses another engine than PyTorch adds that engine.
 LIBRARIES = (

@@ -6,6 +6,7 @@ type, with values that leave 0 to 255 cut off, as a camera saturates.
 
 import zlib
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -62,15 +63,28 @@ def rotation(image: np.ndarray, degrees: float) -> np.ndarray:
     return np.asarray(ndimage.rotate(image, degrees, reshape=False, order=1, mode="nearest"))
 
 
-CHANGES: dict[str, tuple[Change, tuple[float, ...]]] = {
-    "gain": (gain, (0.7, 0.85, 1.15, 1.3)),
-    "gamma": (gamma, (0.7, 1.4)),
-    "gradient": (gradient, (0.2, 0.4)),
-    "blur": (blur, (1.0, 2.0)),
-    "shift": (shift, (0.02, 0.05)),
-    "rotation": (rotation, (2.0, 5.0)),
+class Steps(NamedTuple):
+    """A change, and the levels that the study of light measures.
+
+    Attributes:
+        change: The change.
+        unchanged: Level that changes nothing.
+        levels: Other levels.
+    """
+
+    change: Change
+    unchanged: float
+    levels: tuple[float, ...]
+
+
+CHANGES = {
+    "gain": Steps(gain, 1.0, (0.7, 0.85, 1.15, 1.3)),
+    "gamma": Steps(gamma, 1.0, (0.7, 1.4)),
+    "gradient": Steps(gradient, 0.0, (0.2, 0.4)),
+    "blur": Steps(blur, 0.0, (1.0, 2.0)),
+    "shift": Steps(shift, 0.0, (0.02, 0.05)),
+    "rotation": Steps(rotation, 0.0, (2.0, 5.0)),
 }
-"""Changes by name, with the levels that the study of light measures."""
 
 
 def in_other_light(image: np.ndarray, copy: int) -> np.ndarray:

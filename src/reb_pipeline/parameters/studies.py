@@ -90,6 +90,7 @@ class StudiesParams(Settings):
     defaults: StudyParams
     features: StudyParams
     logical: StudyParams
+    light: StudyParams
     paradigms: StudyParams
 
     @model_validator(mode="after")

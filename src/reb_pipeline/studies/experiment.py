@@ -1,7 +1,8 @@
 """Experiment on one category: all measurements of configurations, where shared parts are computed once."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from reb_pipeline.core.content_cache import Arrays, Cache, entry, remember_array
 from reb_pipeline.core.errors import check_known
 from reb_pipeline.detectors.interface import Detector, settings_of
 from reb_pipeline.detectors.registry import DETECTORS, DetectorSettings, make_detector
+from reb_pipeline.detectors.sources.cached import CachedFeatures
 from reb_pipeline.images.collection import ImageCollection
 from reb_pipeline.images.inventory import take_inventory, usable_samples
 from reb_pipeline.images.samples import Samples, copies_of_training
@@ -103,6 +105,19 @@ class Experiment:
         kept = self._detection(configuration, group)
         ids = self.features.of(configuration, group).image_ids
         return Detection(ids, kept["image_scores"], kept.get("patch_scores"))
+
+    def fitted(
+        self, configuration: Configuration, group: str
+    ) -> Callable[[CachedFeatures], Detection]:
+        """Fit the detector of a configuration on a group of good images; return the function that scores images.
+
+        Raises:
+            InputError: If the configuration cannot be used on this category.
+        """
+        if configuration.detector in SCORERS:
+            detector = self.searches.detector(configuration, group)
+            return partial(detector.detect, device=self.sections.compute.processor())
+        return self._fitted(configuration, group)[0].detect
 
     def fitted_alpha(self, configuration: Configuration) -> float | None:
         """Return the weight of the local density as a number; None for detectors other than LDKNN."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from reb_pipeline.core.content_cache import entry, remember_json
@@ -16,6 +17,19 @@ from reb_pipeline.studies.experiment import Experiment
 from reb_pipeline.studies.groups import TEST
 
 logger = logging.getLogger(__name__)
+
+
+def measured_or_reason(
+    category: str, configuration: Configuration, measure: Callable[[], dict[str, Any]]
+) -> dict[str, Any] | str:
+    """Measure a configuration; if it cannot be measured, return the reason in one sentence."""
+    try:
+        return measure()
+    except InputError as error:
+        return f"error: {error}"
+    except Exception as error:  # a failure must not stop the other configurations
+        logger.exception("%s: a configuration of the study failed: %s", category, configuration)
+        return f"error: {type(error).__name__}: {error}"
 
 
 class Evaluator:
@@ -39,22 +53,15 @@ class Evaluator:
             of the test images, the interval ``image_auroc_low`` to ``image_auroc_high``, and ``fitted_alpha``. Timed
             experiments add the costs. If the configuration cannot be measured, the reason in one sentence.
         """
-        experiment = self._experiment
-        try:
+
+        def measure() -> dict[str, Any]:
             name = entry("reports", **self._content(configuration))
             found: dict[str, Any] = remember_json(
-                experiment.cache, name, lambda: self._measure(configuration)
+                self._experiment.cache, name, lambda: self._measure(configuration)
             )
-        except InputError as error:
-            return f"error: {error}"
-        except Exception as error:  # a failure must not stop the other configurations
-            logger.exception(
-                "%s: a configuration of the study failed: %s",
-                experiment.category,
-                configuration,
-            )
-            return f"error: {type(error).__name__}: {error}"
-        return found
+            return found
+
+        return measured_or_reason(self._experiment.category, configuration, measure)
 
     def _content(self, configuration: Configuration) -> dict[str, Any]:
         """List everything that determines a report, as JSON values."""

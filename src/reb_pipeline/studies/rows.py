@@ -24,6 +24,8 @@ ADDED = ["image_auroc_low", "image_auroc_high", "recall_at_5", "fitted_alpha", *
 COLUMNS = [
     "category", "defect_type", *CONFIGURATION_FIELDS, "status", *METRICS, *ADDED, "difference", "p_value"
 ]  # fmt: skip
+NUMBERS = ["shots", *METRICS, *ADDED, "difference", "p_value"]
+STEP, SHARES = ["change", "level"], ["flagged", "found"]  # further columns of the study of light
 PUBLISHED = "published_"  # prefix of the name of a metric
 
 
@@ -39,7 +41,8 @@ def study_rows(
         category: Name of the category.
         configurations: Settings of each configuration, see
             :meth:`reb_pipeline.parameters.configurations.Configuration.settings`.
-        reports: Report of each configuration, or the reason for a missing report, see
+        reports: Report of each configuration, or the reason for a missing report, which begins with ``error:`` or
+            ``not available:``, see
             :meth:`reb_pipeline.studies.measure.Evaluator.report`.
         reference: Values of the configuration to test the others against, see :func:`reference_of`.
     """
@@ -62,20 +65,7 @@ def study_rows(
                 for kind, found in kinds.items()
             ]
     table = pd.DataFrame(rows).reindex(columns=COLUMNS)
-    return table.astype(dict.fromkeys(["shots", *METRICS, *ADDED, "difference", "p_value"], float))
-
-
-def failed_rows(
-    category: str, configurations: Sequence[Mapping[str, Any]], reason: str
-) -> pd.DataFrame:
-    """Make the rows of a category for which no configuration could be measured.
-
-    Args:
-        category: Name of the category.
-        configurations: The configurations.
-        reason: Reason, beginning with ``error:`` or ``not available:``.
-    """
-    return study_rows(category, configurations, [reason] * len(configurations), {})
+    return table.astype(dict.fromkeys(NUMBERS, float))
 
 
 def _failed_row(category: str, settings: Mapping[str, Any], reason: str) -> dict[str, Any]:
@@ -153,7 +143,7 @@ def compare_reports(own: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str
 
 
 def with_means(rows: pd.DataFrame, reference: Mapping[str, Any]) -> pd.DataFrame:
-    """Append the mean over categories of each configuration that was measured on every category.
+    """Append the mean over categories of each configuration that was measured on every category, step by step.
 
     Args:
         rows: Rows of all categories, see :func:`study_rows`.
@@ -166,14 +156,15 @@ def with_means(rows: pd.DataFrame, reference: Mapping[str, Any]) -> pd.DataFrame
     categories = rows["category"].unique()
     if len(categories) < 2:
         return rows
-    numbers = [*METRICS, "difference", *COSTS]
+    names = [*CONFIGURATION_FIELDS, *(name for name in STEP if name in rows)]
+    numbers = [*METRICS, "difference", *COSTS, *(name for name in SHARES if name in rows)]
     groups = {
         key: group.set_index("category")
-        for key, group in measured.groupby(CONFIGURATION_FIELDS, dropna=False, sort=False)
+        for key, group in measured.groupby(names, dropna=False, sort=False)
         if len(group) == len(categories)
     }
     settings: list[Mapping[str, Any]] = [
-        dict(zip(CONFIGURATION_FIELDS, map(_given, key), strict=True)) for key in groups
+        dict(zip(names, map(_given, key), strict=True)) for key in groups
     ]
     means = []
     for own, group in zip(settings, groups.values(), strict=True):

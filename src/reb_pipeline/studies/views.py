@@ -8,7 +8,15 @@ import pandas as pd
 
 from reb_pipeline.metrics.registry import HEADLINES
 from reb_pipeline.parameters.configurations import CONFIGURATION_FIELDS
-from reb_pipeline.studies.rows import ADDED, ALL_DEFECTS, COSTS, MEASURED, PUBLISHED
+from reb_pipeline.studies.rows import (
+    ADDED,
+    ALL_DEFECTS,
+    COSTS,
+    MEASURED,
+    PUBLISHED,
+    SHARES,
+    STEP,
+)
 
 WORDS = (
     "backbone",
@@ -114,10 +122,10 @@ def render_study(table: pd.DataFrame) -> str:
     rows = table[table["status"] == MEASURED]
     if "defect_type" in rows:
         rows = rows[rows["defect_type"] == ALL_DEFECTS]
-    settings = [name for name in ("choice", *CONFIGURATION_FIELDS) if name in rows]
+    settings = [name for name in ("choice", *CONFIGURATION_FIELDS, *STEP) if name in rows]
     columns = ["category", *(name for name in settings if len(rows[name].dropna().unique()) > 1)]
     # The image AUROC is a headline too, but comes first, with its interval.
-    numbers = dict.fromkeys(("image_auroc", *ADDED[:2], *HEADLINES, PUBLISHED + "image_auroc",
+    numbers = dict.fromkeys(("image_auroc", *ADDED[:2], *SHARES, *HEADLINES, PUBLISHED + "image_auroc",
                              "regret", "wide_regret", "difference"))  # fmt: skip
     percent = [name for name in numbers if name in rows and rows[name].notna().any()]
     shown = rows[columns].map(_plain).join(100 * rows[percent].astype(float))

@@ -85,6 +85,11 @@ class CachedFeatures:
         images = [self.images[n] for n in order]
         return CachedFeatures(images, self.encoder, self._cache, self._description)
 
+    def changed(self, name: str, change: Callable[[np.ndarray], np.ndarray]) -> "CachedFeatures":
+        """Return the images with changed pixels, see :meth:`SourceImage.changed`."""
+        images = [image.changed(name, change) for image in self.images]
+        return CachedFeatures(images, self.encoder, self._cache, self._description)
+
     def in_other_light(self, copy: int) -> "CachedFeatures":
         """Return copies of the images in other light, without a progress bar."""
         return CachedFeatures(

@@ -1,13 +1,19 @@
 """Nodes shared by all studies."""
 
-from collections.abc import MutableMapping
-from typing import Any
+from collections.abc import Callable, MutableMapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.images.collection import ImageCollection, UnavailableImages
 from reb_pipeline.parameters.studies import StudyParams
+
+if TYPE_CHECKING:
+    from reb_pipeline.studies.experiment import Experiment
+    from reb_pipeline.studies.light import LightEvaluator
+    from reb_pipeline.studies.measure import Evaluator
 
 
 def measure_configurations(
@@ -17,33 +23,37 @@ def measure_configurations(
     study: StudyParams,
 ) -> pd.DataFrame:
     """Measure all configurations of a study on one category; cached results are reused."""
-    from reb_pipeline.core.progress import progress
-    from reb_pipeline.studies.experiment import Experiment
     from reb_pipeline.studies.measure import Evaluator
-    from reb_pipeline.studies.repeats import repeats
-    from reb_pipeline.studies.rows import failed_rows, study_rows
-    from reb_pipeline.studies.sections import StudySections
+    from reb_pipeline.studies.rows import study_rows
 
-    category = raw_images.category
-    sections = StudySections.of(parameters, category)
-    start = {**sections.defaults(), **parameters["studies"]["start"]}
-    configurations = study.configurations(start)
-    settings = [one.settings() for one in configurations]
-    if isinstance(raw_images, UnavailableImages):
-        return failed_rows(category, settings, f"not available: {raw_images.reason}")
-    try:
-        experiment = Experiment(
-            raw_images, sections, study_cache, study.max_neighbors, timed=study.speed
-        )
-    except InputError as error:  # a failed category must not stop the others
-        return failed_rows(category, settings, f"error: {error}")
-    evaluator = Evaluator(experiment, pixel_metrics=study.pixel_metrics)
-    repeated = repeats(configurations)
-    reports = [
-        f"error: {repeated[one]}" if one in repeated else evaluator.report(one)
-        for one in progress(configurations, f"{category}: configurations of the study")
-    ]
-    return study_rows(category, settings, reports, study.reference)
+    return _measure(
+        raw_images,
+        study_cache,
+        parameters,
+        study,
+        lambda experiment: Evaluator(experiment, pixel_metrics=study.pixel_metrics),
+        partial(study_rows, reference=study.reference),
+    )
+
+
+def measure_light(
+    raw_images: ImageCollection | UnavailableImages,
+    study_cache: MutableMapping[str, bytes],
+    parameters: dict[str, Any],
+    study: StudyParams,
+) -> pd.DataFrame:
+    """Measure all configurations of a study on the test images of one category, changed in steps."""
+    from reb_pipeline.studies.light import LightEvaluator, light_rows
+
+    rate = parameters[raw_images.category]["calibration"]["false_alarm_rate"]
+    return _measure(
+        raw_images,
+        study_cache,
+        parameters,
+        study,
+        lambda experiment: LightEvaluator(experiment, rate),
+        light_rows,
+    )
 
 
 def measure_composed(
@@ -58,6 +68,42 @@ def measure_composed(
     if isinstance(raw_images, ImageCollection):
         raw_images = composed_images(raw_images, parameters)
     return measure_configurations(raw_images, study_cache, parameters, study)
+
+
+def _measure(
+    raw_images: ImageCollection | UnavailableImages,
+    study_cache: MutableMapping[str, bytes],
+    parameters: dict[str, Any],
+    study: StudyParams,
+    evaluator_of: "Callable[[Experiment], Evaluator | LightEvaluator]",
+    rows_of: Callable[..., pd.DataFrame],
+) -> pd.DataFrame:
+    """Report on all configurations of a study on one category, and make the rows of the reports."""
+    from reb_pipeline.core.progress import progress
+    from reb_pipeline.studies.experiment import Experiment
+    from reb_pipeline.studies.repeats import repeats
+    from reb_pipeline.studies.sections import StudySections
+
+    category = raw_images.category
+    sections = StudySections.of(parameters, category)
+    start = {**sections.defaults(), **parameters["studies"]["start"]}
+    configurations = study.configurations(start)
+    settings = [one.settings() for one in configurations]
+    if isinstance(raw_images, UnavailableImages):
+        return rows_of(category, settings, [f"not available: {raw_images.reason}"] * len(settings))
+    try:
+        experiment = Experiment(
+            raw_images, sections, study_cache, study.max_neighbors, timed=study.speed
+        )
+    except InputError as error:  # a failed category must not stop the others
+        return rows_of(category, settings, [f"error: {error}"] * len(settings))
+    evaluator = evaluator_of(experiment)
+    repeated = repeats(configurations)
+    reports = [
+        f"error: {repeated[one]}" if one in repeated else evaluator.report(one)
+        for one in progress(configurations, f"{category}: configurations of the study")
+    ]
+    return rows_of(category, settings, reports)
 
 
 def gather_table(benchmark: str, study: StudyParams, *rows: pd.DataFrame) -> pd.DataFrame:

@@ -12,9 +12,10 @@ from reb_pipeline.pipelines.studies.defaults import draw_defaults
 from reb_pipeline.pipelines.studies.detectors import draw_detectors
 from reb_pipeline.pipelines.studies.features import draw_features
 from reb_pipeline.pipelines.studies.few_shot import draw_few_shot
+from reb_pipeline.pipelines.studies.light import draw_light
 from reb_pipeline.pipelines.studies.logical import draw_logical
 from reb_pipeline.pipelines.studies.neighbors import draw_neighbors
-from reb_pipeline.pipelines.studies.nodes import measure_composed
+from reb_pipeline.pipelines.studies.nodes import measure_composed, measure_light
 from reb_pipeline.pipelines.studies.paradigms import draw_paradigms
 from reb_pipeline.pipelines.studies.representations import draw_representations
 from reb_pipeline.pipelines.studies.selection import selection_pipeline
@@ -32,6 +33,7 @@ STUDIES: dict[str, Callable[[], Pipeline]] = {
     "defaults": partial(study_pipeline, "defaults", draw_defaults),
     "features": partial(study_pipeline, "features", draw_features),
     "logical": partial(study_pipeline, "logical", draw_logical, measure_composed),
+    "light": partial(study_pipeline, "light", draw_light, measure_light),
     "paradigms": partial(study_pipeline, "paradigms", draw_paradigms),
     "selection": selection_pipeline,
 }
