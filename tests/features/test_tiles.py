@@ -164,7 +164,7 @@ def test_strides(state: dict[str, torch.Tensor]) -> None:
         assert coarsest_stride(backbone, 100) == stride
 
 
-def test_transformers_are_built_for_tiles() -> None:
+def test_transformers_are_built_for_tiles(caplog: pytest.LogCaptureFixture) -> None:
     import timm
 
     name = "timm/vit_tiny_patch16_224"
@@ -178,6 +178,13 @@ def test_transformers_are_built_for_tiles() -> None:
     assert tiled([image]).shape == (1, 6, 6, 192)
     with pytest.raises(InputError, match=r"image_size = 100 .* stride of 16 pixels.* 96 or 112"):
         PatchExtractor(settings.model_copy(update={"image_size": 100}), backbone, "cpu")
+    assert "not seen" not in caplog.text
+    whole = FeatureSettings(backbone=name, layers=[1], image_size=[100, 96])
+    assert PatchExtractor(whole, backbone, "cpu")([image]).shape == (1, 6, 6, 192)
+    assert (
+        "left over at the border is not seen: set features.image_size to multiples, such as 96 x 96"
+        in caplog.text
+    )
 
 
 def test_product_of_starts_covers_the_image() -> None:

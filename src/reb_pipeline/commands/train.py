@@ -72,7 +72,7 @@ def _train(photos: str, output: str, settings: dict[str, Any]) -> None:
     from reb_pipeline.inspection.manifest import MANIFEST
     from reb_pipeline.parameters.per_category import merged
     from reb_pipeline.project.estimate import estimate, statement
-    from reb_pipeline.project.photos import check_enough, find_categories
+    from reb_pipeline.project.photos import check_enough, find_categories, squeeze_note
     from reb_pipeline.project.run_folder import RunFolder, absolute
     from reb_pipeline.project.training import Training, check_output, publish
 
@@ -102,6 +102,10 @@ def _train(photos: str, output: str, settings: dict[str, Any]) -> None:
                 f"Going on: {training.n_done} of {len(training.pipeline.nodes)} steps are done already."
             )
         else:
+            for category in categories:
+                size = training.parameters[category.name]["features"].image_size
+                if squeezed := squeeze_note(category, size):
+                    say(f"Note: {squeezed}")
             say("Measuring this machine ...")
             images = {category.name: category.images for category in categories}
             seconds = estimate(images, training.parameters)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 Size = int | Sequence[int]  # in pixels
+STEP = 16  # px: stride of the networks' third stage
 
 
 def shape_of(size: Size) -> tuple[int, int]:
@@ -44,6 +45,25 @@ def at_most(size: Size, side: int) -> int | list[int]:
     factor = side / math.sqrt(height * width)
     if factor < 1:
         height, width = (max(1, round(length * factor)) for length in (height, width))
+    return size_of(height, width)
+
+
+def in_aspect(size: Size, side: int) -> int | list[int]:
+    """Return the size with as many pixels as a square and the aspect of another size, in multiples of 16.
+
+    Args:
+        size: The size whose aspect is kept.
+        side: Side of the square in pixels, the result for another square.
+
+    Example:
+        >>> in_aspect([500, 1250], 256), in_aspect(300, 256)
+        ([160, 400], 256)
+    """
+    height, width = shape_of(size)
+    if height == width:
+        return side
+    factor = side / math.sqrt(height * width)
+    height, width = (STEP * max(2, round(length * factor / STEP)) for length in (height, width))
     return size_of(height, width)
 
 

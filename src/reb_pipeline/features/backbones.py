@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.core.sizes import Size, shape_of
+from reb_pipeline.core.sizes import Size, shape_of, size_text
 from reb_pipeline.features.weights import (
     ADAPTED,
     HUB_FILES,
@@ -309,6 +309,7 @@ def _timm_backbone(
         network = timm.create_model(spec.model, img_size=shape_of(image_size))
     except TypeError:
         network = timm.create_model(spec.model)
+    _warn_of_a_border(network, image_size)
     if not hasattr(network, "forward_intermediates"):
         msg = f"timm model {spec.model!r} gives no intermediate feature maps: choose another backbone."
         raise InputError(msg)
@@ -339,3 +340,18 @@ def _timm_backbone(
     source = f"https://huggingface.co/{cfg['hf_hub_id']}" if cfg.get("hf_hub_id") else cfg["url"]
     remedy = f"fetch model.safetensors from {source} and set features.weights to its path"
     return Backbone(network, forward, cfg["mean"], cfg["std"]), download, remedy
+
+
+def _warn_of_a_border(network: Any, image_size: Size) -> None:
+    """Say where a transformer, which cuts whole patches from the top left, does not see the last pixels."""
+    patch = getattr(getattr(network, "patch_embed", None), "patch_size", None)
+    if isinstance(patch, tuple):
+        pairs = list(zip(shape_of(image_size), patch, strict=True))
+        if any(side % step for side, step in pairs):
+            logger.warning(
+                "Images of %s pixels are cut into patches of %d x %d, and what is left over at the border is not seen: "
+                "set features.image_size to multiples, such as %s.",
+                size_text(image_size),
+                *patch,
+                size_text([max(1, round(side / step)) * step for side, step in pairs]),
+            )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-BATCH_BYTES = 2**28  # of opened images; sixteen of 5 megapixels
+BATCH_BYTES = 2**27  # of opened images; sixteen of 2.8 megapixels
 
 
 def batches(

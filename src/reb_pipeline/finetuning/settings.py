@@ -7,12 +7,11 @@ from typing import Literal
 from pydantic import Field
 
 from reb_pipeline.core.settings import Seed, Settings
-from reb_pipeline.core.sizes import Size, shape_of, size_of
+from reb_pipeline.core.sizes import Size, in_aspect
 
 # The cosine schedule of the reference code is 10 % longer than its training: the rate never reaches the minimum.
 SCHEDULE_LENGTH = 1.1
 MIN_LEARNING_RATE = 1e-5
-SIDE_STEP = 16  # px: sides of training images that are no squares are multiples of it
 
 
 @dataclass(frozen=True)
@@ -96,14 +95,7 @@ class FinetuneBudget(Settings):
             >>> DEMO.size_of_images(256), DEMO.size_of_images([192, 480])
             (128, [80, 208])
         """
-        height, width = shape_of(image_size)
-        if height == width:
-            return self.image_size
-        factor = self.image_size / math.sqrt(height * width)
-        height, width = (
-            SIDE_STEP * max(2, round(side * factor / SIDE_STEP)) for side in (height, width)
-        )
-        return size_of(height, width)
+        return in_aspect(image_size, self.image_size)
 
 
 # Values of the reference code (``param_space.py``, ``module.py``): 300 updates of 3 passes; a pass has 48 good images

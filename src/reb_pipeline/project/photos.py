@@ -13,6 +13,7 @@ from reb_pipeline.calibration.photos import Shares, images_with_spare, share_for
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.folder_files import portable_name
 from reb_pipeline.core.places import no_folder, reaching
+from reb_pipeline.core.sizes import Size, in_aspect
 from reb_pipeline.datasets import PlainFolderDataset
 from reb_pipeline.datasets.layouts.seeded_split import checked_split
 from reb_pipeline.images.collection import ImageCollection
@@ -27,6 +28,7 @@ LISTS = {
     ".manifest": "LookoutForVisionDataset",
     ".jsonl": "LookoutForVisionDataset",
 }
+SQUEEZED = 3  # times as wide as high, from which on a square is worse
 _NAMED = 4  # folders that a sentence names
 
 
@@ -169,6 +171,28 @@ def _category(
         split["calibration"] = images_with_spare(good, n_test, rate)
     folder, file = place.get("folder", HERE), place.get("file", "")
     return Category(name, path, folder, split, images(split), file)
+
+
+def squeeze_note(category: Category, image_size: Size) -> str | None:
+    """Say that a square squeezes the photos of a category, and which size does not; None where it does not.
+
+    Args:
+        category: The category, whose first photo is opened.
+        image_size: Size that its photos are resized to.
+    """
+    try:
+        height, width = category.images.open_image(category.images.samples[0].path).shape[:2]
+    except InputError:  # the run says which photos cannot be read
+        return None
+    longer = "wide as high" if width > height else "high as wide"
+    times = max(height, width) / min(height, width)
+    if not isinstance(image_size, int) or times < SQUEEZED:
+        return None
+    better = in_aspect([height, width], image_size)
+    return (
+        f"{category.name}: its photos are {times:.1f} times as {longer}, and a square squeezes them: "
+        f"--set features.image_size={str(better).replace(' ', '')} keeps their aspect in the same time."
+    )
 
 
 def check_enough(category: Category, rate: float) -> None:
