@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from reb_pipeline.core.progress import progress
+from reb_pipeline.core.sizes import Size
 from reb_pipeline.defectmaker.good_images import GoodImages
 from reb_pipeline.defectmaker.images import REFERENCE_SIDE, pixel_scale
 from reb_pipeline.defectmaker.maker import Defect, DefectKind, DefectMaker
@@ -53,7 +54,7 @@ def draw_probes(
     saliency: SaliencyMaps,
     synthesis: DefectSynthesisSettings,
     settings: DetectionProbabilitySettings,
-    side: int,
+    image_size: Size,
     region: Region | None = None,
 ) -> Iterator[Probe]:
     """Draw defects of every kind and contrast, part after part; lengths are uniform in their logarithm.
@@ -65,13 +66,13 @@ def draw_probes(
         saliency: Their saliency maps.
         synthesis: Kinds of defects and textures.
         settings: Numbers, lengths and contrasts.
-        side: Side in pixels of the images that pieces are cut from.
+        image_size: Side, or height and width, in pixels of the images that pieces are cut from.
         region: Region of interest, which all defects lie in; None for the whole image.
 
     Raises:
         InputError: If an image has no saliency map or has changed, or a texture cannot be read.
     """
-    good = GoodImages(parts, saliency, side, region)
+    good = GoodImages(parts, saliency, image_size, region)
     places = np.unique(np.linspace(0, len(good) - 1, DONORS).round().astype(int))
     donors = [good[int(place)] for place in places] if "cut_paste" in synthesis.fills else []
     maker = DefectMaker(donors, synthesis.textures(held_out=True), Purpose.DETECTION)
