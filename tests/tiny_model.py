@@ -36,7 +36,7 @@ def mean_colours(image, size=SIZE):
     return pixels.reshape(height, CELL, width, CELL, 3).mean(axis=(1, 3))
 
 
-def network(size=SIZE, factor=1.0):
+def network(size=SIZE, factor=1.0, cell=CELL):
     """The same as an ONNX file, for images or tiles of a size."""
     from onnx import TensorProto, helper, numpy_helper
 
@@ -46,13 +46,13 @@ def network(size=SIZE, factor=1.0):
         helper.make_node("Mul", ["float", "factor"], ["scaled"]),
         helper.make_node("Transpose", ["scaled"], ["planes"], perm=[0, 3, 1, 2]),
         helper.make_node(
-            "AveragePool", ["planes"], ["means"], kernel_shape=[CELL, CELL], strides=[CELL, CELL]
+            "AveragePool", ["planes"], ["means"], kernel_shape=[cell, cell], strides=[cell, cell]
         ),
         helper.make_node("Transpose", ["means"], ["features"], perm=[0, 2, 3, 1]),
     ]
     pixels = helper.make_tensor_value_info("pixels", TensorProto.UINT8, [1, *shape, 3])
     features = helper.make_tensor_value_info(
-        "features", TensorProto.FLOAT, [1, *(side // CELL for side in shape), 3]
+        "features", TensorProto.FLOAT, [1, *(side // cell for side in shape), 3]
     )
     constant = numpy_helper.from_array(np.float32(factor), "factor")
     graph = helper.make_graph(nodes, "mean_colours", [pixels], [features], [constant])

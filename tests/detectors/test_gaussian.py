@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial.distance import mahalanobis
@@ -5,8 +7,8 @@ from sklearn.covariance import ledoit_wolf
 
 from fake_source import random_source
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.detectors import gaussian
 from reb_pipeline.detectors.gaussian import GdeDetector, PadimDetector
+from reb_pipeline.scoring import gaussians
 
 
 def test_gde_is_the_mahalanobis_distance_of_unit_vectors():
@@ -43,8 +45,8 @@ def test_gde_needs_a_covariance():
 @pytest.mark.parametrize("n_images", [1, 2, 9])
 @pytest.mark.parametrize("channels", [3, 100])
 def test_padim_is_a_gaussian_a_position(n_images, channels, monkeypatch):
-    monkeypatch.setattr(gaussian, "IMAGES_PER_BATCH", 4)
-    monkeypatch.setattr(gaussian, "POSITIONS_PER_BLOCK", 5)
+    monkeypatch.setattr(gaussians, "IMAGES_PER_BATCH", 4)
+    monkeypatch.setattr(gaussians, "POSITIONS_PER_BLOCK", 5)
     good, test = random_source(n_images, seed=0), random_source(3, seed=1)
     detector = PadimDetector(channels=channels, seed=5)
     detector.fit(good)
@@ -83,3 +85,18 @@ def test_padim_keeps_its_digits_far_from_zero():
         return detector.detect(test.shifted(offset)).patch_scores
 
     np.testing.assert_allclose(scores(1000), scores(0), rtol=2e-3)
+
+
+@pytest.mark.parametrize("detector", [GdeDetector(), PadimDetector(channels=3)])
+def test_left_out_images_are_scored_by_detectors_of_the_others(detector):
+    good = random_source(8)
+    found = list(detector.score_left_out(good, 99))
+    assert sorted(image_id for one in found for image_id in one.image_ids) == sorted(good.image_ids)
+    for one in found:
+        (left_out,) = one.image_ids
+        number = good.image_ids.index(left_out)
+        other = replace(detector)
+        other.fit(good.take([n for n in range(8) if n != number]))
+        expected = other.detect(good.take([number]))
+        np.testing.assert_allclose(one.image_scores, expected.image_scores, rtol=1e-5)
+        np.testing.assert_allclose(one.mean_features, expected.mean_features, rtol=1e-6)

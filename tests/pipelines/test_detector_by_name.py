@@ -9,6 +9,10 @@ from conftest import SMALL, newest, read_json
 from reb_pipeline.calibration.record import Calibration
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.records import read_record
+from reb_pipeline.datasets import ELPVDataset
+from reb_pipeline.inspection import Inspector
+
+pytest.importorskip("onnxscript")
 
 PARAMS = {
     **SMALL,
@@ -46,20 +50,43 @@ def test_detectors_run_by_their_names(run_project, tmp_path):
     np.testing.assert_allclose(one.image_scores, other.image_scores, rtol=1e-5)
     assert one.image_ids == other.image_ids
 
-    for name in ("padim", "gde"):
-        run_project("elpv", params_of(root, name), pipeline_names=["detection"], **MONO)
+    for name, rate in (("padim", 0.25), ("gde", 0.05)):  # the second one needs more than the split
+        params = params_of(root, name) | {"calibration": {"false_alarm_rate": rate}}
+        packaging = ["detection", "detection_packaging"]
+        run_project("elpv", params, pipeline_names=packaging, **MONO)
         scores, calibration = read_scores(out, "detection_scores"), read_calibration(out)
         assert set(scores["detector"]) == {name}
         assert np.isfinite(scores["image_score"]).all()
+        assert calibration.method == ("split" if name == "padim" else "leave_one_out")
+        assert calibration.is_promised
         assert calibration.image_threshold == calibration.image_scores.max()
         metrics = read_json(out / "08_reporting/mono", "detection_metrics.json")
         assert metrics["detector"] == name
         flagged = (scores["image_score"] > calibration.image_threshold) & (scores["label"] == 0)
         assert metrics["at_threshold"]["false_alarms"]["flagged"] == flagged.sum()
+        check_package(out, scores, root)
 
-    for needs_bank in ("full", "packaging"):
-        with pytest.raises(InputError, match=r"'padim' has no memory bank.* pipeline detection"):
-            run_project("elpv", params_of(root, "padim"), pipeline_names=[needs_bank], **MONO)
+    with pytest.raises(InputError, match=r"'padim' has no memory bank.* detection_packaging"):
+        run_project("elpv", params_of(root, "padim"), pipeline_names=["full"], **MONO)
+    for name, message in (
+        ("spade", "spade is not packaged"),
+        ("memory_bank", "pipeline packaging"),
+    ):
+        steps = ["detection_packaging"]
+        with pytest.raises(InputError, match=message):
+            run_project("elpv", params_of(root, name), pipeline_names=steps, **MONO)
+
+
+def check_package(out, scores, root):
+    """Inspect the test images with the package of the pipeline."""
+    inspector = Inspector.load(newest(out / "06_models/mono", "model"))
+    images = ELPVDataset(path=str(root), category="mono").load()
+    found = [inspector.inspect(images.open_image(path)) for path in scores["path"]]
+    np.testing.assert_allclose([one.image_score for one in found], scores["image_score"], rtol=1e-3)
+    assert inspector.explain(found[0]) == []
+    parity = read_json(out / "08_reporting/mono", "package_parity.json")
+    assert parity["score_difference"] <= parity["tolerance"]
+    assert parity["verdicts_differ"] == 0
 
 
 def test_an_image_score_that_compares_neighbours_is_refused_before_the_run(run_project, tmp_path):

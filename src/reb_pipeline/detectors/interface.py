@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.settings import Settings
 from reb_pipeline.images.samples import HOLD_OUT_EVERY
 from reb_pipeline.scoring.detection import Detection
+
+if TYPE_CHECKING:
+    from reb_pipeline.memory_bank.filling import PatchSource
 
 FEWEST_TO_LEARN = 2  # images
 
@@ -95,7 +98,7 @@ class Detector(Protocol):
         """Score images; the learned model stays unchanged."""
 
 
-def check_image_count(good: FeatureSource, smallest: int, reason: str) -> None:
+def check_image_count(good: "FeatureSource | PatchSource", smallest: int, reason: str) -> None:
     """Check that there are enough good images.
 
     Args:

@@ -136,7 +136,8 @@ class PooledExtractor:
         device: See :func:`reb_pipeline.core.device.torch_device`.
 
     Attributes:
-        network: Network from uint8 [batch, height, width, 3] to float32 [batch, channels].
+        network: Network from uint8 [batch, height, width, 3] to float32 [batch, 1, 1, channels].
+        network_size: Side, or height and width, in pixels.
     """
 
     def __init__(
@@ -148,7 +149,7 @@ class PooledExtractor:
         device: str = "auto",
     ) -> None:
         loaded = load_deepest(backbone, image_size=image_size, weights=weights)
-        self._image_size = image_size
+        self.network_size = image_size
         self.network = PixelNetwork(loaded, pooled_head)
         self._engine = TorchEngine(self.network, device)
 
@@ -161,4 +162,6 @@ class PooledExtractor:
         Returns:
             float32 [len(images), channels].
         """
-        return self._engine(np.stack([resize_image(image, self._image_size) for image in images]))
+        pixels = np.stack([resize_image(image, self.network_size) for image in images])
+        features: np.ndarray = self._engine(pixels)
+        return features[:, 0, 0]

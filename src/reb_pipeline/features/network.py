@@ -64,6 +64,6 @@ def patch_head(neck: str, width: int, *, unit_length: bool) -> Head:
 
 
 def pooled_head(maps: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Average the only feature map over all positions, float32 [batch, channels]."""
+    """Average the only feature map over all positions, float32 [batch, 1, 1, channels]."""
     (deepest,) = maps
-    return deepest.mean(dim=(2, 3))
+    return deepest.mean(dim=(2, 3))[:, None, None]

@@ -23,9 +23,8 @@ from reb_pipeline.inspection.model import PackagedModel, read_model
 from reb_pipeline.inspection.network import load_network
 from reb_pipeline.inspection.results import Drawing, Inspection, NearestGood
 from reb_pipeline.inspection.threshold import ChosenThreshold
-from reb_pipeline.memory_bank.nearest_patches import NearestPatches
+from reb_pipeline.memory_bank.bank import MemoryBank
 from reb_pipeline.scoring.anomaly_maps import anomaly_map
-from reb_pipeline.scoring.detector import MemoryBankDetector
 from reb_pipeline.scoring.settings import ScoringSettings
 
 __all__ = ["Defect", "Inspection", "Inspector", "NearestGood"]
@@ -89,14 +88,8 @@ class Inspector:
         self._network = load_network(model.network, engine)
         self._bank = model.bank
         self._good_images = model.good_images
-        self.detector = MemoryBankDetector(
-            model.bank,
-            model.density,
-            _scoring(model.manifest["scoring"]),
-            model.calibration.alpha,
-            good_scores=model.good_scores,
-            global_branch=model.global_branch,
-        ).lean()
+        self._scoring = _scoring(model.manifest["scoring"])
+        self.detector = model.detector(self._scoring)
         # Warm-up: without it the first image of the user would be the slowest.
         first = (
             self._good_image(0)
@@ -201,21 +194,22 @@ class Inspector:
         seconds = time.perf_counter() - start
         return replace(inspection, seconds=seconds, drawing=Drawing(pixels, self.calibration))
 
-    def search(self, image: np.ndarray) -> tuple[NearestPatches, np.ndarray]:
-        """Extract patch features and find the nearest coreset rows of each; the first half of :meth:`inspect`.
+    def search(self, image: np.ndarray) -> tuple[Any, np.ndarray]:
+        """Extract patch features and compare each with good ones; the first half of :meth:`inspect`.
 
         Args:
             image: uint8 [height, width, 3] RGB.
 
         Returns:
-            The neighbours of one image, and its patch features before the space of the bank, float32 [h, w, channels].
+            Result of the detector's method ``search`` for one image, and its patch features before the space of the
+            bank, float32 [h, w, channels].
 
         Raises:
             InputError: If its features are not finite, or the region of interest was drawn on images of another aspect.
         """
         return self._search(resized(image, self.size, self._region))
 
-    def _search(self, seen: np.ndarray) -> tuple[NearestPatches, np.ndarray]:
+    def _search(self, seen: np.ndarray) -> tuple[Any, np.ndarray]:
         """Search the patches of an image that was resized to uint8 [height, width, 3]."""
         grid = (
             self._tiles.features(self._network, seen)
@@ -227,13 +221,11 @@ class Inspector:
             raise InputError(msg)
         return self.detector.search([("inspected", grid)]), grid
 
-    def verdict(
-        self, found: NearestPatches, grid: np.ndarray, shape: tuple[int, ...]
-    ) -> Inspection:
+    def verdict(self, found: Any, grid: np.ndarray, shape: tuple[int, ...]) -> Inspection:
         """Compute scores, anomaly map and verdict, without the duration; the second half of :meth:`inspect`.
 
         Args:
-            found: Neighbours from :meth:`search`.
+            found: Result of :meth:`search`.
             grid: Patch features from :meth:`search`.
             shape: Height and width of the image in pixels.
 
@@ -245,7 +237,8 @@ class Inspector:
         (patch_map,) = detection.anomaly_maps(self.size, 0).patch_scores
         amap = self.map_of(patch_map)
         height, width = shape
-        worst = np.nanargmax(np.asarray(detection.patch_scores))
+        scored = patch_map if detection.patch_scores is None else detection.patch_scores
+        worst = np.nanargmax(scored)
         y, x = np.unravel_index(worst, self._grid)
         (p_value,) = self.calibration.p_values([score])
         verdict = verdict_of(float(score), self.image_threshold)
@@ -258,7 +251,7 @@ class Inspector:
             seconds=0.0,
             worst_patch=self._box(int(y), int(x), 0, (height, width)),
             mean_features=found.mean_features[0],
-            worst_feature=self._bank.space.apply(grid[y, x]),
+            worst_feature=grid[y, x] if self._bank is None else self._bank.space.apply(grid[y, x]),
             reason=self.calibration.statement() if verdict == UNDECIDED else "",
             region=self.map_region,
             patch_map=patch_map,
@@ -272,8 +265,8 @@ class Inspector:
 
     def map_of(self, patch_map: np.ndarray) -> np.ndarray:
         """Compute the anomaly map, float32 [height, width], of the values of patches, float32 [h, w]."""
-        sigma = self.detector.scoring.smoothing_sigma
-        return anomaly_map(patch_map, self.size, sigma, self._bank.region)
+        region = None if self._bank is None else self._bank.region
+        return anomaly_map(patch_map, self.size, self._scoring.smoothing_sigma, region)
 
     def explain(self, inspection: Inspection, n: int = 3) -> list[NearestGood]:
         """Find the good patches nearest to the worst patch of an image, each from another good image.
@@ -283,34 +276,34 @@ class Inspector:
             n: Number of good images.
 
         Returns:
-            Good patches, nearest first; fewer if the bank has fewer images, none in a model without good images.
+            Good patches, nearest first; fewer if the bank has fewer images, none in a model without good images or
+            without a memory bank.
         """
-        if not self._good_images:
+        bank = self._bank
+        if bank is None or not self._good_images:
             return []
-        owners, n_rows = self._bank.image, len(self._bank.image)
+        owners, n_rows = bank.image, len(bank.image)
         k = min(n, n_rows)
         while True:
-            squared, rows = self._bank.index().search(inspection.worst_feature[None], k)
+            squared, rows = bank.index().search(inspection.worst_feature[None], k)
             _, first = np.unique(owners[rows[0]], return_index=True)
             if len(first) >= n or k == n_rows:
                 break
             k = min(4 * k, n_rows)
         return [
-            self._nearest_good(int(rows[0, position]), float(squared[0, position]))
+            self._nearest_good(bank, int(rows[0, position]), float(squared[0, position]))
             for position in np.sort(first)[:n]
         ]
 
-    def _nearest_good(self, row: int, squared: float) -> NearestGood:
-        owner = int(self._bank.image[row])
-        box = self._box(
-            int(self._bank.y[row]), int(self._bank.x[row]), CONTEXT, shape_of(self.size)
-        )
+    def _nearest_good(self, bank: MemoryBank, row: int, squared: float) -> NearestGood:
+        owner = int(bank.image[row])
+        box = self._box(int(bank.y[row]), int(bank.x[row]), CONTEXT, shape_of(self.size))
         left, top, width, height = box
         crop = self._good_image(owner)[top : top + height, left : left + width]
-        return NearestGood(self._bank.image_ids[owner], squared**0.5, crop, box)
+        return NearestGood(bank.image_ids[owner], squared**0.5, crop, box)
 
     def _good_image(self, owner: int) -> np.ndarray:
-        return read_image(self._good_images[owner], self._bank.image_ids[owner])
+        return read_image(self._good_images[owner], f"good image {owner} of the model")
 
     def _box(
         self, y: int, x: int, margin: int, shape: tuple[int, int]

@@ -5,7 +5,7 @@ import io
 import logging
 import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -31,6 +31,8 @@ from reb_pipeline.inspection.manifest import (
 )
 from reb_pipeline.memory_bank.bank import MemoryBank
 from reb_pipeline.memory_bank.density import LocalDensity
+from reb_pipeline.scoring.detector import MemoryBankDetector
+from reb_pipeline.scoring.gaussians import GaussianDetector
 from reb_pipeline.scoring.global_branch import GlobalBranch
 from reb_pipeline.scoring.good_scores import GoodScores
 
@@ -38,17 +40,19 @@ if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
     from reb_pipeline.features.tiles import Tiles
-    from reb_pipeline.scoring.detector import MemoryBankDetector
+    from reb_pipeline.scoring.settings import ScoringSettings
 
+Detector = MemoryBankDetector | GaussianDetector  # the fitted detectors that can be packaged
 # Names of the parts; records have a class, and each is one file.
 NETWORK, GOOD_IMAGES = "network", "good_images"
 RECORDS: dict[str, Any] = {
     "bank": MemoryBank, "density": LocalDensity, "calibration": Calibration, "good_scores": GoodScores,
     "appearance": Appearance,
-    "global_branch": GlobalBranch,
+    "global_branch": GlobalBranch, "gaussians": GaussianDetector,
 }  # fmt: skip
 FILES = {NETWORK: "network.onnx", **{name: f"{name}.npz" for name in RECORDS}}
-NEEDED = (NETWORK, "bank", "density", "calibration")  # no model can be read without these
+# No model can be read without these; of a memory bank, bank and density are needed too.
+NEEDED, OF_A_BANK = (NETWORK, "calibration"), ("bank", "density")
 MADE_WITH = (
     "reb-pipeline", "torch", "torchvision", "timm", "onnx", "onnxscript", "numpy", "faiss-cpu", "pillow"
 )  # fmt: skip
@@ -65,35 +69,56 @@ class PackagedModel:
         manifest: Description of the model, JSON values; a model that was read also has ``parts`` (version 1 of the
             format: ``files``) and ``digest``.
         network: ONNX file: uint8 [1, height, width, 3] RGB -> patch features, float32 [1, h, w, channels].
-        bank: Rows of the memory bank that are in the coreset, and the images that own them.
-        density: Local density of these rows.
         calibration: Calibration with scores of good images.
+        bank: Rows of the memory bank that are in the coreset, and the images that own them; None with ``gaussians``.
+        density: Local density of these rows; None with ``gaussians``.
         good_images: The images of ``bank`` as JPEG files, resized like the input of the network;
             empty in a model that has none and so explains nothing.
         good_scores: Scores of good patches by position, in whose units patches are scored; None without them.
         appearance: Shapes and colours of good images, by which images of something else are recognised; None in a model
             that takes every image for one of the part.
         global_branch: Gaussian of whole good images; None without a global branch.
+        gaussians: The detector of a model that has no memory bank.
         written: Time when its ``model.json`` was written; None if it was not read from files, or these keep no time.
     """
 
     manifest: dict[str, Any]
     network: bytes
-    bank: MemoryBank
-    density: LocalDensity
     calibration: Calibration
-    good_images: list[bytes]
+    bank: MemoryBank | None = None
+    density: LocalDensity | None = None
+    good_images: list[bytes] = field(default_factory=list)
     good_scores: GoodScores | None = None
     appearance: Appearance | None = None
     global_branch: GlobalBranch | None = None
+    gaussians: GaussianDetector | None = None
     written: datetime | None = None
+
+    def detector(self, scoring: "ScoringSettings") -> Detector:
+        """Build the detector that scores.
+
+        Args:
+            scoring: Settings of the scores, those of the manifest.
+        """
+        if self.gaussians is not None:
+            return self.gaussians
+        assert self.bank is not None
+        assert self.density is not None
+        return MemoryBankDetector(
+            self.bank,
+            self.density,
+            scoring,
+            self.calibration.alpha,
+            good_scores=self.good_scores,
+            global_branch=self.global_branch,
+        ).lean()
 
 
 def pack(
     name: str,
     network: bytes,
     tiles: "Tiles | None",
-    detector: "MemoryBankDetector",
+    detector: Detector,
     calibration: Calibration,
     good_images: list[bytes],
 ) -> PackagedModel:
@@ -103,16 +128,18 @@ def pack(
         name: Name of the category.
         network: See :class:`PackagedModel`.
         tiles: Tiles that the network sees; None if it sees the whole image.
-        detector: The fitted detector, whose bank has only images that own a row, see :func:`with_images_of_rows`.
+        detector: The fitted detector; its bank, if it has one, has only images that own a row, see
+            :func:`with_images_of_rows`.
         calibration: See :class:`PackagedModel`; images will be scored with its settings.
         good_images: One file for each image of the bank, see :func:`good_image`.
     """
-    bank = detector.bank
+    parts, about = _described(detector)
+    extractor = detector.bank if isinstance(detector, MemoryBankDetector) else detector
     manifest = {
         "name": name,
         "features": {
             "value_range": None,  # of images of 8 bits
-            **bank.extractor,
+            **extractor.extractor,
             "tile_stride": tiles.stride if tiles else None,
         },
         "scoring": {**calibration.scoring, "alpha": calibration.alpha},
@@ -121,23 +148,32 @@ def pack(
             "image_threshold": finite(calibration.image_threshold),
             "pixel_threshold": finite(calibration.pixel_threshold),
         },
-        "bank": {
-            "rows": len(bank.features),
-            "images": len(bank.image_ids),
-            "distance": bank.distance,
-        },
+        **about,
         "made_with": {"python": platform.python_version(), **_versions()},
     }
-    return PackagedModel(
-        manifest,
-        network,
-        bank,
-        detector.density,
-        calibration,
-        good_images,
-        detector.good_scores,
-        global_branch=detector.global_branch,
-    )
+    return PackagedModel(manifest, network, calibration, good_images=good_images, **parts)
+
+
+def _described(detector: Detector) -> tuple[dict[str, Any], dict[str, Any]]:
+    """List the parts of a detector, and describe them for the manifest."""
+    if isinstance(detector, GaussianDetector):
+        height, width, channels = detector.mean.shape
+        images = len(detector.image_ids)
+        about = {"images": images, "grid": [height, width], "channels": channels}
+        return {"gaussians": detector}, {"gaussians": about}
+    bank = detector.bank
+    about = {
+        "rows": len(bank.features),
+        "images": len(bank.image_ids),
+        "distance": bank.distance,
+    }
+    parts = {
+        "bank": bank,
+        "density": detector.density,
+        "good_scores": detector.good_scores,
+        "global_branch": detector.global_branch,
+    }
+    return parts, {"bank": about}
 
 
 def with_images_of_rows(bank: MemoryBank) -> MemoryBank:
@@ -232,7 +268,8 @@ def read_model(path: str | Path, filesystem: "AbstractFileSystem | None" = None)
     images = (
         [files[name] for name in sorted(parts[GOOD_IMAGES].files)] if GOOD_IMAGES in parts else []
     )
-    if len(images) not in (0, len(records["bank"].image_ids)):
+    n_images = len(records["bank"].image_ids) if "bank" in records else 0
+    if len(images) not in (0, n_images):
         raise wrong_manifest(folder, "lists another number of good images than the bank has")
     return PackagedModel(
         manifest,
@@ -275,7 +312,7 @@ def _known_parts(parts: Mapping[str, Part], folder: str) -> dict[str, Part]:
             folder,
             ", ".join(others),
         )
-    for name in NEEDED:
+    for name in (*NEEDED, *(() if "gaussians" in known else OF_A_BANK)):
         if name not in known:
             raise wrong_manifest(folder, f"lists no part {name!r}")
     for name, part in known.items():

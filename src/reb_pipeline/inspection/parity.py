@@ -10,8 +10,9 @@ from reb_pipeline.calibration.record import Calibration
 from reb_pipeline.calibration.verdicts import above
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.inspection.inspector import Inspector
+from reb_pipeline.inspection.model import Detector
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches
-from reb_pipeline.scoring.detector import MemoryBankDetector
+from reb_pipeline.scoring.gaussians import Distances
 
 TOLERANCE = 1e-3
 
@@ -24,7 +25,7 @@ class Parity:
         model_id: Id of the packaged model.
         images: Number of compared images.
         tolerance: Largest allowed difference.
-        distance_difference: Largest difference of a squared distance, divided by the largest squared distance.
+        distance_difference: Largest difference of a distance (of a memory bank: squared), divided by the largest one.
         map_difference: Largest difference of a pixel of an anomaly map, divided by the largest value of all maps.
         score_difference: Largest difference of an image score, divided by the largest image score.
         ties: Patches with another nearest row at the same distance; maps are compared with the same row for both.
@@ -70,8 +71,8 @@ class Parity:
 def compare(
     inspector: Inspector,
     images: Iterable[np.ndarray],
-    expected: NearestPatches,
-    detector: MemoryBankDetector,
+    expected: NearestPatches | Distances,
+    detector: Detector,
     calibration: Calibration,
 ) -> Parity:
     """Inspect images with a packaged model and compare the results with those of the training pipeline.
@@ -83,21 +84,72 @@ def compare(
     Args:
         inspector: The packaged model.
         images: uint8 [height, width, 3] RGB of each image.
-        expected: Neighbours that the training pipeline found for the patches of these images, at least as many as the
-            packaged model searches.
+        expected: Result of the training pipeline's ``search`` for these images; of a memory bank at least as many
+            neighbours as the packaged model searches.
         detector: Detector of the training pipeline.
         calibration: Calibration of the training pipeline.
 
     Raises:
-        InputError: If the packaged model was made from another coreset, or has an older calibration.
+        InputError: If the packaged model was made from another coreset or detector, or has an older calibration.
     """
-    if inspector.calibration.coreset_fingerprint != expected.coreset_fingerprint:
+    _check_same(inspector.calibration, calibration, expected)
+    found, inspections = [], []
+    for image in images:
+        nearest, grid = inspector.search(image)
+        found.append(nearest)
+        inspections.append(inspector.verdict(nearest, grid, image.shape[:2]))
+    ties = 0
+    if isinstance(expected, NearestPatches):
+        distances = np.concatenate([one.squared_distances for one in found])
+        rows = np.concatenate([one.rows for one in found])
+        ties = int((rows[..., 0] != expected.rows[..., 0]).sum())
+        of_rows = expected.squared_distances[..., : rows.shape[-1]]
+        expected = replace(expected, squared_distances=of_rows, rows=rows)
+    else:
+        distances = np.concatenate([one.distances for one in found])
+        of_rows = expected.distances
+    detection = detector.score(expected)  # type: ignore[arg-type]
+    scores = detection.image_scores
+    maps = detection.anomaly_maps(inspector.size, calibration.scoring["smoothing_sigma"])
+    found_scores = np.array([one.image_score for one in inspections])
+    found_maps = np.stack([one.anomaly_map for one in inspections])
+    return Parity(
+        model_id=inspector.model_id,
+        images=len(inspections),
+        tolerance=TOLERANCE,
+        distance_difference=_relative(distances, of_rows),
+        map_difference=_relative(found_maps, np.stack([amap for _, amap in maps])),
+        score_difference=_relative(found_scores, scores),
+        ties=ties,
+        verdicts_differ=_verdicts_differ(
+            found_scores, scores, inspector.image_threshold, calibration.image_threshold
+        ),
+    )
+
+
+def _check_same(
+    packaged: Calibration, calibration: Calibration, expected: NearestPatches | Distances
+) -> None:
+    """Check that a packaged model was made from the same coreset or detector, and has the same calibration.
+
+    Raises:
+        InputError: If it was not.
+    """
+    if isinstance(expected, NearestPatches):
+        made_from, there, what = (
+            packaged.coreset_fingerprint,
+            expected.coreset_fingerprint,
+            "coreset",
+        )
+    else:
+        made_from, there = packaged.detector_fingerprint, calibration.detector_fingerprint
+        what = "detector"
+    if made_from != there:
         msg = (
-            "The packaged model was made from another coreset than the one that is there now: run the pipeline "
-            "packaging again, or load the versions that it was made from."
+            f"The packaged model was made from another {what} than the one that is there now: run the pipeline "
+            f"packaging again, or load the versions that it was made from."
         )
         raise InputError(msg)
-    packaged = inspector.calibration
     is_scored_alike = (
         packaged.scoring == calibration.scoring and packaged.alpha == calibration.alpha
     )
@@ -108,36 +160,6 @@ def compare(
             f"calibration that it was made with by --load-versions."
         )
         raise InputError(msg)
-    found, inspections = [], []
-    for image in images:
-        nearest, grid = inspector.search(image)
-        found.append(nearest)
-        inspections.append(inspector.verdict(nearest, grid, image.shape[:2]))
-    squared = np.concatenate([one.squared_distances for one in found])
-    rows = np.concatenate([one.rows for one in found])
-    depth = rows.shape[-1]
-    expected = replace(
-        expected,
-        squared_distances=expected.squared_distances[..., :depth],
-        rows=expected.rows[..., :depth],
-    )
-    detection = detector.score(replace(expected, rows=rows))
-    scores = detection.image_scores
-    maps = detection.anomaly_maps(inspector.size, detector.scoring.smoothing_sigma)
-    found_scores = np.array([one.image_score for one in inspections])
-    found_maps = np.stack([one.anomaly_map for one in inspections])
-    return Parity(
-        model_id=inspector.model_id,
-        images=len(inspections),
-        tolerance=TOLERANCE,
-        distance_difference=_relative(squared, expected.squared_distances),
-        map_difference=_relative(found_maps, np.stack([amap for _, amap in maps])),
-        score_difference=_relative(found_scores, scores),
-        ties=int((rows[..., 0] != expected.rows[..., 0]).sum()),
-        verdicts_differ=_verdicts_differ(
-            found_scores, scores, inspector.image_threshold, calibration.image_threshold
-        ),
-    )
 
 
 def _relative(found: np.ndarray, expected: np.ndarray) -> float:

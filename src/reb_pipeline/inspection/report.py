@@ -23,7 +23,7 @@ LARGE_IMAGES = 200  # the most suspicious images, shown large; the others are sh
 SHOWN_IMAGES = (
     4000  # the most suspicious images, shown at all; more would be too much for a browser
 )
-_SETTINGS = ("features", "scoring", "bank", "made_with")  # sections of model.json
+_SETTINGS = ("features", "scoring", "bank", "gaussians", "made_with")  # sections of model.json
 _MEANING = {
     "image score": "How unlike good parts the image is; higher is more anomalous. Only its order and its distance to "
     "the threshold mean something: another model has other scores.",

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -214,25 +214,20 @@ class MemoryBank:
     def check_extractor(self, extractor: dict[str, Any]) -> None:
         """Check that test features come from the extractor that made the bank, if the bank knows it.
 
-        Engines of :data:`ALIKE_ENGINES` are as good as one.
-
         Raises:
-            InputError: If any setting of the extractor differs.
+            InputError: If any setting of the extractor differs, see :func:`differing`.
         """
-        own = FORMER_EXTRACTOR | self.extractor
-        for name, value in extractor.items():
-            are_alike = {own.get(name), value} <= set(ALIKE_ENGINES) if name == "engine" else False
-            if self.extractor and own.get(name) != value and not are_alike:
+        for name, used, value in differing(self.extractor, extractor):
+            msg = (
+                f"The memory bank was made with {name} = {used!r}, not {value!r}: run the "
+                f"pipeline memory_bank again, or set {name} back."
+            )
+            if name == "region":  # long lists of numbers
                 msg = (
-                    f"The memory bank was made with {name} = {own.get(name)!r}, not {value!r}: run the "
-                    f"pipeline memory_bank again, or set {name} back."
+                    "The memory bank was made with another region of interest: run the pipeline memory_bank "
+                    "again, or set features.region back."
                 )
-                if name == "region":  # long lists of numbers
-                    msg = (
-                        "The memory bank was made with another region of interest: run the pipeline memory_bank "
-                        "again, or set features.region back."
-                    )
-                raise InputError(msg)
+            raise InputError(msg)
 
 
 @dataclass(frozen=True)
@@ -301,6 +296,21 @@ class Coreset:
 def fingerprint(features: np.ndarray) -> str:
     """Hash features, so that coresets can be distinguished."""
     return hashlib.blake2b(np.ascontiguousarray(features).data, digest_size=16).hexdigest()
+
+
+def differing(used: dict[str, Any], extractor: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """List the settings of an extractor that differ from those that features were made with, if these are known.
+
+    Engines of :data:`ALIKE_ENGINES` are as good as one.
+
+    Yields:
+        Name of the setting, the value that was used, and the value of the extractor.
+    """
+    own = FORMER_EXTRACTOR | used
+    for name, value in extractor.items():
+        are_alike = {own.get(name), value} <= set(ALIKE_ENGINES) if name == "engine" else False
+        if used and own.get(name) != value and not are_alike:
+            yield name, own.get(name), value
 
 
 def collect_patches(

@@ -6,6 +6,7 @@
 - ``image_scores``: patch scores to image scores;
 - ``anomaly_maps``: patch scores to maps at image resolution;
 - ``detector``: the fitted memory-bank detector, which combines all of the above;
+- ``gaussians``: the fitted detectors GDE and PaDiM;
 - ``detection``: the scores of any detector;
 - ``settings``: settings of patch scores, image scores and maps;
 - ``surprise``: scores of several detectors in one unit.

@@ -35,6 +35,7 @@ class Detection:
         region: Patches that were looked at, bool [h, w]; scores and values of others are NaN. None for all.
         global_scores: Part of the image scores that the whole image adds to its patches, float32 [images]; None without
             a global branch.
+        mean_features: Mean feature of each image, float32 [images, channels]; None of detectors that make none.
 
     Raises:
         InputError: If a score in the region is not finite: NaN is not above any threshold, and would pass as good.
@@ -52,6 +53,7 @@ class Detection:
     map_values: np.ndarray | None = None
     region: np.ndarray | None = None
     global_scores: np.ndarray | None = None
+    mean_features: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         finite = np.isfinite(self.image_scores)

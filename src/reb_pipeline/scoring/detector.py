@@ -295,14 +295,14 @@ class MemoryBankDetector:
             if chosen.compares_neighbors
             else image_scores(of_patches, self.scoring)
         )
-        global_scores = None
+        region, distances, added = self.bank.region, None, None
         if self.global_branch is not None:
-            global_scores = self.global_branch.scores(found, self.bank.region)
-            of_images = of_images + global_scores
-        is_distance = self.scoring.anomaly_map == "distance"
-        region = self.bank.region
-        distances = on_grid(found.squared_distances[..., 0], region) if is_distance else None
-        return Detection(found.image_ids, of_images, of_patches, distances, region, global_scores)
+            added = self.global_branch.scores(found, region)
+            of_images = of_images + added
+        if self.scoring.anomaly_map == "distance":
+            distances = on_grid(found.squared_distances[..., 0], region)
+        scores = of_images, of_patches, distances, region, added
+        return Detection(found.image_ids, *scores, found.mean_features)
 
     def detect(self, images: PatchSource, device: str = "cpu") -> Detection:
         """Search the patches of images and score them.

@@ -71,7 +71,6 @@ def score_left_out(
 ) -> Iterator[tuple[NearestPatches, Detection]]:
     """Score images of a bank, each group by a detector fitted to the images of all other groups.
 
-    Copies of one file are left out together and scored once: beside its copy in the bank an image scores far too low.
     The bank's copies in other light are left out with their image, which is scored as it is.
 
     Args:
@@ -89,11 +88,6 @@ def score_left_out(
     settings = MemoryBankSettings(
         distance=bank.distance, coreset_ratio=share, light_copies=bank.light_copies
     )
-    files = bank.image_hashes or bank.image_ids
-    _, first, file_of = np.unique(files, return_index=True, return_inverse=True)
-    order = np.random.default_rng(settings.seed).permutation(len(first))
-    groups = np.array_split(order, min(GROUPS, len(order))) if len(order) > 1 else []
-    scored = np.cumsum([0, *map(len, groups)])[:-1]
     changes: dict[str, Any] = {
         "alpha": detector.alpha,
         "max_neighbors": detector.scoring.n_neighbors,
@@ -103,12 +97,35 @@ def score_left_out(
     if detector.global_branch is None:
         changes["global_branch"] = "none"
     scoring = detector.scoring.model_copy(update=changes)
-    for group in progress(groups[: int((scored < n_images).sum())], description):
-        others = BankImages(bank, np.flatnonzero(~np.isin(file_of, group)))
-        left_out = BankImages(bank, np.sort(first[group]))
+    for others, left_out in leave_out(bank, n_images, description):
         # If the whole bank has enough images to measure scores by position on, so have all but one group.
         fitted = MemoryBankDetector.fit(
             others, settings, scoring, device=device, memory_gib=memory_gib, least_images=1
         )
         found = fitted.search(left_out.patches(), device)
         yield found, fitted.score(found)
+
+
+def leave_out(
+    bank: MemoryBank, n_images: int, description: str | None = None
+) -> Iterator[tuple[BankImages, BankImages]]:
+    """Leave groups of images out in turn.
+
+    Copies of one file are left out together and scored once: beside its copy in the bank an image scores far too low.
+
+    Args:
+        bank: A whole memory bank.
+        n_images: Number of images that is enough; no further group is left out then.
+        description: Label of the progress bar; None shows no bar.
+
+    Yields:
+        Images to fit on, and images to score. Nothing for a bank of one image.
+    """
+    files = bank.image_hashes or bank.image_ids
+    _, first, file_of = np.unique(files, return_index=True, return_inverse=True)
+    order = np.random.default_rng(0).permutation(len(first))
+    groups = np.array_split(order, min(GROUPS, len(order))) if len(order) > 1 else []
+    scored = np.cumsum([0, *map(len, groups)])[:-1]
+    for group in progress(groups[: int((scored < n_images).sum())], description):
+        others = np.flatnonzero(~np.isin(file_of, group))
+        yield BankImages(bank, others), BankImages(bank, np.sort(first[group]))

@@ -17,12 +17,19 @@ from reb_pipeline.scoring.ldknn import SCORE_FORMS
 from reb_pipeline.scoring.patch_scores import SCORERS
 
 AUTO = "auto"
-MEMORY_BANK = "memory_bank"
+MEMORY_BANK, GDE, PADIM = "memory_bank", "gde", "padim"
+# Detectors of reb_pipeline.scoring.gaussians: quick to fit again, and packaged.
+GAUSSIANS = (GDE, PADIM)
 # The keys of reb_pipeline.detectors.registry.DETECTORS, which this package may not import.
 DETECTOR_NAMES = (
-    MEMORY_BANK, "gde", "padim", "spade", "fused", "hierarchical",
+    MEMORY_BANK, *GAUSSIANS, "spade", "fused", "hierarchical",
     "feature_reconstruction", "autoencoder", "variational_autoencoder", "skip_autoencoder", "hybrid",
 )  # fmt: skip
+
+NOT_PACKAGED = (
+    "The detector {} is not packaged, because inspection has the features of one network and no PyTorch: package a "
+    "memory bank, padim or gde (scoring.detector)."
+)
 
 
 class ImageScoreSettings(Settings):

@@ -89,16 +89,14 @@ def leave_images_out(
 
     params = CalibrationParams.model_validate(params)
     detector.bank.check_origin(memory_bank)
-    needed, there = images_needed(params.false_alarm_rate), len(memory_bank.image_ids)
     n_split = _n_split(held_out_patches.image_ids, memory_bank.image_ids)
     found = []
-    if params.folder is None and n_split < min(needed, there):
-        enough = needed if ENOUGH_LEFT_OUT < needed <= there else ENOUGH_LEFT_OUT
+    if n_enough := left_out_needed(params, n_split, len(memory_bank.image_ids)):
         found = list(
             score_left_out(
                 memory_bank,
                 detector,
-                enough,
+                n_enough,
                 memory_gib=compute.memory_gib,
                 device=compute.processor(),
                 description="images left out in turn",
@@ -116,7 +114,7 @@ def leave_images_out(
         coreset_fingerprint=detector.bank.fingerprint,
         scoring=detector.scoring.model_dump(mode="json"),
         mean_features=np.concatenate([none, *(nearest.mean_features for nearest, _ in found)]),
-        chosen_by=[*_fitted(detector.scoring), *_left_out(samples), *_chosen_by(params)],
+        chosen_by=[*_fitted(detector.scoring), *chosen_by(samples, params, LEFT_OUT)],
         fine_tuned=bool(backbone.config["finetuned"]),
         detector_fingerprint=detector.fingerprint,
     )
@@ -170,7 +168,7 @@ def calibrate(
             coreset_fingerprint=calibration_patches.coreset_fingerprint,
             scoring=scoring.model_dump(mode="json"),
             mean_features=calibration_patches.mean_features,
-            chosen_by=[] if params.folder else _chosen_by(params),
+            chosen_by=[] if params.folder else _by_selection(params),
             detector_fingerprint=detector.fingerprint,
         )
     log = logger.info if calibration.is_promised else logger.warning
@@ -198,7 +196,34 @@ def highest_of_maps(
     return np.array([one.max() for _, one in maps], np.float32)
 
 
-def _chosen_by(params: CalibrationParams) -> list[str]:
+def left_out_needed(params: CalibrationParams, n_split: int, n_learnt: int) -> int:
+    """Count the good images to leave out in turn: 0 where a folder or the split gives enough, or no more are learnt.
+
+    Args:
+        params: Rate and folder of the calibration.
+        n_split: Number of images in the calibration split.
+        n_learnt: Number of images that the detector learns from.
+    """
+    needed = images_needed(params.false_alarm_rate)
+    if params.folder is not None or n_split >= min(needed, n_learnt):
+        return 0
+    return needed if ENOUGH_LEFT_OUT < needed <= n_learnt else ENOUGH_LEFT_OUT
+
+
+def chosen_by(samples: pd.DataFrame, params: CalibrationParams, source: str) -> list[str]:
+    """List what chose settings, or images to learn from, with the images of a calibration.
+
+    Args:
+        samples: The samples of the category.
+        params: Settings of the calibration.
+        source: Origin of its images.
+    """
+    if params.folder is not None:
+        return []
+    return [*(_left_out(samples) if source == LEFT_OUT else []), *_by_selection(params)]
+
+
+def _by_selection(params: CalibrationParams) -> list[str]:
     """List what chose settings with the held-out good images of the category."""
     return ["the pipeline selection"] if params.chosen_by_selection else []
 

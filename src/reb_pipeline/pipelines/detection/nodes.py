@@ -1,22 +1,31 @@
 """Nodes of the detection pipeline."""
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from reb_pipeline.calibration.record import CALIBRATION_SPLIT, Calibration
+from reb_pipeline.calibration.record import CALIBRATION_SPLIT, LEFT_OUT, Calibration
 from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.images.collection import ImageCollection
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.parameters.sections import CalibrationParams, ComputeParams, EvaluationParams
+from reb_pipeline.pipelines.calibration.nodes import (
+    chosen_by,
+    highest_of_maps,
+    images_of_folder,
+    left_out_needed,
+)
 from reb_pipeline.reconstruction.settings import (
     FeatureReconstructionSettings,
     PixelReconstructionSettings,
 )
 from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
+from reb_pipeline.scoring.detection import Detection
+from reb_pipeline.scoring.gaussians import StoredDetector
 from reb_pipeline.scoring.settings import ScoringSettings
 
 logger = logging.getLogger(__name__)
@@ -33,13 +42,13 @@ def detect_images(
     pixel_reconstruction: PixelReconstructionSettings,
     params: CalibrationParams,
     compute: ComputeParams,
-) -> tuple[pd.DataFrame, AnomalyMaps, Calibration]:
+) -> tuple[pd.DataFrame, AnomalyMaps, Calibration, StoredDetector]:
     """Fit the detector of `scoring.detector` on good images; score test images, and good ones for the calibration."""
+    from reb_pipeline.detectors.gaussian import Gaussians
     from reb_pipeline.detectors.registry import DetectorSettings, make_detector
     from reb_pipeline.detectors.sources.encoder import Encoder
     from reb_pipeline.detectors.sources.images import ImageFeatures
-    from reb_pipeline.images.samples import Samples
-    from reb_pipeline.pipelines.calibration.nodes import highest_of_maps, images_of_folder
+    from reb_pipeline.images.samples import Samples, held_out_good
 
     backbone.check_learnt(samples)
     category, encoder = Samples(samples, raw_images), Encoder(features, backbone, compute.device)
@@ -52,36 +61,63 @@ def detect_images(
         f"{raw_images.category}: {scoring.detector}",
     )
     detector = make_detector(scoring.detector, settings)
-    good = category.good_training
-    unseen = ImageFeatures.of_samples(
-        category.only(samples[(samples["split"] == "calibration") & (samples["label"] == 0)]),
-        encoder,
-    )
+    learnt, source = category.good_training, params.folder or CALIBRATION_SPLIT
+    held_out = held_out_good(samples)
+    calibrating = category.only(held_out[held_out["split"] == "calibration"])
+    unseen = ImageFeatures.of_samples(calibrating, encoder)
     if params.folder is not None:
         unseen = images_of_folder(
-            params.folder, samples, good.ids, encoder, raw_images.category, good.value_range
+            params.folder, samples, learnt.ids, encoder, raw_images.category, learnt.value_range
         )
-    detector.fit(ImageFeatures.of_samples(good, encoder, "good images learnt"))
+    good = ImageFeatures.of_samples(learnt, encoder, "good images learnt")
+    detector.fit(good)
     found = detector.detect(ImageFeatures.of_samples(category.test, encoder, "test images scored"))
-    scores = peaks = np.empty(0, np.float32)
-    if unseen.image_ids:
-        of_good = detector.detect(unseen)
-        scores, peaks = of_good.image_scores, highest_of_maps(of_good, features, scoring)
-    calibration = Calibration(
-        image_scores=scores,
-        peak_scores=peaks,
-        image_ids=unseen.image_ids,
-        false_alarm_rate=params.false_alarm_rate,
-        source=params.folder or CALIBRATION_SPLIT,
-        alpha=0.0,
-        coreset_fingerprint="",
-        scoring=scoring.model_dump(mode="json"),
-        mean_features=np.empty((len(scores), 0), np.float32),
+    n_enough = left_out_needed(params, len(unseen.image_ids), len(good.image_ids))
+    if n_enough and isinstance(detector, Gaussians):
+        left_out = detector.score_left_out(
+            good, n_enough, compute.memory_gib, "images left out in turn"
+        )
+        of_good, source = list(left_out), LEFT_OUT
+    else:
+        of_good = [detector.detect(unseen)] if unseen.image_ids else []
+    gaussians = detector.fitted if isinstance(detector, Gaussians) else None
+    calibration = replace(
+        _calibration(of_good, features, scoring, params, source),
+        chosen_by=chosen_by(samples, params, source),
+        fine_tuned=source == LEFT_OUT and bool(backbone.config["finetuned"]),
+        detector_fingerprint="" if gaussians is None else gaussians.fingerprint,
     )
     log = logger.info if calibration.is_promised else logger.warning
     log("%s: %s", raw_images.category, calibration.statement())
     maps = found.anomaly_maps(features.image_size, scoring.smoothing_sigma)
-    return found.table(samples).assign(detector=scoring.detector), maps, calibration
+    table = found.table(samples).assign(detector=scoring.detector)
+    return table, maps, calibration, StoredDetector(scoring.detector, gaussians)
+
+
+def _calibration(
+    of_good: list[Detection],
+    features: FeatureSettings,
+    scoring: ScoringSettings,
+    params: CalibrationParams,
+    source: str,
+) -> Calibration:
+    """Make the calibration of the scores of good images."""
+    none = np.empty(0, np.float32)
+    scores = np.concatenate([none, *(one.image_scores for one in of_good)])
+    means = [one.mean_features for one in of_good if one.mean_features is not None]
+    return Calibration(
+        image_scores=scores,
+        peak_scores=np.concatenate(
+            [none, *(highest_of_maps(one, features, scoring) for one in of_good)]
+        ),
+        image_ids=[image_id for one in of_good for image_id in one.image_ids],
+        false_alarm_rate=params.false_alarm_rate,
+        source=source,
+        alpha=0.0,
+        coreset_fingerprint="",
+        scoring=scoring.model_dump(mode="json"),
+        mean_features=np.concatenate(means) if means else np.empty((len(scores), 0), np.float32),
+    )
 
 
 def compute_metrics(

@@ -7,7 +7,7 @@ from reb_pipeline.pipelines.namespaces import COMPUTE, GPU, per_category
 
 
 def create_pipeline() -> Pipeline:
-    """Create the pipeline: samples, raw_images, backbone -> scores, maps, calibration of one detector -> metrics."""
+    """Create the pipeline: samples, raw_images, backbone -> one detector, its scores, maps, calibration -> metrics."""
     template = Pipeline(
         [
             Node(
@@ -24,7 +24,12 @@ def create_pipeline() -> Pipeline:
                     "params:calibration",
                     COMPUTE,
                 ],
-                ["detection_scores", "detection_maps", "detection_calibration"],
+                [
+                    "detection_scores",
+                    "detection_maps",
+                    "detection_calibration",
+                    "detection_detector",
+                ],
                 name="detect_images",
                 tags=GPU,
             ),

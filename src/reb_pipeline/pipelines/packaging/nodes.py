@@ -18,13 +18,18 @@ from reb_pipeline.images.samples import Samples
 from reb_pipeline.inspection.model import PackagedModel
 from reb_pipeline.parameters.sections import ComputeParams, PackagingParams
 from reb_pipeline.scoring.detector import MemoryBankDetector
-from reb_pipeline.scoring.settings import ScoringSettings
+from reb_pipeline.scoring.gaussians import StoredDetector
+from reb_pipeline.scoring.settings import GDE, NOT_PACKAGED, ScoringSettings
 
 if TYPE_CHECKING:
     from reb_pipeline.detectors.sources.encoder import Encoder
+    from reb_pipeline.detectors.sources.images import ImageFeatures
     from reb_pipeline.inspection.appearance import Appearance
     from reb_pipeline.inspection.inspector import Inspector
+    from reb_pipeline.inspection.model import Detector
     from reb_pipeline.inspection.parity import Parity
+    from reb_pipeline.memory_bank.bank import MemoryBank
+    from reb_pipeline.scoring.gaussians import GaussianDetector
 
 COMPARED_IMAGES = 16
 
@@ -35,7 +40,7 @@ def package_model(
     samples: pd.DataFrame,
     raw_images: ImageCollection,
     backbone: BackboneWeights,
-    detector: MemoryBankDetector,
+    detector: MemoryBankDetector | StoredDetector,
     calibration: Calibration,
     features: FeatureSettings,
     scoring: ScoringSettings,
@@ -46,34 +51,30 @@ def package_model(
     import fsspec
 
     from reb_pipeline.detectors.sources.encoder import Encoder
-    from reb_pipeline.detectors.sources.images import ImageFeatures
-    from reb_pipeline.features.extractor import PatchExtractor
     from reb_pipeline.features.onnx_export import export_onnx
     from reb_pipeline.inspection.appearance import refused_at_most
     from reb_pipeline.inspection.inspector import Inspector
-    from reb_pipeline.inspection.model import pack, with_images_of_rows, write_model
+    from reb_pipeline.inspection.model import pack, write_model
 
     if not params.allow_undecided:
         check_can_flag(calibration, raw_images.category, "packaging.allow_undecided=true")
     backbone.check_learnt(samples)
-    encoder = Encoder(features, backbone, compute.device)
-    images = ImageFeatures.of_samples(Samples(samples, raw_images), encoder)
-    detector.bank.check_extractor(images.provenance)
-    detector.check_settings(scoring, features.image_size)
-    detector.bank.check_unseen(Samples(samples, raw_images).test.ids)
-    detector.bank.check_samples(samples)
-    _check_calibration(calibration, detector)
-    lean = replace(detector, bank=with_images_of_rows(detector.bank))
-    on_cpu = features.model_copy(update={"engine": "torch"})
-    extractor = PatchExtractor(on_cpu, backbone, "cpu")
-    files, appearance = _good_images(lean.bank.image_ids, Samples(samples, raw_images), features)
+    encoder, there = Encoder(features, backbone, compute.device), Samples(samples, raw_images)
+    fitted = _checked(detector, calibration, there, scoring)
+    _origin(fitted).check_extractor(_features(there, encoder).provenance)
+    if isinstance(fitted, MemoryBankDetector):
+        fitted.check_settings(scoring, features.image_size)
+    packed = _lean(fitted)
+    on_cpu = Encoder(features.model_copy(update={"engine": "torch"}), backbone, "cpu")
+    extractor: Any = on_cpu.pooled() if scoring.detector == GDE else on_cpu.patches()
+    files, appearance = _good_images(_origin(packed).image_ids, there, features)
     model = pack(
         raw_images.category,
         export_onnx(extractor.network, extractor.network_size),
-        extractor.tiles,
-        lean,
+        getattr(extractor, "tiles", None),
+        packed,
         calibration,
-        files if params.good_images else [],
+        files if params.good_images and isinstance(fitted, MemoryBankDetector) else [],
     )
     refused = refused_at_most(appearance, calibration.mean_features)
     about = {"images": len(appearance.values), "refused_at_most": refused}
@@ -87,7 +88,7 @@ def package_model(
     with temporary_folder() as folder:
         write_model(model, str(folder), fsspec.filesystem("file"))
         inspector = Inspector.load(str(folder))
-    parity = _compare(inspector, Samples(samples, raw_images), encoder, detector, calibration)
+    parity = _compare(inspector, there, encoder, fitted, calibration)
     parity.check()
     return model
 
@@ -97,7 +98,7 @@ def check_package(
     samples: pd.DataFrame,
     raw_images: ImageCollection,
     backbone: BackboneWeights,
-    detector: MemoryBankDetector,
+    detector: MemoryBankDetector | StoredDetector,
     calibration: Calibration,
     features: FeatureSettings,
     compute: ComputeParams,
@@ -106,21 +107,60 @@ def check_package(
     from reb_pipeline.detectors.sources.encoder import Encoder
     from reb_pipeline.inspection.inspector import Inspector
 
-    _check_calibration(calibration, detector)
-    detector.bank.check_unseen(Samples(samples, raw_images).test.ids)
-    detector.bank.check_samples(samples)
+    there = Samples(samples, raw_images)
+    fitted = _checked(detector, calibration, there)
     encoder = Encoder(features, backbone, compute.device)
-    inspector = Inspector(packaged_model)
-    parity = _compare(inspector, Samples(samples, raw_images), encoder, detector, calibration)
+    parity = _compare(Inspector(packaged_model), there, encoder, fitted, calibration)
     parity.check()
     logger.info("%s: %s", raw_images.category, parity.statement())
     return parity.figures()
 
 
-def _check_calibration(calibration: Calibration, detector: MemoryBankDetector) -> None:
-    scoring = detector.scoring.model_dump(mode="json")
-    calibration.check_detector(detector.fingerprint)
-    calibration.check(detector.bank.fingerprint, scoring, detector.alpha)
+def _checked(
+    detector: MemoryBankDetector | StoredDetector,
+    calibration: Calibration,
+    samples: Samples,
+    scoring: ScoringSettings | None = None,
+) -> "Detector":
+    """Return the fitted detector, if it is the calibrated one and has learnt from these samples.
+
+    Raises:
+        InputError: If it is not, or one that cannot be packaged.
+    """
+    if isinstance(detector, MemoryBankDetector):
+        detector.bank.check_unseen(samples.test.ids)
+        detector.bank.check_samples(samples.table)
+        of_bank = detector.scoring.model_dump(mode="json")
+        calibration.check_detector(detector.fingerprint)
+        calibration.check(detector.bank.fingerprint, of_bank, detector.alpha)
+        return detector
+    if detector.gaussians is None:
+        raise InputError(NOT_PACKAGED.format(detector.name))
+    now = calibration.scoring if scoring is None else scoring.model_dump(mode="json")
+    calibration.check_detector(detector.gaussians.fingerprint)
+    calibration.check("", now, alpha=0.0)
+    detector.gaussians.check_samples(samples.table)
+    return detector.gaussians
+
+
+def _origin(detector: "Detector") -> "MemoryBank | GaussianDetector":
+    """Return what knows the good images and the settings of the features."""
+    return detector.bank if isinstance(detector, MemoryBankDetector) else detector
+
+
+def _lean(detector: "Detector") -> "Detector":
+    """Copy a detector without ids of images that own no row of its bank."""
+    from reb_pipeline.inspection.model import with_images_of_rows
+
+    if isinstance(detector, MemoryBankDetector):
+        return replace(detector, bank=with_images_of_rows(detector.bank))
+    return detector
+
+
+def _features(samples: Samples, encoder: "Encoder", label: str | None = None) -> "ImageFeatures":
+    from reb_pipeline.detectors.sources.images import ImageFeatures
+
+    return ImageFeatures.of_samples(samples, encoder, label)
 
 
 def _good_images(
@@ -155,19 +195,23 @@ def _compare(
     inspector: "Inspector",
     samples: Samples,
     encoder: "Encoder",
-    detector: MemoryBankDetector,
+    detector: "Detector",
     calibration: Calibration,
 ) -> "Parity":
     """Compare a packaged model with the training pipeline on evenly spaced held-out good images."""
     from reb_pipeline.core.device import torch_device
-    from reb_pipeline.detectors.sources.images import ImageFeatures
+    from reb_pipeline.detectors.gaussian import grids_of
     from reb_pipeline.inspection.parity import compare
 
     held_out = samples.held_out_good
     n = min(COMPARED_IMAGES, len(held_out))
     chosen = held_out.only(held_out.table.iloc[np.linspace(0, len(held_out) - 1, n).astype(int)])
-    images = ImageFeatures.of_samples(chosen, encoder, "images for comparison searched")
-    device = str(torch_device(encoder.device))
-    expected = images.search(detector.bank, detector.scoring.search_depth, device)
+    images = _features(chosen, encoder, "images for comparison scored")
+    expected: Any
+    if isinstance(detector, MemoryBankDetector):
+        device = str(torch_device(encoder.device))
+        expected = images.search(detector.bank, detector.scoring.search_depth, device)
+    else:
+        expected = detector.search(grids_of(detector.name, images).patches())
     opened = (image for _, image in chosen.stream())
     return compare(inspector, opened, expected, detector, calibration)

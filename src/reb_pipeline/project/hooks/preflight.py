@@ -42,7 +42,8 @@ FOLDERS: dict[str, tuple[Callable[[Any, str], str | None], str]] = {
 
 # Pipelines that know no region of interest.
 OF_WHOLE_IMAGES = (
-    "feature_reconstruction", "pixel_reconstruction", "hybrid", "detection", "selection", "studies"
+    "feature_reconstruction", "pixel_reconstruction", "hybrid", "detection", "detection_packaging",
+    "selection", "studies"
 )  # fmt: skip
 
 
