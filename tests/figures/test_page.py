@@ -2,6 +2,8 @@
 
 import json
 import re
+from dataclasses import replace
+from html import escape
 
 import fsspec
 import numpy as np
@@ -14,6 +16,7 @@ from reb_pipeline.core.text_lists import to_text
 from reb_pipeline.figures import page as module
 from reb_pipeline.figures.examples import hardest_images_of
 from reb_pipeline.figures.page import report_page
+from reb_pipeline.figures.suspects import SHOWN, suspects_section
 from reb_pipeline.images.collection import ImageCollection
 from reb_pipeline.images.shown import SHOWN_SIDE
 from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
@@ -55,6 +58,33 @@ def test_page_counts_what_is_found_and_missed_at_the_threshold():
     assert rows[5][4] == "100.00 (29.24–100.00)"
     assert "Of 99 good images" in page  # the sentence of the calibration
     assert "<circle" in page  # the threshold on the ROC curve
+
+
+def test_the_oddest_good_images_are_shown_with_what_to_do():
+    names = [EVIL, *(f"good/{number}" for number in range(SHOWN)), "gone"]
+    suspects = pd.DataFrame(
+        {
+            "image": names,
+            "score": 1.0,
+            "p_value": [1e-9, *[0.5] * (SHOWN + 1)],
+            "suspect": ["yes", *["no"] * (SHOWN + 1)],
+            "leave_out": "no",
+        }
+    )
+    samples = pd.DataFrame({"id": names[:-1], "path": names[:-1], "split": "train"})
+    evaluated = evaluated_parts()
+    part = suspects_section(suspects, samples, evaluated.images)
+    page = report_page(replace(evaluated, suspects=part), SETTINGS)
+    captions = re.findall("<figcaption>(.*?): (suspect, )?p = (.*?)</figcaption>", part)
+    assert captions[0] == (escape(EVIL), "suspect, ", "1e-09")
+    assert [name for name, *_ in captions[1:]] == names[1:SHOWN]
+    assert part.count("<img src='data:image/jpeg;base64,") == SHOWN
+    assert f"Suspects among {len(names)} good images: 1." in part
+    assert "ingestion.leave_out=FILE" in part
+    assert EVIL not in part
+    assert part in page
+    lost = suspects.assign(image=["gone", *names[1:]])  # not among the samples any more
+    assert "gone" not in suspects_section(lost, samples, evaluated.images)
 
 
 def test_page_without_a_threshold_says_so_and_counts_nothing():

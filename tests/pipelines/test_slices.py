@@ -1,6 +1,7 @@
 """Each pipeline alone, from an in-memory catalog of small arrays: its outputs compared with plain loops."""
 
 import json
+import re
 from dataclasses import replace
 from importlib import import_module
 
@@ -23,6 +24,7 @@ from reb_pipeline.defectmaker.settings import (
 from reb_pipeline.detectors.sources.encoder import Encoder
 from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.settings import FeatureSettings
+from reb_pipeline.figures.suspects import SHOWN
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.memory_bank.suspects import rank_suspects
 from reb_pipeline.parameters import loader
@@ -410,6 +412,8 @@ def test_evaluation(run_slice, learn):
     assert at_threshold["false_alarms"]["flagged"] == flagged[scores["label"] == 0].sum()
     assert (at_threshold["false_alarm_rate"], at_threshold["calibration_images"]) == (0.2, 5)
     assert "At the calibrated threshold" in read("report")
+    captions = re.findall("<figcaption>(train/.*?): (suspect, )?p =", read("report"))
+    assert [name for name, _ in captions] == learnt["suspects"]["image"].tolist()[:SHOWN]
 
     other = replace(learnt["calibration"], coreset_fingerprint="another coreset")
     with pytest.raises(InputError, match="calibration is that of another coreset"):

@@ -68,6 +68,7 @@ class Evaluated:
         calibration: Calibration of the threshold.
         detection_probability: Report of :func:`reb_pipeline.metrics.detection_probability.detection_report`; None
             leaves its section out.
+        suspects: HTML of :func:`reb_pipeline.figures.suspects.suspects_section`; empty leaves it out.
     """
 
     scores: pd.DataFrame
@@ -76,6 +77,7 @@ class Evaluated:
     metrics: Mapping[str, Any]
     calibration: Calibration
     detection_probability: Mapping[str, Any] | None = None
+    suspects: str = ""
 
 
 def report_page(evaluated: Evaluated, settings: Mapping[str, Any]) -> str:
@@ -97,7 +99,14 @@ def report_page(evaluated: Evaluated, settings: Mapping[str, Any]) -> str:
         "promise": f"Thresholds for {calibration.origin}. {calibration.statement()}",
     }
     blocks = {
-        "sections": f"{_at_threshold(metrics)}{_found_sizes(evaluated)}{_metrics(evaluated)}",
+        "sections": "".join(
+            (
+                _at_threshold(metrics),
+                _found_sizes(evaluated),
+                _metrics(evaluated),
+                evaluated.suspects,
+            )
+        ),
         "meaning": definitions("What the numbers mean", _MEANING),
         "made": definitions("Model, settings and versions", {**made_with(), **flat(settings)}),
     }

@@ -47,6 +47,8 @@ def create_pipeline() -> Pipeline:
                     "metrics",
                     "calibration",
                     "detector",
+                    "samples",
+                    "suspects",
                     "detection_probability",
                 ],
                 "detection_probability_report",

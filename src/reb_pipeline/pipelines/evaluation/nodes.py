@@ -195,15 +195,26 @@ def write_report(
     metrics: dict[str, Any],
     calibration: Calibration,
     detector: MemoryBankDetector,
+    samples: pd.DataFrame,
+    suspects: pd.DataFrame,
     detection_probability: dict[str, Any] | None = None,
 ) -> str:
-    """Write the page of the evaluation: metrics, what is found and missed, and all test images."""
+    """Write the page of the evaluation: metrics, what is found and missed, odd good images, and all test images."""
+    from reb_pipeline.core.spreadsheets import without_guard
     from reb_pipeline.figures.page import Evaluated, report_page
+    from reb_pipeline.figures.suspects import suspects_section
 
     calibration.check_detector(detector.fingerprint)
     scores = _measured(scores, anomaly_maps, metrics)
+    suspects = suspects.assign(image=suspects["image"].map(without_guard))
     evaluated = Evaluated(
-        scores, anomaly_maps, raw_images, metrics, calibration, detection_probability
+        scores,
+        anomaly_maps,
+        raw_images,
+        metrics,
+        calibration,
+        detection_probability,
+        suspects_section(suspects, samples, raw_images),
     )
     bank = detector.bank
     settings = {

@@ -74,7 +74,16 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 write_report,
-                ["scores", "raw_images", "anomaly_maps", "metrics", "calibration", "detector"],
+                [
+                    "scores",
+                    "raw_images",
+                    "anomaly_maps",
+                    "metrics",
+                    "calibration",
+                    "detector",
+                    "samples",
+                    "suspects",
+                ],
                 "report",
                 name="write_report",
             ),
