@@ -60,8 +60,8 @@ def test_a_copy_depends_on_the_image_and_its_number_alone(image, number):
     once = in_other_light(image, number)
     np.testing.assert_array_equal(once, in_other_light(np.array(image), number))
     assert once.shape == image.shape
-    brightest = 255 * (1.3 * image.max() / 255) ** 0.75 * 1.3
-    assert once.max() <= max(np.ceil(brightest), 255 * (image.max() / 255) ** 0.5)
+    brightest = 1.3 * image.max() / 255
+    assert once.max() <= np.ceil(1.6 * 255 * max(brightest**0.75, brightest**1.35))
 
 
 def test_copies_differ_from_one_another_and_light_falls_off_to_any_side():

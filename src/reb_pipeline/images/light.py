@@ -88,7 +88,7 @@ CHANGES = {
 
 
 def in_other_light(image: np.ndarray, copy: int) -> np.ndarray:
-    """Change the light of an image at random: gain, gamma, and a gradient in any direction.
+    """Change the light of an image at random: gain, gamma, and gradients along width and height.
 
     Image and number of the copy decide the light, so that an image has the same copies in every memory bank.
 
@@ -101,20 +101,19 @@ def in_other_light(image: np.ndarray, copy: int) -> np.ndarray:
     """
     rng = np.random.default_rng([copy, zlib.crc32(np.ascontiguousarray(image).data)])
     factor, exponent = rng.uniform(*GAINS), rng.uniform(*GAMMAS)
-    slope, direction = rng.uniform(0, STEEPEST), rng.uniform(0, 2 * np.pi)
-    return _relit(image, factor, exponent, slope, direction)
+    across, down = rng.uniform(-STEEPEST, STEEPEST, 2)
+    return _relit(image, factor, exponent, across, down)
 
 
 def _relit(
-    image: np.ndarray, factor: float, exponent: float, slope: float = 0.0, direction: float = 0.0
+    image: np.ndarray, factor: float, exponent: float, across: float = 0.0, down: float = 0.0
 ) -> np.ndarray:
-    """Apply a gain, then a gamma, then a gradient in a direction in radians, 0 to the right."""
+    """Apply a gain, then a gamma, then a gradient with a slope to the right and one down."""
     values = 255 * (factor * np.arange(256) / 255) ** exponent
-    if not slope:
+    if not (across or down):
         return _as_bytes(values)[image]
     y, x = (np.linspace(-1, 1, side, dtype=np.float32) for side in image.shape[:2])
-    plane = np.cos(direction) * x[None] + np.sin(direction) * y[:, None]
-    light = 1 + slope * plane / (abs(np.cos(direction)) + abs(np.sin(direction)))
+    light = 1 + across * x[None] + down * y[:, None]
     return _as_bytes(values.astype(np.float32)[image] * light[:, :, None])
 
 

@@ -71,7 +71,7 @@ class SourceImage:
 
     def in_other_light(self, copy: int) -> "SourceImage":
         """Return a copy of the image in other light, see :func:`reb_pipeline.images.light.in_other_light`."""
-        return self.changed(f"light{copy}", partial(in_other_light, copy=copy))
+        return self.changed(f"other_light{copy}", partial(in_other_light, copy=copy))
 
 
 @dataclass(frozen=True)
