@@ -19,6 +19,7 @@ from reb_pipeline.figures.page import report_page
 from reb_pipeline.figures.suspects import SHOWN, suspects_section
 from reb_pipeline.images.collection import ImageCollection
 from reb_pipeline.images.shown import SHOWN_SIDE
+from reb_pipeline.metrics.detection_probability import detection_report
 from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
 
 SETTINGS = {"scoring": {"alpha": 0.5}, "features": {"backbone": EVIL}}
@@ -85,6 +86,24 @@ def test_the_oddest_good_images_are_shown_with_what_to_do():
     assert part in page
     lost = suspects.assign(image=["gone", *names[1:]])  # not among the samples any more
     assert "gone" not in suspects_section(lost, samples, evaluated.images)
+
+
+def test_page_states_the_sizes_that_are_found_where_they_were_measured():
+    rng = np.random.default_rng(0)
+    lengths = rng.uniform(3, 60, 200)
+    draws = pd.DataFrame(
+        {"image_id": np.arange(200) % 20, "kind": EVIL, "contrast": 20.0, "drawn_contrast": 20.0,
+         "length": lengths, "score": np.where(lengths > rng.uniform(5, 30, 200), 2.0, 0.5)}
+    )  # fmt: skip
+    report = detection_report(draws, 1.0, 0.05, None)
+    page = report_page(replace(evaluated_parts(), detection_probability=report), SETTINGS)
+    (curve,) = report["curves"]
+    assert f"longer than {curve['a90_95']:.3g} px are found in 90 % of cases" in page
+    found = f"{curve['found']} of 200"
+    numbers = [f"{curve[name]:.3g}" for name in ("a50", "a90", "a90_95")]
+    assert [row[1:] for row in rows_of(page) if found in row] == [["20", found, *numbers]]
+    assert EVIL not in page
+    assert "Sizes of defects that are found" not in make_page()
 
 
 def test_page_without_a_threshold_says_so_and_counts_nothing():

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from reb_pipeline.core.progress import progress
-from reb_pipeline.core.sizes import Size
+from reb_pipeline.core.sizes import Size, at_most, shape_of
 from reb_pipeline.defectmaker.good_images import GoodImages
 from reb_pipeline.defectmaker.images import REFERENCE_SIDE, pixel_scale
 from reb_pipeline.defectmaker.maker import Defect, DefectKind, DefectMaker
@@ -21,9 +21,12 @@ from reb_pipeline.defectmaker.settings import (
 from reb_pipeline.defectmaker.sizes import DefectSize, grey_contrast, longest_extent
 from reb_pipeline.defectmaker.streams import Purpose, random_stream
 from reb_pipeline.images.region import Region
+from reb_pipeline.images.resize import resize_image
 from reb_pipeline.images.samples import Samples
 
-DONORS = 20  # images that pieces are cut from, kept in memory
+# Photos with more pixels than a square of so many times the network's side are shrunk before a defect is drawn on them.
+FINER = 4
+LARGEST_DONOR = 512  # px: side of the images that pieces are cut from
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,13 +34,13 @@ class Probe:
     """Part with one drawn defect.
 
     Attributes:
-        image: uint8 [H, W, 3], RGB, of the size of the photo.
+        image: uint8 [H, W, 3], RGB.
         image_id: Id of the good image.
         kind: Name of the kind of the defect.
         contrast: Contrast asked for, in grey levels.
         drawn_contrast: Contrast of the defect, in grey levels.
-        length: Longest extent of the defect in pixels.
-        area: Area of the defect in pixels.
+        length: Longest extent of the defect in pixels of the photo.
+        area: Area of the defect in pixels of the photo.
     """
 
     image: np.ndarray
@@ -54,7 +57,7 @@ def draw_probes(
     saliency: SaliencyMaps,
     synthesis: DefectSynthesisSettings,
     settings: DetectionProbabilitySettings,
-    image_size: Size,
+    size: Size,
     region: Region | None = None,
 ) -> Iterator[Probe]:
     """Draw defects of every kind and contrast, part after part; lengths are uniform in their logarithm.
@@ -66,31 +69,37 @@ def draw_probes(
         saliency: Their saliency maps.
         synthesis: Kinds of defects and textures.
         settings: Numbers, lengths and contrasts.
-        image_size: Side, or height and width, in pixels of the images that pieces are cut from.
+        size: Side, or height and width, in pixels that the network sees a photo at; see :data:`FINER`.
         region: Region of interest, which all defects lie in; None for the whole image.
 
     Raises:
         InputError: If an image has no saliency map or has changed, or a texture cannot be read.
     """
-    good = GoodImages(parts, saliency, image_size, region)
-    places = np.unique(np.linspace(0, len(good) - 1, DONORS).round().astype(int))
-    donors = [good[int(place)] for place in places] if "cut_paste" in synthesis.fills else []
-    maker = DefectMaker(donors, synthesis.textures(held_out=True), Purpose.DETECTION)
+    largest = FINER * max(shape_of(size))
+    good = GoodImages(parts, saliency, at_most(size, LARGEST_DONOR), region)
+    maker = DefectMaker(good, synthesis.textures(held_out=True), Purpose.DETECTION)
     openers = progress(parts.openers, f"{parts.category}: drawn defects scored")
     for place, (image_id, opener) in enumerate(zip(parts.ids, openers, strict=True)):
-        image = opener()
+        photo = opener()
+        image = resize_image(photo, at_most(photo.shape[:2], largest))
+        scale = pixel_scale(photo.shape[:2]) / pixel_scale(image.shape[:2])
         salient = _where(saliency, image_id, image.shape[:2], region)
         for kind in synthesis.kinds():
             for contrast in settings.contrasts:
                 for index in range(place, settings.draws, len(parts)):
                     length = _length(settings, kind, index) * pixel_scale(image.shape[:2])
-                    size = DefectSize(length, contrast)
-                    defect = maker.make(image, salient, kind, settings.seed, index, size)
-                    yield _probe(image, image_id, kind, contrast, defect)
+                    wanted = DefectSize(length, contrast)
+                    defect = maker.make(image, salient, kind, settings.seed, index, wanted)
+                    yield _probe(image, image_id, kind, contrast, defect, scale)
 
 
 def _probe(
-    image: np.ndarray, image_id: str, kind: DefectKind, contrast: float, defect: Defect
+    image: np.ndarray,
+    image_id: str,
+    kind: DefectKind,
+    contrast: float,
+    defect: Defect,
+    scale: float,
 ) -> Probe:
     return Probe(
         defect.image,
@@ -98,8 +107,8 @@ def _probe(
         kind.name,
         contrast,
         grey_contrast(image, defect.image, defect.mask),
-        longest_extent(defect.mask),
-        int(defect.mask.sum()),
+        longest_extent(defect.mask) * scale,
+        round(int(defect.mask.sum()) * scale**2),
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 import pandas as pd
@@ -38,12 +38,14 @@ def score_probes(
     rows: list[list[object]] = []
     scores: list[np.ndarray] = []
     remaining = iter(probes)
-    while batch := list(islice(remaining, BATCH)):
-        images: Iterator[tuple[str, np.ndarray]] = (
-            (f"{len(rows) + place}", probe.image) for place, probe in enumerate(batch)
-        )
-        patches = list(extract_patches(extractor, images, parts.encoder.settings.batch_size))
+
+    def opened(first: Probe) -> Iterator[tuple[str, np.ndarray]]:
+        for probe in chain([first], islice(remaining, BATCH - 1)):
+            rows.append([getattr(probe, name) for name in COLUMNS])
+            yield f"{len(rows)}", probe.image
+
+    for first in remaining:
+        patches = extract_patches(extractor, opened(first), parts.encoder.settings.images_at_once)
         scores.append(lean.score(lean.search(patches, device)).image_scores)
-        rows += [[getattr(probe, name) for name in COLUMNS] for probe in batch]
     found = np.concatenate(scores) if scores else np.empty(0, np.float32)
     return pd.DataFrame(rows, columns=COLUMNS).assign(score=found.astype(float))
