@@ -106,6 +106,18 @@ def test_page_states_the_sizes_that_are_found_where_they_were_measured():
     assert "Sizes of defects that are found" not in make_page()
 
 
+def test_page_shows_the_part_of_the_whole_image_where_there_is_one():
+    parts = evaluated_parts()
+    scores = parts.scores.assign(global_score=parts.scores["image_score"] / 4)
+    calibration = replace(parts.calibration, scoring={"global_branch": "parts"})
+    page = report_page(replace(parts, scores=scores, calibration=calibration), SETTINGS)
+    assert data_of(page)["global_part"]
+    assert all(one["global"] == one["score"] / 4 for one in data_of(page)["images"])
+    assert "<dt>global part</dt>" in page
+    assert not data_of(make_page())["global_part"]
+    assert "<dt>global part</dt>" not in make_page()
+
+
 def test_page_without_a_threshold_says_so_and_counts_nothing():
     page = make_page(n_calibration=5)
     assert "<b>no threshold</b>: 5 good images cannot guarantee a false-alarm rate of 5 %" in page

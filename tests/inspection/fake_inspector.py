@@ -62,6 +62,7 @@ class FakeInspector:
             mean_features=image.reshape(-1, 3).mean(axis=0).astype(np.float32),
             reason=self.calibration.statement() if verdict == UNDECIDED else "",
             patch_map=values,
+            global_score=score / 4 if self.calibration.scoring else 0.0,
         )
 
     map_region = None

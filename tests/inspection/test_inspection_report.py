@@ -51,6 +51,26 @@ def test_page_holds_every_image(tmp_path):
     assert (good["worst"], good["nearest"], good["defects"]) == (None, [], [])
 
 
+def test_page_and_table_show_the_part_of_the_whole_image_where_there_is_one(tmp_path):
+    folder = write_folder(tmp_path / "photos")
+    branch = FakeInspector(calibration=make_calibration(scoring={"global_branch": "parts"}))
+    files = {}
+    inspected = inspect_folder(branch, str(folder), files)
+    rows = {one.row["path"]: one.row for one in inspected}
+    scored = [row for row in rows.values() if row["image_score"] is not None]
+    assert [row["global_score"] for row in scored] == [row["image_score"] / 4 for row in scored]
+    assert rows["broken.png"]["global_score"] is None
+    page = report_page(branch, str(folder), inspected, files)
+    assert data_of(page)["global_part"]
+    assert {one["path"]: one["global"] for one in data_of(page)["images"]} == {
+        path: row["global_score"] for path, row in rows.items()
+    }
+    assert "<dt>global part</dt>" in page
+    without = make_page(folder)
+    assert not data_of(without)["global_part"]
+    assert "<dt>global part</dt>" not in without
+
+
 def test_page_needs_nothing_else(tmp_path):
     page = make_page(write_folder(tmp_path / "photos"))
     assert "default-src 'none'" in page

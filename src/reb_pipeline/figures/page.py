@@ -20,6 +20,7 @@ from reb_pipeline.inspection.pages import (
     curve,
     definitions,
     flat,
+    global_part,
     made_with,
     now,
     section,
@@ -60,7 +61,8 @@ class Evaluated:
     """Scored test images of a category.
 
     Attributes:
-        scores: One row a test image: id, path, mask_paths, label, defect_type, image_score.
+        scores: One row a test image: id, path, mask_paths, label, defect_type, image_score, and global_score if there
+            is a global branch.
         maps: Anomaly maps of the same images.
         images: Opener of images and masks.
         metrics: Report of :func:`reb_pipeline.metrics.report.evaluate`, with ``at_threshold``
@@ -107,7 +109,7 @@ def report_page(evaluated: Evaluated, settings: Mapping[str, Any]) -> str:
                 evaluated.suspects,
             )
         ),
-        "meaning": definitions("What the numbers mean", _MEANING),
+        "meaning": definitions("What the numbers mean", _MEANING | global_part(calibration)),
         "made": definitions("Model, settings and versions", {**made_with(), **flat(settings)}),
     }
     return compose("training.html", "training.js", texts, blocks, _data(evaluated))
@@ -242,6 +244,7 @@ def _image(
     image = {
         "path": row["id"],
         "score": float(row["image_score"]),
+        "global": float(row.get("global_score", 0.0)),
         "label": int(row["label"]),
         "type": row["defect_type"],
         "area": 0,

@@ -33,7 +33,7 @@ _UNSEEN = {
     UNREADABLE_FOLDERS: "It cannot be opened, so that nothing in it is inspected: allow reading it, or take it out.",
     OTHER_FORMAT: "Images of this format are not read: convert it to PNG, TIFF, JPEG, BMP or WebP.",
 }
-_NUMBERS = ("image_score", "p_value", "seconds")  # columns that can be missing
+_NUMBERS = ("image_score", "global_score", "p_value", "seconds")  # columns that can be missing
 
 
 def inspect_folder(
@@ -93,12 +93,13 @@ def table_of(inspected: Sequence[Inspected]) -> "pd.DataFrame":
     """Build a table with one row per image.
 
     Returns:
-        Columns ``path`` (below the folder), ``image_score``, ``p_value``, ``verdict`` (one of
-        :data:`reb_pipeline.calibration.verdicts.VERDICTS`), ``defect_area`` (pixels), ``boxes`` (JSON text: [[x, y,
-        width, height], …], largest area first), ``seconds``, ``error`` (why the image cannot be read, or empty),
-        ``reason`` (why it is undecided, or empty), ``overlay`` (path of the overlay), ``time`` (UTC, ISO 8601),
-        ``sha256`` of the file (empty if it was not read) and ``mean_features`` (JSON text: a number a channel). Scores
-        are missing and ``mean_features`` is empty where the image could not be read or scored.
+        Columns ``path`` (below the folder), ``image_score``, ``global_score`` (its part that the whole image adds),
+        ``p_value``, ``verdict`` (one of :data:`reb_pipeline.calibration.verdicts.VERDICTS`), ``defect_area`` (pixels),
+        ``boxes`` (JSON text: [[x, y, width, height], …], largest area first), ``seconds``, ``error`` (why the image
+        cannot be read, or empty), ``reason`` (why it is undecided, or empty), ``overlay`` (path of the overlay),
+        ``time`` (UTC, ISO 8601), ``sha256`` of the file (empty if it was not read) and ``mean_features`` (JSON text: a
+        number a channel). Scores are missing and ``mean_features`` is empty where the image could not be read or
+        scored.
     """
     import pandas as pd
 

@@ -127,6 +127,7 @@ def inspection_in(
         reason=inspector.calibration.statement() if verdict == UNDECIDED else "",
         region=inspector.map_region,
         patch_map=patch_map,
+        global_score=row.get("global_score", 0.0),
     )
 
 

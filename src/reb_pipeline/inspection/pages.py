@@ -60,8 +60,19 @@ def compose(
     return re.sub("@@([a-z]+)@@", lambda found: parts[found[1]], skeleton)
 
 
+def global_part(calibration: "Calibration") -> dict[str, str]:
+    """Explain the part of image scores that whole images add; nothing for a model without a global branch."""
+    if calibration.scoring.get("global_branch", "none") == "none":
+        return {}
+    meaning = (
+        "Part of the image score that the image as a whole adds, where it is unlike good ones although its patches may "
+        "look good, as where something is missing. Nothing need be marked then."
+    )
+    return {"global part": meaning}
+
+
 def thresholds_of(calibration: "Calibration", image_threshold: float) -> dict[str, Any]:
-    """List the data that the histogram and the legend of the maps are drawn from, JSON values."""
+    """List the data that histogram, legend of the maps and facts of images are drawn from, JSON values."""
     scale = ColourScale.of(calibration)
     rgb, opacity = colours()[:, :3] / 255, colours()[:, 3] / 255
     luminance = np.maximum.accumulate(rgb @ _LUMINANCE)
@@ -75,6 +86,7 @@ def thresholds_of(calibration: "Calibration", image_threshold: float) -> dict[st
         "colours": [f"#{colours()[stop, :3].tobytes().hex()}" for stop in stops],
         "luminance": _LUMINANCE,
         "opacity": np.interp(steps, luminance, opacity).round(3).tolist(),
+        "global_part": bool(global_part(calibration)),
     }
 
 

@@ -11,6 +11,7 @@ from reb_pipeline.inspection.pages import (
     compose,
     definitions,
     flat,
+    global_part,
     made_with,
     now,
     thresholds_of,
@@ -72,7 +73,7 @@ def report_page(
     settings = {name: manifest[name] for name in _SETTINGS if name in manifest}
     made = {"model": inspector.model_id, **made_with(), **flat(settings)}
     blocks = {
-        "meaning": definitions("What the numbers mean", _MEANING),
+        "meaning": definitions("What the numbers mean", _MEANING | global_part(calibration)),
         "made": definitions("Model, settings and versions", made),
     }
     data = _data(inspector, inspected, files)
@@ -101,6 +102,7 @@ def _image(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "path": row["path"],
         "score": row["image_score"],
+        "global": row["global_score"],
         "p": row["p_value"],
         "area": row["defect_area"],
         "seconds": row["seconds"],

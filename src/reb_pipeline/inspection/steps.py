@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from reb_pipeline.inspection.results import Inspection, NearestGood
 
 OVERLAYS = "overlays"  # folder of the output
+ADDED = {"global_score": 0.0, "sha256": ""}  # columns that entries of former versions lack
 _LONGEST_NAME = 200  # bytes; the limit of file systems is 255
 
 
@@ -128,11 +129,11 @@ class Steps:
             return Inspected(row_of(path, error=message), None)
         inspector, sha256 = self.inspector, hashlib.sha256(data).hexdigest()
         key = key_of(inspector.model_id, _raw(path), data)
-        needed = row_of("").keys() - {"sha256"}  # entries of former versions have none
+        needed = row_of("").keys() - ADDED.keys()
         entry = read_entry(self.files, key, needed)
         if entry is not None and not has_other_marks(entry, inspector.pixel_threshold):
             now = _verdict_now(entry["row"]["image_score"], inspector)
-            return Inspected(entry["row"] | now | {"sha256": sha256}, key)
+            return Inspected(ADDED | entry["row"] | now | {"sha256": sha256}, key)
         try:
             learnt = getattr(inspector, "value_range", None)
             image = read_image(data, _printable(path), value_range=learnt)
@@ -192,6 +193,7 @@ def row_of(
     return {
         "path": _printable(path),
         "image_score": float(inspection.image_score) if inspection else None,
+        "global_score": float(inspection.global_score) if inspection else None,
         "p_value": float(inspection.p_value) if inspection else None,
         "verdict": inspection.verdict if inspection else without,
         "defect_area": sum(int(d.area) for d in inspection.defects) if inspection else 0,

@@ -50,8 +50,8 @@ function cell(value) {
 
 function saveTable() {
   const limit = Number.isFinite(threshold) ? threshold : "";
-  const head = ["path", "image_score", "p_value", "verdict", "image_threshold", "defect_area", "mark", "error", "reason", "overlay", "time", "sha256"];
-  const rows = data.images.map((image) => [image.path, image.score, image.p, verdict(image), limit, image.area, markOf(image), image.error, image.reason, image.overlay, image.time, image.sha256]);
+  const head = ["path", "image_score", "global_score", "p_value", "verdict", "image_threshold", "defect_area", "mark", "error", "reason", "overlay", "time", "sha256"];
+  const rows = data.images.map((image) => [image.path, image.score, image.global, image.p, verdict(image), limit, image.area, markOf(image), image.error, image.reason, image.overlay, image.time, image.sha256]);
   download("inspections.csv", "text/csv", [head, ...rows].map((row) => `${row.map(cell).join(",")}\n`).join(""));
   say("Saved: the table with the verdicts at this threshold and the marks.");
 }
@@ -116,6 +116,7 @@ function facts(image) {
   if (image.score !== null)
     rows.push(
       ["image score", `${score(image.score)}${times(image.score, threshold)}; threshold ${Number.isFinite(threshold) ? score(threshold) : "none"}`],
+      ...globalPart(image),
       ["p-value", `${score(image.p)}: a good part scores as high with at most this probability`],
       ["defect area", `${thousands(image.area)} pixels`],
       ["inspected", `${image.time.slice(0, 19).replace("T", " ")} UTC, in ${score(image.seconds)} s`],

@@ -13,6 +13,9 @@ const thousands = (value) => value.toLocaleString("en");
 /** A score beside a threshold, such as ` (2.4 × the threshold)`; empty where that means nothing. */
 const times = (value, threshold) => (Number.isFinite(threshold) && threshold > 0 ? ` (${Number((value / threshold).toPrecision(3))} × the threshold)` : "");
 
+/** Of a model with a global branch: the part of a score that the whole image adds, as rows of facts. */
+const globalPart = (image) => (data.global_part ? [["global part", `${score(image.global)} of the image score`]] : []);
+
 function photo(type, file, alt) {
   return element("img", { src: `data:image/${type};base64,${file}`, alt, loading: "lazy", decoding: "async" });
 }

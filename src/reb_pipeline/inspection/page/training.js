@@ -19,6 +19,7 @@ function details(image) {
     ["outcome", element("span", { className: `badge ${KINDS[outcome(image)]}`, textContent: outcome(image) })],
     ["label", image.label ? image.type : "good"],
     ["image score", `${score(image.score)}${times(image.score, threshold)}; threshold ${canFlag ? score(threshold) : "none"}`],
+    ...globalPart(image),
     ["defect area", `${thousands(image.area)} pixels are marked`]];
   if (image.view?.annotated) rows.push(["annotation", image.view.annotated.length ? "dashed green outline" : "none"]);
   return [definitions(rows), ...(canFlag ? disagreement(image.view, isFlagged(image)) : []), ...boxes(image.view)];
