@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reb_pipeline.commands.kedro import load_kedro
-from reb_pipeline.core.command_line import PLACE, RATE, SETTINGS, resumable
+from reb_pipeline.core.command_line import PLACE, POSITIVE, RATE, SETTINGS, resumable
 from reb_pipeline.core.errors import InputError
 
 if TYPE_CHECKING:
+    from reb_pipeline.project.budget import Budget
     from reb_pipeline.project.photos import Category
     from reb_pipeline.project.training import Trained
 
@@ -44,6 +45,18 @@ def _one_place(context: click.Context, parameter: click.Parameter, given: tuple[
     help="Folder of the model; the run folder is made beside it.  [default: PHOTOS.model]",
 )
 @click.option(
+    "--max-ms",
+    type=POSITIVE,
+    metavar="MS",
+    help="Choose the most accurate configuration that inspects a photo within so many milliseconds on this machine.",
+)
+@click.option(
+    "--max-mb",
+    type=POSITIVE,
+    metavar="MB",
+    help="Choose the most accurate configuration whose model has at most so many megabytes.",
+)
+@click.option(
     "--set",
     "settings",
     multiple=True,
@@ -51,7 +64,12 @@ def _one_place(context: click.Context, parameter: click.Parameter, given: tuple[
     help="Any other setting, such as features.image_size=320; can be repeated.",
 )
 def command(
-    photos: str, false_alarm_rate: float, output: str | None, settings: tuple[str, ...]
+    photos: str,
+    false_alarm_rate: float,
+    output: str | None,
+    max_ms: float | None,
+    max_mb: float | None,
+    settings: tuple[str, ...],
 ) -> None:
     """Learn what good parts look like from PHOTOS, a folder or list of photos.
 
@@ -63,14 +81,17 @@ def command(
     Interrupted by Ctrl-C, the same command goes on where it was.
     """
     load_kedro()
+    from reb_pipeline.project.budget import Budget
+
     given = _settings(settings, false_alarm_rate)
     with resumable():
-        _train(photos, output or f"{_name(photos)}.model", given)
+        _train(photos, output or f"{_name(photos)}.model", given, Budget(max_ms, max_mb))
 
 
-def _train(photos: str, output: str, settings: dict[str, Any]) -> None:
+def _train(photos: str, output: str, settings: dict[str, Any], budget: "Budget") -> None:
     from reb_pipeline.inspection.manifest import MANIFEST
     from reb_pipeline.parameters.per_category import merged
+    from reb_pipeline.project.budget import choose_within, store
     from reb_pipeline.project.estimate import estimate, statement
     from reb_pipeline.project.photos import check_enough, find_categories, squeeze_note
     from reb_pipeline.project.run_folder import RunFolder, absolute
@@ -94,7 +115,10 @@ def _train(photos: str, output: str, settings: dict[str, Any]) -> None:
             say(f"Note: {note}")
     settings = merged(_without_fine_tuning(categories, rate), settings)
     folder = RunFolder.beside(model)
+    chosen = choose_within(budget, folder, categories, settings, say)
+    settings = merged(settings, chosen.get("settings", {}))
     with Training(folder, categories, settings) as training:
+        store(chosen, folder)
         if folder.is_done and not training.nodes:
             say("These photos were learnt with these settings already.")
         elif training.n_done:

@@ -4,6 +4,7 @@ import io
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import inf
 from os.path import expanduser
 from typing import Any
 
@@ -48,7 +49,25 @@ class Rate(click.ParamType):
         return rate
 
 
-PLACE, RATE = Place(), Rate()
+class Positive(click.ParamType):
+    """Finite number above 0."""
+
+    name = "number"
+
+    def convert(
+        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Read a number."""
+        try:
+            number = float(value)
+        except ValueError:
+            number = 0.0
+        if not 0 < number < inf:
+            self.fail(f"{value!r} is no number above 0.")
+        return number
+
+
+PLACE, RATE, POSITIVE = Place(), Rate(), Positive()
 
 
 def run(command: click.Command, name: str, arguments: Sequence[str] | None = None) -> int:
