@@ -32,7 +32,7 @@ def longest_extent(mask: np.ndarray) -> float:
         mask: bool [H, W]; an empty one has no extent, 0.
 
     Example:
-        >>> longest_extent(np.ones((1, 5), bool)), longest_extent(np.eye(4, dtype=bool)).round(2)
+        >>> longest_extent(np.ones((1, 5), bool)), round(longest_extent(np.eye(4, dtype=bool)), 2)
         (5.0, 5.24)
     """
     points = cv2.findNonZero(mask.astype(np.uint8))

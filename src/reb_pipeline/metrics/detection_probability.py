@@ -47,7 +47,7 @@ class DetectionCurve:
         >>> found = rng.random(400) < 1 / (1 + np.exp(-(3 * np.log(sizes) - 6)))
         >>> curve = fit_curve(sizes, found, parts)
         >>> round(curve.size_at(0.5), 1), round(math.exp(6 / 3), 1)
-        (7.3, 7.4)
+        (7.4, 7.4)
         >>> curve.size_at(0.9) < curve.size_bounded(0.9)
         True
     """
