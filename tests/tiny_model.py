@@ -60,16 +60,24 @@ def network(size=SIZE, factor=1.0, cell=CELL):
     return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
 
 
-def train(scoring=SCORING, distance="euclidean", ratio=0.5, rate=0.1, region=None, size=SIZE):
+def train(
+    scoring=SCORING,
+    distance="euclidean",
+    ratio=0.5,
+    rate=0.1,
+    region=None,
+    size=SIZE,
+    light="as_is",
+):
     """The training pipeline's detector and calibration, and what it finds for the held-out images."""
     extractor = {
         "backbone": "mean colours", "image_size": size, "tile_size": None, "tile_overlap": 0,
-        "region": region and region.as_json(size),
+        "region": region and region.as_json(size), "light": light,
     }  # fmt: skip
 
     def features(images):
         for image_id, image in images.items():
-            yield image_id, mean_colours(resized(image, size, region), size)
+            yield image_id, mean_colours(resized(image, size, region, light), size)
 
     patches = features(GOOD)
     bank = collect_patches(patches, len(GOOD), extractor, MemoryBankSettings(distance=distance))

@@ -10,7 +10,7 @@ from PIL import Image
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.settings import validated
 from reb_pipeline.features.settings import FeatureSettings
-from reb_pipeline.images.region import NEUTRAL, Region
+from reb_pipeline.images.region import NEUTRAL, Region, resized
 
 MASKS = of_numpy.arrays(bool, st.tuples(*[st.integers(1, 12)] * 2)).filter(np.any)
 
@@ -58,7 +58,7 @@ def test_white_of_a_mask_is_looked_at(tmp_path):
     region = Region.of(saved(tmp_path / "mask.png", mask))
     assert region.patches((3, 4)).tolist() == [[True, True, False, False]] * 3
     image = np.full((300, 400, 3), 200, np.uint8)
-    seen = region.resized(image, 8)
+    seen = resized(image, 8, region)
     assert (seen[:, :4] == 200).all()
     assert (seen[:, 4:] == NEUTRAL).all()
 
@@ -67,7 +67,7 @@ def test_an_image_of_another_aspect_is_refused(tmp_path):
     region = Region.of(saved(tmp_path / "mask.png", np.ones((30, 40), bool)))
     region.check((301, 400))  # rounded to whole pixels
     with pytest.raises(InputError, match=r"drawn on images 1.333 times .* 400 x 400 pixels is 1.0"):
-        region.resized(np.zeros((400, 400, 3), np.uint8), 32)
+        resized(np.zeros((400, 400, 3), np.uint8), 32, region)
     Region.of_polygons([[(0, 0), (1, 0), (1, 1)]]).check((400, 400))  # shares fit any image
 
 

@@ -22,6 +22,7 @@ PART = draw_part(300)[0]
 KINDS = {
     "whole": {},
     "region": {"region": UPPER},
+    "light": {"region": UPPER, "light": "both"},
     "tiles": {"tile_size": 64, "tile_overlap": 16},  # 48 x 64 pixels
 }
 
@@ -43,8 +44,8 @@ def inspector(folder):
 
 
 def test_it_scores_as_in_training(inspector, kind):
-    region = KINDS[kind].get("region")
-    _, calibration, _ = train(SCORES, region=region, size=list(SHAPE))
+    seen = {name: value for name, value in KINDS[kind].items() if name in ("region", "light")}
+    _, calibration, _ = train(SCORES, size=list(SHAPE), **seen)
     scores = [inspector.inspect(image).image_score for image in HELD_OUT.values()]
     np.testing.assert_allclose(scores, calibration.image_scores, rtol=1e-4)
 

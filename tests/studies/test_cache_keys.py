@@ -34,6 +34,7 @@ CHANGES = {
     ("features", "engine"): ("openvino", FEATURES),
     ("features", "tile_size"): (32, FEATURES),
     ("features", "tile_overlap"): (8, FEATURES),
+    ("features", "light"): ("both", FEATURES),
     ("features", "region"): ([[(0, 0), (1, 0), (0, 1)]], FEATURES),
     ("scoring", "top_patches"): (3, {"image_score": "top_k_mean"}),
     ("scoring", "top_share"): (0.5, {"image_score": "top_share_mean"}),

@@ -21,8 +21,8 @@ from reb_pipeline.features.engines import TorchEngine, build_engine
 from reb_pipeline.features.network import PixelNetwork, patch_head, pooled_head
 from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.features.tiles import Tiles, coarsest_stride
+from reb_pipeline.images.even_light import AS_IS
 from reb_pipeline.images.region import resized
-from reb_pipeline.images.resize import resize_image
 
 
 class PatchExtractor:
@@ -62,6 +62,7 @@ class PatchExtractor:
         )
         self._image_size = settings.image_size
         self._batch_size = settings.batch_size
+        self._light = settings.light
         region = settings.looked_at
         self._region = None if region is None else region.scaled(settings.image_size)
         self.tiles: Tiles | None = None
@@ -94,7 +95,7 @@ class PatchExtractor:
         Raises:
             InputError: If the region of interest was drawn on images of another aspect.
         """
-        pixels = [resized(image, self._image_size, self._region) for image in images]
+        pixels = [resized(image, self._image_size, self._region, self._light) for image in images]
         if self.tiles is None:
             return self._engine(np.stack(pixels))
         of_each = [self.tiles.features(self._engine, one, self._batch_size) for one in pixels]
@@ -134,6 +135,7 @@ class PooledExtractor:
         image_size: Side, or height and width, in pixels that every image is resized to.
         weights: Weights, see :func:`reb_pipeline.features.backbones.load_deepest`.
         device: See :func:`reb_pipeline.core.device.torch_device`.
+        light: See :func:`reb_pipeline.images.even_light.evened`.
 
     Attributes:
         network: Network from uint8 [batch, height, width, 3] to float32 [batch, 1, 1, channels].
@@ -147,7 +149,9 @@ class PooledExtractor:
         image_size: Size,
         weights: str | Mapping[str, torch.Tensor],
         device: str = "auto",
+        light: str = AS_IS,
     ) -> None:
+        self._light = light
         loaded = load_deepest(backbone, image_size=image_size, weights=weights)
         self.network_size = image_size
         self.network = PixelNetwork(loaded, pooled_head)
@@ -162,6 +166,6 @@ class PooledExtractor:
         Returns:
             float32 [len(images), channels].
         """
-        pixels = np.stack([resize_image(image, self.network_size) for image in images])
-        features: np.ndarray = self._engine(pixels)
+        seen = [resized(image, self.network_size, None, self._light) for image in images]
+        features: np.ndarray = self._engine(np.stack(seen))
         return features[:, 0, 0]

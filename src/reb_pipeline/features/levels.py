@@ -12,7 +12,8 @@ from reb_pipeline.features.backbones import backbone_spec, load_backbone
 from reb_pipeline.features.batches import batches
 from reb_pipeline.features.engines import TorchEngine
 from reb_pipeline.features.network import PixelNetwork
-from reb_pipeline.images.resize import resize_image
+from reb_pipeline.images.even_light import AS_IS
+from reb_pipeline.images.region import resized
 
 
 class LevelExtractor:
@@ -24,6 +25,7 @@ class LevelExtractor:
         layers: Layers to tap, finest first; None for the backbone's default levels.
         weights: ``"imagenet"``, the path of a state dict, or a state dict.
         device: See :func:`reb_pipeline.core.device.torch_device`.
+        light: See :func:`reb_pipeline.images.even_light.evened`.
 
     Attributes:
         network: Network from uint8 [batch, height, width, 3] to all levels in one vector, float32 [batch, features].
@@ -41,7 +43,9 @@ class LevelExtractor:
         layers: Sequence[str | int] | None = None,
         weights: str | Mapping[str, torch.Tensor] = "imagenet",
         device: str = "auto",
+        light: str = AS_IS,
     ) -> None:
+        self._light = light
         taps = list(layers or backbone_spec(backbone).levels)
         loaded = load_backbone(backbone, image_size=image_size, layers=taps, weights=weights)
         with torch.inference_mode():
@@ -67,7 +71,7 @@ class LevelExtractor:
             float32 [len(images), h, w, channels] of every level, finest first.
         """
         features = self._engine(
-            np.stack([resize_image(image, self._image_size) for image in images])
+            np.stack([resized(image, self._image_size, None, self._light) for image in images])
         )
         ends = np.cumsum([np.prod(shape) for shape in self.shapes])
         parts = np.split(features, ends[:-1], axis=1)

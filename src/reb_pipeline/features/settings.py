@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
-from reb_pipeline.core.settings import Settings
+from reb_pipeline.core.settings import Settings, one_of
 from reb_pipeline.core.sizes import shape_of, size_of
+from reb_pipeline.images.even_light import AS_IS, LIGHTS
 
 QUICKEST = (
     "openvino",
@@ -46,6 +47,7 @@ class FeatureSettings(Settings):
     batch_size: int = Field(default=16, ge=1, le=4096)
     # Path of a mask, or polygons of (x, y) in shares of width and height.
     region: str | list[list[tuple[Share, Share]]] | None = None
+    light: Annotated[str, one_of(LIGHTS)] = AS_IS
 
     @field_validator("image_size", mode="wrap")
     @classmethod

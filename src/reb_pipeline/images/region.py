@@ -12,6 +12,7 @@ import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.sizes import Size, shape_of, size_of
+from reb_pipeline.images.even_light import AS_IS, evened
 from reb_pipeline.images.resize import resize_image
 
 Polygon = Sequence[tuple[float, float]]
@@ -41,7 +42,7 @@ class Region:
         >>> region.patches((2, 2)).tolist()
         [[True, False], [True, False]]
         >>> image = np.full((8, 8, 3), 200, np.uint8)
-        >>> region.resized(image, 4)[0, :, 0].tolist()
+        >>> resized(image, 4, region)[0, :, 0].tolist()
         [200, 200, 124, 124]
     """
 
@@ -173,28 +174,32 @@ class Region:
             )
             raise InputError(msg)
 
-    def resized(self, image: np.ndarray, size: Size) -> np.ndarray:
-        """Resize an image for a network and fill what lies outside with a neutral colour.
+    def filled(self, pixels: np.ndarray) -> np.ndarray:
+        """Fill what lies outside with a neutral colour.
 
         Args:
-            image: uint8 [height, width, 3] RGB.
-            size: Side of a square, or height and width, in pixels.
-
-        Returns:
-            uint8 [height, width, 3] of the size.
-
-        Raises:
-            InputError: See :meth:`check`.
+            pixels: uint8 [height, width, 3] RGB, of the size of a network's input.
         """
-        self.check(image.shape)
-        inside = self.at(size)[..., None]
-        return np.where(inside, resize_image(image, size), np.array(NEUTRAL, np.uint8))
+        inside = self.at(pixels.shape[:2])[..., None]
+        return np.where(inside, pixels, np.array(NEUTRAL, np.uint8))
 
 
-def resized(image: np.ndarray, size: Size, region: Region | None) -> np.ndarray:
-    """Resize an image to uint8 [height, width, 3], only what a region leaves of it; all of it if that is None.
+def resized(image: np.ndarray, size: Size, region: Region | None, light: str = AS_IS) -> np.ndarray:
+    """Resize an image for a network, even out its light, and fill what lies outside of a region of interest.
+
+    Args:
+        image: uint8 [height, width, 3] RGB.
+        size: Side of a square, or height and width, in pixels.
+        region: Part of the image that is looked at; None for all of it.
+        light: A key of :data:`reb_pipeline.images.even_light.LIGHTS`.
+
+    Returns:
+        uint8 [height, width, 3] of the size.
 
     Raises:
         InputError: See :meth:`Region.check`.
     """
-    return resize_image(image, size) if region is None else region.resized(image, size)
+    if region is None:
+        return evened(resize_image(image, size), light)
+    region.check(image.shape)
+    return region.filled(evened(resize_image(image, size), light, region.at(size)))

@@ -14,6 +14,7 @@ from reb_pipeline.core.settings import validated
 from reb_pipeline.core.sizes import Size, shape_of
 from reb_pipeline.features.tiles import Tiles
 from reb_pipeline.images.decoding import MAX_PIXELS, read_image
+from reb_pipeline.images.even_light import AS_IS
 from reb_pipeline.images.opening import ImageLike, open_image
 from reb_pipeline.images.region import Region, resized
 from reb_pipeline.images.value_range import FORMER_RANGE, ValueRange
@@ -78,6 +79,7 @@ class Inspector:
         self.size: Size = features["image_size"]
         self.value_range = ValueRange.of_json(features.get("value_range", FORMER_RANGE))
         self._region = Region.of_json(features.get("region"))
+        self._light: str = features.get("light", AS_IS)
         self._tiles = (
             Tiles(
                 self.size, features["tile_size"], features["tile_overlap"], features["tile_stride"]
@@ -182,7 +184,7 @@ class Inspector:
         """
         pixels = open_image(image, self.value_range)
         start = time.perf_counter()
-        seen = resized(pixels, self.size, self._region)
+        seen = resized(pixels, self.size, self._region, self._light)
         found, grid = self._search(seen)
         inspection = self.verdict(found, grid, pixels.shape[:2])
         if self._part_check is not None:
@@ -207,7 +209,7 @@ class Inspector:
         Raises:
             InputError: If its features are not finite, or the region of interest was drawn on images of another aspect.
         """
-        return self._search(resized(image, self.size, self._region))
+        return self._search(resized(image, self.size, self._region, self._light))
 
     def _search(self, seen: np.ndarray) -> tuple[Any, np.ndarray]:
         """Search the patches of an image that was resized to uint8 [height, width, 3]."""

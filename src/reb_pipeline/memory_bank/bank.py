@@ -25,7 +25,7 @@ ROWS_PER_BLOCK = 8192
 MEMORY_GIB = 4.0
 
 # Settings of banks that were stored without them.
-FORMER_EXTRACTOR = {"unit_length": False, "region": None}
+FORMER_EXTRACTOR = {"unit_length": False, "region": None, "light": "as_is"}
 # Engines in single precision, each compared with PyTorch: their features differ by at most 1e-3 of the largest.
 ALIKE_ENGINES = ("torch", "onnxruntime", "openvino")
 

@@ -137,4 +137,5 @@ class Encoder:
             "image_size": self.settings.image_size,
             "weights": self.backbone.state,
             "device": self.device,
+            "light": self.settings.light,
         }

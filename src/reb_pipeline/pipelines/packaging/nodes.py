@@ -186,7 +186,7 @@ def _good_images(
     files, values, region = [], [], features.looked_at
     for _, image in samples.named(image_ids).stream("good images packaged"):
         files.append(good_image(image, features.image_size))
-        seen = resized(image, features.image_size, region)
+        seen = resized(image, features.image_size, region, features.light)
         values.append(appearance_of(image.shape, seen, region))
     return files, Appearance(np.array(values, np.float32))
 
