@@ -27,6 +27,9 @@ SMALL = [
     "ssl_finetune.demo.freeze_updates=1",
     "ssl_finetune.demo.image_size=64",
     "ssl_finetune.demo.images_per_pass=2",
+    "detection_probability.enabled=true",
+    "detection_probability.draws=20",
+    "detection_probability.contrasts=[40]",
 ]
 PAGE = (DOCS / "reference/command_line.md").read_text()
 LINES = [
@@ -106,7 +109,11 @@ def test_the_same_command_goes_on_and_ends_with_promise_recall_report_and_next_c
     assert "of 200 further good parts" in done.out
     assert re.search(r"dark_spot found +\d of 2", done.out)
     assert done.out.splitlines()[-1] == "Next: reb inspect NEW_PHOTOS --model cookie.model"
-    assert Path(re.search(r"Report: (.*)", done.out)[1]).is_file()
+    assert "found sizes measured" in done.out
+    assert (
+        "Sizes of defects that are found"
+        in Path(done.out.partition("Report: ")[2].split("\n")[0]).read_text()
+    )
     assert len(done.out.splitlines()) < 25
     assert "INFO" in Path("cookie.run/training.log").read_text()
 

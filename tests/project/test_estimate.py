@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.defectmaker.settings import DefectSynthesisSettings
+from reb_pipeline.defectmaker.settings import (
+    DefectSynthesisSettings,
+    DetectionProbabilitySettings,
+)
 from reb_pipeline.detectors.sources import encoder
 from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.finetuning.settings import SSLFinetuneSettings
@@ -94,6 +97,11 @@ def test_the_steps_count_images_rows_and_pairs(measured):
     assert found["calibration"] == pytest.approx(2 * (each + searching))
     assert found["evaluation"] == pytest.approx(3 * (each + searching) + estimates.FIGURES_SECONDS)
     assert found["ingestion"] == 2 * 10
+    assert found["detection_probability"] == 0
+    probability = DetectionProbabilitySettings(enabled=True, draws=20, contrasts=[20, 40])
+    asked = {**sections(), "detection_probability": probability}
+    found = estimate({"a": collection(4, 2, 3)}, {"compute": compute, "a": asked})["a"]
+    assert found["detection_probability"] == pytest.approx(20 * 2 * 6 * (each + searching))
     assert found["ssl_finetune"] == 0
 
 

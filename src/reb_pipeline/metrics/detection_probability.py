@@ -220,7 +220,7 @@ def _curve(rows: "pd.DataFrame", unit: str, rate: float) -> dict[str, Any]:
         for name, share in (("a50", 0.5), ("a90", SHARE))
         if (size := curve.size_at(share)) is not None and low <= size <= high
     }
-    bounded, reason = _promised(curve, drawn, low, high)
+    bounded, reason = _promised(curve, drawn, unit)
     if bounded is None:
         statement = f"{what} have no size that can be promised. {reason}"
     else:
@@ -231,17 +231,15 @@ def _curve(rows: "pd.DataFrame", unit: str, rate: float) -> dict[str, Any]:
     return {**entry, **within, "a90_95": bounded, "statement": statement, "points": points}
 
 
-def _promised(
-    curve: DetectionCurve, drawn: "pd.DataFrame", shortest: float, longest: float
-) -> tuple[float | None, str]:
+def _promised(curve: DetectionCurve, drawn: "pd.DataFrame", unit: str) -> tuple[float | None, str]:
     """Compute a90/95 within the sizes that were drawn; None with the reason if there is none."""
-    size = curve.size_bounded(SHARE)
+    size, shortest, longest = curve.size_bounded(SHARE), drawn["size"].min(), drawn["size"].max()
     if size is None or size > longest:
         return (
             None,
-            f"Up to {longest:.3g}, the longest drawn, the lower bound stays below {100 * SHARE:.0f} %.",
+            f"Up to {longest:.3g} {unit}, the longest drawn, the lower bound stays below {100 * SHARE:.0f} %.",
         )
-    size = max(size, shortest)
+    size = max(size, float(shortest))
     larger = drawn[drawn["size"] >= size].sort_values("size")["found"]
     for part in (1, 2, 4):  # all of them, the longer half, the longest quarter
         tail = larger.iloc[len(larger) - math.ceil(len(larger) / part) :]

@@ -112,7 +112,18 @@ def _seconds(
         "ldknn_density": DENSITY * rows * coreset * pair + min(n_good, ENOUGH) * searching,
         "calibration": n_calibration * (each + searching),
         "evaluation": n_test * (each + searching) + FIGURES_SECONDS,
+        "detection_probability": _drawn_defects(sections) * (each + searching),
     }
+
+
+def _drawn_defects(sections: Mapping[str, Any]) -> int:
+    """Count the defects that the probability of detection is measured with."""
+    settings = sections.get("detection_probability")
+    if settings is None or not settings.enabled:
+        return 0
+    defects = sections["defect_synthesis"]
+    kinds = len(defects.shapes) * len(defects.fills)
+    return int(settings.draws * len(settings.contrasts) * kinds)
 
 
 def _opened(images: ImageCollection, size: Size) -> tuple[np.ndarray, float]:
