@@ -12,7 +12,7 @@ from PIL import Image
 from scipy.spatial.distance import cdist
 
 from miniatures import SIZE, draw_part
-from reb_pipeline.images.region import Region
+from reb_pipeline.images.region import Region, resized
 from reb_pipeline.images.resize import resize_image
 from reb_pipeline.inspection import Inspector
 from reb_pipeline.inspection.appearance import (
@@ -55,6 +55,27 @@ def inspector(folder):
 def test_good_and_defective_parts_are_scored(inspector):
     assert inspector.inspect(PART).verdict == "good"
     assert inspector.inspect(draw_part(500, "bright_spot")[0]).verdict == "defective"
+
+
+@pytest.mark.parametrize("light", ["photometric", "flat_field", "both"])
+def test_a_blank_frame_is_undecided_where_light_is_evened_out(tmp_path, light):
+    values = [
+        appearance_of(image.shape, resized(image, SIZE, None, light), None)
+        for image in GOOD.values()
+    ]
+    model = replace(tiny_model(light=light), appearance=Appearance(np.array(values, np.float32)))
+    write_model(model, str(tmp_path / "model"), fsspec.filesystem("file"))
+    inspector = Inspector.load(tmp_path / "model")
+    assert inspector.inspect(PART).verdict == "good"
+    for level in (0, 128, 255):
+        assert inspector.inspect(np.full_like(PART, level)).verdict == "undecided"
+
+
+def test_a_region_counts_in_images_that_are_no_squares():
+    pixels = np.zeros((32, 64, 3), np.uint8)
+    pixels[:, :32] = 80
+    left = Region.of_polygons([[(0, 0), (0.5, 0), (0.5, 1), (0, 1)]])
+    assert appearance_of((32, 64), pixels, left).tolist() == [2, 80, 80, 80, 0]
 
 
 @pytest.mark.parametrize(

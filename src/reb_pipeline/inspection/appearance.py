@@ -107,7 +107,7 @@ def appearance_of(shape: tuple[int, ...], pixels: np.ndarray, region: Region | N
         >>> appearance_of((30, 60), pixels, region=None).tolist()
         [2.0, 90.0, 120.0, 150.0, 0.0]
     """
-    counted = pixels.reshape(-1, 3) if region is None else pixels[region.at(len(pixels))]
+    counted = pixels.reshape(-1, 3) if region is None else pixels[region.at(pixels.shape[:2])]
     return np.array([shape[1] / shape[0], *counted.mean(axis=0), counted.mean(axis=1).std()])
 
 

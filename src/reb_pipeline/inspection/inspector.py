@@ -14,7 +14,7 @@ from reb_pipeline.core.settings import validated
 from reb_pipeline.core.sizes import Size, shape_of
 from reb_pipeline.features.tiles import Tiles
 from reb_pipeline.images.decoding import MAX_PIXELS, read_image
-from reb_pipeline.images.even_light import AS_IS
+from reb_pipeline.images.even_light import AS_IS, evened
 from reb_pipeline.images.opening import ImageLike, open_image
 from reb_pipeline.images.region import Region, resized
 from reb_pipeline.images.value_range import FORMER_RANGE, ValueRange
@@ -108,7 +108,8 @@ class Inspector:
         if model.appearance is None:
             return None
         shape = (*shape_of(self.size), 3)
-        blank = [self._search(np.full(shape, level, np.uint8))[0] for level in (0, 255)]
+        frames = (evened(np.full(shape, level, np.uint8), self._light) for level in (0, 255))
+        blank = [self._search(frame)[0] for frame in frames]
         features = np.concatenate([one.mean_features for one in blank])
         known = model.calibration.mean_features
         return PartCheck(model.appearance, known, features, self._region)
