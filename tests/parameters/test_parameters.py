@@ -318,7 +318,7 @@ def test_budgets_are_in_the_yaml_alone() -> None:
 
 def test_defaults_are_those_of_the_base_environment() -> None:
     loader = ProjectConfigLoader(str(CONF), env="base", **LOADER_ARGS)
-    for section in ("defect_synthesis", "ssl_finetune"):
+    for section in ("defect_synthesis", "ssl_finetune", "detection_probability"):
         model = CATEGORY_SECTIONS[section]
         for category in loader.categories:
             values = loader["parameters"][category][section]
