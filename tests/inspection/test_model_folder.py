@@ -350,7 +350,8 @@ def test_a_global_branch_is_a_required_part_and_counts(tmp_path: Path) -> None:
     plain = tiny_model()
     kinds = np.arange(len(plain.bank.features)) % 2
     numbers = 2 * SQUARES**2
-    branch = GlobalBranch(kinds, np.zeros(numbers), np.eye(numbers), centre=0, spread=0.1, unit=3)
+    gaussian = np.zeros(numbers), np.eye(numbers)
+    branch = GlobalBranch(kinds, *gaussian, centre=0, spread=0.1, unit=3, excess=3)
     image = np.full((64, 64, 3), 90, np.uint8)
     for name, model in (("plain", plain), ("branch", replace(plain, global_branch=branch))):
         write_model(model, str(tmp_path / name), LOCAL)

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 from sklearn.covariance import LedoitWolf
 
 from reb_pipeline.core.errors import InputError
@@ -77,8 +78,9 @@ def test_distances_are_those_of_scikit_learn_in_units_of_images_left_out(found, 
         others = LedoitWolf().fit(np.delete(numbers, fold, axis=0))
         left_out[fold] = np.sqrt(others.mahalanobis(numbers[fold]))
     distances = np.sqrt(LedoitWolf().fit(numbers).mahalanobis(numbers))
-    excess = np.maximum((distances - left_out.mean()) / left_out.std() - EXCESS, 0)
-    np.testing.assert_allclose(branch.scores(found), scores.std() * excess, rtol=1e-4, atol=1e-6)
+    deviations = (distances - left_out.mean()) / left_out.std()
+    surprise = np.where(deviations > EXCESS, norm.logpdf(EXCESS) - norm.logpdf(deviations), 0)
+    np.testing.assert_allclose(branch.scores(found), scores.std() * surprise, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["mean", "parts"])
@@ -129,10 +131,9 @@ def test_parts_are_counted_at_their_places(parts, kinds):
     of_good, of_defective = with_branch.detect(test), with_branch.detect(defective)
     assert of_defective.image_scores[0] > of_good.image_scores.max()
     assert np.median(of_good.global_scores) == 0
+    of_patches = plain.detect(defective).image_scores
     np.testing.assert_allclose(
-        of_defective.image_scores - of_defective.global_scores,
-        plain.detect(defective).image_scores,
-        atol=1e-6,
+        of_defective.image_scores, of_patches + of_defective.global_scores, rtol=1e-6
     )
     assert plain.detect(defective).global_scores is None
     assert plain.fingerprint != with_branch.fingerprint
@@ -158,6 +159,6 @@ def test_the_branch_is_fitted_on_given_images_only():
 
 @pytest.mark.parametrize("name", ["spread", "unit"])
 def test_a_spread_that_is_not_positive_is_refused(name):
-    values = {"centre": 1.0, "spread": 1.0, "unit": 1.0, name: -1.0}
+    values = {"centre": 1.0, "spread": 1.0, "unit": 1.0, "excess": 3.0, name: -1.0}
     with pytest.raises(InputError, match="positive spreads"):
         GlobalBranch(np.empty(0, np.int64), np.zeros(2), np.eye(2), **values)

@@ -185,7 +185,7 @@ class MemoryBankDetector:
         if self.good_scores is not None:
             arrays += [self.good_scores.mean, self.good_scores.spread]
         if (branch := self.global_branch) is not None:
-            units = np.array([branch.centre, branch.spread, branch.unit])
+            units = np.array([branch.centre, branch.spread, branch.unit, branch.excess])
             arrays += [branch.kinds, branch.mean, branch.precision, units]
         for array in arrays:
             digest.update(np.ascontiguousarray(array).data)

@@ -9,13 +9,14 @@ those of good images, with Ledoit and Wolf's covariance, so that there may be fe
   nearest row, and the kinds are counted in each of 4 x 4 squares of the grid.
 
 Distances are standardised by good images that were left out of the covariance in turn. The excess over ``EXCESS``
-standard deviations is added to the image score, in units of the spread of good image scores. So an image that is
-globally like good ones keeps its score, and structural defects their order.
+standard deviations adds its surprise to the image score: by so much falls the logarithm of a normal density beyond
+them. Its unit is the spread of good image scores. So an image that is globally like good ones keeps its score, and
+structural defects their order.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from reb_pipeline.memory_bank.bank import MemoryBank
     from reb_pipeline.memory_bank.nearest_patches import NearestPatches
 
-EXCESS = 2.0  # standard deviations of good images that add nothing
+EXCESS = 3.0  # standard deviations of good images that add nothing
 KINDS = 16  # kinds of patches
 SQUARES = 4  # squares of the grid along either axis
 FOLDS = 10  # groups of good images that are left out in turn
@@ -42,11 +43,14 @@ class GlobalBranch:
         precision: Inverse covariance, float64 [numbers, numbers].
         centre: Mean distance of good images that were left out.
         spread: Standard deviation of these distances; positive.
-        unit: Spread of good image scores, by which excess standard deviations become a score.
+        unit: Spread of good image scores, by which a surprise becomes a score.
+        excess: Standard deviations that add nothing.
 
     Raises:
         InputError: If a spread is not positive, which would turn scores over.
     """
+
+    FORMAT: ClassVar[int] = 2
 
     kinds: np.ndarray
     mean: np.ndarray
@@ -54,6 +58,7 @@ class GlobalBranch:
     centre: float
     spread: float
     unit: float
+    excess: float
 
     def __post_init__(self) -> None:
         if not (self.spread > 0 and self.unit > 0):
@@ -85,6 +90,7 @@ class GlobalBranch:
             centre=float(left_out.mean()),
             spread=float(left_out.std()) or 1.0,
             unit=float(np.std(image_scores)) or 1.0,
+            excess=EXCESS,
         )
 
     def scores(self, found: "NearestPatches", region: np.ndarray | None = None) -> np.ndarray:
@@ -95,8 +101,8 @@ class GlobalBranch:
             region: Region of interest of the bank, bool [h, w]; None for all patches.
         """
         distances = _distances(_describe(found, self.kinds, region), self.mean, self.precision)
-        excess = (distances - self.centre) / self.spread - EXCESS
-        return (self.unit * np.maximum(excess, 0)).astype(np.float32)
+        deviations = np.maximum((distances - self.centre) / self.spread, self.excess)
+        return (self.unit * (deviations**2 - self.excess**2) / 2).astype(np.float32)
 
     @property
     def nbytes(self) -> int:
