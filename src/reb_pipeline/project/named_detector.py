@@ -30,10 +30,11 @@ def check_detector(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
             given = catalog[f"params:{category}.scoring"].load()
             detector = ScoringSettings.model_validate(given).detector
             if dataset in OF_A_MEMORY_BANK and detector != MEMORY_BANK:
-                packaged = " and detection_packaging" if detector in GAUSSIANS else ""
+                is_packaged = detector in GAUSSIANS
+                packaged = " (and detection_packaging for a packaged model)" if is_packaged else ""
                 msg = (
                     f"scoring.detector = {detector!r} has no memory bank, which {node.name} works with: run the "
-                    f"pipeline detection{packaged} instead, or set scoring.detector to {MEMORY_BANK}."
+                    f"pipeline detection instead{packaged}, or set scoring.detector to {MEMORY_BANK}."
                 )
                 raise InputError(msg)
             if name in node.inputs and dataset == DETECTION and detector not in GAUSSIANS:
