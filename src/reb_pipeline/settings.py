@@ -7,7 +7,13 @@ from reb_pipeline.core import atomic
 from reb_pipeline.core.errors import print_input_error
 from reb_pipeline.parameters.loader import LOADER_ARGS, ProjectConfigLoader
 from reb_pipeline.project.console import log_as_in_the_project
-from reb_pipeline.project.hooks import ManifestHooks, PreflightHooks, SessionHooks, SummaryHooks
+from reb_pipeline.project.hooks import (
+    ManifestHooks,
+    PreflightHooks,
+    RemainingTimeHooks,
+    SessionHooks,
+    SummaryHooks,
+)
 from reb_pipeline.project.session import ProjectSession
 
 atomic.register()
@@ -15,7 +21,9 @@ log_as_in_the_project()
 sys.excepthook = print_input_error
 
 # Kedro calls the last hook first: a run that cannot work is refused before other hooks run.
-HOOKS: tuple[object, ...] = (ManifestHooks(), SummaryHooks(), PreflightHooks(), SessionHooks())
+HOOKS: tuple[object, ...] = (
+    RemainingTimeHooks(), ManifestHooks(), SummaryHooks(), PreflightHooks(), SessionHooks()
+)  # fmt: skip
 if find_spec("kedro_mlflow"):
     from reb_pipeline.project.tracked_runs import TrackingHooks
 

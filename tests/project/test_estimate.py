@@ -16,6 +16,7 @@ from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.finetuning.settings import SSLFinetuneSettings
 from reb_pipeline.images.collection import Sample
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
+from reb_pipeline.pipelines import detection_probability, full
 from reb_pipeline.project import estimate as estimates
 from reb_pipeline.project.estimate import _finetuned_images, estimate, statement, time_text
 
@@ -88,21 +89,28 @@ def test_the_steps_count_images_rows_and_pairs(measured):
     each = 1 + 1 / estimates.BATCH  # opened, and computed
     rows, coreset = 4 * 16, 2 * 16
     searching = estimates.SEARCH * 16 * coreset * 0.01
-    assert found["memory_bank"] == pytest.approx(
-        4 * each + estimates.CORESET * rows * coreset * 0.01
+    assert found == pytest.approx(
+        {
+            "inspect_images": 2 * 10,
+            "synthesize_defects": estimates.DRAWN_SECONDS,
+            "finetune_backbone": 0,
+            "extract_patch_features": 4 * each,
+            "select_coreset": estimates.CORESET * rows * coreset * 0.01,
+            "measure_local_density": estimates.DENSITY * rows * coreset * 0.01,
+            "search_own_images": 4 * searching,
+            "search_held_out_images": 2 * (each + searching),
+            "search_memory_bank": 3 * (each + searching),
+            "draw_figures": estimates.FIGURES_SECONDS,
+            "score_drawn_defects": 0,
+        }
     )
-    assert found["ldknn_density"] == pytest.approx(
-        estimates.DENSITY * rows * coreset * 0.01 + 4 * searching
-    )
-    assert found["calibration"] == pytest.approx(2 * (each + searching))
-    assert found["evaluation"] == pytest.approx(3 * (each + searching) + estimates.FIGURES_SECONDS)
-    assert found["ingestion"] == 2 * 10
-    assert found["detection_probability"] == 0
     probability = DetectionProbabilitySettings(enabled=True, draws=20, contrasts=[20, 40])
     asked = {**sections(), "detection_probability": probability}
     found = estimate({"a": collection(4, 2, 3)}, {"compute": compute, "a": asked})["a"]
-    assert found["detection_probability"] == pytest.approx(20 * 2 * 6 * (each + searching))
-    assert found["ssl_finetune"] == 0
+    assert found["score_drawn_defects"] == pytest.approx(20 * 2 * 6 * (each + searching))
+    made = (full, detection_probability)
+    nodes = {node.name.rpartition(".")[2] for one in made for node in one.create_pipeline().nodes}
+    assert set(found) <= nodes
 
 
 def test_the_engine_that_will_compute_is_measured_and_pytorch_for_the_fine_tuning_alone(measured):
@@ -112,7 +120,7 @@ def test_the_engine_that_will_compute_is_measured_and_pytorch_for_the_fine_tunin
     assert used == ["onnxruntime"]  # once for both
     used.clear()
     parameters["b"] = sections(tuned=True, engine="openvino")
-    assert estimate(images, parameters)["b"]["ssl_finetune"] > 0
+    assert estimate(images, parameters)["b"]["finetune_backbone"] > 0
     assert used == ["onnxruntime", "openvino", "torch"]
 
 
@@ -123,7 +131,7 @@ def test_an_image_that_cannot_be_read_is_left_to_the_run(measured):
     images = collection(4, 2, 3)
     images.open_image = unreadable
     found = estimate({"a": images}, {"compute": SimpleNamespace(device="cpu"), "a": sections()})
-    assert found["a"]["ingestion"] == 0
+    assert found["a"]["inspect_images"] == 0
 
 
 @pytest.mark.parametrize(
@@ -140,6 +148,6 @@ def test_a_time_in_words(seconds, text):
 
 
 def test_one_category_is_not_counted_and_of_several_the_longest_is_named():
-    assert statement({"nut": {"evaluation": 100.0}}) == "about 2 minutes on this machine"
-    both = {"nut": {"evaluation": 100.0}, "bolt": {"evaluation": 20.0, "memory_bank": 120.0}}
+    assert statement({"nut": {"draw_figures": 100.0}}) == "about 2 minutes on this machine"
+    both = {"nut": {"draw_figures": 100.0}, "bolt": {"draw_figures": 20.0, "select_coreset": 120.0}}
     assert statement(both) == ("2 categories, about 4 minutes on this machine; the longest is bolt")

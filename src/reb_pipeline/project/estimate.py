@@ -27,14 +27,14 @@ LONG_SECONDS = 1.0  # of measurements together
 # Time over that of the products of all pairs, as trainings of three sizes took.
 CORESET, DENSITY, SEARCH = 1.3, 1.8, 2.6
 
-# Step, the name of its pipeline -> seconds.
+# Name of a node within its pipeline -> seconds; nodes that take little are left out.
 Seconds = dict[str, float]
 
 
 def estimate(
     images: Mapping[str, ImageCollection], parameters: Mapping[str, Any]
 ) -> dict[str, Seconds]:
-    """Estimate the time of each step, to within a factor of about two.
+    """Estimate the time of the nodes of each category, to within a factor of about two.
 
     Opening an image, the network by the engine that will compute it, and the products of a search are measured, and
     multiplied by the numbers of images, of updates of the fine-tuning, and of rows of bank and coreset.
@@ -49,8 +49,8 @@ def estimate(
 
 
 def total(seconds: Mapping[str, Seconds]) -> float:
-    """Add the steps of all categories, and the start of the program."""
-    return START_SECONDS + sum(sum(steps.values()) for steps in seconds.values())
+    """Add the nodes of all categories, and the start of the program."""
+    return START_SECONDS + sum(sum(nodes.values()) for nodes in seconds.values())
 
 
 def time_text(seconds: float) -> str:
@@ -70,7 +70,7 @@ def statement(seconds: Mapping[str, Seconds]) -> str:
     """Describe an estimate in one line.
 
     Example:
-        >>> statement({"bolt": {"memory_bank": 2000.0}, "nut": {"memory_bank": 3900.0}})
+        >>> statement({"bolt": {"select_coreset": 2000.0}, "nut": {"select_coreset": 3900.0}})
         '2 categories, about 1.6 hours on this machine; the longest is nut'
     """
     text = f"{time_text(total(seconds))} on this machine"
@@ -103,16 +103,19 @@ def _seconds(
     coreset = rows * memory_bank.coreset_ratio
     pair = _pair_seconds(channels)
     searching = SEARCH * per_image * coreset * pair
-    each = opening + forward
+    searched = opening + forward + searching
     return {
-        "ingestion": (OPENED - 1) * len(samples) * opening,
-        "defect_synthesis": DRAWN_SECONDS,
-        "ssl_finetune": _finetuned_images(sections, features.image_size) * TRAINED * trained,
-        "memory_bank": n_good * opening + n_learnt * forward + CORESET * rows * coreset * pair,
-        "ldknn_density": DENSITY * rows * coreset * pair + min(n_good, ENOUGH) * searching,
-        "calibration": n_calibration * (each + searching),
-        "evaluation": n_test * (each + searching) + FIGURES_SECONDS,
-        "detection_probability": _drawn_defects(sections) * (each + searching),
+        "inspect_images": (OPENED - 1) * len(samples) * opening,
+        "synthesize_defects": DRAWN_SECONDS,
+        "finetune_backbone": _finetuned_images(sections, features.image_size) * TRAINED * trained,
+        "extract_patch_features": n_good * opening + n_learnt * forward,
+        "select_coreset": CORESET * rows * coreset * pair,
+        "measure_local_density": DENSITY * rows * coreset * pair,
+        "search_own_images": min(n_good, ENOUGH) * searching,
+        "search_held_out_images": n_calibration * searched,
+        "search_memory_bank": n_test * searched,
+        "draw_figures": FIGURES_SECONDS,
+        "score_drawn_defects": _drawn_defects(sections) * searched,
     }
 
 
