@@ -8,6 +8,7 @@ from hand_made import BETTER, GOOD, LABELS, all_defects, measured, report, table
 from plain_configuration import configuration
 from reb_pipeline.metrics.significance import delong_test, wilcoxon_over_categories
 from reb_pipeline.parameters.configurations import CONFIGURATION_FIELDS
+from reb_pipeline.studies.light import all_steps, light_rows
 from reb_pipeline.studies.rows import reference_of, study_rows, with_means
 from reb_pipeline.studies.views import distinct_labels, over_seeds, render_study
 
@@ -175,3 +176,25 @@ def test_tables_without_a_measured_row():
         assert distinct_labels(shown, first="detector") == []
         assert "1 rows: error: x" in render_study(one)
     assert with_means(table, {})["status"].tolist() == ["error: x", "error: y"]
+
+
+def test_steps_of_light_are_averaged_one_by_one():
+    def steps_of(flagged):
+        steps = [
+            {"change": name, "level": level, "image_auroc": 0.9, "flagged": flagged, "found": None}
+            for name, level in all_steps()
+        ]
+        return {"steps": steps}
+
+    settings = [configuration(light_copies=copies).settings() for copies in (0, 1)]
+    rows = [
+        light_rows("nut", settings, [steps_of(0.1), steps_of(0.2)]),
+        light_rows("screw", settings, [steps_of(0.3), "error: x"]),
+    ]
+    table = with_means(pd.concat(rows, ignore_index=True), {})
+    means = table[table["category"] == "mean"]
+    assert [tuple(step) for step in means[["change", "level"]].to_numpy()] == all_steps()
+    assert set(means["light_copies"]) == {0}  # the other was not measured everywhere
+    np.testing.assert_allclose(means["flagged"], 0.2)
+    assert means["found"].isna().all()
+    assert "1 rows: error: x" in render_study(table)
