@@ -13,7 +13,7 @@ from reb_pipeline.calibration.record import Calibration
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.records import read_record
 from reb_pipeline.pipelines.calibration import nodes
-from reb_pipeline.project.hooks import preflight as hooks
+from reb_pipeline.project import shares_checks
 
 BANK = ["ingestion", "defect_synthesis", "ssl_finetune", "memory_bank", "ldknn_density"]
 PARAMS = {**SMALL, "ssl_finetune": {"enabled": False}, "memory_bank": {"coreset_ratio": 0.2}}
@@ -192,7 +192,7 @@ def test_leaving_out_what_fine_tuning_saw_promises_nothing(run_project, tmp_path
 )
 def test_the_split_follows_from_the_rate(run_project, elpv, messages_of, rate, source):
     """Of 40 good cells 28 are not for the test: 3 or 4 of them can calibrate, but not the 19 of 5 %."""
-    said = messages_of(hooks.logger)
+    said = messages_of(shares_checks.logger)
     params = {**elpv, "calibration": {"false_alarm_rate": rate}}
 
     out = run_project("elpv", params, pipeline_names=[*BANK, "calibration"], **MONO)
