@@ -146,6 +146,11 @@ def test_a_choice_is_recorded_and_kept_where_a_training_goes_on(photos, tmp_path
             ["--max-mb", "20", "--set", "features.image_size=300"],
             "--max-mb 20 cannot be used with features.image_size = 300: the measured front has 128",
         ),
+        (
+            ["--max-mb", "20", "--set", "features.per_category.photos.image_size=512"],
+            "but photos has its own: leave features.per_category.photos.image_size out, or the budget",
+        ),
+        (["--max-mb", "20", "--set", "features.width=999"], "with features.width = 999"),
         (["--max-ms", "20", "--set", "scorin.alpha=1"], "did you mean 'scoring'?"),
         (["--max-mb", "0.5"], "--max-mb 0.5 cannot be kept: the smallest model"),
     ],
@@ -155,6 +160,27 @@ def test_a_budget_that_cannot_be_used(arguments, sentence, photos, tmp_path, cap
     told = capsys.readouterr()
     assert sentence in told.err
     assert not (tmp_path / "photos.run").exists()
+
+
+def test_rows_of_copies_in_other_light_count_and_their_photos_do_not(photos, monkeypatch):
+    learnt = []
+    monkeypatch.setattr(
+        inspection_time, "inspection_milliseconds", lambda _, n_images, __: learnt.append(n_images)
+    )
+
+    def megabytes(copies, good_images):
+        bank = MemoryBankSettings(coreset_ratio=0.1, light_copies=copies)
+        packaging = SECTIONS["packaging"].model_copy(update={"good_images": good_images})
+        sections = {**SECTIONS, "memory_bank": bank, "packaging": packaging}
+        costs = budget.costs_of(photos[0], sections)
+        costs.milliseconds(one)
+        return costs.megabytes(one)
+
+    one = point(128, 0.1, 99)
+    assert megabytes(3, False) - 3 == pytest.approx(4 * (megabytes(0, False) - 3))
+    of_photos = [megabytes(copies, True) - megabytes(copies, False) for copies in (0, 3)]
+    assert of_photos[0] == pytest.approx(of_photos[1])
+    assert set(learnt) == {photos[0].shares.train, 4 * photos[0].shares.train}
 
 
 @pytest.mark.parametrize("value", ["0", "-3", "nan", "inf", "fast"])

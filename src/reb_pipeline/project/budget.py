@@ -19,6 +19,7 @@ from reb_pipeline.project.training import Training
 
 IMAGENET = "imagenet"  # weights of a package or the library's download
 RECORD = "budget.json"  # the choice, in the run folder
+ALWAYS = {"features": {"layers": None, "width": None}}  # in all configurations of the front
 PHOTOS = 8  # good photos that are opened for the measurement
 
 
@@ -221,6 +222,7 @@ def costs_of(category: Category, sections: Mapping[str, Any]) -> Costs:
     from reb_pipeline.project.inspection_time import inspection_milliseconds
 
     photos, n_images = _opened(category), category.shares.train
+    n_learnt = n_images * (1 + sections["memory_bank"].light_copies)
     max_neighbors = sections["scoring"].max_neighbors
 
     def milliseconds(point: Point) -> float:
@@ -228,12 +230,13 @@ def costs_of(category: Category, sections: Mapping[str, Any]) -> Costs:
             name: sections[name].model_copy(update=values)
             for name, values in point.settings().items()
         }
-        return inspection_milliseconds(photos, n_images, {**sections, **changed})
+        return inspection_milliseconds(photos, n_learnt, {**sections, **changed})
 
     def megabytes(point: Point) -> float:
         has_photos = sections["packaging"].good_images
         files = [good_image(photo, point.image_size) for photo in photos] if has_photos else [b""]
-        return point.megabytes(n_images, max_neighbors, float(np.mean([*map(len, files)])))
+        photo_bytes = float(np.mean([*map(len, files)])) * n_images / n_learnt  # copies have none
+        return point.megabytes(n_learnt, max_neighbors, photo_bytes)
 
     return Costs(milliseconds, megabytes)
 
@@ -264,12 +267,18 @@ def _possible(given: Mapping[str, Any], budget: Budget) -> list[Point]:
         raise InputError(msg)
     points = read_front()
     for section in ("features", "memory_bank"):
-        for name in points[0].settings()[section]:
-            if name not in given.get(section, {}):
-                continue
-            wanted = given[section][name]
-            known = sorted({one.settings()[section][name] for one in points})
-            points = [one for one in points if one.settings()[section][name] == wanted]
+        values, names = given.get(section, {}), _values(points[0], section)
+        for category, own in _mapping(values.get("per_category")).items():
+            for name in names.keys() & _mapping(own).keys():
+                msg = (
+                    f"{budget.options} chooses one {section}.{name} for all categories, but {category} has its own: "
+                    f"leave {section}.per_category.{category}.{name} out, or the budget."
+                )
+                raise InputError(msg)
+        for name in names.keys() & values.keys():
+            wanted = values[name]
+            known = sorted({_values(one, section)[name] for one in points})
+            points = [one for one in points if _values(one, section)[name] == wanted]
             if not points:
                 msg = (
                     f"{budget.options} cannot be used with {section}.{name} = {wanted!r}: the measured front has "
@@ -277,6 +286,16 @@ def _possible(given: Mapping[str, Any], budget: Budget) -> list[Point]:
                 )
                 raise InputError(msg)
     return points
+
+
+def _values(point: Point, section: str) -> dict[str, Any]:
+    """List the settings of a section that all models of a configuration have, and their costs depend on."""
+    return {**point.settings()[section], **ALWAYS.get(section, {})}
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """Return a mapping as it is; anything else is empty here, and refused where parameters are read."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def _with_weights(points: list[Point], features: Any) -> list[Point]:
