@@ -1,5 +1,6 @@
 """Command ``reb train``: from a folder of photos to a model, by a run of the Kedro project."""
 
+import json
 import os
 import sys
 from functools import partial
@@ -199,8 +200,9 @@ def _settings(texts: tuple[str, ...], rate: float) -> dict[str, Any]:
         *places, last = name.strip().split(".")
         try:
             inner = _inner(settings, places)
-            inner[last] = yaml.safe_load(value)
-        except (yaml.YAMLError, TypeError):
+            # As JSON values; a folder may have a date for its name.
+            inner[last] = json.loads(json.dumps(yaml.safe_load(value), default=str))
+        except (yaml.YAMLError, TypeError, ValueError, RecursionError):
             equals = ""
         if not equals or not all([*places, last]) or (not places and last not in WITHOUT_SECTION):
             msg = f"--set {text!r} cannot be used: give SECTION.NAME=VALUE, such as features.image_size=320."

@@ -57,10 +57,8 @@ class FeatureSettings(Settings):
         try:
             return size_of(*shape_of(validate(value)))
         except ValidationError as error:  # has an error for each allowed type
-            reason = error.errors()[0]["msg"]
-            if isinstance(value, (list, tuple)):
-                reason = "Input should be the side of a square or [height, width], from 32 to 16384 pixels each"
-            raise ValueError(reason) from error
+            msg = "Input should be the side of a square or [height, width], from 32 to 16384 pixels each"
+            raise ValueError(msg) from error
 
     @field_validator("region", mode="wrap")
     @classmethod
