@@ -73,7 +73,7 @@ def test_tiles_are_what_the_network_is_exported_for():
     assert trained.tiles.stride == 4
     compute = load_network(export_onnx(trained.network, 32), "onnxruntime")
     pixels = draw_part(0)[0]
-    found = trained.tiles.features(compute, pixels[None])
+    found = trained.tiles.features(compute, pixels)[None]
     np.testing.assert_allclose(found, trained([pixels]), rtol=1e-3, atol=1e-4)
 
 
