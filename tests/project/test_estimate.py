@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from conftest import ROOT
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.defectmaker.settings import (
     DefectSynthesisSettings,
@@ -16,6 +17,7 @@ from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.finetuning.settings import SSLFinetuneSettings
 from reb_pipeline.images.collection import Sample
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
+from reb_pipeline.parameters.loader import LOADER_ARGS, ProjectConfigLoader
 from reb_pipeline.pipelines import detection_probability, full
 from reb_pipeline.project import estimate as estimates
 from reb_pipeline.project.estimate import _finetuned_images, estimate, statement, time_text
@@ -108,6 +110,7 @@ def test_the_steps_count_images_rows_and_pairs(measured):
     asked = {**sections(), "detection_probability": probability}
     found = estimate({"a": collection(4, 2, 3)}, {"compute": compute, "a": asked})["a"]
     assert found["score_drawn_defects"] == pytest.approx(20 * 2 * 6 * (each + searching))
+    ProjectConfigLoader(str(ROOT / "conf"), **LOADER_ARGS)  # whose categories the pipelines have
     made = (full, detection_probability)
     nodes = {node.name.rpartition(".")[2] for one in made for node in one.create_pipeline().nodes}
     assert set(found) <= nodes
