@@ -96,3 +96,22 @@ def test_features_of_another_grid_are_refused(model):
     detector = model[1]
     with pytest.raises(InputError, match=r"fitted to grids of \[\d, \d\] patches.*detection again"):
         detector.search([("odd", np.zeros((3, 5, 3), np.float32))])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda one: {"name": "spade"},
+        lambda one: {"channels": one.channels - 9},
+        lambda one: {"channels": one.channels[:0]},
+        lambda one: {"channels": one.channels.astype(float)},
+        lambda one: {"mean": one.mean[0]},
+        lambda one: {"mean": one.mean.astype(str)},
+        lambda one: {"whitening": one.whitening[:0]},
+        lambda one: {"whitening": one.whitening.astype(int)},
+    ],
+)
+def test_parts_that_do_not_fit_together_are_refused(change):
+    detector, *_ = trained("padim")
+    with pytest.raises(InputError, match="do not fit together: run the pipeline detection again"):
+        replace(detector, **change(detector))

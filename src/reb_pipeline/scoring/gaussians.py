@@ -19,7 +19,7 @@ from reb_pipeline.images.samples import check_images, good_training
 from reb_pipeline.memory_bank.bank import differing
 from reb_pipeline.memory_bank.grids import checked_grids
 from reb_pipeline.scoring.detection import Detection
-from reb_pipeline.scoring.settings import GDE, PADIM, ImageScoreSettings
+from reb_pipeline.scoring.settings import GAUSSIANS, GDE, PADIM, ImageScoreSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,6 +62,9 @@ class GaussianDetector:
         image_hashes: SHA-256 of their files; empty if unknown.
         extractor: Settings that made the features.
 
+    Raises:
+        InputError: If the parts do not fit together, as in a file that something else has written.
+
     Example:
         >>> from types import SimpleNamespace
         >>> rng = np.random.default_rng(0)
@@ -80,6 +83,22 @@ class GaussianDetector:
     image_ids: list[str]
     image_hashes: list[str]
     extractor: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        chosen, positions = self.channels.size, int(np.prod(self.mean.shape[:2]))
+        fits = (
+            self.name in GAUSSIANS
+            and self.channels.dtype == np.int64
+            and chosen > 0
+            and self.channels.min() >= 0
+            and self.mean.ndim == 3
+            and self.mean.shape[2] == chosen
+            and self.whitening.shape == (positions, chosen, chosen)
+            and self.mean.dtype.kind == self.whitening.dtype.kind == "f"
+        )
+        if not fits:
+            msg = f"The parts of the detector {self.name!r} do not fit together: {AGAIN}."
+            raise InputError(msg)
 
     @classmethod
     def fit_gde(cls, good: "PatchSource") -> "GaussianDetector":
