@@ -305,6 +305,10 @@ def _build(record_class: type[Record], values: Any, path: str = "") -> Record:
         former = getattr(record_class, "FORMER_NAMES", {})
         known = {former.get(field, field): value for field, value in values.items()}
         values = _defaults(record_class) | getattr(record_class, "FORMER_VALUES", {}) | known
+        missing = [field for field in stored if field not in values]
+        if missing and values.keys() < set(stored):
+            msg = f"is of an older reb-pipeline, whose {name}{where} has no {', '.join(missing)}"
+            raise RecordError(msg)
     if values.keys() != set(stored):
         msg = f"has the fields {sorted(values)}{where}, but {name} has {sorted(stored)}"
         raise RecordError(msg)
