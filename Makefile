@@ -1,4 +1,4 @@
-# make run          the whole project on real images, less than five minutes on two CPU cores
+# make run          the whole project on real images, less than five minutes on two CPU cores once it is installed
 # make quick        lint, type checks, tests of the libraries and of single pipelines: less than two minutes
 # make test         lint, type checks, all tests: less than fifteen minutes
 # make test-lowest  all tests with the lowest releases that pyproject.toml allows, in .venv/lowest

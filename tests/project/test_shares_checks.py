@@ -29,6 +29,12 @@ def check(monkeypatch, train, calibration, rate, outputs):
     [
         (50, 20, 0.01, "The probability of detection of bolt needs a threshold: 1 % needs 99"),
         (50, 7, 0.05, "bolt has 7 good parts that nothing has learnt from, and the probability"),
+        (
+            54,
+            0,
+            0.02,
+            "bolt has 0 .*: ask for a false-alarm rate of at least 3.6 %, where half",
+        ),
         (50, 0, 0.05, "bolt has 0 good parts that nothing has learnt from.*split.calibration"),
     ],
 )

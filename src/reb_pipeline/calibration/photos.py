@@ -49,6 +49,24 @@ class Shares:
         """Return True if there are enough images for a threshold that keeps the rate."""
         return self.most >= images_needed(rate)
 
+    def to_hold_out(self, rate: float) -> str:
+        """Say how more images come to calibrate only, in the imperative.
+
+        Args:
+            rate: False-alarm rate, in (0, 1).
+
+        Example:
+            >>> Shares(train=54, calibration=0, test=6).to_hold_out(0.02)
+            'ask for a false-alarm rate of at least 3.6 %, where half of the images calibrate, or give more images'
+        """
+        half = (self.train + self.calibration) // 2
+        if images_needed(rate) <= half:
+            return "hold out more, by split.calibration"
+        return (
+            f"ask for a false-alarm rate of at least {_percent(smallest_rate(half))} %, where half of the images "
+            f"calibrate, or give more images"
+        )
+
     def statement(self, rate: float) -> str:
         """Say how the good images are shared out, and whether the rate can be kept.
 
@@ -70,7 +88,7 @@ class Shares:
         where = f"in {self.folder}" if self.folder else "to learn from"
         return (
             f"{begin}{self.most} could calibrate, so no part can be flagged: give at least {needed - self.most} more "
-            f"good images {where}, or ask for a rate of at least {math.ceil(1000 * smallest_rate(self.most)) / 10:g} %."
+            f"good images {where}, or ask for a rate of at least {_percent(smallest_rate(self.most))} %."
         )
 
     def notes(self, rate: float) -> list[str]:
@@ -92,6 +110,11 @@ class Shares:
                 f"a good start."
             )
         return notes
+
+
+def _percent(rate: float) -> str:
+    """Round a rate up to a tenth of a percent."""
+    return f"{math.ceil(1000 * rate) / 10:g}"
 
 
 def check_calibration(calibration: Any) -> None:

@@ -17,7 +17,7 @@ _SIDE = 208  # px: twice the side on the page, for sharp screens
 _ABOUT = (
     "The oddest of the good images that were learnt, the oddest first. If a part is defective, others like it will be "
     "missed: move its file out of the good images, or write yes in the column leave_out of the list suspects.csv, give "
-    "the list by ingestion.leave_out=FILE, and train again. A part that is rare but good should stay. Looking is "
+    "the list by --set ingestion.leave_out=FILE, and train again. A part that is rare but good should stay. Looking is "
     "needed: a suspect need not be defective, and a defective image need not be among the suspects."
 )
 

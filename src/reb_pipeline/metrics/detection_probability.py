@@ -122,12 +122,15 @@ def fit_curve(sizes: ArrayLike, found: ArrayLike, parts: ArrayLike) -> Detection
     )
 
 
-def check_parts(n_parts: int, name: str) -> None:
+def check_parts(
+    n_parts: int, name: str, remedy: str = "hold out more, by split.calibration"
+) -> None:
     """Check that there are enough parts for bounds that are clustered by part.
 
     Args:
         n_parts: Number of good parts that nothing has learnt from.
         name: Beginning of the error message.
+        remedy: End of the error message.
 
     Raises:
         InputError: If there are fewer than :data:`MIN_PARTS`.
@@ -135,7 +138,7 @@ def check_parts(n_parts: int, name: str) -> None:
     if n_parts < MIN_PARTS:
         msg = (
             f"{name} has {n_parts} good parts that nothing has learnt from, and the probability of detection needs at "
-            f"least {MIN_PARTS}: hold out more, by split.calibration."
+            f"least {MIN_PARTS}: {remedy}."
         )
         raise InputError(msg)
 

@@ -51,4 +51,4 @@ def check_shares(
             if not can_flag:
                 msg = f"The probability of detection of {category} needs a threshold: {statement}"
                 raise InputError(msg)
-            check_parts(shares.calibration, category)
+            check_parts(shares.calibration, category, shares.to_hold_out(params.false_alarm_rate))
