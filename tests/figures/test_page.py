@@ -19,6 +19,7 @@ from reb_pipeline.figures.page import report_page
 from reb_pipeline.figures.suspects import SHOWN, suspects_section
 from reb_pipeline.images.collection import ImageCollection
 from reb_pipeline.images.shown import SHOWN_SIDE
+from reb_pipeline.metrics.at_threshold import flagged_share
 from reb_pipeline.metrics.detection_probability import detection_report
 from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
 
@@ -59,6 +60,14 @@ def test_page_counts_what_is_found_and_missed_at_the_threshold():
     assert rows[5][4] == "100.00 (29.24–100.00)"
     assert "Of 99 good images" in page  # the sentence of the calibration
     assert "<circle" in page  # the threshold on the ROC curve
+
+
+def test_page_says_that_good_test_images_are_not_like_those_that_calibrate():
+    parts, note = evaluated_parts(), "More good test images are flagged than 5 % and chance explain"
+    assert note not in report_page(parts, SETTINGS)
+    flagged = {**parts.metrics["at_threshold"], "false_alarms": flagged_share(9, 12)}
+    metrics = {**parts.metrics, "at_threshold": flagged}
+    assert note in report_page(replace(parts, metrics=metrics), SETTINGS)
 
 
 def test_the_oddest_good_images_are_shown_with_what_to_do():

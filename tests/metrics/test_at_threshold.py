@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from reb_pipeline.metrics.at_threshold import CONFIDENCE, at_threshold, flagged_share, share_text
+from reb_pipeline.metrics.at_threshold import (
+    CONFIDENCE,
+    at_threshold,
+    flagged_share,
+    share_text,
+    unlike_calibration,
+)
 
 
 def make_scores(scores, kinds):
@@ -77,3 +83,12 @@ def test_intervals_cover_at_least_their_confidence(images):
 
 def test_text_of_a_share_is_in_percent():
     assert share_text(flagged_share(20, 20)) == "20 of 20: 100.00 % (83.16–100.00)"
+
+
+@pytest.mark.parametrize(("flagged", "rate"), [(3, 0.02), (3, 0.05), (0, 0.02), (20, 0.2)])
+def test_flags_beyond_the_rate_and_chance_are_told(flagged, rate):
+    """Exactly where a test of 2.5 % rejects that the rate holds for the test images."""
+    report = {"false_alarm_rate": rate, "false_alarms": flagged_share(flagged, 20)}
+    is_unlikely = stats.binom(20, rate).sf(flagged - 1) < (1 - CONFIDENCE) / 2
+    assert bool(unlike_calibration(report)) == is_unlikely
+    assert unlike_calibration({**report, "false_alarms": None}) == unlike_calibration(None) == ""

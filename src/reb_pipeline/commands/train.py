@@ -151,7 +151,7 @@ def _train(photos: str, output: str, settings: dict[str, Any], budget: "Budget")
 
 def _say_result(trained: "Trained", say: Any) -> None:
     from reb_pipeline.memory_bank.suspects import statement
-    from reb_pipeline.metrics.at_threshold import share_text
+    from reb_pipeline.metrics.at_threshold import share_text, unlike_calibration
 
     say("")
     say(f"{trained.name}: {trained.calibration.statement()}")
@@ -161,6 +161,8 @@ def _say_result(trained: "Trained", say: Any) -> None:
     for kind, share in found["per_defect_type"].items():
         if share:
             say(f"  {kind + ' found':<26} {share_text(share)}")
+    if unlike := unlike_calibration(found):
+        say(f"Note: {unlike}.")
     say(f"{statement(trained.suspects)}, listed in {_shown(trained.suspects_list)}")
     say(f"Report: {_shown(trained.report)}")
 

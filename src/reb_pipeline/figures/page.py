@@ -28,6 +28,7 @@ from reb_pipeline.inspection.pages import (
     thresholds_of,
 )
 from reb_pipeline.inspection.views import picture_of
+from reb_pipeline.metrics.at_threshold import unlike_calibration
 from reb_pipeline.metrics.registry import METRICS
 from reb_pipeline.metrics.report import about_copies, resize_mask
 from reb_pipeline.metrics.summary import NO_THRESHOLD
@@ -148,9 +149,11 @@ def _at_threshold(metrics: Mapping[str, Any]) -> str:
         f"<p>Threshold {report['threshold']:.5g}, from {images} good images, for a false-alarm rate of "
         f"{rate:.3g} %. Flagged good images are false alarms; defective images that are not flagged are missed.</p>"
     )
+    unlike = unlike_calibration(report)
     return section(
         title,
         text,
+        f"<p><b>{unlike}.</b></p>" if unlike else "",
         table(["test images", "flagged", "not flagged"], confusion, "Confusion table"),
         table(
             ["", "images", "flagged", "not flagged", "flagged, % (95 % interval)"],

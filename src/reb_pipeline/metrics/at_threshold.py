@@ -1,6 +1,7 @@
 """Defects found and false alarms at a threshold that was fixed before the test."""
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -100,4 +101,27 @@ def share_text(share: dict[str, Any]) -> str:
     return (
         f"{share['flagged']} of {share['images']}: {100 * share['share']:.2f} % "
         f"({100 * share['low']:.2f}–{100 * share['high']:.2f})"
+    )
+
+
+def unlike_calibration(report: Mapping[str, Any] | None) -> str:
+    """Say that more good test images are flagged than the rate and chance explain; empty if they are not.
+
+    Args:
+        report: Result of :func:`at_threshold`; None if there is no calibration.
+
+    Example:
+        >>> share = flagged_share(flagged=3, images=20)
+        >>> unlike_calibration({"false_alarm_rate": 0.05, "false_alarms": share})
+        ''
+        >>> unlike_calibration({"false_alarm_rate": 0.02, "false_alarms": share})[:62]
+        'More good test images are flagged than 2 % and chance explain:'
+    """
+    share = report["false_alarms"] if report else None
+    if not report or not share or share["low"] <= report["false_alarm_rate"]:
+        return ""
+    rate = report["false_alarm_rate"]
+    return (
+        f"More good test images are flagged than {100 * rate:.3g} % and chance explain: they are not like the images "
+        f"that calibrate, so calibrate with images like those to inspect"
     )

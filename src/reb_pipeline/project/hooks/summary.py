@@ -70,6 +70,7 @@ class SummaryHooks:
     @staticmethod
     def _print_metrics(names: list[str], catalog: "CatalogProtocol") -> None:
         """Print one table for each detector, titled by the name of the dataset without the category."""
+        from reb_pipeline.metrics.at_threshold import unlike_calibration
         from reb_pipeline.metrics.report import about_copies
         from reb_pipeline.metrics.summary import render_table, summary_table
         from reb_pipeline.parameters.sections import SummaryParams
@@ -77,18 +78,17 @@ class SummaryHooks:
         # A plain dictionary if no node of the run reads it.
         params = SummaryParams.model_validate(catalog["params:summary"].load())
         tables = defaultdict(list)
-        left_out: dict[str, str] = {}
+        notes: list[str] = []
         for name in names:
             report = catalog[name].load()
             tables[name.removesuffix(f"_{report['category']}")].append(report)
-            if copies := about_copies(report):
-                left_out[report["category"]] = copies
+            about = about_copies(report), unlike_calibration(report.get("at_threshold"))
+            notes += [f"{report['category']}: {note}.\n" for note in about if note]
         # The table of the memory bank is printed first.
         for title in sorted(tables, key=lambda title: (title != "metrics", title)):
             table = render_table(summary_table(tables[title], params.textures))
             sys.stdout.write(f"\n{title.replace('_', ' ')}\n{table}\n\n")
-        for category, copies in left_out.items():
-            sys.stdout.write(f"{category}: {copies}.\n")
+        sys.stdout.writelines(dict.fromkeys(notes))  # the same of several detectors once
 
 
 def _about_rate(calibration: "Calibration") -> str:
