@@ -50,6 +50,7 @@ README_COMMANDS = {
     "make viz": "test_viz_build_shows_boxes_layers_and_previews",
     "kedro run --env folder --params data_root=path/to/images": "test_readme_runs",
     "kedro run --env mvtec_ad": "test_all_categories",
+    "kedro run --env mvtec_ad --config conf/cpu.yml": "test_settings_for_a_machine_without_a_gpu",
     "kedro run --env mvtec_ad --namespaces screw": "test_readme_runs",
     "kedro run --env mvtec_ad --pipelines memory_bank": "test_all_categories",
     "kedro run --params scoring.alpha=auto": "test_readme_runs",
@@ -129,6 +130,19 @@ def test_all_categories(kedro, images, tmp_path):
 
     assert again.returncode == 0, again.stderr[-2000:]
     assert {len(list(bank.iterdir())) for bank in banks} == {2}
+
+
+def test_settings_for_a_machine_without_a_gpu(kedro, images, tmp_path):
+    given = yaml.safe_load((ROOT / "conf/cpu.yml").read_text())
+    params = given["run"]["params"]
+    params |= {"data_root": str(images / "mvtec_ad"), "output_root": str(tmp_path / "out")}
+    params["features"] |= {"image_size": 64}
+    file = tmp_path / "cpu.yml"
+    file.write_text(yaml.safe_dump(given))
+    line = ["run", "--env", "mvtec_ad", "--namespaces", "screw", "--config", str(file)]
+    finished = kedro(*line)
+    assert finished.returncode == 0, finished.stderr[-2000:]
+    assert newest(tmp_path / "out/08_reporting/screw", "report.html").is_file()
 
 
 def test_the_older_pipeline_flag(kedro, images, tmp_path):

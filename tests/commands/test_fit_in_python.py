@@ -13,20 +13,24 @@ pytest.importorskip("onnx")
 def test_a_folder_of_photos_becomes_an_inspector(tmp_path, monkeypatch, output):
     asked = []
 
-    def learn(photos, false_alarm_rate, output, settings):
-        asked.append((photos, false_alarm_rate, output, settings))
-        write_tiny(tmp_path / output)
+    def learn(**given):
+        asked.append(given)
+        write_tiny(tmp_path / given["output"])
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(train.command, "callback", learn)
     (tmp_path / "bolts").mkdir()
-    given = {} if output is None else {"output": output, "settings": ["seed=1"]}
+    given = {} if output is None else {"output": output, "settings": ["seed=1"], "max_ms": 50}
     inspector = Detector.fit(tmp_path / "bolts", false_alarm_rate=0.1, **given)
     assert inspector.name == "part"
-    settings = () if output is None else ("seed=1",)
-    assert asked == [(str(tmp_path / "bolts"), 0.1, output or "bolts.model", settings)]
-
-
-def test_the_parameters_are_those_of_the_command():
-    names = [parameter.name for parameter in train.command.params]
-    assert names == ["photos", "false_alarm_rate", "output", "settings"]
+    assert asked == [
+        {
+            "photos": str(tmp_path / "bolts"),
+            "false_alarm_rate": 0.1,
+            "output": output or "bolts.model",
+            "max_ms": given.get("max_ms"),
+            "max_mb": None,
+            "settings": tuple(given.get("settings", ())),
+        }
+    ]
+    assert {*asked[0]} == {parameter.name for parameter in train.command.params}

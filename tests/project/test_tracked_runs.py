@@ -30,7 +30,7 @@ def test_nothing_is_tracked_without_the_extra():
     printed = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    assert printed.split() == ["4", "False"]
+    assert printed.split() == ["5", "False"]
 
 
 def test_mlflow_has_the_figures_of_the_comparison(run_project, tmp_path, monkeypatch):

@@ -20,6 +20,9 @@ class Detector:
         output: str | os.PathLike[str] | None = None,
         false_alarm_rate: float = train.DEFAULT_RATE,
         settings: Sequence[str] = (),
+        *,
+        max_ms: float | None = None,
+        max_mb: float | None = None,
     ) -> "Inspector":
         """Train a model by ``reb train`` and load it; with the same photos and settings it is only loaded.
 
@@ -28,6 +31,8 @@ class Detector:
             output: Folder of the model; None for the name of ``photos`` with ``.model``, in the working directory.
             false_alarm_rate: Share of good parts that may be flagged.
             settings: Other settings, such as ``"features.image_size=320"``.
+            max_ms: Milliseconds that an inspection may take on this machine; None for any.
+            max_mb: Size in MB that the model may have; None for any.
 
         Returns:
             The inspector of new photos.
@@ -40,5 +45,12 @@ class Detector:
         model = Path(output) if output else Path(f"{Path(photos).resolve().name}.model")
         learn = train.command.callback
         assert learn is not None  # click's types allow none
-        learn(os.fspath(photos), false_alarm_rate, str(model), tuple(settings))
+        learn(
+            photos=os.fspath(photos),
+            false_alarm_rate=false_alarm_rate,
+            output=str(model),
+            max_ms=max_ms,
+            max_mb=max_mb,
+            settings=tuple(settings),
+        )
         return Inspector.load(model)
