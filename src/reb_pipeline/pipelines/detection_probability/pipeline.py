@@ -7,6 +7,7 @@ from reb_pipeline.pipelines.detection_probability.nodes import (
     state_found_sizes,
 )
 from reb_pipeline.pipelines.evaluation.nodes import write_report
+from reb_pipeline.pipelines.evaluation.pipeline import REPORTED
 from reb_pipeline.pipelines.namespaces import CATEGORY, COMPUTE, GPU, per_category
 
 
@@ -40,17 +41,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 write_report,
-                [
-                    "scores",
-                    "raw_images",
-                    "anomaly_maps",
-                    "metrics",
-                    "calibration",
-                    "detector",
-                    "samples",
-                    "suspects",
-                    "detection_probability",
-                ],
+                [*REPORTED, "detection_probability"],
                 "detection_probability_report",
                 name="write_report",
             ),

@@ -14,6 +14,11 @@ from reb_pipeline.pipelines.evaluation.nodes import (
 )
 from reb_pipeline.pipelines.namespaces import CATEGORY, COMPUTE, GPU, per_category
 
+# Inputs of the report.
+REPORTED = [
+    "scores", "raw_images", "anomaly_maps", "metrics", "calibration", "detector", "samples", "suspects"
+]  # fmt: skip
+
 
 def create_pipeline() -> Pipeline:
     """Create the pipeline: test samples -> nearest_patches -> scores, maps -> metrics, figures -> summary."""
@@ -74,16 +79,7 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 write_report,
-                [
-                    "scores",
-                    "raw_images",
-                    "anomaly_maps",
-                    "metrics",
-                    "calibration",
-                    "detector",
-                    "samples",
-                    "suspects",
-                ],
+                REPORTED,
                 "report",
                 name="write_report",
             ),
