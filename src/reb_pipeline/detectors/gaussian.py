@@ -1,23 +1,22 @@
 """Gaussian models of good features: one of whole images (GDE), or one per position (PaDiM)."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from reb_pipeline.detectors.interface import FeatureSource, check_image_count
 from reb_pipeline.memory_bank.bank import MEMORY_GIB, collect_patches
+from reb_pipeline.memory_bank.filling import PatchSource, file_hashes_of, provenance_of
 from reb_pipeline.scoring.detection import Detection
 from reb_pipeline.scoring.gaussians import GaussianDetector
 from reb_pipeline.scoring.left_out import leave_out
 from reb_pipeline.scoring.settings import GDE, PADIM, ImageScoreSettings
 
-if TYPE_CHECKING:
-    from reb_pipeline.memory_bank.filling import PatchSource
 
-
-class Gaussians:
+class Gaussians(ABC):
     """Detector of Gaussians, fitted to grids of features.
 
     Attributes:
@@ -62,12 +61,13 @@ class Gaussians:
         """
         grids = grids_of(self.name, good)
         kept = collect_patches(grids.patches(), len(good.image_ids), {}, memory_gib=memory_gib)
-        kept = replace(kept, image_hashes=getattr(good, "image_hashes", []))
+        kept = replace(kept, image_hashes=file_hashes_of(good))
         for others, left_out in leave_out(kept, n_images, description):
             yield self._fit(others).detect(left_out)
 
-    def _fit(self, good: "PatchSource") -> GaussianDetector:
-        raise NotImplementedError
+    @abstractmethod
+    def _fit(self, good: PatchSource) -> GaussianDetector:
+        """Fit to the grids of good images."""
 
 
 @dataclass(eq=False)
@@ -81,7 +81,7 @@ class GdeDetector(Gaussians):
 
     name = GDE
 
-    def _fit(self, good: "PatchSource") -> GaussianDetector:
+    def _fit(self, good: PatchSource) -> GaussianDetector:
         check_image_count(good, 2, "a covariance needs more than one")
         return GaussianDetector.fit_gde(good)
 
@@ -101,12 +101,12 @@ class PadimDetector(Gaussians):
     seed: int = 0
     name = PADIM
 
-    def _fit(self, good: "PatchSource") -> GaussianDetector:
+    def _fit(self, good: PatchSource) -> GaussianDetector:
         check_image_count(good, 1, "there is nothing to learn from")
         return GaussianDetector.fit_padim(good, self.scoring, self.channels, self.seed)
 
 
-def grids_of(name: str, images: FeatureSource) -> "PatchSource":
+def grids_of(name: str, images: FeatureSource) -> PatchSource:
     """Return the grids of features that the Gaussians of a detector are of.
 
     Args:
@@ -134,12 +134,12 @@ class PooledGrids:
     @property
     def image_hashes(self) -> list[str]:
         """SHA-256 of the files of the images; none if unknown."""
-        return getattr(self.images, "image_hashes", [])
+        return file_hashes_of(self.images)
 
     @property
     def provenance(self) -> dict[str, Any]:
         """Settings that made the features; none if unknown."""
-        return getattr(self.images, "provenance", {})
+        return provenance_of(self.images)
 
     def patches(self) -> Iterator[tuple[str, np.ndarray]]:
         """Stream (image id, float32 [1, 1, channels])."""

@@ -60,3 +60,9 @@ def provenance_of(images: PatchSource) -> dict[str, Any]:
     """Return the settings that made the features of images, as JSON values; empty if the source does not say."""
     provenance: dict[str, Any] = getattr(images, "provenance", {})
     return provenance
+
+
+def file_hashes_of(images: PatchSource) -> list[str]:
+    """Return the SHA-256 of the files of images; empty if the source does not say."""
+    hashes: list[str] = getattr(images, "image_hashes", [])
+    return hashes

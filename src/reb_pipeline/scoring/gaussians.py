@@ -17,14 +17,13 @@ import numpy as np
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.images.samples import check_images, good_training
 from reb_pipeline.memory_bank.bank import differing
+from reb_pipeline.memory_bank.filling import PatchSource, file_hashes_of, provenance_of
 from reb_pipeline.memory_bank.grids import checked_grids
 from reb_pipeline.scoring.detection import Detection
 from reb_pipeline.scoring.settings import GAUSSIANS, GDE, PADIM, ImageScoreSettings
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from reb_pipeline.memory_bank.filling import PatchSource
 
 IMAGES_PER_BATCH = 16
 POSITIONS_PER_BLOCK = 64
@@ -101,7 +100,7 @@ class GaussianDetector:
             raise InputError(msg)
 
     @classmethod
-    def fit_gde(cls, good: "PatchSource") -> "GaussianDetector":
+    def fit_gde(cls, good: PatchSource) -> "GaussianDetector":
         """Fit one Gaussian to the features of whole images; its covariance is Ledoit and Wolf's.
 
         Args:
@@ -126,7 +125,7 @@ class GaussianDetector:
     @classmethod
     def fit_padim(
         cls,
-        good: "PatchSource",
+        good: PatchSource,
         scoring: ImageScoreSettings,
         n_channels: int = 100,
         seed: int = 0,
@@ -157,16 +156,14 @@ class GaussianDetector:
     @classmethod
     def _of(
         cls,
-        good: "PatchSource",
+        good: PatchSource,
         name: str,
         scoring: ImageScoreSettings,
         channels: np.ndarray,
         mean: np.ndarray,
         whitening: np.ndarray,
     ) -> "GaussianDetector":
-        hashes = getattr(good, "image_hashes", [])
-        extractor = getattr(good, "provenance", {})
-        learnt = list(good.image_ids), list(hashes), extractor
+        learnt = list(good.image_ids), list(file_hashes_of(good)), provenance_of(good)
         return cls(name, scoring, channels.astype(np.int64), mean, whitening, *learnt)
 
     @property
@@ -232,7 +229,7 @@ class GaussianDetector:
             scored = Detection.of_patches(found.image_ids, found.distances, self.scoring)
         return replace(scored, mean_features=found.mean_features)
 
-    def detect(self, images: "PatchSource") -> Detection:
+    def detect(self, images: PatchSource) -> Detection:
         """Score images and their patches."""
         return self.score(self.search(images.patches()))
 
