@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from reb_pipeline.core.sizes import Size, shape_of
 from reb_pipeline.defectmaker.fills import Donor
 from reb_pipeline.defectmaker.records import SaliencyMaps
@@ -52,6 +54,11 @@ class GoodImages(Sequence[Donor]):
         image = resized(self._openers[index](), self._size, self._region)
         saliency = self._saliency.at(self.image_ids[index], self._size)
         if self._region is not None:
-            region = self._region.at(self._size)
-            saliency = saliency & region if (saliency & region).any() else region
+            saliency = salient_within(saliency, self._region.at(self._size))
         return Donor(image, saliency)
+
+
+def salient_within(salient: np.ndarray, region: np.ndarray) -> np.ndarray:
+    """Select the salient pixels of a region, or all of the region if none is salient; bool [height, width]."""
+    both = salient & region
+    return both if both.any() else region

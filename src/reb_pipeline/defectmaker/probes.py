@@ -10,7 +10,7 @@ import numpy as np
 
 from reb_pipeline.core.progress import progress
 from reb_pipeline.core.sizes import Size, at_most, shape_of
-from reb_pipeline.defectmaker.good_images import GoodImages
+from reb_pipeline.defectmaker.good_images import GoodImages, salient_within
 from reb_pipeline.defectmaker.images import REFERENCE_SIDE, pixel_scale
 from reb_pipeline.defectmaker.maker import Defect, DefectKind, DefectMaker
 from reb_pipeline.defectmaker.records import SALIENCY_SIDE, SaliencyMaps
@@ -127,5 +127,4 @@ def _where(
     salient = cv2.resize(small, shape[1::-1], interpolation=cv2.INTER_NEAREST).astype(bool)
     if region is None:
         return salient
-    inside = region.patches((shape[0], shape[1]))
-    return salient & inside if (salient & inside).any() else inside
+    return salient_within(salient, region.patches((shape[0], shape[1])))

@@ -202,4 +202,5 @@ def resized(image: np.ndarray, size: Size, region: Region | None, light: str = A
     if region is None:
         return evened(resize_image(image, size), light)
     region.check(image.shape)
-    return region.filled(evened(resize_image(image, size), light, region.at(size)))
+    region = region.scaled(size)
+    return region.filled(evened(resize_image(image, size), light, region.mask))

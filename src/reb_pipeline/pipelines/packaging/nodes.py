@@ -184,6 +184,8 @@ def _good_images(
         )
         raise InputError(msg)
     files, values, region = [], [], features.looked_at
+    if region is not None:
+        region = region.scaled(features.image_size)
     for _, image in samples.named(image_ids).stream("good images packaged"):
         files.append(good_image(image, features.image_size))
         seen = resized(image, features.image_size, region, features.light)
