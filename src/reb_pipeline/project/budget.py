@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -232,6 +233,7 @@ def costs_of(category: Category, sections: Mapping[str, Any]) -> Costs:
         }
         return inspection_milliseconds(photos, n_learnt, {**sections, **changed})
 
+    @cache  # photos are encoded at each size
     def megabytes(point: Point) -> float:
         has_photos = sections["packaging"].good_images
         files = [good_image(photo, point.image_size) for photo in photos] if has_photos else [b""]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from kedro.framework.hooks import hook_impl
 
-from reb_pipeline.images.collection import ImageCollection
 from reb_pipeline.parameters.loader import categories
 from reb_pipeline.pipelines.namespaces import RAW_IMAGES
 from reb_pipeline.project.hooks.sessions import run_of_parts
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from kedro.io import CatalogProtocol
     from kedro.pipeline import Pipeline
     from kedro.pipeline.node import Node
+
+    from reb_pipeline.images.collection import ImageCollection
 
 logger = logging.getLogger(__name__)
 
@@ -48,8 +49,6 @@ class RemainingTimeHooks(threading.local):
         self, run_params: dict[str, Any], pipeline: "Pipeline", catalog: "CatalogProtocol"
     ) -> None:
         """Measure this machine and log the estimate, if the run learns from many images."""
-        from reb_pipeline.project.estimate import estimate, statement
-
         self._seconds = {}
         if run_of_parts() or run_params.get("only_missing_outputs"):
             return
@@ -57,6 +56,8 @@ class RemainingTimeHooks(threading.local):
         images = _images(names, catalog)
         if sum(len(one.samples) for one in images.values()) < MANY:
             return
+        from reb_pipeline.project.estimate import estimate, statement
+
         boxes = {name.rpartition(".")[2]: name for name in names}
         found = estimate(images, self._context.params)
         logger.info("This run: %s.", statement(found))
@@ -94,8 +95,10 @@ class RemainingTimeHooks(threading.local):
         return left * elapsed / done if done > KNOWN * self._total else left
 
 
-def _images(names: set[str], catalog: "CatalogProtocol") -> dict[str, ImageCollection]:
+def _images(names: set[str], catalog: "CatalogProtocol") -> "dict[str, ImageCollection]":
     """Open the lists of images of the categories that are learnt."""
+    from reb_pipeline.images.collection import ImageCollection
+
     learnt = [one for one in categories() if f"{one}.memory_bank.{FIRST}" in names]
     found = {name: catalog[f"{name}{RAW_IMAGES}"].load() for name in learnt}
     return {name: one for name, one in found.items() if isinstance(one, ImageCollection)}
