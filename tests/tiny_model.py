@@ -37,7 +37,7 @@ def mean_colours(image, size=SIZE):
 
 
 def network(size=SIZE, factor=1.0, cell=CELL):
-    """The same as an ONNX file, for images or tiles of a size."""
+    """Build the network of :func:`mean_colours` as an ONNX file, for images or tiles of a size."""
     from onnx import TensorProto, helper, numpy_helper
 
     shape = shape_of(size)

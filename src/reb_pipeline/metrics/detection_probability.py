@@ -260,13 +260,14 @@ def _worst(curves: list[dict[str, Any]], unit: str, rate: float) -> list[dict[st
     for contrast in sorted({curve["contrast"] for curve in curves}):
         sizes = [curve["a90_95"] for curve in curves if curve["contrast"] == contrast]
         what = f"Defects of any of these kinds, {contrast:g} grey levels off the part,"
-        if None in sizes:
-            n_without = sizes.count(None)
-            statement = f"{what} have no size that can be promised: {n_without} of {len(sizes)} kinds have none."
-            worst.append({"contrast": contrast, "a90_95": None, "statement": statement})
-        else:
-            statement = _promise(what, max(sizes), unit, rate)
-            worst.append({"contrast": contrast, "a90_95": max(sizes), "statement": statement})
+        n_without = sizes.count(None)
+        size = None if n_without else max(sizes)
+        statement = (
+            f"{what} have no size that can be promised: {n_without} of {len(sizes)} kinds have none."
+            if size is None
+            else _promise(what, size, unit, rate)
+        )
+        worst.append({"contrast": contrast, "a90_95": size, "statement": statement})
     return worst
 
 

@@ -13,10 +13,8 @@ from reb_pipeline.images.collection import ImageCollection
 from reb_pipeline.memory_bank.held_out import ENOUGH
 
 START_SECONDS = 30.0  # import of libraries, export and check of a packaged network
-DRAWN_SECONDS, FIGURES_SECONDS = (
-    8.0,
-    8.0,
-)  # of a category: defects and their gallery, figures and report
+DRAWN_SECONDS = 8.0  # of a category: defects and their gallery
+FIGURES_SECONDS = 8.0  # of a category: figures and report
 OPENED = 3  # times that an image is opened
 # Cost of an image of the fine-tuning over one of the extraction; batches are larger, many updates train the head alone.
 TRAINED = 0.8

@@ -62,12 +62,13 @@ def inspection_milliseconds(
     extractor = Encoder.initial(settings, "cpu").patches()
     bank = _drawn(_Photos(photos, extractor), n_images, sections["memory_bank"])
     alpha = sections["scoring"].alpha
-    fitted = {
+    # Nothing that good images would be needed for.
+    unfitted = {
         "normalization": "none",
         "global_branch": "none",
-    }  # what good images would be needed for
-    given = {"alpha": 1.0 if alpha == AUTO else alpha}
-    scoring = sections["scoring"].model_copy(update=fitted | given)
+        "alpha": 1.0 if alpha == AUTO else alpha,
+    }
+    scoring = sections["scoring"].model_copy(update=unfitted)
     density = np.ones((len(bank.features), scoring.max_neighbors), np.float32)
     detector = MemoryBankDetector.of(bank, LocalDensity(density, bank.fingerprint), scoring).lean()
 
