@@ -108,6 +108,7 @@ def test_several_images_are_inspected_and_kept(open_page):
     assert page.inner_text("#verdict") == "defective"
     assert page.inner_text("#name") == "<b>odd</b>.png"
     assert "2.00 × the threshold" in page.inner_text("#numbers")
+    assert "global part" in page.inner_text("#numbers")
     assert page.locator("#defects tr").count() == 2
     assert page.locator("#nearest img").count() == 3
     assert "good/<0>" in page.inner_text("#nearest")

@@ -39,6 +39,7 @@ def test_a_defective_image(client):
         "verdict": "defective",
         "reason": None,
         "image_score": 0.8,
+        "global_score": 0.05,
         "p_value": 0.25,
         "image_threshold": 0.5,
         "defects": [{"box": [0, 0, 20, 10], "area": 200, "peak": 0.8}],

@@ -32,6 +32,7 @@ def test_the_service_answers_as_the_python_api(model, tmp_path):
         assert status == 200
         assert found["verdict"] == expected.verdict
         assert found["image_score"] == expected.image_score
+        assert found["global_score"] == expected.global_score
         assert found["p_value"] == expected.p_value
         assert found["worst_patch"] == list(expected.worst_patch)
         boxes = [(tuple(one["box"]), one["area"], one["peak"]) for one in found["defects"]]

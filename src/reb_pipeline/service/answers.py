@@ -25,6 +25,7 @@ _ANSWER: dict[str, Any] = {
     "verdict": "defective",
     "reason": None,
     "image_score": 3.12,
+    "global_score": 0.0,
     "p_value": 0.017,
     "image_threshold": 2.4,
     "defects": [{"box": [120, 64, 18, 22], "area": 254, "peak": 7.9}],
@@ -97,6 +98,9 @@ class Answer(BaseModel):
     verdict: Verdict = Field(description="undecided where there is no threshold")
     reason: str | None = Field(default=None, description="why the part is undecided")
     image_score: float
+    global_score: float = Field(
+        description="part of the image score that the whole image adds; 0 without a global branch"
+    )
     p_value: float = Field(
         description="share of good images, this one included, that score at least as high"
     )
@@ -222,6 +226,7 @@ def answer(inspector: "Inspector", image: np.ndarray, extras: Extras, image_sha2
         verdict=inspection.verdict,
         reason=inspection.reason or None,
         image_score=inspection.image_score,
+        global_score=inspection.global_score,
         p_value=inspection.p_value,
         image_threshold=finite(inspector.image_threshold),
         defects=[Defect(box=d.box, area=d.area, peak=d.peak) for d in inspection.defects],

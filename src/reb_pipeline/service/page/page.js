@@ -172,6 +172,7 @@ function drawResult() {
   byId("numbers").replaceChildren(...lines(
     ["score", multiple(found)],
     ["image score", `${number(found.image_score)}, threshold ${found.image_threshold === null ? "none" : number(found.image_threshold)}`],
+    ...(found.global_score ? [["global part", `${number(found.global_score)} of the image score`]] : []),
     ["p-value", `${number(found.p_value)}: a good part scores as high with at most this probability`],
     ["size", `${found.width} × ${found.height} pixels`],
     ["time", `${Math.round(1000 * found.seconds)} ms`],
