@@ -16,6 +16,7 @@ from conftest import ROOT
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.text_lists import to_text
 from reb_pipeline.datasets import MVTecADDataset
+from reb_pipeline.defectmaker import found_region
 from reb_pipeline.defectmaker.records import SaliencyMaps
 from reb_pipeline.defectmaker.settings import (
     DefectSynthesisSettings,
@@ -25,6 +26,7 @@ from reb_pipeline.detectors.sources.encoder import Encoder
 from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.figures.suspects import SHOWN
+from reb_pipeline.images.samples import Samples
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.memory_bank.suspects import rank_suspects
 from reb_pipeline.parameters import loader
@@ -261,6 +263,34 @@ def test_memory_bank(learn):
     for row in rows[1:]:
         assert nearest[row] == pytest.approx(nearest.max(), rel=1e-3, abs=ROUNDING)
         nearest = np.minimum(nearest, squared_distances(bank.features, bank.features[[row]])[:, 0])
+
+
+def test_a_region_is_found_once_and_is_that_of_the_bank(run_slice, images, monkeypatch):
+    part = np.zeros((miniatures.SIZE, miniatures.SIZE), bool)
+    part[20:36, 20:44] = True
+    monkeypatch.setattr(found_region, "grabcut", lambda _: part)
+    features = FeatureSettings(image_size=miniatures.SIZE, region="found")
+    params = {"features": features, "memory_bank": MemoryBankSettings(), "scoring": SCORING}
+    learnt = run_slice("memory_bank", params, **images)
+    bank = learnt("memory_bank")
+    region = found_region.find_region(Samples(images["samples"], images["raw_images"]))
+    np.testing.assert_array_equal(bank.region, region.patches((GRID, GRID)))
+    assert 0 < bank.region.sum() < GRID**2
+
+    monkeypatch.setattr(found_region, "grabcut", None)  # nothing is found again
+    given = {**images, "memory_bank": bank, "coreset": learnt("coreset")}
+    held_out = run_slice("ldknn_density", params, "held_out_patches", **given)("held_out_patches")
+    assert held_out.rows.shape[1:3] == (1, bank.region.sum())
+    for other in (None, [[(0, 0), (1, 0), (0, 1)]]):
+        drawn = {**params, "features": FeatureSettings(image_size=miniatures.SIZE, region=other)}
+        with pytest.raises(InputError, match="made with another region of interest"):
+            run_slice("ldknn_density", drawn, "held_out_patches", **given)
+    whole = run_slice(
+        "memory_bank", {**params, "features": params["features"].with_region(None)}, **images
+    )
+    given = {**images, "memory_bank": whole("memory_bank"), "coreset": whole("coreset")}
+    with pytest.raises(InputError, match="made with another region of interest"):
+        run_slice("ldknn_density", params, "held_out_patches", **given)
 
 
 def test_ldknn_density_with_a_calibration_split(learn):

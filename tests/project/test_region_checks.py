@@ -53,6 +53,12 @@ def test_a_mask_of_another_aspect_is_refused(tmp_path):
         check(tmp_path, saved(tmp_path / "mask.png", 40, 40))
 
 
+def test_a_region_that_will_be_found_is_left_to_the_run(tmp_path):
+    check(tmp_path, "found")
+    with pytest.raises(InputError, match="pipeline studies looks at whole images"):
+        check(tmp_path, "found", step="studies")
+
+
 def test_a_black_mask_is_refused(tmp_path):
     with pytest.raises(InputError, match="is black everywhere"):
         check(tmp_path, saved(tmp_path / "mask.png", 30, 40, level=0))

@@ -1,10 +1,12 @@
 """Settings of the extraction of patch features; quick to import."""
 
+from collections.abc import Mapping
 from itertools import combinations
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
+from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.settings import Settings, one_of
 from reb_pipeline.core.sizes import shape_of, size_of
 from reb_pipeline.images.even_light import AS_IS, LIGHTS
@@ -45,8 +47,8 @@ class FeatureSettings(Settings):
     tile_size: Pixels | None = None
     tile_overlap: int = Field(default=64, ge=0, le=16384)
     batch_size: int = Field(default=16, ge=1, le=4096)
-    # Path of a mask, or polygons of (x, y) in shares of width and height.
-    region: str | list[list[tuple[Share, Share]]] | None = None
+    # Path of a mask, polygons of (x, y) in shares of width and height, or "found"; a dictionary once it was found.
+    region: str | list[list[tuple[Share, Share]]] | dict[str, Any] | None = None
     light: Annotated[str, one_of(LIGHTS)] = AS_IS
 
     @field_validator("image_size", mode="wrap")
@@ -67,10 +69,15 @@ class FeatureSettings(Settings):
             region = validate(value)
         except ValidationError:  # has an error for each allowed type; the user needs one sentence
             region = []
-        if region == [] or (isinstance(region, list) and not all(map(_has_area, region))):
+        is_list = isinstance(region, list)
+        if (
+            region == []
+            or isinstance(region, dict)
+            or (is_list and not all(map(_has_area, region)))
+        ):
             msg = (
-                "Input should be the path of a mask, or polygons of at least three corners [x, y] each that do not "
-                "all lie on a line, in shares of the width and height of the image, from 0 to 1"
+                "Input should be the path of a mask, found, or polygons of at least three corners [x, y] each that do "
+                "not all lie on a line, in shares of the width and height of the image, from 0 to 1"
             )
             raise ValueError(msg)
         return region
@@ -80,11 +87,42 @@ class FeatureSettings(Settings):
         """Region of interest; None for the whole image.
 
         Raises:
-            InputError: If its mask cannot be used.
+            InputError: If its mask cannot be used, or it is still to be found.
         """
-        from reb_pipeline.images.region import Region
+        from reb_pipeline.images.region import FOUND, Region
 
-        return None if self.region is None else Region.of(self.region)
+        if self.region is None or isinstance(self.region, dict):
+            return Region.of_json(self.region)
+        if self.region == FOUND:
+            msg = (
+                "features.region = found stands for a region that a training finds in its good images, and there is "
+                "none here: give a mask or polygons."
+            )
+            raise InputError(msg)
+        return Region.of(self.region)
+
+    def with_region(self, region: "Region | None") -> Self:
+        """Copy the settings with another region of interest; None for the whole image."""
+        values = None if region is None else region.as_json(self.image_size)
+        return self.model_copy(update={"region": values})
+
+    def as_learnt(self, extractor: Mapping[str, Any]) -> Self:
+        """Take the region that was found in good images from the settings that a memory bank was made with.
+
+        Args:
+            extractor: See :attr:`reb_pipeline.memory_bank.bank.MemoryBank.extractor`.
+
+        Raises:
+            InputError: If the bank was made with none that was found.
+        """
+        from reb_pipeline.images.region import FOUND, OTHER_REGION, Region
+
+        if self.region != FOUND:
+            return self
+        region = Region.of_json(extractor.get("region"))
+        if region is None or not region.is_found:
+            raise InputError(OTHER_REGION)
+        return self.model_copy(update={"region": extractor["region"]})
 
     @property
     def network_size(self) -> int | list[int]:

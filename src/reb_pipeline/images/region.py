@@ -21,6 +21,11 @@ Polygon = Sequence[tuple[float, float]]
 NEUTRAL = (124, 116, 104)
 WHITE = 128  # least grey value of a mask that counts as inside
 FINEST = 2048  # px: side that polygons are drawn at, larger than images are resized to
+FOUND = "found"  # value of features.region: the good images decide
+OTHER_REGION = (
+    "The memory bank was made with another region of interest: run the pipeline memory_bank again, or set "
+    "features.region back."
+)
 ASPECT_TOLERANCE = 0.01  # images are rounded to whole pixels when they are resized or cropped
 
 
@@ -31,6 +36,7 @@ class Region:
     Attributes:
         mask: bool [height, width], True inside.
         aspect: Width over height of the images that the mask was drawn on; None if it fits images of any.
+        is_found: True if it was found in good images, not drawn.
 
     Raises:
         InputError: If nothing lies inside.
@@ -48,6 +54,7 @@ class Region:
 
     mask: np.ndarray
     aspect: float | None = None
+    is_found: bool = False
 
     def __post_init__(self) -> None:
         if not self.mask.any():
@@ -116,7 +123,7 @@ class Region:
         runs = np.array(values["runs"].split(), np.int64)
         is_inside = np.arange(len(runs)) % 2 == 1
         mask = np.repeat(is_inside, runs).reshape(shape_of(values["side"]))
-        return cls(mask, values["aspect"])
+        return cls(mask, values["aspect"], values.get(FOUND, False))
 
     def as_json(self, size: Size) -> dict[str, Any]:
         """Describe the region on images of a size by the lengths of its runs, row by row, outside first."""
@@ -127,6 +134,7 @@ class Region:
             "side": size_of(*shape_of(size)),
             "aspect": self.aspect,
             "runs": " ".join(map(str, runs)),
+            **({FOUND: True} if self.is_found else {}),
         }
 
     def at(self, size: Size) -> np.ndarray:
@@ -168,9 +176,9 @@ class Region:
         height, width = shape[:2]
         if self.aspect and abs(width / height / self.aspect - 1) > ASPECT_TOLERANCE:
             msg = (
-                f"The region of interest was drawn on images {self.aspect:.3f} times as wide as high, and the image "
-                f"of {width} x {height} pixels is {width / height:.3f} times as wide: draw features.region on an image "
-                f"of this camera, or give images of one aspect."
+                f"The region of interest was {FOUND if self.is_found else 'drawn'} on images {self.aspect:.3f} times "
+                f"as wide as high, and the image of {width} x {height} pixels is {width / height:.3f} times as wide: "
+                f"make features.region of images of this camera, or give images of one aspect."
             )
             raise InputError(msg)
 

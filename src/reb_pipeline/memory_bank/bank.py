@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.images.region import Region
+from reb_pipeline.images.region import OTHER_REGION, Region
 from reb_pipeline.images.samples import check_images, good_training
 from reb_pipeline.memory_bank.allocation import empty_features
 from reb_pipeline.memory_bank.distances import FeatureSpace, fit_space
@@ -223,10 +223,7 @@ class MemoryBank:
                 f"pipeline memory_bank again, or set {name} back."
             )
             if name == "region":  # long lists of numbers
-                msg = (
-                    "The memory bank was made with another region of interest: run the pipeline memory_bank "
-                    "again, or set features.region back."
-                )
+                msg = OTHER_REGION
             raise InputError(msg)
 
 

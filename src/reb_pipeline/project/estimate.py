@@ -147,7 +147,7 @@ def _network(
     """
     from reb_pipeline.detectors.sources.encoder import Encoder
 
-    encoder = Encoder.initial(features, device)
+    encoder = Encoder.initial(features.with_region(None), device)
     settings = encoder.tapping(None)  # converted networks are kept for the run
     extractor = replace(encoder, settings=settings).patches()
     batch = [image] * min(BATCH, features.images_at_once)

@@ -58,7 +58,8 @@ def inspection_milliseconds(
     Raises:
         InputError: If backbone, weights or engine cannot be used.
     """
-    settings = sections["features"].model_copy(update={"engine": sections["inspection"].engine})
+    engine = sections["inspection"].engine
+    settings = sections["features"].model_copy(update={"engine": engine, "region": None})
     extractor = Encoder.initial(settings, "cpu").patches()
     bank = _drawn(_Photos(photos, extractor), n_images, sections["memory_bank"])
     alpha = sections["scoring"].alpha

@@ -72,7 +72,7 @@ def update_memory_bank(
 
     before, category, device = memory_bank_before, raw_images.category, compute.processor()
     backbone.check_learnt(samples)
-    encoder = Encoder(features, backbone, compute.device)
+    encoder = Encoder(features.as_learnt(before.extractor), backbone, compute.device)
     good = Samples(samples, raw_images).good_training
     hashes = dict(zip(good.ids, hashes_of(good.table), strict=True))
     kept = [

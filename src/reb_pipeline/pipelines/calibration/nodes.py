@@ -62,7 +62,7 @@ def search_calibration_images(
         folder,
         samples,
         detector.bank.image_ids,
-        Encoder(features, backbone, compute.device),
+        Encoder(features.as_learnt(detector.bank.extractor), backbone, compute.device),
         category,
         learnt,
     )

@@ -10,6 +10,7 @@ from reb_pipeline.defectmaker.settings import DefectSynthesisSettings
 from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.images.collection import ImageCollection
 from reb_pipeline.images.samples import Samples
+from reb_pipeline.pipelines.found_region import with_found_region
 
 # px: twice the side of the largest budget; 120 defects on images of 20 megapixels would take 10 GB.
 LARGEST_SIDE = 512
@@ -34,12 +35,13 @@ def synthesize_defects(
     """Make synthetic defects of every kind on held-out good images."""
     from reb_pipeline.defectmaker import synthesis
 
+    there = Samples(samples, raw_images)
     return synthesis.synthesize_defects(
-        Samples(samples, raw_images),
+        there,
         saliency,
         at_most(features.image_size, LARGEST_SIDE),
         params,
-        region=features.looked_at,
+        region=with_found_region(features, there).looked_at,
     )
 
 
@@ -55,7 +57,8 @@ def draw_gallery(
     from reb_pipeline.figures import gallery
 
     size = at_most(features.image_size, LARGEST_SIDE)
-    both, region = Samples(samples, raw_images), features.looked_at
+    both = Samples(samples, raw_images)
+    region = with_found_region(features, both).looked_at
     return gallery.draw_gallery(
         GoodImages(both.held_out_good, saliency, size, region),
         GoodImages(both.good_finetuning, saliency, size, region),

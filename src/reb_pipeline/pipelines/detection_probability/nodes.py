@@ -49,6 +49,7 @@ def score_drawn_defects(
     good = Samples(samples, raw_images).held_out_good
     parts = good.only(good.table[~good.table["id"].isin(detector.bank.image_ids)])
     check_parts(len(parts), raw_images.category)
+    features = features.as_learnt(detector.bank.extractor)
     size, region = features.image_size, features.looked_at
     probes = draw_probes(parts, saliency, synthesis, params, size, region)
     encoded = ImageFeatures.of_samples(parts, Encoder(features, backbone, compute.device))

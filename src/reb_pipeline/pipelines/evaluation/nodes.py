@@ -39,7 +39,7 @@ def search_memory_bank(
 
     check_max_neighbors(memory_bank, scoring.max_neighbors)  # before the search, not after it
     backbone.check_learnt(samples)
-    encoder = Encoder(features, backbone, compute.device)
+    encoder = Encoder(features.as_learnt(memory_bank.extractor), backbone, compute.device)
     test = Samples(samples, raw_images).test
     memory_bank.check_unseen(test.ids)
     memory_bank.check_samples(samples)

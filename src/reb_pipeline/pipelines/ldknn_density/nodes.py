@@ -64,7 +64,7 @@ def search_held_out_images(
     unseen = held_out.only(held_out.table[~held_out.table["id"].isin(memory_bank.image_ids)])
     if not len(unseen):
         return search_own_images(memory_bank, coreset, set(held_out.ids), depth, device)
-    encoder = Encoder(features, backbone, compute.device)
+    encoder = Encoder(features.as_learnt(memory_bank.extractor), backbone, compute.device)
     images = ImageFeatures.of_samples(unseen, encoder, "held-out good images searched")
     return images.search(coreset.of(memory_bank), depth, device)
 

@@ -11,6 +11,7 @@ from reb_pipeline.images.collection import ImageCollection
 from reb_pipeline.memory_bank.bank import Coreset, MemoryBank
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.parameters.sections import ComputeParams
+from reb_pipeline.pipelines.found_region import with_found_region
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +32,9 @@ def extract_patch_features(
     from reb_pipeline.memory_bank.two_kinds import two_kinds
 
     backbone.check_learnt(samples)
-    encoder = Encoder(features, backbone, compute.device)
-    samples_to_learn = Samples(samples, raw_images).good_training
+    there = Samples(samples, raw_images)
+    encoder = Encoder(with_found_region(features, there), backbone, compute.device)
+    samples_to_learn = there.good_training
     good = ImageFeatures.of_samples(samples_to_learn, encoder, "good images to patch features")
     bank = fill_bank(good, settings, compute.memory_gib)
     if groups := two_kinds(bank):

@@ -59,8 +59,10 @@ def package_model(
     if not params.allow_undecided:
         check_can_flag(calibration, raw_images.category, "packaging.allow_undecided=true")
     backbone.check_learnt(samples)
-    encoder, there = Encoder(features, backbone, compute.device), Samples(samples, raw_images)
+    there = Samples(samples, raw_images)
     fitted = _checked(detector, calibration, there, scoring)
+    features = features.as_learnt(_origin(fitted).extractor)
+    encoder = Encoder(features, backbone, compute.device)
     _origin(fitted).check_extractor(_features(there, encoder).provenance)
     if isinstance(fitted, MemoryBankDetector):
         fitted.check_settings(scoring, features.image_size)
@@ -109,6 +111,7 @@ def check_package(
 
     there = Samples(samples, raw_images)
     fitted = _checked(detector, calibration, there)
+    features = features.as_learnt(_origin(fitted).extractor)
     encoder = Encoder(features, backbone, compute.device)
     parity = _compare(Inspector(packaged_model), there, encoder, fitted, calibration)
     parity.check()

@@ -13,6 +13,7 @@ from reb_pipeline.finetuning.settings import SSLFinetuneSettings
 from reb_pipeline.images.collection import ImageCollection
 from reb_pipeline.images.samples import Samples
 from reb_pipeline.parameters.sections import ComputeParams
+from reb_pipeline.pipelines.found_region import with_found_region
 
 
 def finetune_backbone(
@@ -29,8 +30,11 @@ def finetune_backbone(
     """Fine-tune the backbone for the category, or keep it if fine-tuning is disabled."""
     from reb_pipeline.finetuning import adapt
 
+    there = Samples(samples, raw_images)
+    if params.enabled:
+        features = with_found_region(features, there)
     return adapt.finetune_backbone(
-        Samples(samples, raw_images),
+        there,
         saliency,
         synthetic_defects,
         features,

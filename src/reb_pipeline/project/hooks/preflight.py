@@ -175,10 +175,11 @@ class PreflightHooks:
         """
         from reb_pipeline.features.settings import FeatureSettings
         from reb_pipeline.images.decoding import UnreadableImageError
+        from reb_pipeline.images.region import FOUND
 
         for parameters in sorted(_read_for_categories("features", pipeline)):
-            region = FeatureSettings.model_validate(catalog[parameters].load()).looked_at
-            if region is None:
+            features = FeatureSettings.model_validate(catalog[parameters].load())
+            if features.region is None:
                 continue
             category = parameters.removeprefix("params:").removesuffix(".features")
             for node in pipeline.nodes:
@@ -189,6 +190,9 @@ class PreflightHooks:
                         f"leave this pipeline out."
                     )
                     raise InputError(msg)
+            region = None if features.region == FOUND else features.looked_at
+            if region is None:  # a node finds it, and checks the images
+                continue
             name = f"{category}{RAW_IMAGES}"
             samples = list_samples(name) if name in names else []
             with suppress(UnreadableImageError):  # the audit names it
@@ -290,7 +294,7 @@ class PreflightHooks:
             try:
                 for index, settings in enumerate(used):
                     if settings not in used[:index]:  # lists among them cannot be hashed
-                        PatchExtractor(settings)
+                        PatchExtractor(settings.with_region(None))
             finally:
                 torch.set_num_threads(threads)
 
