@@ -68,16 +68,18 @@ def train(
     region=None,
     size=SIZE,
     light="as_is",
+    empty_field=None,
 ):
     """The training pipeline's detector and calibration, and what it finds for the held-out images."""
     extractor = {
         "backbone": "mean colours", "image_size": size, "tile_size": None, "tile_overlap": 0,
         "region": region and region.as_json(size), "light": light,
+        "empty_field": empty_field and empty_field.as_json(),
     }  # fmt: skip
 
     def features(images):
         for image_id, image in images.items():
-            yield image_id, mean_colours(resized(image, size, region, light), size)
+            yield image_id, mean_colours(resized(image, size, region, light, empty_field), size)
 
     patches = features(GOOD)
     bank = collect_patches(patches, len(GOOD), extractor, MemoryBankSettings(distance=distance))

@@ -24,6 +24,17 @@ def test_photometric_undoes_exposure_and_colour(level):
         assert difference.mean() < 3  # rounding of fewer values
 
 
+@given(st.tuples(*[st.floats(0.6, 1.6)] * 3))
+def test_white_balance_undoes_the_colour_of_the_light_and_keeps_contrast(colour):
+    even, cast = (
+        evened(np.rint(IMAGE * factors).astype(np.uint8), "white_balance").astype(float)
+        for factors in (np.ones(3), np.array(colour) / np.mean(colour))
+    )
+    assert np.ptp(cast.mean((0, 1))) < 1
+    assert np.abs(cast - even).mean() < 3  # rounding of fewer values
+    np.testing.assert_allclose(even, IMAGE, atol=2)  # grey on average before
+
+
 @pytest.mark.parametrize("slope", [0.2, 0.4, -0.3])
 def test_a_flat_field_takes_most_of_a_gradient_and_keeps_the_brightness(slope):
     for uneven in (gradient(IMAGE, slope), gradient(IMAGE.transpose(1, 0, 2), slope)):

@@ -58,7 +58,7 @@ RAW: dict[str, Any] = {
     "features": {
         "backbone": "resnet18", "weights": "imagenet", "layers": None, "image_size": 256,
         "neck": "paper", "width": None, "unit_length": None, "engine": "auto", "tile_size": None, "tile_overlap": 64,
-        "batch_size": 16, "light": "as_is", "region": None,
+        "batch_size": 16, "light": "as_is", "region": None, "empty_field": None,
     },
     "defect_synthesis": {
         "saliency": "whole_image", "saliency_source": None, "shapes": ["bezier", "rect"],

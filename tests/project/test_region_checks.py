@@ -74,23 +74,37 @@ def test_what_looks_at_whole_images_takes_no_region(tmp_path, step):
         check(tmp_path, [[(0, 0), (1, 0), (0, 1)]], step=step)
 
 
+def test_an_empty_field_of_another_aspect_or_a_black_one_is_refused(tmp_path):
+    check(tmp_path, None, empty_field=saved(tmp_path / "empty.png", 60, 80, level=120))
+    check(tmp_path, None, step="studies", empty_field=str(tmp_path / "empty.png"))
+    with pytest.raises(
+        InputError, match=r"empty field are 1\.000 times .* of 40 x 30 pixels is 1\.3"
+    ):
+        check(tmp_path, None, empty_field=saved(tmp_path / "square.png", 40, 40, level=120))
+    with pytest.raises(InputError, match="is black"):
+        check(tmp_path, None, empty_field=saved(tmp_path / "black.png", 30, 40, level=0))
+
+
 def test_lists_among_the_settings_of_features_are_checked_too(tmp_path):
     pipeline, catalog = check(tmp_path, [[(0, 0), (1, 0), (0, 1)]], layers=[1, 2], image_size=64)
     PreflightHooks._check_backbones(pipeline, catalog)
 
 
-def test_a_mask_that_is_drawn_anew_is_another_training(tmp_path):
-    mask = saved(tmp_path / "mask.png", 30, 40)
+@pytest.mark.parametrize("name", ["region", "empty_field"])
+@pytest.mark.parametrize("in_folder", [False, True])
+def test_an_image_of_the_settings_that_is_made_anew_is_another_training(tmp_path, name, in_folder):
+    (tmp_path / "given").mkdir()
+    mask = saved(tmp_path / "given/mask.png", 30, 40)
     images = SimpleNamespace(file_keys=list)
     photos = Category("screw", str(tmp_path), ".", {}, images)
     folder = RunFolder(tmp_path / "screw.run")
 
     def write():
-        folder.write([photos], {"features": {"region": mask}})
+        folder.write([photos], {"features": {name: str(tmp_path / "given") if in_folder else mask}})
 
     write()
     folder.begin("a run", [photos])
     write()
     assert folder.run_id([photos]) == "a run"
-    saved(tmp_path / "mask.png", 30, 40, level=200)
+    saved(tmp_path / "given/mask.png", 30, 40, level=200)
     assert folder.run_id([photos]) is None

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from experiments import experiment_on, sections_of_screws
+from PIL import Image
 
 import miniatures
 from plain_configuration import DEFAULTS, configuration
@@ -22,7 +23,7 @@ from reb_pipeline.studies.groups import HELD_OUT, TEST
 from reb_pipeline.studies.measure import Evaluator
 from reb_pipeline.studies.representations import defects_content
 
-WEIGHTS = "a file of weights"
+WEIGHTS, EMPTY_FIELD = "a file of weights", "a photo of the empty field"
 # Another value of every setting, and the configuration that shows its effect.
 FEATURES, LEVELS = {"detector": "nearest"}, {"detector": "feature_reconstruction"}
 PIXELS, FINETUNED = {"detector": "autoencoder"}, {"representation": "defectmaker"}
@@ -35,6 +36,7 @@ CHANGES = {
     ("features", "tile_size"): (32, FEATURES),
     ("features", "tile_overlap"): (8, FEATURES),
     ("features", "light"): ("both", FEATURES),
+    ("features", "empty_field"): (EMPTY_FIELD, FEATURES),
     ("features", "region"): ([[(0, 0), (1, 0), (0, 1)]], FEATURES),
     ("scoring", "top_patches"): (3, {"image_score": "top_k_mean"}),
     ("scoring", "top_share"): (0.5, {"image_score": "top_share_mean"}),
@@ -194,6 +196,9 @@ def test_another_setting_is_another_report(sections, key_of, tmp_path, section, 
     if value == WEIGHTS:
         value = str(tmp_path / "weights.pth")
         Path(value).write_bytes(b"0")
+    if value == EMPTY_FIELD:
+        value = str(tmp_path / "empty.png")
+        Image.new("L", (32, 32), 128).save(value)
     before = key_of(sections, **own)
     assert key_of(sections, **own) == before
     assert key_of(changed(sections, section, **{name: value}), **own) != before

@@ -21,6 +21,7 @@ from reb_pipeline.features.engines import TorchEngine, build_engine
 from reb_pipeline.features.network import PixelNetwork, patch_head, pooled_head
 from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.features.tiles import Tiles, coarsest_stride
+from reb_pipeline.images.empty_field import EmptyField
 from reb_pipeline.images.even_light import AS_IS
 from reb_pipeline.images.region import resized
 
@@ -62,7 +63,7 @@ class PatchExtractor:
         )
         self._image_size = settings.image_size
         self._batch_size = settings.batch_size
-        self._light = settings.light
+        self._light, self._shading = settings.light, settings.shading
         region = settings.looked_at
         self._region = None if region is None else region.scaled(settings.image_size)
         self.tiles: Tiles | None = None
@@ -95,7 +96,10 @@ class PatchExtractor:
         Raises:
             InputError: If the region of interest was drawn on images of another aspect.
         """
-        pixels = [resized(image, self._image_size, self._region, self._light) for image in images]
+        pixels = [
+            resized(image, self._image_size, self._region, self._light, self._shading)
+            for image in images
+        ]
         if self.tiles is None:
             return self._engine(np.stack(pixels))
         of_each = [self.tiles.features(self._engine, one, self._batch_size) for one in pixels]
@@ -136,6 +140,7 @@ class PooledExtractor:
         weights: Weights, see :func:`reb_pipeline.features.backbones.load_deepest`.
         device: See :func:`reb_pipeline.core.device.torch_device`.
         light: See :func:`reb_pipeline.images.even_light.evened`.
+        shading: Light over the field of view that images are corrected by; None for none.
 
     Attributes:
         network: Network from uint8 [batch, height, width, 3] to float32 [batch, 1, 1, channels].
@@ -150,8 +155,9 @@ class PooledExtractor:
         weights: str | Mapping[str, torch.Tensor],
         device: str = "auto",
         light: str = AS_IS,
+        shading: EmptyField | None = None,
     ) -> None:
-        self._light = light
+        self._light, self._shading = light, shading
         loaded = load_deepest(backbone, image_size=image_size, weights=weights)
         self.network_size = image_size
         self.network = PixelNetwork(loaded, pooled_head)
@@ -166,6 +172,8 @@ class PooledExtractor:
         Returns:
             float32 [len(images), channels].
         """
-        seen = [resized(image, self.network_size, None, self._light) for image in images]
+        seen = [
+            resized(image, self.network_size, None, self._light, self._shading) for image in images
+        ]
         features: np.ndarray = self._engine(np.stack(seen))
         return features[:, 0, 0]

@@ -12,6 +12,7 @@ from reb_pipeline.features.backbones import backbone_spec, load_backbone
 from reb_pipeline.features.batches import batches
 from reb_pipeline.features.engines import TorchEngine
 from reb_pipeline.features.network import PixelNetwork
+from reb_pipeline.images.empty_field import EmptyField
 from reb_pipeline.images.even_light import AS_IS
 from reb_pipeline.images.region import resized
 
@@ -26,6 +27,7 @@ class LevelExtractor:
         weights: ``"imagenet"``, the path of a state dict, or a state dict.
         device: See :func:`reb_pipeline.core.device.torch_device`.
         light: See :func:`reb_pipeline.images.even_light.evened`.
+        shading: Light over the field of view that images are corrected by; None for none.
 
     Attributes:
         network: Network from uint8 [batch, height, width, 3] to all levels in one vector, float32 [batch, features].
@@ -44,8 +46,9 @@ class LevelExtractor:
         weights: str | Mapping[str, torch.Tensor] = "imagenet",
         device: str = "auto",
         light: str = AS_IS,
+        shading: EmptyField | None = None,
     ) -> None:
-        self._light = light
+        self._light, self._shading = light, shading
         taps = list(layers or backbone_spec(backbone).levels)
         loaded = load_backbone(backbone, image_size=image_size, layers=taps, weights=weights)
         with torch.inference_mode():
@@ -70,9 +73,10 @@ class LevelExtractor:
         Returns:
             float32 [len(images), h, w, channels] of every level, finest first.
         """
-        features = self._engine(
-            np.stack([resized(image, self._image_size, None, self._light) for image in images])
-        )
+        seen = [
+            resized(image, self._image_size, None, self._light, self._shading) for image in images
+        ]
+        features = self._engine(np.stack(seen))
         ends = np.cumsum([np.prod(shape) for shape in self.shapes])
         parts = np.split(features, ends[:-1], axis=1)
         return [part.reshape(-1, *shape) for part, shape in zip(parts, self.shapes, strict=True)]

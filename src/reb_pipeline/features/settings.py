@@ -20,6 +20,7 @@ SMALLEST = 1e-9  # twice the area of a triangle; less is a line, but for roundin
 
 if TYPE_CHECKING:
     from reb_pipeline.features.adapted import BackboneWeights
+    from reb_pipeline.images.empty_field import EmptyField
     from reb_pipeline.images.region import Region
 
 Pixels = Annotated[int, Field(ge=32, le=16384)]
@@ -50,6 +51,7 @@ class FeatureSettings(Settings):
     # Path of a mask, polygons of (x, y) in shares of width and height, or "found"; a dictionary once it was found.
     region: str | list[list[tuple[Share, Share]]] | dict[str, Any] | None = None
     light: Annotated[str, one_of(LIGHTS)] = AS_IS
+    empty_field: str | None = None  # path of a photo of the empty field, or of a folder of them
 
     @field_validator("image_size", mode="wrap")
     @classmethod
@@ -101,6 +103,17 @@ class FeatureSettings(Settings):
             raise InputError(msg)
         return Region.of(self.region)
 
+    @property
+    def shading(self) -> "EmptyField | None":
+        """Light over the field of view that images are corrected by; None for none.
+
+        Raises:
+            InputError: If the photos of the empty field cannot be used.
+        """
+        from reb_pipeline.images.empty_field import EmptyField
+
+        return None if self.empty_field is None else EmptyField.of(self.empty_field)
+
     def with_region(self, region: "Region | None") -> Self:
         """Copy the settings with another region of interest; None for the whole image."""
         values = None if region is None else region.as_json(self.image_size)
@@ -140,20 +153,21 @@ class FeatureSettings(Settings):
         """List everything that determines the features, as JSON values; a hash stands for the weights.
 
         Raises:
-            InputError: If the category's weights were made from another backbone or other initial weights, or the mask
-                of the region cannot be used.
+            InputError: If the category's weights were made from another backbone or other initial weights, the mask of
+                the region or the photos of the empty field cannot be used.
         """
         from reb_pipeline.features.backbones import compares_directions
 
         backbone.check_origin(self.backbone, self.weights)
         settings = self.model_dump(exclude={"batch_size"})
         unit_length = compares_directions(self.backbone, self.unit_length)
-        region = self.looked_at
+        region, shading = self.looked_at, self.shading
         return {
             **settings,
             "weights": backbone.fingerprint,
             "unit_length": unit_length,
             "region": None if region is None else region.as_json(self.image_size),
+            "empty_field": None if shading is None else shading.as_json(),
         }
 
 

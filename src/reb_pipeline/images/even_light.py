@@ -1,7 +1,7 @@
 """Light evened out before the features are made: each image by itself, so that nothing is fitted or stored.
 
-``photometric`` undoes changes of exposure and colour (a white balance), ``flat_field`` light that falls off to a side.
-Both take contrast that a defect may have, too.
+``white_balance`` undoes changes of the light's colour, ``photometric`` also those of exposure, ``flat_field`` light
+that falls off to a side. The last two take contrast that a defect may have, too.
 """
 
 from collections.abc import Callable
@@ -33,6 +33,16 @@ def photometric(image: np.ndarray, inside: np.ndarray) -> np.ndarray:
         MEAN, np.float32
     )
     return np.asarray(even, np.float32)
+
+
+def white_balance(image: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Bring the mean of each channel to the mean of all (grey world; Buchsbaum, J. Franklin Inst. 310, 1980).
+
+    Images that are learnt and images that are inspected then have one colour on average; brightness and contrast stay.
+    Arguments as :func:`photometric`.
+    """
+    means = image[inside].mean(axis=0)
+    return np.asarray(image * (means.mean() / np.maximum(means, 1)), np.float32)
 
 
 def flat_field(image: np.ndarray, inside: np.ndarray) -> np.ndarray:
@@ -68,6 +78,7 @@ def _both(image: np.ndarray, inside: np.ndarray) -> np.ndarray:
 AS_IS = "as_is"
 LIGHTS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     AS_IS: lambda image, _: image,
+    "white_balance": white_balance,
     "photometric": photometric,
     "flat_field": flat_field,
     "both": _both,

@@ -12,6 +12,7 @@ import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.sizes import Size, shape_of, size_of
+from reb_pipeline.images.empty_field import EmptyField
 from reb_pipeline.images.even_light import AS_IS, evened
 from reb_pipeline.images.resize import resize_image
 
@@ -192,23 +193,35 @@ class Region:
         return np.where(inside, pixels, np.array(NEUTRAL, np.uint8))
 
 
-def resized(image: np.ndarray, size: Size, region: Region | None, light: str = AS_IS) -> np.ndarray:
-    """Resize an image for a network, even out its light, and fill what lies outside of a region of interest.
+def resized(
+    image: np.ndarray,
+    size: Size,
+    region: Region | None,
+    light: str = AS_IS,
+    empty_field: EmptyField | None = None,
+) -> np.ndarray:
+    """Resize an image for a network, correct and even out its light, and fill what lies outside of a region.
 
     Args:
         image: uint8 [height, width, 3] RGB.
         size: Side of a square, or height and width, in pixels.
         region: Part of the image that is looked at; None for all of it.
         light: A key of :data:`reb_pipeline.images.even_light.LIGHTS`.
+        empty_field: Shading that the image is corrected by; None for none.
 
     Returns:
         uint8 [height, width, 3] of the size.
 
     Raises:
-        InputError: See :meth:`Region.check`.
+        InputError: See :meth:`Region.check`, :meth:`reb_pipeline.images.empty_field.EmptyField.check`.
     """
+    if region is not None:
+        region.check(image.shape)
+        region = region.scaled(size)
+    pixels = resize_image(image, size)
+    if empty_field is not None:
+        empty_field.check(image.shape)
+        pixels = empty_field.corrected(pixels)
     if region is None:
-        return evened(resize_image(image, size), light)
-    region.check(image.shape)
-    region = region.scaled(size)
-    return region.filled(evened(resize_image(image, size), light, region.mask))
+        return evened(pixels, light)
+    return region.filled(evened(pixels, light, region.mask))

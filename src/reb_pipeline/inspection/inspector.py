@@ -14,6 +14,7 @@ from reb_pipeline.core.settings import validated
 from reb_pipeline.core.sizes import Size, shape_of
 from reb_pipeline.features.tiles import Tiles
 from reb_pipeline.images.decoding import MAX_PIXELS, read_image
+from reb_pipeline.images.empty_field import EmptyField
 from reb_pipeline.images.even_light import AS_IS, evened
 from reb_pipeline.images.opening import ImageLike, open_image
 from reb_pipeline.images.region import Region, resized
@@ -80,6 +81,7 @@ class Inspector:
         self.value_range = ValueRange.of_json(features.get("value_range", FORMER_RANGE))
         self._region = Region.of_json(features.get("region"))
         self._light: str = features.get("light", AS_IS)
+        self._shading = EmptyField.of_json(features.get("empty_field"))
         self._tiles = (
             Tiles(
                 self.size, features["tile_size"], features["tile_overlap"], features["tile_stride"]
@@ -108,7 +110,10 @@ class Inspector:
         if model.appearance is None:
             return None
         shape = (*shape_of(self.size), 3)
-        frames = (evened(np.full(shape, level, np.uint8), self._light) for level in (0, 255))
+        plain = [np.full(shape, level, np.uint8) for level in (0, 255)]
+        if self._shading is not None:
+            plain = [self._shading.corrected(frame) for frame in plain]
+        frames = (evened(frame, self._light) for frame in plain)
         blank = [self._search(frame)[0] for frame in frames]
         features = np.concatenate([one.mean_features for one in blank])
         known = model.calibration.mean_features
@@ -185,7 +190,7 @@ class Inspector:
         """
         pixels = open_image(image, self.value_range)
         start = time.perf_counter()
-        seen = resized(pixels, self.size, self._region, self._light)
+        seen = self._seen(pixels)
         found, grid = self._search(seen)
         inspection = self.verdict(found, grid, pixels.shape[:2])
         if self._part_check is not None:
@@ -210,7 +215,11 @@ class Inspector:
         Raises:
             InputError: If its features are not finite, or the region of interest was drawn on images of another aspect.
         """
-        return self._search(resized(image, self.size, self._region, self._light))
+        return self._search(self._seen(image))
+
+    def _seen(self, image: np.ndarray) -> np.ndarray:
+        """Prepare an image for the network as in training, uint8 [height, width, 3]."""
+        return resized(image, self.size, self._region, self._light, self._shading)
 
     def _search(self, seen: np.ndarray) -> tuple[Any, np.ndarray]:
         """Search the patches of an image that was resized to uint8 [height, width, 3]."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.images.empty_field import OTHER_FIELD
 from reb_pipeline.images.region import OTHER_REGION, Region
 from reb_pipeline.images.samples import check_images, good_training
 from reb_pipeline.memory_bank.allocation import empty_features
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 ROWS_PER_BLOCK = 8192
 MEMORY_GIB = 4.0
 
+LONG = {"region": OTHER_REGION, "empty_field": OTHER_FIELD}  # lists of numbers, which nobody reads
 # Settings of banks that were stored without them.
-FORMER_EXTRACTOR = {"unit_length": False, "region": None, "light": "as_is"}
+FORMER_EXTRACTOR = {"unit_length": False, "region": None, "light": "as_is", "empty_field": None}
 # Engines in single precision, each compared with PyTorch: their features differ by at most 1e-3 of the largest.
 ALIKE_ENGINES = ("torch", "onnxruntime", "openvino")
 
@@ -222,9 +224,7 @@ class MemoryBank:
                 f"The memory bank was made with {name} = {used!r}, not {value!r}: run the "
                 f"pipeline memory_bank again, or set {name} back."
             )
-            if name == "region":  # long lists of numbers
-                msg = OTHER_REGION
-            raise InputError(msg)
+            raise InputError(LONG.get(name, msg))
 
 
 @dataclass(frozen=True)

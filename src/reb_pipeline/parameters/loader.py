@@ -37,8 +37,8 @@ AMBIGUOUS = re.compile(r"^(metrics|study|selection_candidates)_|_metrics_")
 # Sections and names of parameters that are paths of files or folders, or names as well.
 PATHS = (
     ("calibration", "folder"), ("bank_update", "add"), ("inspection", "input"), ("features", "weights"),
-    ("features", "region"), ("defect_synthesis", "saliency_source"), ("defect_synthesis", "texture_folder"),
-    ("ingestion", "leave_out"),
+    ("features", "region"), ("features", "empty_field"), ("defect_synthesis", "saliency_source"),
+    ("defect_synthesis", "texture_folder"), ("ingestion", "leave_out"),
 )  # fmt: skip
 # Resolvers of OmegaConf are those of the process: a loader has it to itself while it resolves.
 _resolvers = threading.RLock()

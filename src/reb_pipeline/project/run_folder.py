@@ -135,16 +135,16 @@ class RunFolder:
         """Store that the run is done and its model in place; later changes of the model stay."""
         self._store({**self._state(), "is_done": True})
 
-    def _masks(self) -> list[Path]:
-        """List the local files of regions of interest, which may be drawn anew under the same name."""
+    def _images_of_settings(self) -> list[Path]:
+        """List local masks and photos of the empty field, which may be made anew under the same name."""
         values = read_yaml(self.configuration / "local" / "parameters.yml")
         features = values.get("features") or {}
         own = (features.get("per_category") or {}).values()
-        regions = [one.get("region") for one in (features, *own)]
-        paths = [
-            Path(region.replace("\\${", "${")) for region in regions if isinstance(region, str)
-        ]
-        return [path for path in paths if path.is_file()]
+        names = ("region", "empty_field")
+        given = [one.get(name) for one in (features, *own) for name in names]
+        paths = [Path(text.replace("\\${", "${")) for text in given if isinstance(text, str)]
+        found = (sorted(path.rglob("*")) if path.is_dir() else [path] for path in paths)
+        return [file for files in found for file in files if file.is_file()]
 
     @property
     def is_done(self) -> bool:
@@ -163,12 +163,12 @@ class RunFolder:
             (self.path / STATE).write_text(json.dumps(state, indent=2) + "\n")
 
     def _made_of(self, categories: Iterable[Category]) -> str:
-        """Hash photos, by size and time of change, settings, and the masks that these name."""
+        """Hash photos, by size and time of change, settings, and the images that these name."""
         digest = hashlib.sha256(__version__.encode())
         for file in sorted(self.configuration.rglob("*.yml")):
             digest.update(file.read_bytes())
-        for mask in self._masks():
-            digest.update(mask.read_bytes())
+        for image in self._images_of_settings():
+            digest.update(image.read_bytes())
         for category in categories:
             for key in category.images.file_keys():
                 digest.update(key.encode(errors="surrogateescape"))

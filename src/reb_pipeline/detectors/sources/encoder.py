@@ -138,4 +138,5 @@ class Encoder:
             "weights": self.backbone.state,
             "device": self.device,
             "light": self.settings.light,
+            "shading": self.settings.shading,
         }

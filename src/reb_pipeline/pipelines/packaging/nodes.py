@@ -189,9 +189,10 @@ def _good_images(
     files, values, region = [], [], features.looked_at
     if region is not None:
         region = region.scaled(features.image_size)
+    shading = features.shading
     for _, image in samples.named(image_ids).stream("good images packaged"):
         files.append(good_image(image, features.image_size))
-        seen = resized(image, features.image_size, region, features.light)
+        seen = resized(image, features.image_size, region, features.light, shading)
         values.append(appearance_of(image.shape, seen, region))
     return files, Appearance(np.array(values, np.float32))
 

@@ -168,10 +168,11 @@ class PreflightHooks:
         names: Iterable[str],
         list_samples: "Callable[[str], list[Sample]]",
     ) -> None:
-        """Check that the region of interest of each category can be used, and fits its first image.
+        """Check that region of interest and empty field of each category can be used, and fit its first image.
 
         Raises:
-            InputError: If a mask cannot be used, the image has another aspect, or a pipeline looks at whole images.
+            InputError: If a mask or a photo of the empty field cannot be used, the image has another aspect, or a
+                pipeline looks at whole images.
         """
         from reb_pipeline.features.settings import FeatureSettings
         from reb_pipeline.images.decoding import UnreadableImageError
@@ -179,25 +180,28 @@ class PreflightHooks:
 
         for parameters in sorted(_read_for_categories("features", pipeline)):
             features = FeatureSettings.model_validate(catalog[parameters].load())
-            if features.region is None:
+            if features.region is None and features.empty_field is None:
                 continue
             category = parameters.removeprefix("params:").removesuffix(".features")
             for node in pipeline.nodes:
                 owner, _, rest = (node.namespace or "").partition(".")
-                if owner == category and rest.split(".")[0] in OF_WHOLE_IMAGES:
+                is_limited = features.region is not None and owner == category
+                if is_limited and rest.split(".")[0] in OF_WHOLE_IMAGES:
                     msg = (
                         f"The pipeline {rest} looks at whole images: set features.region of {category} to null, or "
                         f"leave this pipeline out."
                     )
                     raise InputError(msg)
+            # A region that is to be found is checked by the node that finds it.
             region = None if features.region == FOUND else features.looked_at
-            if region is None:  # a node finds it, and checks the images
-                continue
+            of_field = [one for one in (region, features.shading) if one is not None]
             name = f"{category}{RAW_IMAGES}"
             samples = list_samples(name) if name in names else []
             with suppress(UnreadableImageError):  # the audit names it
-                for sample in samples[:1]:
-                    region.check(catalog[name].load().open_image(sample.path).shape)
+                for sample in samples[:1] if of_field else ():
+                    shape = catalog[name].load().open_image(sample.path).shape
+                    for one in of_field:
+                        one.check(shape)
 
     @staticmethod
     def _stand_in(missing: dict[str, InputError], catalog: "CatalogProtocol") -> None:
