@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import no_network
@@ -33,6 +34,7 @@ SLOW = (
     "project/test_kedro_viz.py",
     "project/test_session_parts.py",
     "test_benchmarks.py",
+    "test_gpu_benchmark.py",
     "test_cli.py",
     "test_notebook.py",
     "test_tutorial.py",
@@ -76,11 +78,21 @@ SMALL = {
 
 
 def pytest_collection_modifyitems(items):
-    """Mark slow tests."""
+    """Mark slow tests; skip those marked ``gpu`` where there is none."""
     slow, fast = ([ROOT / "tests" / path for path in paths] for paths in (SLOW, FAST))
     for item in items:
         if item.path not in fast and any(item.path.is_relative_to(path) for path in slow):
             item.add_marker("slow")
+        if item.get_closest_marker("gpu") and not has_gpu():
+            item.add_marker(pytest.mark.skip(reason="needs a GPU"))
+
+
+@cache
+def has_gpu() -> bool:
+    """Whether PyTorch finds a GPU."""
+    import torch  # takes seconds, and most tests need none
+
+    return torch.cuda.is_available()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -120,7 +132,7 @@ def run_project(tmp_path, monkeypatch):
     return run
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def kedro():
     """Run a `kedro` command as a user does; returns the finished process."""
 

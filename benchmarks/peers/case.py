@@ -17,11 +17,13 @@ class Settings:
         work: Folder for what is computed once and used by several cases.
         weights: State dict of a ResNet-18; EfficientNet-Lite0, whose weights are packaged, without it.
         quick: Sizes so small that everything runs within seconds and says nothing about speed.
+        device: ``"cpu"`` or the name of a CUDA device; of both sides, but for FAISS and metrics.
     """
 
     work: Path
     weights: str | None
     quick: bool
+    device: str = "cpu"
 
     def of(self, full: int, quick: int) -> int:
         """One of two sizes."""

@@ -42,7 +42,7 @@ def extractor(settings: Settings, **options: Any) -> Any:
     features = FeatureSettings(
         backbone=name, weights=weights, **{"image_size": settings.image_size, **options}
     )
-    return PatchExtractor(features, device="cpu")
+    return PatchExtractor(features, device=settings.device)
 
 
 def patches(settings: Settings, n_images: int) -> np.ndarray:
@@ -64,7 +64,8 @@ def bank(settings: Settings) -> np.ndarray:
 
     def select() -> np.ndarray:
         features = patches(settings, settings.of(200, 4))
-        rows = greedy_k_center(features, int(len(features) * CORESET_RATIO), seed=0)
+        n_select = int(len(features) * CORESET_RATIO)
+        rows = greedy_k_center(features, n_select, seed=0, device=settings.device)
         return features[rows]
 
     return _once(settings, "bank", select)

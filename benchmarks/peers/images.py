@@ -44,10 +44,14 @@ def features(settings: Settings, engine: str, batch: int) -> Case:
 
     def peer() -> Run:
         model, network = anomalib_model(settings), load(settings)
-        mean, std = (torch.tensor(each).view(1, 3, 1, 1) for each in (network.mean, network.std))
+        mean, std = (
+            torch.tensor(each, device=settings.device).view(1, 3, 1, 1)
+            for each in (network.mean, network.std)
+        )
 
         def run() -> np.ndarray:
-            pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous() / 255
+            stacked = torch.from_numpy(np.stack(images)).to(settings.device)
+            pixels = stacked.permute(0, 3, 1, 2).contiguous() / 255
             return embedding(model, (pixels - mean) / std)
 
         return run
@@ -74,12 +78,13 @@ def inspection(settings: Settings, scorer: str, engine: str) -> Case:
     def ours() -> Run:
         extract = extractor(settings, engine=engine)
         every_row = Coreset(np.arange(len(rows)), len(rows))
-        local = measure_local_density(as_bank(rows), every_row, NEIGHBORS)
+        local = measure_local_density(as_bank(rows), every_row, NEIGHBORS, device=settings.device)
         scoring = ScoringSettings(scorer=scorer, n_neighbors=NEIGHBORS, max_neighbors=NEIGHBORS)
         detector = MemoryBankDetector.of(as_bank(rows), local, scoring)
 
         def run() -> np.ndarray:
-            detection = detector.score(detector.search([("", extract([image])[0])]))
+            patches = [("", extract([image])[0])]
+            detection = detector.score(detector.search(patches, settings.device))
             ((_, amap),) = detection.anomaly_maps(settings.image_size, SIGMA)
             return amap
 
@@ -87,11 +92,12 @@ def inspection(settings: Settings, scorer: str, engine: str) -> Case:
 
     def peer() -> Run:
         model, prepare = anomalib_model(settings), anomalib_transform(settings)
-        model.memory_bank = torch.from_numpy(rows)
+        model.memory_bank = torch.from_numpy(rows).to(settings.device)
 
         def run() -> np.ndarray:
             with torch.inference_mode():
-                return model(prepare(image)[None]).anomaly_map[0, 0].numpy()
+                found = model(prepare(image)[None].to(settings.device))
+                return found.anomaly_map[0, 0].cpu().numpy()
 
         return run
 
@@ -122,8 +128,9 @@ def fit(settings: Settings, engine: str) -> Case:
         def run() -> None:
             named = ((str(index), image) for index, image in enumerate(images))
             filled = collect_patches(extract_patches(extract, named, BATCH), n, {})
-            chosen = select_coreset(filled, MemoryBankSettings(coreset_ratio=CORESET_RATIO, seed=0))
-            measure_local_density(filled, chosen, NEIGHBORS)
+            share = MemoryBankSettings(coreset_ratio=CORESET_RATIO, seed=0)
+            chosen = select_coreset(filled, share, device=settings.device)
+            measure_local_density(filled, chosen, NEIGHBORS, device=settings.device)
 
         return run
 
@@ -135,11 +142,12 @@ def fit(settings: Settings, engine: str) -> Case:
             start = time.perf_counter()
             with torch.no_grad():
                 for first in range(0, n, BATCH):
-                    model(torch.stack([prepare(image) for image in images[first : first + BATCH]]))
-                stored = torch.vstack(model.embedding_store).numpy()
+                    batch = [prepare(image) for image in images[first : first + BATCH]]
+                    model(torch.stack(batch).to(settings.device))
+                stored = torch.vstack(model.embedding_store).cpu().numpy()
             model.embedding_store.clear()
             seconds = time.perf_counter() - start
-            selection = anomalib_greedy(stored, n_select)()
+            selection = anomalib_greedy(stored, n_select, settings.device)()
             return Timed(seconds + selection.seconds, None, selection.note)
 
         return run
@@ -167,12 +175,13 @@ def anomalib_model(settings: Settings) -> Any:
         network = resnet18(weights=None)
         network.load_state_dict(ours, strict=False)  # ours ends at the deepest tapped layer
         layers = ["layer2", "layer3"]
-        return PatchcoreModel(backbone=network.eval(), layers=layers, pre_trained=False).eval()
+        model = PatchcoreModel(backbone=network.eval(), layers=layers, pre_trained=False)
+        return model.eval().to(settings.device)
     model = PatchcoreModel(
         backbone="tf_efficientnet_lite0", layers=["blocks.2", "blocks.4"], pre_trained=False
     )
     model.feature_extractor.feature_extractor.load_state_dict(ours, strict=False)
-    return model.eval()
+    return model.eval().to(settings.device)
 
 
 def anomalib_transform(settings: Settings) -> Callable[[np.ndarray], torch.Tensor]:
@@ -193,7 +202,7 @@ def embedding(model: Any, batch: torch.Tensor) -> np.ndarray:
     with torch.inference_mode():
         maps = model.feature_extractor(batch)
         pooled = {layer: model.feature_pooler(values) for layer, values in maps.items()}
-        return model.generate_embedding(pooled).permute(0, 2, 3, 1).contiguous().numpy()
+        return model.generate_embedding(pooled).permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
 def load(settings: Settings) -> Any:

@@ -32,8 +32,8 @@ def coreset(settings: Settings, n: int, channels: int, n_select: int) -> Case:
 
     return Case(
         f"{n:,} x {channels}, {n_select:,} centres",
-        ours=lambda: lambda: greedy_k_center(features, n_select, seed=0),
-        peer=lambda: anomalib_greedy(features, n_select),
+        ours=lambda: lambda: greedy_k_center(features, n_select, 0, device=settings.device),
+        peer=lambda: anomalib_greedy(features, n_select, settings.device),
         compare=compare,
         target=20 if n == 100_000 else 8,
         flop=2.0 * n * channels * n_select,
@@ -41,12 +41,12 @@ def coreset(settings: Settings, n: int, channels: int, n_select: int) -> Case:
     )
 
 
-def anomalib_greedy(features: np.ndarray, n_select: int) -> Run:
+def anomalib_greedy(features: np.ndarray, n_select: int, device: str) -> Run:
     """Its selection, or how long it would take where that is too long: every centre takes the same time."""
     import torch
     from anomalib.models.components import KCenterGreedy
 
-    embedding = torch.from_numpy(features)
+    embedding = torch.from_numpy(features).to(device)
 
     def select(n: int) -> Timed:
         sampler = KCenterGreedy(embedding, (n + 0.5) / len(embedding))
@@ -90,8 +90,8 @@ def search(settings: Settings, k: int) -> Case:
 
     return Case(
         f"{len(queries)} queries, bank {len(rows):,} x {rows.shape[1]}, K = {k}",
-        ours=lambda: partial(NeighborIndex(rows).search, queries, k),
-        peer=lambda: anomalib_search(queries, rows, k),
+        ours=lambda: partial(NeighborIndex(rows, device=settings.device).search, queries, k),
+        peer=lambda: anomalib_search(queries, rows, k, settings.device),
         compare=compare,
         target=3,
         flop=2.0 * len(queries) * rows.size,
@@ -111,7 +111,9 @@ def density(settings: Settings) -> Case:
 
     def measure() -> Run:
         whole, every_row = as_bank(rows), Coreset(np.arange(len(rows)), len(rows))
-        return lambda: measure_local_density(whole, every_row, DENSITY_NEIGHBORS)
+        return partial(
+            measure_local_density, whole, every_row, DENSITY_NEIGHBORS, device=settings.device
+        )
 
     def compare(ours: LocalDensity, peer: tuple[np.ndarray, np.ndarray]) -> str:
         theirs = np.sqrt(np.maximum(peer[0][:, 1:], 0))
@@ -136,15 +138,15 @@ def bank_and_queries(settings: Settings) -> tuple[np.ndarray, np.ndarray]:
     return bank(settings)[:20_000], np.ascontiguousarray(queries[chosen])
 
 
-def anomalib_search(queries: np.ndarray, rows: np.ndarray, k: int) -> Run:
+def anomalib_search(queries: np.ndarray, rows: np.ndarray, k: int, device: str) -> Run:
     """The search of a PatchCore with this memory bank; its network is not used."""
     import torch
     from anomalib.models.image.patchcore.torch_model import PatchcoreModel
 
     model = PatchcoreModel(backbone="resnet18", layers=("layer2", "layer3"), pre_trained=False)
-    model.memory_bank = torch.from_numpy(rows)
-    query_tensor = torch.from_numpy(queries)
-    return lambda: model.nearest_neighbors(query_tensor, k)
+    model.memory_bank = torch.from_numpy(rows).to(device)
+    query_tensor = torch.from_numpy(queries).to(device)
+    return lambda: tuple(found.cpu() for found in model.nearest_neighbors(query_tensor, k))
 
 
 def brute_force(queries: np.ndarray, rows: np.ndarray, k: int) -> np.ndarray:

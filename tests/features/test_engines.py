@@ -190,7 +190,7 @@ def test_unknown_engines_and_devices() -> None:
         build_engine("torch", Patches(), 16, "cuda:99")
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 def test_a_gpu_gives_the_features_of_the_cpu() -> None:
     config = {"backbone": "resnet18", "weights": "imagenet"}
     backbone = BackboneWeights(random_state("resnet18"), config)

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
@@ -38,7 +37,7 @@ def test_features_that_cannot_be_written():
     assert len(set(plain_greedy(features, 50, 3, "cpu").tolist())) == 50
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 def test_on_a_gpu_as_on_the_processor():
     features = np.random.default_rng(0).integers(0, 99, (20_000, 64)).astype(np.float32)
     on_gpu = greedy_k_center(features, 1000, 0, device="cuda")

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-import torch
 
 from reb_pipeline.search import on_device
 from reb_pipeline.search.flat import nearest_of_all
@@ -8,9 +7,7 @@ from reb_pipeline.search.index import NeighborIndex
 from reb_pipeline.search.on_device import DeviceBank
 
 NOTHING = slice(0, 0)
-CUDA = pytest.param(
-    "cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
-)
+CUDA = pytest.param("cuda", marks=pytest.mark.gpu)
 
 
 @pytest.fixture(params=["cpu", CUDA])
@@ -86,7 +83,7 @@ def test_near_duplicates_are_searched_again(device, monkeypatch):
     assert_exact(found, queries, bank, 3)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.gpu
 def test_index_searches_on_the_device():
     queries, bank = make()
     assert_exact(NeighborIndex(bank, device="cuda").search(queries, 4), queries, bank, 4)
