@@ -407,7 +407,10 @@ def test_a_category_is_no_name_of_parameters_of_all(tmp_path: Path, name: str) -
 def test_one_category_needs_no_list(tmp_path: Path) -> None:
     (tmp_path / "base").mkdir()
     (tmp_path / "base/globals.yml").write_text("categories: bolt")
-    assert ProjectConfigLoader(str(tmp_path), env="base", **LOADER_ARGS).categories == ["bolt"]
+    loader = ProjectConfigLoader(str(tmp_path), env="base", **LOADER_ARGS)
+    assert loader.categories == ["bolt"]
+    (tmp_path / "base/globals.yml").unlink()
+    assert loader.categories == ["bolt"]  # read once, as each pipeline asks for them
 
 
 def test_a_category_is_listed_once(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from inspect import signature
 import pytest
 
 from conftest import ROOT
+from reb_pipeline.pipeline_registry import register_pipelines
 from reb_pipeline.pipelines.registry import Registry, pipeline_names
 from reb_pipeline.pipelines.studies import STUDIES
 
@@ -24,6 +25,10 @@ def test_every_name_is_a_pipeline():
     with pytest.raises(KeyError):
         _ = registry["studies_arm"]
     assert registry.get("studies_") is None
+
+
+def test_sessions_share_the_pipelines_that_they_create():
+    assert register_pipelines() is register_pipelines()
 
 
 def test_studies_are_each_study_by_its_name():

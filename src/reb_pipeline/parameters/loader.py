@@ -60,6 +60,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
     """
 
     project_path: Path | None = None
+    _categories: tuple[str, ...] = ()
 
     def __init__(self, conf_source: str, *args: Any, **kwargs: Any) -> None:
         global _active  # noqa: PLW0603  (Kedro passes no loader to the registry)
@@ -74,7 +75,15 @@ class ProjectConfigLoader(OmegaConfigLoader):
 
     @property
     def categories(self) -> list[str]:
-        """Categories of the environment, ``categories`` in its ``globals.yml``, one name or a list."""
+        """Categories of the environment, ``categories`` in its ``globals.yml``, one name or a list.
+
+        They are read once: pipelines ask for them hundreds of times.
+        """
+        if not self._categories:
+            self._categories = tuple(self._read_categories())
+        return list(self._categories)
+
+    def _read_categories(self) -> list[str]:
         names = self["globals"].get("categories")
         names = [names] if isinstance(names, str) else names
         if (

@@ -60,3 +60,6 @@ class Registry(Mapping[str, Pipeline]):
 
     def __len__(self) -> int:
         return len(pipeline_names())
+
+
+REGISTRY = Registry()  # of this process: each session takes what those before it created

@@ -9,7 +9,12 @@ from kedro.pipeline import Pipeline
 
 from reb_pipeline.core.errors import InputError, check_known, print_input_error
 from reb_pipeline.parameters.loader import categories
-from reb_pipeline.pipelines.registry import DEFAULT, DEFAULT_PIPELINE, Registry, pipeline_names
+from reb_pipeline.pipelines.registry import (
+    DEFAULT,
+    DEFAULT_PIPELINE,
+    REGISTRY,
+    pipeline_names,
+)
 from reb_pipeline.project.hooks.sessions import run_of_parts
 
 if TYPE_CHECKING:
@@ -64,19 +69,18 @@ def _check_parts(**run: Any) -> None:
     )
     if not namespaces and not nodes and not datasets and not tags:
         return
-    registry = Registry()
     chosen = run.get("pipeline_names") or [DEFAULT]
-    there = [node for name in chosen for node in registry[name].nodes]
+    there = [node for name in chosen for node in REGISTRY[name].nodes]
     boxes = {node.namespace for node in there if node.namespace}
     check_known(namespaces, sorted(boxes | {box.split(".")[0] for box in boxes}), "Namespace")
     check_known(tags, sorted(set().union(*(node.tags for node in there))), "Tag")
     known = [node.name for node in there]
     for name in nodes:
         if name not in known:
-            _check_elsewhere(name, chosen, registry)
+            _check_elsewhere(name, chosen)
     check_known(nodes, known, "Node")
     if datasets:
-        names = set().union(*(registry[name].datasets() for name in chosen))
+        names = set().union(*(REGISTRY[name].datasets() for name in chosen))
         check_known(datasets, sorted(names), "Dataset")
     _check_selects(there, run)
 
@@ -105,16 +109,16 @@ def _check_selects(nodes: "list[Node]", run: dict[str, Any]) -> None:
         raise InputError(msg) from error
 
 
-def _check_elsewhere(name: str, chosen: Sequence[str], registry: Registry) -> None:
+def _check_elsewhere(name: str, chosen: Sequence[str]) -> None:
     """Check that an unknown node is in no other pipeline, and that its name does not merely lack the pipeline.
 
     Raises:
         InputError: If a node has this name, or would have it without its pipeline: ``screw.hybrid.fuse_detectors`` for
             ``screw.fuse_detectors``.
     """
-    others = [name for name in registry if name not in (*chosen, DEFAULT, DEFAULT_PIPELINE)]
+    others = [name for name in REGISTRY if name not in (*chosen, DEFAULT, DEFAULT_PIPELINE)]
     for pipeline in (*chosen, *others):
-        for node in registry[pipeline].nodes:
+        for node in REGISTRY[pipeline].nodes:
             parts = node.name.split(".")
             if name in (node.name, f"{parts[0]}.{parts[-1]}"):
                 msg = f"Node {name!r} is unknown: did you mean {node.name!r}?"
