@@ -3,8 +3,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy.stats import betabinom
 
 from reb_pipeline.calibration.conformal import (
     conformal_threshold,
@@ -105,6 +106,22 @@ def test_too_few_images_flag_nothing():
     assert conformal_threshold([], 0.05) == math.inf
     assert conformal_threshold(np.arange(19.0), 0.05) == 18
     assert false_alarm_band(18, 0.05, 200) == (0, 0, (0, 0))
+
+
+@given(
+    st.integers(1, 3000), st.floats(0.01, 0.9), st.integers(1, 3000), st.sampled_from((0.5, 0.95))
+)
+def test_the_band_is_beta_binomial(n, rate, n_parts, confidence):
+    assume(k := threshold_rank(n, rate))
+    flagged, found = (
+        betabinom(n_parts, k, n + 1 - k),
+        false_alarm_band(n, rate, n_parts, confidence),
+    )
+    tail = (1 - confidence) / 2
+    bounds = ((found.at_most, confidence), (found.band[0], tail), (found.band[1], 1 - tail))
+    for bound, share in bounds:
+        assert flagged.cdf(bound) >= share - 1e-9
+        assert flagged.cdf(bound - 1) <= share + 1e-9
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0, -0.1, math.nan])

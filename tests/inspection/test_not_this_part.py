@@ -24,6 +24,7 @@ from reb_pipeline.inspection.appearance import (
 )
 from reb_pipeline.inspection.folder import inspect_folder, summary_of
 from reb_pipeline.inspection.model import read_model, write_model
+from reb_pipeline.scoring.detector import MemoryBankDetector
 from reb_pipeline.service.answers import Extras, answer
 from tiny_model import GOOD, tiny_model
 
@@ -50,6 +51,20 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def inspector(folder):
     return Inspector.load(folder)
+
+
+def test_a_model_is_loaded_with_one_search(folder, monkeypatch):
+    searched, search = [], MemoryBankDetector.search
+
+    def counted(detector, *given):
+        searched.append(detector)
+        return search(detector, *given)
+
+    monkeypatch.setattr(MemoryBankDetector, "search", counted)
+    inspector = Inspector.load(folder)
+    assert len(searched) == 1  # black and white frames only lend their mean feature
+    found, grid = inspector.search(PART)
+    np.testing.assert_array_equal(inspector.detector.mean_feature(grid), found.mean_features[0])
 
 
 def test_good_and_defective_parts_are_scored(inspector):

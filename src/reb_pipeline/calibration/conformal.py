@@ -169,11 +169,23 @@ def false_alarm_band(n: int, rate: float, n_parts: int, confidence: float = 0.95
         >>> false_alarm_band(n=99, rate=0.05, n_parts=200)
         FalseAlarms(expected=10.0, at_most=20, band=(2, 22))
     """
-    from scipy.stats import betabinom
-
     k = threshold_rank(n, rate)
     if k == 0:
         return FalseAlarms(0.0, 0, (0, 0))
-    flagged = betabinom(n_parts, k, n + 1 - k)
-    low, high = flagged.interval(confidence)
-    return FalseAlarms(n_parts * k / (n + 1), int(flagged.ppf(confidence)), (int(low), int(high)))
+    up_to = np.cumsum(_beta_binomial(n_parts, k, n + 1 - k))
+    tail = (1 - confidence) / 2
+    low, at_most, high = (
+        min(int(np.searchsorted(up_to, share)), n_parts) for share in (tail, confidence, 1 - tail)
+    )
+    return FalseAlarms(n_parts * k / (n + 1), at_most, (low, high))
+
+
+def _beta_binomial(n: int, a: float, b: float) -> np.ndarray:
+    """Compute the probabilities of 0 to n under a beta-binomial distribution, float64 [n + 1].
+
+    By the ratio of neighbouring probabilities; SciPy's distributions take longer to import than all of an inspection.
+    """
+    x = np.arange(n)
+    ratios = np.log((n - x) / (x + 1)) + np.log((x + a) / (n - 1 - x + b))
+    first = math.lgamma(a + b) - math.lgamma(b) + math.lgamma(n + b) - math.lgamma(n + a + b)
+    return np.exp(first + np.concatenate([[0.0], np.cumsum(ratios)]))

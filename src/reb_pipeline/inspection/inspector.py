@@ -114,8 +114,7 @@ class Inspector:
         if self._shading is not None:
             plain = [self._shading.corrected(frame) for frame in plain]
         frames = (evened(frame, self._light) for frame in plain)
-        blank = [self._search(frame)[0] for frame in frames]
-        features = np.concatenate([one.mean_features for one in blank])
+        features = np.stack([self.detector.mean_feature(self._features(one)) for one in frames])
         known = model.calibration.mean_features
         return PartCheck(model.appearance, known, features, self._region)
 
@@ -223,7 +222,12 @@ class Inspector:
 
     def _search(self, seen: np.ndarray) -> tuple[Any, np.ndarray]:
         """Search the patches of an image that was resized to uint8 [height, width, 3]."""
-        grid = (
+        grid = self._features(seen)
+        return self.detector.search([("inspected", grid)]), grid
+
+    def _features(self, seen: np.ndarray) -> np.ndarray:
+        """Extract the patch features, float32 [h, w, channels], of an image that was resized."""
+        grid: np.ndarray = (
             self._tiles.features(self._network, seen)
             if self._tiles
             else self._network(seen[None])[0]
@@ -231,7 +235,7 @@ class Inspector:
         if not np.isfinite(grid).all():
             msg = "The image gives features that are not finite: package the model again from weights that are."
             raise InputError(msg)
-        return self.detector.search([("inspected", grid)]), grid
+        return grid
 
     def verdict(self, found: Any, grid: np.ndarray, shape: tuple[int, ...]) -> Inspection:
         """Compute scores, anomaly map and verdict, without the duration; the second half of :meth:`inspect`.

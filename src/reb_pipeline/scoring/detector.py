@@ -21,7 +21,7 @@ from reb_pipeline.memory_bank.filling import (
     fill_bank,
     provenance_of,
 )
-from reb_pipeline.memory_bank.grids import on_grid
+from reb_pipeline.memory_bank.grids import inside, on_grid
 from reb_pipeline.memory_bank.held_out import evenly_chosen, search_own_images
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches, search_images
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
@@ -274,6 +274,16 @@ class MemoryBankDetector:
             InputError: If there are no images, or fewer coreset rows than neighbours to find.
         """
         return search_images(patches, self.bank, self.scoring.search_depth, device)
+
+    def mean_feature(self, grid: np.ndarray) -> np.ndarray:
+        """Compute the mean patch feature of an image as :meth:`search` gives it, float32 [channels], without a search.
+
+        Args:
+            grid: float32 [h, w, channels], as extracted.
+        """
+        patches = self.bank.space.apply(inside(grid, self.bank.region))
+        mean: np.ndarray = patches.reshape(-1, patches.shape[-1]).mean(axis=0)
+        return mean
 
     def score(self, found: NearestPatches) -> Detection:
         """Score patches, and images by their patches.

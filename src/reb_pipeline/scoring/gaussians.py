@@ -214,8 +214,13 @@ class GaussianDetector:
         for image_id, grid in checked_grids(patches):
             ids.append(image_id)
             distances.append(self._distances(grid))
-            means.append(grid.mean(axis=(0, 1)))
+            means.append(self.mean_feature(grid))
         return Distances(np.stack(distances), np.stack(means), ids)
+
+    def mean_feature(self, grid: np.ndarray) -> np.ndarray:
+        """Compute the mean patch feature, float32 [channels], of an image's grid [h, w, channels]."""
+        mean: np.ndarray = grid.mean(axis=(0, 1))
+        return mean
 
     def score(self, found: Distances) -> Detection:
         """Score patches, and images by their patches; GDE scores whole images only.
