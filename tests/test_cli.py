@@ -31,6 +31,8 @@ def flatten(params, prefix=""):
 
 
 SMALL = flatten(conftest.SMALL)
+SOME = ["carpet", "screw", "tile"]  # of MVTec AD, two of them textures
+SHORTENED = GLOBALS, PARAMETERS = "mvtec_ad/globals.yml", "mvtec_ad/parameters.yml"
 
 
 def readme_commands() -> set[str]:
@@ -66,18 +68,17 @@ def test_every_readme_command_is_run_here():
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    """Miniatures in the place of the real data: every category of MVTec AD, a folder, the cells."""
+    """Miniatures in the place of the real data: some categories of MVTec AD, a folder, the cells."""
     root = tmp_path_factory.mktemp("images")
-    categories = yaml.safe_load((ROOT / "conf/mvtec_ad/globals.yml").read_text())["categories"]
-    for category in categories:
+    for category in SOME:
         miniatures.make_mvtec_ad(root / "mvtec_ad", category=category)
     miniatures.make_plain_folder(root / "folder", category="part")
     miniatures.make_elpv(root / "elpv", good=50)  # five of them for calibration
     return root
 
 
-def run_line(kedro, line, images, out):
-    """Run a README line on the miniatures: same words, other data root, smaller network input."""
+def run_line(kedro, line, images, out, *more):
+    """Run a README line on the miniatures: same words and some more, other data root, smaller network input."""
     env = line.split("--env ")[1].split()[0] if "--env" in line else "elpv"
     arguments = line.split()[1:]
     given = ""
@@ -87,7 +88,7 @@ def run_line(kedro, line, images, out):
         del arguments[position : position + 2]
     given = "" if given.startswith("data_root=") else given
     params = f"data_root={images / env},output_root={out},{SMALL},{given}".rstrip(",")
-    return kedro(*arguments, "--params", params)
+    return kedro(*arguments, *more, "--params", params)
 
 
 @pytest.mark.parametrize(
@@ -105,8 +106,24 @@ def test_readme_runs(kedro, images, tmp_path, line):
     assert "hardest_images.png" in finished.stdout
 
 
-def test_plain_run_ends_with_table_and_paths(kedro, images, tmp_path):
-    finished = run_line(kedro, "kedro run", images, tmp_path / "out")
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """Copy of the project, so that data and build stay out of this one."""
+    project = tmp_path_factory.mktemp("project")
+    for name in ("conf", "src"):
+        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("*.egg-info"))
+    shutil.copy(ROOT / "pyproject.toml", project)
+    return project
+
+
+@pytest.fixture(scope="module")
+def plain_run(kedro, images, project):
+    """The finished `kedro run` of the copy."""
+    return kedro("run", "--params", f"data_root={images / 'elpv'},{SMALL}", cwd=project)
+
+
+def test_plain_run_ends_with_table_and_paths(plain_run):
+    finished = plain_run
     assert finished.returncode == 0, finished.stderr[-2000:]
     lines = finished.stdout.strip().splitlines()
     assert any(line.split()[:1] == ["mean"] for line in lines)
@@ -116,17 +133,69 @@ def test_plain_run_ends_with_table_and_paths(kedro, images, tmp_path):
     assert "it/s]" not in finished.stderr  # no bars, which are for terminals
 
 
+def test_viz_build_shows_boxes_layers_and_previews(kedro, plain_run, project):
+    """Its exit code is 0 even when it fails, so look at what was built."""
+    assert plain_run.returncode == 0
+    finished = kedro("viz", "build", "--include-previews", cwd=project)
+
+    api = project / "build/api"
+    main = json.loads((api / "main").read_text())
+    layers = [
+        "raw", "intermediate", "primary", "feature", "model_input", "models", "model_output",
+        "reporting",
+    ]  # fmt: skip
+    assert main["layers"] == layers, finished.stderr
+    boxes = {node["name"] for node in main["nodes"] if node["type"] == "modularPipeline"}
+    steps = ("ingestion", "ssl_finetune", "memory_bank", "ldknn_density", "evaluation")
+    assert {"mono", "poly", *(f"mono.{step}" for step in steps)} <= boxes
+    assert {pipeline["id"] for pipeline in main["pipelines"]} >= {"mono", "poly", "studies_arms"}
+    previewed = set()
+    for node in main["nodes"]:
+        if node["type"] == "data":
+            page = json.loads((api / "nodes" / node["id"]).read_text())
+            if page.get("preview"):
+                previewed.add(node["name"])
+    assert {
+        "mono.raw_images",
+        "mono.samples",
+        "mono.saliency",
+        "mono.synthetic_defects",
+        "mono.backbone",
+        "mono.defect_gallery",
+        "mono.training_curve",
+        "mono.memory_bank",
+        "mono.anomaly_maps",
+        "mono.scores",
+        "mono.report",
+        "mono.roc_curve",
+        "mono.hardest_images",
+        "metrics_mono",
+        "summary",
+    } <= previewed
+
+
 def test_all_categories(kedro, images, tmp_path):
-    out = tmp_path / "out"
+    """All categories of a configuration that lists only some."""
+    out, conf = tmp_path / "out", shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    given = {name: yaml.safe_load((conf / name).read_text()) for name in SHORTENED}
+    given[GLOBALS]["categories"] = SOME
+    of_saliency = given[PARAMETERS]["defect_synthesis"]["per_category"]
+    for name in of_saliency.keys() - SOME:
+        del of_saliency[name]
+    given[PARAMETERS]["summary"]["textures"] = ["carpet", "tile"]
+    for name, values in given.items():
+        (conf / name).write_text(yaml.safe_dump(values))
+    source = ("--conf-source", str(conf))
     line = "kedro run --env mvtec_ad --params ssl_finetune.enabled=false"  # one of them, see above
-    finished = run_line(kedro, line, images, out)
+    finished = run_line(kedro, line, images, out, *source)
     assert finished.returncode == 0, finished.stderr[-2000:]
     assert "mean of textures" in finished.stdout
     assert "mean of objects" in finished.stdout
     banks = [folder / "memory_bank.npz" for folder in (out / "06_models").iterdir()]
-    assert len(banks) == 15
+    assert len(banks) == len(SOME)
 
-    again = run_line(kedro, "kedro run --env mvtec_ad --pipelines memory_bank", images, out)
+    line = "kedro run --env mvtec_ad --pipelines memory_bank"
+    again = run_line(kedro, line, images, out, *source)
 
     assert again.returncode == 0, again.stderr[-2000:]
     assert {len(list(bank.iterdir())) for bank in banks} == {2}
@@ -199,7 +268,8 @@ def test_registry_list(kedro):
 
 def test_fine_tuning_can_be_left_out(kedro, images, tmp_path):
     line = "kedro run --params ssl_finetune.enabled=false"
-    finished = run_line(kedro, line, images, tmp_path / "out")
+    steps = ("--pipelines", "ingestion,defect_synthesis,ssl_finetune")  # all others: see above
+    finished = run_line(kedro, line, images, tmp_path / "out", *steps)
     assert finished.returncode == 0, finished.stderr[-2000:]
     for category in ("mono", "poly"):
         history = read_json(tmp_path / "out/06_models" / category, "finetuning_history.json")
@@ -258,54 +328,6 @@ def test_opencv_needs_no_libgl():
     for file in files:
         needed = re.findall(rb"lib(?:GL|X11|xcb|Qt|gtk|gthread)[\w.-]*\.so", file.read_bytes())
         assert not needed, (file, needed)
-
-
-def test_viz_build_shows_boxes_layers_and_previews(kedro, images, tmp_path):
-    """Its exit code is 0 even when it fails, so look at what was built."""
-    project = tmp_path / "project"  # of its own, so that data and build stay out of this one
-    for name in ("conf", "src"):
-        shutil.copytree(ROOT / name, project / name, ignore=shutil.ignore_patterns("*.egg-info"))
-    shutil.copy(ROOT / "pyproject.toml", project)
-    params = f"data_root={images / 'elpv'},{SMALL}"
-    finished = kedro("run", "--params", params, cwd=project)
-    assert finished.returncode == 0, finished.stderr[-2000:]
-
-    finished = kedro("viz", "build", "--include-previews", cwd=project)
-
-    api = project / "build/api"
-    main = json.loads((api / "main").read_text())
-    layers = [
-        "raw", "intermediate", "primary", "feature", "model_input", "models", "model_output",
-        "reporting",
-    ]  # fmt: skip
-    assert main["layers"] == layers, finished.stderr
-    boxes = {node["name"] for node in main["nodes"] if node["type"] == "modularPipeline"}
-    steps = ("ingestion", "ssl_finetune", "memory_bank", "ldknn_density", "evaluation")
-    assert {"mono", "poly", *(f"mono.{step}" for step in steps)} <= boxes
-    assert {pipeline["id"] for pipeline in main["pipelines"]} >= {"mono", "poly", "studies_arms"}
-    previewed = set()
-    for node in main["nodes"]:
-        if node["type"] == "data":
-            page = json.loads((api / "nodes" / node["id"]).read_text())
-            if page.get("preview"):
-                previewed.add(node["name"])
-    assert {
-        "mono.raw_images",
-        "mono.samples",
-        "mono.saliency",
-        "mono.synthetic_defects",
-        "mono.backbone",
-        "mono.defect_gallery",
-        "mono.training_curve",
-        "mono.memory_bank",
-        "mono.anomaly_maps",
-        "mono.scores",
-        "mono.report",
-        "mono.roc_curve",
-        "mono.hardest_images",
-        "metrics_mono",
-        "summary",
-    } <= previewed
 
 
 @pytest.mark.parametrize("env", ["base", "mvtec_ad"])

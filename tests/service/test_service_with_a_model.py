@@ -49,7 +49,7 @@ def test_the_benchmark_runs(model, tmp_path):
     subprocess.run(
         [
             sys.executable, "benchmarks/service_load.py", "--model", model, "--out", table, "--clients", "1", "2",
-            "--quick",
+            "--quick", "--parsers", "h11",
         ],
         cwd=ROOT, check=True, capture_output=True,
     )  # fmt: skip

@@ -56,15 +56,20 @@ def in_selection(experiment, own):
 def test_numbers_of_image_scores_change_the_scores(open_experiment, name, image_scores):
     patches = open_experiment().detect(configuration(detector=name), TEST).patch_scores
     low, high = np.quantile(patches, [0.2, 0.8]).tolist()
-    for image_score, setting, values in (
-        ("top_k_mean", "top_patches", (1, 30)),
-        ("top_share_mean", "top_share", (0.1, 0.9)),
-        ("quantile", "quantile", (0.1, 0.9)),
-        ("thresholded_area", "area_threshold", (low, high)),
-    ):
+    settings = {
+        "top_patches": (1, 30),
+        "top_share": (0.1, 0.9),
+        "quantile": (0.1, 0.9),
+        "area_threshold": (low, high),
+    }
+    experiments = [
+        open_experiment(**{setting: values[side] for setting, values in settings.items()})
+        for side in (0, 1)
+    ]
+    for image_score in ("top_k_mean", "top_share_mean", "quantile", "thresholded_area"):
         own = configuration(detector=name, image_score=image_score)
-        first, second = (image_scores(open_experiment(**{setting: value}), own) for value in values)
-        assert np.not_equal(first, second).any(), setting
+        first, second = (image_scores(experiment, own) for experiment in experiments)
+        assert np.not_equal(first, second).any(), image_score
 
 
 def test_scores_are_made_as_asked_for(open_experiment):
