@@ -11,9 +11,11 @@ from pretend_inspector import PretendInspector
 from starlette.exceptions import HTTPException
 from uploads_made import image_file
 
+from reb_pipeline.service import service
 from reb_pipeline.service.app import create_app
 from reb_pipeline.service.middleware import BoundedBody
 from reb_pipeline.service.settings import MIB, ServiceSettings
+from reb_pipeline.service.uploads import PixelBudget
 
 FORM = ("Content-Type", "multipart/form-data; boundary=x")
 HEAD = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n'
@@ -143,3 +145,71 @@ def test_whoever_comes_while_it_stops_is_told():
         health = client.get("/health")
     assert health.status_code == 503
     assert health.json()["status"] == "stopping"
+
+
+class Steps(PretendInspector):
+    """Inspects an image of a batch only while the next one is decoded and the last one is described."""
+
+    def __init__(self, n_images, monkeypatch):
+        super().__init__()
+        self.n_images, self.inspected, self.most = n_images, 0, 0
+        self.done = {"decode": 0, "described": 0}
+        self.changed = threading.Condition()
+        for place, name in ((PixelBudget, "decode"), (service, "described")):
+            monkeypatch.setattr(place, name, self.counted(name, getattr(place, name)))
+
+    def counted(self, name, work):
+        def counting(*given):
+            result = work(*given)
+            with self.changed:
+                self.done[name] += 1
+                self.most = max(self.most, self.done["decode"] - self.done["described"])
+                self.changed.notify_all()
+            return result
+
+        return counting
+
+    def inspect(self, image):
+        self.inspected += 1
+        decoded = min(self.inspected + 1, self.n_images)
+        expected = {"decode": decoded, "described": self.inspected - 1}
+        with self.changed:
+            assert self.changed.wait_for(
+                lambda: all(self.done[name] >= n for name, n in expected.items()), timeout=20
+            )
+        return super().inspect(image)
+
+
+def test_images_of_a_batch_are_decoded_and_described_while_another_is_inspected(monkeypatch):
+    inspector = Steps(8, monkeypatch)
+    files = [("images", (f"{k}", image_file(30 * k))) for k in range(8)]
+    with serving(inspector) as client:
+        results = client.post("/inspect/batch", files=files).json()["results"]
+    assert [item["inspection"]["image_score"] for item in results] == pytest.approx(
+        [30 * k / 255 for k in range(8)], abs=0.02
+    )
+    assert inspector.most <= 3  # images in memory
+    assert inspector.most_at_once == 1
+
+
+def test_no_more_batches_than_workers_have_several_images_in_memory(monkeypatch):
+    gate = threading.Event()
+    inspector = PretendInspector(gate)
+    decoded, decode = [], PixelBudget.decode
+
+    def counted(*given):
+        decoded.append(given)
+        return decode(*given)
+
+    monkeypatch.setattr(PixelBudget, "decode", counted)
+    files = [("images", (f"{k}", image_file())) for k in range(5)]
+    with serving(inspector) as client, ThreadPoolExecutor(3) as pool:
+        batches = [pool.submit(client.post, "/inspect/batch", files=files) for _ in range(3)]
+        eventually(lambda: metrics_of(client)["reb_places_taken",] == 3)
+        eventually(lambda: len(decoded) == 3)
+        time.sleep(0.05)
+        assert len(decoded) == 3  # all of one batch
+        gate.set()
+        assert all(len(batch.result().json()["results"]) == 5 for batch in batches)
+    assert len(decoded) == 15
+    assert inspector.most_at_once == 1

@@ -15,6 +15,7 @@ from reb_pipeline.inspection.overlay import ColourScale, draw_overlay
 
 if TYPE_CHECKING:
     from reb_pipeline.inspection.inspector import Inspector
+    from reb_pipeline.inspection.results import Inspection
 
 Box = tuple[int, int, int, int]
 
@@ -219,7 +220,17 @@ def answer(inspector: "Inspector", image: np.ndarray, extras: Extras, image_sha2
         extras: Requested parts of the answer.
         image_sha256: SHA-256 of the image's file.
     """
-    inspection = inspector.inspect(image)
+    return described(inspector, image, inspector.inspect(image), extras, image_sha256)
+
+
+def described(
+    inspector: "Inspector",
+    image: np.ndarray,
+    inspection: "Inspection",
+    extras: Extras,
+    image_sha256: str,
+) -> Answer:
+    """Build the answer about an inspected image, see :func:`answer`."""
     scale = ColourScale.of(inspector.calibration)
     height, width = image.shape[:2]
     found = Answer(

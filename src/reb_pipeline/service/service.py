@@ -1,14 +1,16 @@
 """Service: one model for many clients."""
 
+import asyncio
 import hashlib
 import logging
 import threading
-from collections.abc import Iterator
-from concurrent.futures import CancelledError
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import CancelledError, Executor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -17,7 +19,16 @@ from reb_pipeline.calibration.verdicts import UNDECIDED, UNREADABLE, can_flag
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.inspection.encoding import finite
 from reb_pipeline.inspection.marks import VERDICT_OF, Mark, MarkName
-from reb_pipeline.service.answers import Answer, Batch, BatchItem, Extras, Health, Model, answer
+from reb_pipeline.service.answers import (
+    Answer,
+    Batch,
+    BatchItem,
+    Extras,
+    Health,
+    Model,
+    answer,
+    described,
+)
 from reb_pipeline.service.marks import MarksFile
 from reb_pipeline.service.metrics import Metrics
 from reb_pipeline.service.settings import ServiceSettings
@@ -26,6 +37,8 @@ from reb_pipeline.service.uploads import PixelBudget
 
 if TYPE_CHECKING:
     from reb_pipeline.inspection.inspector import Inspector
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -146,6 +159,11 @@ class Service:
             UnscoredError: If the image can be read but its features or scores are not finite.
             HTTPException: If the image is refused, see :func:`~reb_pipeline.service.uploads.decode`.
         """
+        return await self._counted(self._in_one_turn(file, extras, budget))
+
+    async def _in_one_turn(
+        self, file: UploadFile, extras: Extras, budget: PixelBudget | None = None
+    ) -> Answer:
         budget = budget or PixelBudget(self.settings)
 
         def work(unwanted: threading.Event) -> Answer:
@@ -154,8 +172,12 @@ class Service:
                 raise CancelledError
             return answer(self._inspector, image, extras, _sha256(file))
 
+        return await self.turns.run(work)
+
+    async def _counted(self, inspection: Awaitable[Answer]) -> Answer:
+        """Count the verdict of an inspection, or the image that has none."""
         try:
-            found = await self.turns.run(work)
+            found = await inspection
         except HTTPException:
             self.metrics.verdicts.labels(UNREADABLE).inc()
             raise
@@ -167,23 +189,52 @@ class Service:
         return found
 
     async def inspect_batch(self, files: list[UploadFile], extras: Extras) -> Batch:
-        """Inspect images one after the other, so that other requests get their turn in between."""
-        results = []
+        """Inspect images one after the other, so that other requests get their turn in between.
+
+        A thread beside those that inspect decodes the next image and writes the answer about the last one meanwhile.
+        There are as many such threads as workers, so that no more batches have several images in memory.
+        """
         budget = PixelBudget(self.settings)
-        for file in files:
-            item: dict[str, Any] = {"filename": file.filename or ""}
+        with self.turns.beside() as thread:
+            if thread is None:
+                in_turn = partial(self._in_one_turn, extras=extras, budget=budget)
+                return Batch(results=[await self._item(file, in_turn(file)) for file in files])
+            in_steps = self._in_steps(thread, extras, budget)
+            tasks = [asyncio.create_task(self._item(file, in_steps(file))) for file in files]
             try:
-                found = await self.inspect(file, extras, budget)
-                item |= {"status": 200, "verdict": found.verdict, "inspection": found}
-            except HTTPException as refusal:
-                verdict = UNDECIDED if isinstance(refusal, UnscoredError) else UNREADABLE
-                item |= {
-                    "status": refusal.status_code,
-                    "verdict": verdict,
-                    "detail": refusal.detail,
-                }
-            results.append(BatchItem(**item))
-        return Batch(results=results)
+                return Batch(results=await asyncio.gather(*tasks))
+            finally:
+                for task in tasks:
+                    task.cancel()
+
+    def _in_steps(
+        self, thread: Executor, extras: Extras, budget: PixelBudget
+    ) -> Callable[[UploadFile], Awaitable[Answer]]:
+        """Create a function that inspects images of a batch, three of them at once in different steps."""
+        in_memory, inspecting = asyncio.Semaphore(3), asyncio.Lock()
+
+        def beside(work: Callable[[], T]) -> "asyncio.Future[T]":
+            return asyncio.wrap_future(thread.submit(work))
+
+        async def in_steps(file: UploadFile) -> Answer:
+            async with in_memory:
+                image = await beside(partial(budget.decode, file, self._value_range))
+                async with inspecting:
+                    inspection = await self.turns.run(lambda _: self._inspector.inspect(image))
+                rest = partial(described, self._inspector, image, inspection, extras)
+                return await beside(lambda: rest(_sha256(file)))
+
+        return in_steps
+
+    async def _item(self, file: UploadFile, inspection: Awaitable[Answer]) -> BatchItem:
+        item: dict[str, Any] = {"filename": file.filename or ""}
+        try:
+            found = await self._counted(inspection)
+            item |= {"status": 200, "verdict": found.verdict, "inspection": found}
+        except HTTPException as refusal:
+            verdict = UNDECIDED if isinstance(refusal, UnscoredError) else UNREADABLE
+            item |= {"status": refusal.status_code, "verdict": verdict, "detail": refusal.detail}
+        return BatchItem(**item)
 
 
 def _sha256(file: UploadFile) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from time import perf_counter
 from typing import TypeVar
@@ -30,6 +30,8 @@ class Turns:
 
     def __init__(self, workers: int, queue: int, metrics: Metrics) -> None:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="inspection")
+        self._beside = [ThreadPoolExecutor(1, thread_name_prefix="beside") for _ in range(workers)]
+        self._free = list(self._beside)  # changed only by the thread of the event loop
         self._places = workers + queue
         self._taken = 0  # changed only by the thread of the event loop
         self._metrics = metrics
@@ -56,6 +58,16 @@ class Turns:
             yield
         finally:
             self._taken -= 1
+
+    @contextmanager
+    def beside(self) -> Iterator[Executor | None]:
+        """Lend a thread beside those that inspect, for work that needs no turn; None if there is no free one."""
+        thread = self._free.pop() if self._free else None
+        try:
+            yield thread
+        finally:
+            if thread:
+                self._free.append(thread)
 
     async def run(self, work: Callable[[threading.Event], T]) -> T:
         """Run ``work`` in a thread, in turn, and return its result.
@@ -88,7 +100,8 @@ class Turns:
     def close(self) -> None:
         """Wait for running work, and drop work that nobody waits for."""
         self.stopping = True
-        self._pool.shutdown(cancel_futures=True)
+        for pool in (self._pool, *self._beside):
+            pool.shutdown(cancel_futures=True)
 
 
 async def while_wanted(request: Request, work: Awaitable[T], seconds: float) -> T:
