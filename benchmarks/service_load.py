@@ -31,6 +31,7 @@ import psutil
 from PIL import Image
 
 MIB = 2**20
+BATCH = 5  # images of a request, where it has several
 BOUNDARY = "part"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
 
@@ -72,7 +73,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="file for the table")
     options = parser.parse_args()
     if options.quick:
-        options.rounds, options.per_round, options.requests = 1, 4, 60
+        options.rounds, options.per_round, options.requests = 1, BATCH, 60
     return options
 
 
@@ -228,17 +229,26 @@ def throughput(model: str, images: list[bytes], options: argparse.Namespace) -> 
             status = client.post(form(image))
             assert status == 200, status
 
-        ways: dict[str, tuple[Callable, int]] = {"Python, decode and inspect": (bare, 1)} | {
-            f"service, {n} client{'s' * (n > 1)}": (over_http, n) for n in options.clients
-        }
+        def in_batches(image: bytes, client: Client) -> None:
+            body = batch_of([image] * BATCH)
+            status = client.post(body, "/inspect/batch")
+            assert status == 200, status
+
+        ways: dict[str, tuple[Callable, int, int]] = {"Python, decode and inspect": (bare, 1, 1)}
+        for n in options.clients:
+            name = f"service, {n} client{'s' * (n > 1)}"
+            ways[name] = (over_http, n, 1)
+            ways[f"{name}, batches of {BATCH}"] = (in_batches, n, BATCH)
         found: dict[str, list[tuple[float, list[float]]]] = {way: [] for way in ways}
         for turn in range(options.rounds + 1):
-            for way, (call, n) in ways.items():
-                measured = one_round(call, images, clients[:n], options.per_round)
+            for way, (call, n, per_call) in ways.items():
+                n_calls = options.per_round // per_call
+                measured = one_round(call, images, clients[:n], n_calls)
                 if turn:  # the first one warms up
                     found[way].append(measured)
     lines = [
-        f"\n{options.rounds} rounds of {options.per_round} images each way, in turn; {options.workers} worker(s).\n",
+        f"\n{options.rounds} rounds of {options.per_round} images each way, in turn; {options.workers} worker(s); "
+        "percentiles of a request.\n",
         "| way | images/s | range | p50, ms | p99, ms | of the bare rate |",
         "|---|---|---|---|---|---|",
     ]
@@ -281,8 +291,7 @@ def kinds(image: bytes) -> dict[str, tuple[int, Callable[[Client], int], set[int
     bomb = form(as_file(Image.new("1", (8_000, 8_000)), "PNG"))
     giant = form(giant_header())
     huge = form(bytes(21 * MIB))
-    batch = form(image, "images") + form(b"no image", "images")
-    batch = batch.replace(f"--{BOUNDARY}--\r\n".encode(), b"", 1)
+    batch = batch_of([image, b"no image"])
     return {
         "image": (50, lambda c: c.post(form(image)), {200}),
         "batch of an image and a text": (4, lambda c: c.post(batch, "/inspect/batch"), {200}),
@@ -306,6 +315,13 @@ def kinds(image: bytes) -> dict[str, tuple[int, Callable[[Client], int], set[int
     }
 
 
+def batch_of(images: list[bytes]) -> bytes:
+    """A form with several images."""
+    closing = f"--{BOUNDARY}--\r\n".encode()
+    parts = (form(image, "images").removesuffix(closing) for image in images)
+    return b"".join(parts) + closing
+
+
 GET = b"GET /health HTTP/1.1\r\nHost: x\r\n"
 
 
@@ -319,8 +335,7 @@ def siege(model: str, image: bytes, parser: str, options: argparse.Namespace) ->
     """A table of what an honest client gets beside attackers, each wait at most 60 s; 256 files may be open."""
     side = 2_000 if options.quick else 7_000
     bomb = as_file(Image.new("1", (side, side)), "PNG")
-    part = form(bomb, "images").replace(f"--{BOUNDARY}--\r\n".encode(), b"")
-    batch = request((2 if options.quick else 31) * part + form(bomb, "images"), "/inspect/batch")
+    batch = request(batch_of((3 if options.quick else 32) * [bomb]), "/inspect/batch")
     rows = []
 
     with served(model, "--workers", "1", parser=parser, n_files=256) as (process_id, port, log):
