@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reb_pipeline.search.bounds import ShortSpace, fit_short_space
+from reb_pipeline.search.bounds import ShortSpace, fit_short_space, leading
 
 
 def low_rank(rng, n_rows, channels, rank, noise=0.05):
@@ -26,9 +26,10 @@ def test_bounds_are_never_above_the_distances(seed, data):
     directions = np.linalg.qr(rng.normal(size=(channels, n_directions)))[0].astype(np.float32)
     space = ShortSpace(bank[data.draw(st.integers(0, 49))], directions)
     short, terms = space.queries(queries)
-    bounds = short @ space.rows(bank) + terms[:, None]
     exact = ((queries[:, None].astype(np.float64) - bank) ** 2).sum(axis=2)
-    assert (bounds <= exact).all()
+    for n in (n_directions, data.draw(st.integers(1, n_directions))):
+        bounds = leading(short, n) @ leading(space.rows(bank), n).T + terms[:, None]
+        assert (bounds <= exact).all()
 
 
 def test_bounds_are_close_where_directions_hold_the_variance():
@@ -38,9 +39,22 @@ def test_bounds_are_close_where_directions_hold_the_variance():
     gram = space.directions.T @ space.directions
     np.testing.assert_allclose(gram, np.eye(len(gram)), atol=1e-5)
     short, terms = space.queries(features[:50])
-    bounds = short @ space.rows(features) + terms[:, None]
+    bounds = short @ space.rows(features).T + terms[:, None]
     exact = ((features[:50, None] - features) ** 2).sum(axis=2)
     assert np.median(bounds[exact > 0] / exact[exact > 0]) > 0.9
+
+
+def test_the_leading_directions_give_the_bounds_of_their_own_space():
+    rng = np.random.default_rng(0)
+    features = low_rank(rng, 100, 30, 8)
+    space = fit_short_space(features)
+    n = space.directions.shape[1] - 2
+    fewer = ShortSpace(space.mean, space.directions[:, :n])
+    for short, expected in (
+        (space.queries(features)[0], fewer.queries(features)[0]),
+        (space.rows(features), fewer.rows(features)),
+    ):
+        np.testing.assert_allclose(leading(short, n), expected, rtol=1e-3, atol=1e-3)
 
 
 def test_rows_are_made_block_by_block(monkeypatch):

@@ -43,16 +43,33 @@ def test_a_coreset_compares_few_of_all_pairs(n, n_select, share):
     assert Counted.pairs <= SLACK * share * n * n_select
 
 
-def test_a_search_compares_few_rows_in_full(monkeypatch):
-    compared = []
-    in_full = multi_step.squared_distances
+def decaying(n, seed=0):
+    """Features whose variance falls along 200 directions as that of networks, float32 [n, 200]."""
+    rng = np.random.default_rng(seed)
+    return (rng.normal(size=(n, 200)) / np.arange(1, 201) ** 0.7).astype(np.float32)
 
-    def counted(queries, bank, own, rows):
-        compared.append(len(rows))
-        return in_full(queries, bank, own, rows)
 
-    monkeypatch.setattr(multi_step, "squared_distances", counted)
-    bank, queries = manifold(20000), manifold(200, seed=1)
-    space = fit_short_space(bank)
-    multi_step.MultiStepBank(bank, space).search(queries, 5, None, slice(0, 0))
-    assert sum(compared) <= SLACK * 0.001 * len(bank) * len(queries)
+@pytest.mark.parametrize(
+    ("make", "by_all_directions", "in_full"), [(manifold, 0, 0.0023), (decaying, 0.035, 0.006)]
+)
+def test_a_search_compares_few_rows(monkeypatch, make, by_all_directions, in_full):
+    """The first bounds, by a third of many directions, leave few pairs for all directions, and these few in full."""
+    pairs = dict.fromkeys(("products", "squared_distances"), 0)
+
+    def counted(name):
+        compare = getattr(multi_step, name)
+
+        def count(queries, bank, own, rows):
+            pairs[name] += len(rows)
+            return compare(queries, bank, own, rows)
+
+        return count
+
+    for name in pairs:
+        monkeypatch.setattr(multi_step, name, counted(name))
+    bank, queries = make(20000), make(200, seed=1)
+    multi_step.MultiStepBank(bank, fit_short_space(bank)).search(queries, 5, None, slice(0, 0))
+    n = len(bank) * len(queries)
+    assert pairs["products"] <= SLACK * by_all_directions * n
+    assert bool(pairs["products"]) == bool(by_all_directions)
+    assert pairs["squared_distances"] <= SLACK * in_full * n

@@ -73,6 +73,8 @@ def test_multi_step_search_equals_brute_force(seed, kind, data):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(multi_step, "ROWS_PER_SEGMENT", data.draw(st.sampled_from([400, 32768])))
         patch.setattr(multi_step, "QUERIES_PER_BLOCK", data.draw(st.sampled_from([1, 7, 96])))
+        patch.setattr(multi_step, "FEWEST_DIRECTIONS", data.draw(st.sampled_from([3, 48])))
+        patch.setattr(multi_step, "LARGEST_SHARE", data.draw(st.sampled_from([0.02, 1 / 8, 1])))
         found = MultiStepBank(bank, space).search(queries, k, None, slice(begin, end))
     assert_exact(found, queries, bank, k, slice(begin, end))
 

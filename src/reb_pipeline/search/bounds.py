@@ -37,7 +37,7 @@ class ShortSpace:
 
         Returns:
             Short queries, float32 [queries, directions + 2], and a term for each, float32 [queries]. Short queries @
-            rows + term is a lower bound of the squared distances; a negative bound is valid but useless.
+            rows.T + term is a lower bound of the squared distances; a negative bound is valid but useless.
         """
         short = self._shorten(features)
         return np.column_stack([short, np.ones(len(short), np.float32)]), _lowered_norms(short)
@@ -49,14 +49,13 @@ class ShortSpace:
             bank: float32 [rows, channels].
 
         Returns:
-            float32 [directions + 2, rows].
+            float32 [rows, directions + 2].
         """
-        short = np.empty((self.directions.shape[1] + 2, len(bank)), np.float32)
+        short = np.empty((len(bank), self.directions.shape[1] + 2), np.float32)
         for start in range(0, len(bank), ROWS_PER_BLOCK):
             block = self._shorten(bank[start : start + ROWS_PER_BLOCK])
-            columns = slice(start, start + len(block))
-            short[:-1, columns] = -2 * block.T
-            short[-1, columns] = _lowered_norms(block)
+            short[start : start + len(block), :-1] = -2 * block
+            short[start : start + len(block), -1] = _lowered_norms(block)
         return short
 
     def _shorten(self, features: np.ndarray) -> np.ndarray:
@@ -64,6 +63,22 @@ class ShortSpace:
         along = centred @ self.directions
         centred -= along @ self.directions.T  # |x|² − |s|² is inaccurate for a short remainder
         return np.column_stack([along, np.sqrt(np.einsum("ij,ij->i", centred, centred))])
+
+
+def leading(short: np.ndarray, n_directions: int) -> np.ndarray:
+    """Convert short queries, or short rows, to the space of the first directions; the others join the remainder.
+
+    Args:
+        short: float32 [queries or rows, directions + 2].
+        n_directions: Number of directions to keep.
+
+    Returns:
+        float32 [queries or rows, n_directions + 2]; the terms of queries stay the same.
+    """
+    remainder = short[:, n_directions:-1]
+    length = np.sqrt(np.einsum("ij,ij->i", remainder, remainder))
+    signed = np.copysign(length, short[:, -2])  # the coordinates of rows are negative
+    return np.column_stack([short[:, :n_directions], signed, short[:, -1]])
 
 
 def fit_short_space(bank: np.ndarray) -> ShortSpace | None:
