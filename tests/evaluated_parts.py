@@ -34,14 +34,16 @@ class Drawn:
         return mask
 
 
-def evaluated_parts(category="bolt", good=12, defective=9, masks=True, n_calibration=99):
+def evaluated_parts(
+    category="bolt", good=12, defective=9, masks=True, n_calibration=99, doubtful_rate=None
+):
     """Good scores 0.1, 0.2, …, of which one is too high; every third defect is missed or of another type."""
     calibration_scores = np.linspace(0.2, 1.0, n_calibration).astype(np.float32)
     calibration = Calibration(
         image_scores=calibration_scores, peak_scores=calibration_scores,
         image_ids=[f"calibration/{i}" for i in range(n_calibration)], false_alarm_rate=0.05,
         source="calibration split", alpha=1.0, coreset_fingerprint="c", scoring={},
-        mean_features=np.zeros((n_calibration, 2), np.float32),
+        mean_features=np.zeros((n_calibration, 2), np.float32), doubtful_rate=doubtful_rate,
     )  # fmt: skip
     rows = [
         {
@@ -69,4 +71,8 @@ def evaluated_parts(category="bolt", good=12, defective=9, masks=True, n_calibra
         scores, maps, images, pro_fpr_limit=0.3, spro_fpr_limit=0.05, description=None
     )
     flagged = at_threshold(scores, calibration.image_threshold, 0.05, n_calibration)
+    if doubtful_rate is not None:
+        flagged["doubtful"] = at_threshold(
+            scores, calibration.doubtful_threshold, doubtful_rate, n_calibration
+        )
     return Evaluated(scores, maps, images, {**metrics, "at_threshold": flagged}, calibration)

@@ -12,7 +12,7 @@ ANY = st.floats(width=32)  # NaN and both infinities among them
 
 
 def test_the_vocabulary_is_closed():
-    assert VERDICTS == ("good", "defective", "undecided", "unreadable")
+    assert VERDICTS == ("good", "doubtful", "defective", "undecided", "unreadable")
 
 
 @given(score=ANY, threshold=ANY)

@@ -27,6 +27,7 @@ def test_a_folder_of_photos_becomes_an_inspector(tmp_path, monkeypatch, output):
         {
             "photos": str(tmp_path / "bolts"),
             "false_alarm_rate": 0.1,
+            "doubtful_rate": None,
             "output": output or "bolts.model",
             "max_ms": given.get("max_ms"),
             "max_mb": None,

@@ -151,6 +151,11 @@ def test_three_photos_and_a_rate_that_says_nothing_are_noted():
         (["--set", "scoring.alpha=1", "--set", "scoring.alpha.x=1"], "'scoring.alpha.x=1' cannot"),
         (["--set", "calibration.false_alarm_rate=much"], "'much' cannot be used: it must lie"),
         (["--set", "calibration.false_alarm_rate=5"], "false_alarm_rate = 5 cannot be used"),
+        (
+            ["--doubtful-rate", "1%"],
+            "doubtful_rate = 0.01 is below false_alarm_rate = 0.05, and it",
+        ),
+        (["--set", "calibration.doubtful_rate=2"], "calibration.doubtful_rate cannot be used"),
         (["--set", "preset=slow"], "Preset 'slow' is unknown"),
         (["--set", "split.test=x"], "split test=x"),
         (["--set", "split.test=1.5"], "split test=1.5"),

@@ -37,7 +37,12 @@ LINES = [
     for block in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL)
     for line in block.splitlines()
 ]
-COMMAND = [*shlex.split(LINES[0])[1:], *(word for text in SMALL for word in ("--set", text))]
+DOUBTFUL = ["--doubtful-rate", "10%"]
+COMMAND = [
+    *shlex.split(LINES[0])[1:],
+    *DOUBTFUL,
+    *(word for text in SMALL for word in ("--set", text)),
+]
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,7 @@ def test_the_same_command_goes_on_and_ends_with_promise_recall_report_and_next_c
     assert "photos checked" not in done.out  # done before
     assert "of 200 further good parts" in done.out
     assert re.search(r"dark_spot found +\d of 2", done.out)
+    assert re.search(r"doubtful: \d+ of 12 good test images, \d of 3 defective ones", done.out)
     assert done.out.splitlines()[-1] == "Next: reb inspect NEW_PHOTOS --model cookie.model"
     assert "found sizes measured" in done.out
     assert (
@@ -121,7 +127,7 @@ def test_the_same_command_goes_on_and_ends_with_promise_recall_report_and_next_c
 def test_the_model_is_whole(trained):
     model = read_model("cookie.model")
     assert model.manifest["name"] == "cookie"
-    assert model.calibration.false_alarm_rate == 0.02
+    assert (model.calibration.false_alarm_rate, model.calibration.doubtful_rate) == (0.02, 0.1)
     assert model.calibration.guarantee == "proven"
     assert not list(Path.cwd().glob(".cookie*"))
 
@@ -171,7 +177,7 @@ def test_a_command_of_the_page(line, trained):
     if line == "reb calibrate cookie.model --false-alarm-rate 5%":
         assert "Note: The false-alarm rate is 5 % now, it was 2 %" in done.out
     if line.startswith("reb calibrate"):
-        assert model.calibration.false_alarm_rate == 0.05
+        assert (model.calibration.false_alarm_rate, model.calibration.doubtful_rate) == (0.05, 0.1)
     if line.startswith("reb drift"):
         assert done.out.startswith("Drift of the last ")
 

@@ -6,11 +6,14 @@ from reb_pipeline.figures.calibration import calibration_figure
 from reb_pipeline.figures.curves import GOOD_COLOUR
 
 
-def draw(n, rate=0.05):
+def draw(n, rate=0.05, doubtful_rate=None):
     scores = np.random.default_rng(0).normal(size=(2, n)).astype(np.float32)
     ids = [str(i) for i in range(n)]
     features = np.zeros((n, 2), np.float32)
-    calibration = Calibration(*scores, ids, rate, CALIBRATION_SPLIT, 0.0, "a coreset", {}, features)
+    calibration = Calibration(
+        *scores, ids, rate, CALIBRATION_SPLIT, 0.0, "a coreset", {}, features,
+        doubtful_rate=doubtful_rate,
+    )  # fmt: skip
     return calibration, calibration_figure(calibration, "Calibration")
 
 
@@ -31,6 +34,13 @@ def test_every_image_is_in_both_histograms_and_thresholds_are_marked():
     assert line.name == f"threshold of the image score: {calibration.image_threshold:.4g}, for 5 %"
     assert line.line.dash != peak_line.line.dash
     assert line.line.color != GOOD_COLOUR
+
+
+def test_the_threshold_of_doubtful_parts_is_a_line_of_its_own():
+    calibration, figure = draw(60, doubtful_rate=0.2)
+    (line,) = (one for one in figure.data if "doubtful" in one.name)
+    assert list(line.x) == [calibration.doubtful_threshold] * 2
+    assert line.name.endswith("for 20 %")
 
 
 @pytest.mark.parametrize("n", [0, 3])

@@ -8,11 +8,22 @@ RNG = np.random.default_rng(0)
 TIMES = [f"2026-01-01T00:00:{second:02}" for second in range(60)]
 
 
-def draw(n_images, rate, scores):
+def draw(n_images, rate, scores, doubtful_rate=None):
     good = RNG.gamma(4, 1, n_images).astype(np.float32)
     features = RNG.normal(size=(n_images, 3)).astype(np.float32)
     ids = [str(index) for index in range(n_images)]
-    calibration = Calibration(good, good, ids, rate, "a folder", 0.0, "a coreset", {}, features)
+    calibration = Calibration(
+        good,
+        good,
+        ids,
+        rate,
+        "a folder",
+        0.0,
+        "a coreset",
+        {},
+        features,
+        doubtful_rate=doubtful_rate,
+    )
     inspected = RNG.normal(size=(len(scores), 3))
     report = drift_report(calibration, scores, inspected, TIMES[: len(scores)], window=25)
     return drift_figure(report, calibration, scores, TIMES[: len(scores)], "Parts"), report
@@ -34,6 +45,15 @@ def test_parts_windows_threshold_and_band_are_drawn():
     assert list(psi.customdata[0]) == [TIMES[10], TIMES[34]]
     lines = {shape.name for shape in figure.layout.shapes}
     assert lines == {"calibration, middle 90 %", "threshold", "PSI 0.1", "PSI 0.25"}
+
+
+def test_doubtful_parts_are_neither_flagged_nor_the_others():
+    figure, _ = draw(99, 0.05, RNG.gamma(4, 1, 60), doubtful_rate=0.5)
+    names = [one.name.split(" (")[0] for one in figure.data[:3]]
+    assert names == ["not flagged", "doubtful", "flagged"]
+    assert sum(len(one.x) for one in figure.data[:3]) == 60
+    assert len(figure.data[1].x) > 0
+    assert "threshold of doubtful parts" in {shape.name for shape in figure.layout.shapes}
 
 
 def test_without_windows_and_without_a_threshold():

@@ -70,6 +70,21 @@ def test_page_says_that_good_test_images_are_not_like_those_that_calibrate():
     assert note in report_page(replace(parts, metrics=metrics), SETTINGS)
 
 
+def test_doubtful_images_have_a_column_of_both_tables():
+    page = report_page(evaluated_parts(doubtful_rate=0.9), SETTINGS)
+    cells = [re.findall("<td>(.*?)</td>", row) for row in re.findall("<tr>(.*?)</tr>", page)]
+    # Defects of 0.31, 0.34 and 0.37, and good parts from 0.3 on, are above the lower threshold.
+    assert ["defective (9)", "6", "3", "0"] in cells
+    assert ["good (12)", "1", "6", "5"] in cells
+    assert ["scratch", "6", "3", "3", "0"] in [row[:5] for row in cells]
+    assert ">doubtful</th>" in page
+    assert "doubtful</dt>" in page
+    assert (
+        "doubtful"
+        not in report_page(evaluated_parts(), SETTINGS).split("<script")[0].split("</style>")[1]
+    )
+
+
 def test_the_oddest_good_images_are_shown_with_what_to_do():
     names = [EVIL, *(f"good/{number}" for number in range(SHOWN)), "gone"]
     suspects = pd.DataFrame(

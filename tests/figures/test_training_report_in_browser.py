@@ -31,6 +31,16 @@ def test_filters_by_outcome_and_defect_type(page):
     assert page.locator("#filters button[value=missed]").inner_text() == "missed (0)"
 
 
+def test_doubtful_images_of_both_labels_are_one_filter(open_report):
+    page = open_report(report_page(evaluated_parts(doubtful_rate=0.9), {}))
+    counts = {"missed": 0, "false alarm": 1, "doubtful": 9, "found": 6, "good": 5}
+    for name, count in counts.items():
+        press(page, "filters", name)
+        pressed = page.locator("#filters button[aria-pressed=true]")
+        assert pressed.inner_text() == f"{name} ({count})"
+    assert page.locator("#histogram line.doubtful").count() == 1
+
+
 def test_an_image_is_opened_by_the_keyboard_with_its_annotation(page):
     page.locator("#gallery .card").first.focus()
     page.keyboard.press("Enter")

@@ -39,6 +39,7 @@ class FakeInspector:
         self.model_id, self.name, self.stop_after = model_id, name, stop_after
         self.calibration = calibration or make_calibration()
         self.image_threshold = self.calibration.image_threshold
+        self.doubtful_threshold = self.calibration.doubtful_threshold
         self.pixel_threshold = self.calibration.pixel_threshold
         self.inspected = 0
 
@@ -48,7 +49,7 @@ class FakeInspector:
         self.inspected += 1
         values = resize_map(image.mean(axis=2, dtype=np.float32) / 255, (SIDE, SIDE))
         score = float(values.max() + values.mean() / 10)  # a larger defect is worse
-        verdict = verdict_of(score, self.image_threshold)
+        verdict = verdict_of(score, self.image_threshold, self.doubtful_threshold)
         y, x = np.unravel_index(values.argmax(), values.shape)
         height, width = image.shape[:2]
         return Inspection(

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from reb_pipeline.inspection import cli
 from reb_pipeline.inspection.cli import main
 from reb_pipeline.inspection.inspector import Inspector
 from reb_pipeline.inspection.manifest import model_in
+from reb_pipeline.inspection.threshold import ChosenThreshold
 
 MODEL = Path(__file__).parent / "models/former_records"
 
@@ -30,10 +32,8 @@ def load(monkeypatch):
     """Let every model be a stand-in at the asked rate."""
     loaded = []
 
-    def fake(path, engine, false_alarm_rate=0.05):
-        loaded.append(
-            FakeInspector(calibration=make_calibration(false_alarm_rate=false_alarm_rate))
-        )
+    def fake(path, engine, **rates):
+        loaded.append(FakeInspector(calibration=make_calibration(**rates)))
         return loaded[-1]
 
     monkeypatch.setattr(Inspector, "load", fake)
@@ -139,6 +139,39 @@ def test_marks_of_the_journal_are_those_of_the_rate_that_is_asked_for(first, sec
     assert after[1] != before[1]
     assert results(first, "twice") == before
     assert [one.inspected for one in load] == [8, 0, 8, 0]
+
+
+def test_a_second_rate_makes_parts_doubtful_without_another_inspection(photos, load):
+    """A part that was good is explained and drawn large once it is doubtful."""
+    arguments = [str(photos), "--model", "m", "--format=json"]
+    assert main(arguments) == 0
+    asked = ["--doubtful-rate", "60%", "--fail-on", "doubtful"]
+    assert main([*arguments, *asked]) == 1
+    rows = json.loads(Path("inspection/inspections.json").read_text())
+    assert Counter(row["verdict"] for row in rows) == {
+        "doubtful": 5, "defective": 3, "unreadable": 1
+    }  # fmt: skip
+    page = Path("inspection/report.html").read_text()
+    assert "9 images inspected: 0 good, 5 doubtful, 3 defective" in page
+    assert page.count('"nearest":[{') == 8
+    assert main([*arguments, *asked, "--output", "once"]) == 1
+    again = json.loads(Path("once/inspections.json").read_text())
+    for row, other in zip(rows, again, strict=True):
+        assert {**row, "time": "", "overlay": ""} == {**other, "time": "", "overlay": ""}
+    assert main([*arguments, "--fail-on", "doubtful"]) == 0
+    assert [one.inspected for one in load] == [8, 0, 8, 0]
+
+
+def test_a_second_rate_that_cannot_be_used_is_refused(photos, capsys, tmp_path):
+    arguments = [str(photos), "--model", str(MODEL)]
+    assert main([*arguments, "--false-alarm-rate", "30%", "--doubtful-rate", "20%"]) == 2
+    assert "A doubtful rate of 20 % cannot be used" in capsys.readouterr().err
+    threshold = tmp_path / "threshold.json"
+    model = Inspector.load(MODEL)
+    chosen = ChosenThreshold.of(model.model_id, model.calibration, model.image_threshold)
+    threshold.write_bytes(chosen.to_json())
+    assert main([*arguments, "--threshold", str(threshold), "--doubtful-rate", "20%"]) == 2
+    assert "has a rate of its own: leave --doubtful-rate out" in capsys.readouterr().err
 
 
 def test_a_rate_that_the_calibration_cannot_keep_is_refused(photos, capsys):

@@ -264,6 +264,35 @@ def test_the_threshold_is_moved_and_saved_by_the_keyboard(page, inspected_folder
     assert page.locator("#save-threshold").is_disabled() == (chosen.image_threshold == float("inf"))
 
 
+def test_the_lower_threshold_is_moved_and_saved_too(open_report, tmp_path):
+    inspector = FakeInspector(calibration=make_calibration(doubtful_rate=0.6))
+    files, folder = {}, write_folder(tmp_path / "photos")
+    inspected = inspect_folder(inspector, str(folder), files)
+    page = open_report(report_page(inspector, "photos", inspected, files))
+    press(page, "filters", "doubtful")
+    assert len(cards(page)) == 5
+    assert page.locator("#counts").inner_text().startswith("3 of 8 would be flagged and 5 be doubt")
+    name, content = saved(page, "save-threshold")
+    chosen = ChosenThreshold.read(content, name)
+    given = inspector.image_threshold, inspector.doubtful_threshold
+    assert (chosen.image_threshold, chosen.doubtful_threshold) == given
+    page.locator("#threshold").fill("100")  # below the lower one, which follows
+    assert page.locator("#doubtful").input_value() == "100"
+    page.locator("#doubtful").fill("500")  # above the other one, which follows
+    assert page.locator("#threshold").input_value() == "500"
+    press(page, "filters", "good")
+    assert len(cards(page)) == 5
+    _, content = saved(page, "save-threshold")
+    chosen = ChosenThreshold.read(content, name)
+    assert chosen.image_threshold == chosen.doubtful_threshold
+    _, content = saved(page, "save-table")
+    (limit,) = {row["doubtful_threshold"] for row in csv.DictReader(io.StringIO(content.decode()))}
+    assert float(limit) == chosen.doubtful_threshold
+    page.locator("#calibrated").click()
+    press(page, "filters", "doubtful")
+    assert len(cards(page)) == 5
+
+
 def test_the_table_is_saved_with_the_verdicts_of_the_moved_threshold(open_report, tmp_path):
     for name in ("=1+1.png", "a, b.png"):
         write_part(tmp_path / "photos" / name, defect=0.5)

@@ -40,6 +40,37 @@ def test_a_threshold_without_a_rate_is_refused(threshold, fault):
         ChosenThreshold.of("m", make_calibration(), threshold)
 
 
+@pytest.mark.parametrize("lower", [0.21, 0.3, 0.4])
+def test_both_thresholds_are_chosen_kept_and_applied(lower):
+    calibration = make_calibration()
+    chosen = ChosenThreshold.of("m", calibration, 0.4, lower)
+    assert ChosenThreshold.read(chosen.to_json(), "threshold.json") == chosen
+    applied = chosen.applied("m", calibration)
+    scores = calibration.image_scores.astype(float)
+    assert applied.doubtful_rate == (1 + (scores > lower).sum()) / 100
+    assert chosen.doubtful(applied) == lower
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.45, 0.48])
+def test_a_threshold_alone_keeps_the_doubtful_rate_of_the_model(threshold):
+    """Unless it is the lower one: then no part is doubtful."""
+    calibration = make_calibration(doubtful_rate=0.1)
+    chosen = ChosenThreshold.of("m", calibration, threshold)
+    assert b"doubtful" not in chosen.to_json()  # as in files of former versions
+    applied = chosen.applied("m", calibration)
+    assert applied.doubtful_rate == max(0.1, chosen.false_alarm_rate)
+    assert chosen.doubtful(applied) == min(threshold, applied.doubtful_threshold)
+
+
+@pytest.mark.parametrize(
+    ("lower", "fault"),
+    [(0.41, "is above that of defective ones"), (np.nan, "finite"), (0.1, "of every good image")],
+)
+def test_a_lower_threshold_that_cannot_be_used_is_refused(lower, fault):
+    with pytest.raises(InputError, match=fault):
+        ChosenThreshold.of("m", make_calibration(), 0.4, lower)
+
+
 @pytest.mark.parametrize(
     ("data", "fault"),
     [

@@ -194,9 +194,11 @@ def test_known_content_is_skipped_and_a_known_name_refused(messages_of):
 
 
 @pytest.mark.parametrize(
-    ("asked", "kept"), [({}, 0.4), ({"calibration": {"false_alarm_rate": 0.3}}, 0.3)]
+    ("asked", "kept"),
+    [({}, (0.4, 0.6)), ({"calibration": {"false_alarm_rate": 0.3}}, (0.3, 0.6))],
 )
-def test_the_false_alarm_rate_in_use_stays(screw, asked, kept):
-    screw(["calibration"], calibration={"false_alarm_rate": 0.4})
+def test_the_rates_in_use_stay(screw, asked, kept):
+    screw(["calibration"], calibration={"false_alarm_rate": 0.4, "doubtful_rate": 0.6})
     out = screw(["bank_update"], bank_update={"forget": ["train/good/003"]}, **asked)
-    assert record(Calibration, out / MODELS, "calibration.npz").false_alarm_rate == kept
+    calibration = record(Calibration, out / MODELS, "calibration.npz")
+    assert (calibration.false_alarm_rate, calibration.doubtful_rate) == kept

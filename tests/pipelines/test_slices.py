@@ -412,7 +412,7 @@ EVALUATION = EvaluationParams(
 
 def test_evaluation(run_slice, learn):
     params = {
-        "calibration": CalibrationParams(false_alarm_rate=0.2, folder=None),
+        "calibration": CalibrationParams(false_alarm_rate=0.2, doubtful_rate=0.5, folder=None),
         "features": learn["features"],
         "scoring": SCORING,
         "evaluation": EVALUATION,
@@ -440,6 +440,10 @@ def test_evaluation(run_slice, learn):
     assert at_threshold["found"]["flagged"] == flagged[scores["label"] == 1].sum() == 3
     assert at_threshold["false_alarms"]["flagged"] == flagged[scores["label"] == 0].sum()
     assert (at_threshold["false_alarm_rate"], at_threshold["calibration_images"]) == (0.2, 5)
+    beyond, lower = at_threshold["doubtful"], np.sort(learnt["calibration"].image_scores)[-3]
+    assert beyond["threshold"] == lower  # half of six parts may score higher
+    above = (scores["image_score"] > lower) & (scores["label"] == 0)
+    assert beyond["false_alarms"]["flagged"] == above.sum()
     assert "At the calibrated threshold" in read("report")
     captions = re.findall("<figcaption>(train/.*?): (suspect, )?p =", read("report"))
     assert [name for name, _ in captions] == learnt["suspects"]["image"].tolist()[:SHOWN]

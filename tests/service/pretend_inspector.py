@@ -21,6 +21,7 @@ class PretendInspector:
         gate: What each inspection waits for.
         seconds: How long each takes.
         threshold: Of image and pixels.
+        doubtful_threshold: Of image scores; None if no part is doubtful.
         fails: Whether each inspection ends in an error that nobody expects.
     """
 
@@ -28,16 +29,18 @@ class PretendInspector:
     model_id = 8 * "0123abcd"
     written = datetime(2026, 1, 31, 9, 15, tzinfo=UTC)
 
-    def __init__(self, gate=None, seconds=0.0, threshold=0.5, fails=False):
+    def __init__(self, gate=None, seconds=0.0, threshold=0.5, fails=False, doubtful_threshold=None):
         self.gate = gate
         self.seconds = seconds
         self.fails = fails
         self.image_threshold = self.pixel_threshold = threshold
+        self.doubtful_threshold = doubtful_threshold
         self.calibration = SimpleNamespace(
             peak_scores=np.array([0.1, 0.2], np.float32),
             pixel_threshold=threshold,
             can_flag=can_flag(threshold),
             false_alarm_rate=0.05,
+            doubtful_rate=None if doubtful_threshold is None else 0.1,
             n_images=2,
             statement=lambda: "2 images are too few, so every part is undecided.",
         )
@@ -59,7 +62,7 @@ class PretendInspector:
         assert image.dtype == np.uint8
         height, width = image.shape[:2]
         score = float(image.mean()) / 255
-        verdict = verdict_of(score, self.image_threshold)
+        verdict = verdict_of(score, self.image_threshold, self.doubtful_threshold)
         flagged = verdict == DEFECTIVE
         return Inspection(
             image_score=score,

@@ -42,6 +42,7 @@ def test_a_defective_image(client):
         "global_score": 0.05,
         "p_value": 0.25,
         "image_threshold": 0.5,
+        "doubtful_threshold": None,
         "defects": [{"box": [0, 0, 20, 10], "area": 200, "peak": 0.8}],
         "worst_patch": [0, 0, 1, 1],
         "width": 20,

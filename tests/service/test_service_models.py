@@ -37,7 +37,9 @@ def test_a_model_says_what_it_can_do(client):
         "written": "2026-01-31T09:15:00Z",
         "can_flag": True,
         "image_threshold": 0.5,
+        "doubtful_threshold": None,
         "false_alarm_rate": 0.05,
+        "doubtful_rate": None,
         "calibration_images": 2,
         "calibration": "2 images are too few, so every part is undecided.",
         "stores_marks": False,
@@ -49,6 +51,20 @@ def test_a_model_without_a_threshold_says_that_too():
     with serving(PretendInspector(threshold=math.inf)) as client:
         found = client.get(V1).json()
     assert (found["can_flag"], found["image_threshold"]) == (False, None)
+
+
+def test_a_model_with_two_thresholds_answers_doubtful():
+    with serving(PretendInspector(threshold=0.7, doubtful_threshold=0.3)) as client:
+        model = client.get(V1).json()
+        assert (model["doubtful_threshold"], model["doubtful_rate"]) == (0.3, 0.1)
+        found = [post(client, f"{V1}/inspect", image_file(grey)).json() for grey in (51, 127, 204)]
+        page = post(client, f"{V1}/inspect/overlay", image_file(127))
+        batch = client.post("/inspect/batch", files=[("images", image_file(127))]).json()
+        metrics = client.get("/metrics").text
+    assert [one["verdict"] for one in found] == ["good", "doubtful", "defective"]
+    assert {one["doubtful_threshold"] for one in found} == {0.3}
+    assert page.headers["X-Verdict"] == batch["results"][0]["verdict"] == "doubtful"
+    assert 'reb_verdicts_total{verdict="doubtful"} 3.0' in metrics
 
 
 @pytest.mark.parametrize("path", ["", "/inspect", "/inspect/overlay", "/inspect/batch"])

@@ -107,6 +107,25 @@ def threshold_rank(n: int, rate: float) -> int:
     return k if k / (n + 1) <= rate else k - 1
 
 
+def check_doubtful_rate(doubtful_rate: float | None, false_alarm_rate: float) -> None:
+    """Check that the rate of doubtful parts gives a threshold that is not above that of defective ones.
+
+    Args:
+        doubtful_rate: Share of good parts that may be doubtful or flagged; None if no part is doubtful.
+        false_alarm_rate: Share of good parts that may be flagged.
+
+    Raises:
+        InputError: If it is below the false-alarm rate, or not below 1.
+    """
+    if doubtful_rate is not None and not false_alarm_rate <= doubtful_rate < 1:
+        msg = (
+            f"A doubtful rate of {100 * doubtful_rate:.3g} % cannot be used with a false-alarm rate of "
+            f"{100 * false_alarm_rate:.3g} %: it counts flagged parts too, so give one of at least "
+            f"{100 * false_alarm_rate:.3g} % and below 100 %."
+        )
+        raise InputError(msg)
+
+
 def rate_of(calibration_scores: ArrayLike, threshold: float) -> float:
     """Compute the false-alarm rate that a threshold keeps, the other way round of :func:`conformal_threshold`.
 

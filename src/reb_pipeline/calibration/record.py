@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from reb_pipeline.calibration.conformal import (
+    check_doubtful_rate,
     conformal_threshold,
     false_alarm_band,
     images_needed,
@@ -55,9 +56,10 @@ class Calibration:
     """Scores of good images that the memory bank has not seen, and the false-alarm rate of the thresholds.
 
     A part is flagged if its image score is above ``image_threshold``, that is, if its p-value is at most
-    ``false_alarm_rate``. A pixel is marked if the anomaly map is above ``pixel_threshold``: at most a share
-    ``false_alarm_rate`` of good images has any marked pixel. See :mod:`reb_pipeline.calibration.conformal` for the
-    assumptions, and :attr:`guarantee` for whether they hold.
+    ``false_alarm_rate``. A part that is not flagged is doubtful if its image score is above ``doubtful_threshold``,
+    that is, if its p-value is at most ``doubtful_rate``. A pixel is marked if the anomaly map is above
+    ``pixel_threshold``: at most a share ``false_alarm_rate`` of good images has any marked pixel. See
+    :mod:`reb_pipeline.calibration.conformal` for the assumptions, and :attr:`guarantee` for whether they hold.
 
     Attributes:
         image_scores: float32 [images], in the order of ``image_ids``.
@@ -73,6 +75,8 @@ class Calibration:
         chosen_by: Fits and choices of settings that used these images; None if an older record does not say.
         fine_tuned: True if the backbone was fine-tuned on these images; None if an older record does not say.
         detector_fingerprint: Hash of the detector; empty if an older record does not say.
+        doubtful_rate: Share of good parts that may be doubtful or flagged, at least ``false_alarm_rate`` and below 1;
+            None if no part is doubtful.
 
     Example:
         >>> import numpy as np
@@ -87,7 +91,7 @@ class Calibration:
         (94.0, array([0.01]))
     """
 
-    FORMAT: ClassVar[int] = 4
+    FORMAT: ClassVar[int] = 5
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {
         "coreset": "coreset_fingerprint",
         "features_mean": "mean_features",
@@ -106,13 +110,18 @@ class Calibration:
     chosen_by: list[str] | None = field(default_factory=list)
     fine_tuned: bool | None = False
     detector_fingerprint: str = ""
+    doubtful_rate: float | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("false_alarm_rate", self.false_alarm_rate), ("alpha", self.alpha)):
+        numbers = {"false_alarm_rate": self.false_alarm_rate, "alpha": self.alpha}
+        if self.doubtful_rate is not None:
+            numbers["doubtful_rate"] = self.doubtful_rate
+        for name, value in numbers.items():
             if not isinstance(value, Real) or not math.isfinite(value):
                 msg = f"The calibration's {name} = {value!r} is no finite number: run the pipeline calibration again."
                 raise InputError(msg)
         threshold_rank(self.n_images, self.false_alarm_rate)  # checks the range of the rate
+        check_doubtful_rate(self.doubtful_rate, self.false_alarm_rate)
 
     def check_detector(self, detector_fingerprint: str) -> None:
         """Check that a given detector made the scores.
@@ -182,6 +191,7 @@ class Calibration:
         """Return True if another calibration, of the same scores, gives the same thresholds and p-values."""
         return (
             self.false_alarm_rate == other.false_alarm_rate
+            and self.doubtful_rate == other.doubtful_rate
             and self.source == other.source
             and self.image_ids == other.image_ids
             and np.array_equal(self.image_scores, other.image_scores)
@@ -190,8 +200,10 @@ class Calibration:
 
     @property
     def origin(self) -> str:
-        """Rate, number and origin of the images in a few words."""
-        return f"{100 * self.false_alarm_rate:.3g} % by {self.n_images} images, {self.source}"
+        """Rates, number and origin of the images in a few words."""
+        rate = self.doubtful_rate
+        doubtful = "" if rate is None else f", doubtful from {100 * rate:.3g} % on,"
+        return f"{100 * self.false_alarm_rate:.3g} %{doubtful} by {self.n_images} images, {self.source}"
 
     def facts(self) -> dict[str, Any]:
         """List the rate and the origin of the thresholds, JSON values."""
@@ -203,12 +215,20 @@ class Calibration:
             "chosen_by": self.chosen_by,
             "fine_tuned": self.fine_tuned,
             "false_alarm_rate": self.false_alarm_rate,
+            "doubtful_rate": self.doubtful_rate,
         }
 
     @property
     def image_threshold(self) -> float:
         """Highest image score that is not flagged; infinity if the rate cannot be guaranteed."""
         return conformal_threshold(self.image_scores, self.false_alarm_rate)
+
+    @property
+    def doubtful_threshold(self) -> float | None:
+        """Highest image score that is good; None if no part is doubtful."""
+        if self.doubtful_rate is None or not self.can_flag:
+            return None
+        return conformal_threshold(self.image_scores, self.doubtful_rate)
 
     @property
     def pixel_threshold(self) -> float:
@@ -255,5 +275,16 @@ class Calibration:
         return (
             f"Of {n} good images {which}, {n_above or 'none'} {'is' if n_above < 2 else 'are'} above the threshold; of "
             f"{n_parts} further good parts {alarms.expected:.1f} are expected to be flagged, at most "
-            f"{alarms.at_most} ({100 * CONFIDENCE:.0f} %).{limits}"
+            f"{alarms.at_most} ({100 * CONFIDENCE:.0f} %).{self._about_doubt(n_parts)}{limits}"
+        )
+
+    def _about_doubt(self, n_parts: int) -> str:
+        """Say how many good parts are expected to need a second look; nothing if no part is doubtful."""
+        if self.doubtful_rate is None:
+            return ""
+        looks = false_alarm_band(self.n_images, self.doubtful_rate, n_parts, CONFIDENCE)
+        return (
+            f" Between {100 * self.false_alarm_rate:.3g} % and {100 * self.doubtful_rate:.3g} % parts are doubtful: "
+            f"{looks.expected:.1f} of the {n_parts} are expected to be doubtful or flagged, at most {looks.at_most} "
+            f"({100 * CONFIDENCE:.0f} %)."
         )

@@ -23,6 +23,7 @@ class Detector:
         *,
         max_ms: float | None = None,
         max_mb: float | None = None,
+        doubtful_rate: float | None = None,
     ) -> "Inspector":
         """Train a model by ``reb train`` and load it; with the same photos and settings it is only loaded.
 
@@ -33,6 +34,7 @@ class Detector:
             settings: Other settings, such as ``"features.image_size=320"``.
             max_ms: Milliseconds that an inspection may take on this machine; None for any.
             max_mb: Size in MB that the model may have; None for any.
+            doubtful_rate: Share of good parts that may be doubtful or flagged; None calls no part doubtful.
 
         Returns:
             The inspector of new photos.
@@ -48,6 +50,7 @@ class Detector:
         learn(
             photos=os.fspath(photos),
             false_alarm_rate=false_alarm_rate,
+            doubtful_rate=doubtful_rate,
             output=str(model),
             max_ms=max_ms,
             max_mb=max_mb,

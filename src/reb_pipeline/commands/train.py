@@ -41,6 +41,12 @@ def _one_place(context: click.Context, parameter: click.Parameter, given: tuple[
     help="Share of good parts that may be flagged, such as 0.02 or 2%.",
 )
 @click.option(
+    "--doubtful-rate",
+    type=RATE,
+    help="Share of good parts that may be doubtful or flagged, such as 10%: those above the lower of two thresholds, "
+    "which a person has to look at.  [default: no part is doubtful]",
+)
+@click.option(
     "--output",
     type=PLACE,
     help="Folder of the model; the run folder is made beside it.  [default: PHOTOS.model]",
@@ -71,6 +77,7 @@ def command(
     max_ms: float | None,
     max_mb: float | None,
     settings: tuple[str, ...],
+    doubtful_rate: float | None = None,
 ) -> None:
     """Learn what good parts look like from PHOTOS, a folder or list of photos.
 
@@ -84,7 +91,7 @@ def command(
     load_kedro()
     from reb_pipeline.project.budget import Budget
 
-    given = _settings(settings, false_alarm_rate)
+    given = _settings(settings, false_alarm_rate, doubtful_rate)
     with resumable():
         _train(photos, output or f"{_name(photos)}.model", given, Budget(max_ms, max_mb))
 
@@ -151,7 +158,7 @@ def _train(photos: str, output: str, settings: dict[str, Any], budget: "Budget")
 
 def _say_result(trained: "Trained", say: Any) -> None:
     from reb_pipeline.memory_bank.suspects import statement
-    from reb_pipeline.metrics.at_threshold import share_text, unlike_calibration
+    from reb_pipeline.metrics.at_threshold import doubtful_text, share_text, unlike_calibration
 
     say("")
     say(f"{trained.name}: {trained.calibration.statement()}")
@@ -161,6 +168,8 @@ def _say_result(trained: "Trained", say: Any) -> None:
     for kind, share in found["per_defect_type"].items():
         if share:
             say(f"  {kind + ' found':<26} {share_text(share)}")
+    if doubtful := doubtful_text(found):
+        say(f"  {doubtful}")
     if unlike := unlike_calibration(found):
         say(f"Note: {unlike}.")
     say(f"{statement(trained.suspects)}, listed in {_shown(trained.suspects_list)}")
@@ -188,7 +197,9 @@ def _without_fine_tuning(categories: "list[Category]", rate: float) -> dict[str,
     return {"ssl_finetune": {"per_category": {name: {"enabled": False} for name in few}}}
 
 
-def _settings(texts: tuple[str, ...], rate: float) -> dict[str, Any]:
+def _settings(
+    texts: tuple[str, ...], rate: float, doubtful_rate: float | None = None
+) -> dict[str, Any]:
     """Nest the settings of the command line.
 
     Raises:
@@ -216,6 +227,8 @@ def _settings(texts: tuple[str, ...], rate: float) -> dict[str, Any]:
             f"calibration.false_alarm_rate = {given!r} cannot be used: it must lie between 0 and 1."
         )
         raise InputError(msg)
+    if doubtful_rate is not None:
+        calibration.setdefault("doubtful_rate", doubtful_rate)
     return settings
 
 

@@ -34,10 +34,7 @@ def command(model: str, add: str | None, forget: tuple[str, ...]) -> None:
     from reb_pipeline.project.run_folder import absolute
 
     trained = TrainedModel.at(Path(model))
-    changes: dict[str, Any] = {
-        "forget": list(forget),
-        "false_alarm_rate": trained.false_alarm_rate,
-    }
+    changes: dict[str, Any] = {"forget": list(forget), **trained.rates}
     if add is not None:
         changes["add"] = absolute(add)
         list_images(changes["add"])

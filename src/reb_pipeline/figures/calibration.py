@@ -6,14 +6,14 @@ from plotly.subplots import make_subplots
 
 from reb_pipeline.calibration.record import Calibration
 from reb_pipeline.calibration.verdicts import can_flag
-from reb_pipeline.figures.curves import GOOD_COLOUR
+from reb_pipeline.figures.curves import DOUBTFUL_COLOUR, GOOD_COLOUR
 
 _THRESHOLD_COLOUR = "#D55E00"  # visible on white and on Kedro-Viz's dark page
 _BINS = 30
 
 
 def calibration_figure(calibration: Calibration, title: str) -> go.Figure:
-    """Draw histograms of the image scores and of the highest values of anomaly maps, each with its threshold.
+    """Draw histograms of the image scores and of the highest values of anomaly maps, each with its thresholds.
 
     Args:
         calibration: Scores and thresholds; an infinite threshold has no line and a note in the legend.
@@ -52,6 +52,16 @@ def calibration_figure(calibration: Calibration, title: str) -> go.Figure:
             },
             **place,
         )
+        doubtful = calibration.doubtful_threshold
+        if column == 1 and doubtful is not None:
+            figure.add_scatter(
+                x=[doubtful] * 2,
+                y=[0, heights.max()],
+                mode="lines",
+                name=f"threshold of doubtful parts: {doubtful:.4g}, for {100 * (calibration.doubtful_rate or 0):.3g} %",
+                line={"color": DOUBTFUL_COLOUR, "width": 3},
+                **place,
+            )
         figure.update_xaxes(title=name, **place)
     figure.update_yaxes(title="good images", col=1)
     figure.update_layout(

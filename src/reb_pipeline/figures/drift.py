@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from reb_pipeline.calibration.drift import LARGE_PSI, SMALL_PSI
-from reb_pipeline.calibration.verdicts import UNDECIDED, above, can_flag
-from reb_pipeline.figures.curves import GOOD_COLOUR
+from reb_pipeline.calibration.verdicts import DOUBTFUL, UNDECIDED, above, can_flag
+from reb_pipeline.figures.curves import DOUBTFUL_COLOUR, GOOD_COLOUR
 
 if TYPE_CHECKING:
     from reb_pipeline.calibration.record import Calibration
@@ -59,13 +59,17 @@ def drift_figure(
 def _add_scores(
     figure: go.Figure, calibration: "Calibration", scores: np.ndarray, times: Sequence[str]
 ) -> None:
-    threshold = calibration.image_threshold
+    threshold, lower = calibration.image_threshold, calibration.doubtful_threshold
     numbers, when = np.arange(1, len(scores) + 1), np.asarray(times)
     flagged = above(scores, threshold)
-    for name, chosen, colour in (
-        ("not flagged" if can_flag(threshold) else UNDECIDED, ~flagged, GOOD_COLOUR),
+    doubtful = np.zeros_like(flagged) if lower is None else above(scores, lower) & ~flagged
+    groups = [
+        ("not flagged" if can_flag(threshold) else UNDECIDED, ~flagged & ~doubtful, GOOD_COLOUR),
         ("flagged", flagged, _FLAGGED_COLOUR),
-    ):
+    ]
+    if lower is not None:
+        groups.insert(1, (DOUBTFUL, doubtful, DOUBTFUL_COLOUR))
+    for name, chosen, colour in groups:
         figure.add_scatter(
             x=numbers[chosen],
             y=scores[chosen],
@@ -86,6 +90,11 @@ def _add_scores(
         figure.add_hline(
             y=threshold, line={"color": _THRESHOLD_COLOUR, "width": 2}, row=1, col=1,
             name="threshold", showlegend=True,
+        )  # fmt: skip
+    if lower is not None:
+        figure.add_hline(
+            y=lower, line={"color": DOUBTFUL_COLOUR, "width": 2}, row=1, col=1,
+            name="threshold of doubtful parts", showlegend=True,
         )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from reb_pipeline.inspection.pages import (
     compose,
     curve,
     definitions,
+    doubt,
     flat,
     global_part,
     made_with,
@@ -110,7 +111,9 @@ def report_page(evaluated: Evaluated, settings: Mapping[str, Any]) -> str:
                 evaluated.suspects,
             )
         ),
-        "meaning": definitions("What the numbers mean", _MEANING | global_part(calibration)),
+        "meaning": definitions(
+            "What the numbers mean", _MEANING | doubt(calibration) | global_part(calibration)
+        ),
         "made": definitions("Model, settings and versions", {**made_with(), **flat(settings)}),
     }
     return compose("training.html", "training.js", texts, blocks, _data(evaluated))
@@ -127,40 +130,70 @@ def _at_threshold(metrics: Mapping[str, Any]) -> str:
             "%, so it is not known which of the test images would be flagged.</p>"
         )
         return section(title, text)
-    good, found = report["false_alarms"], report["found"]
+    doubtful = report.get("doubtful")
+    text = (
+        f"<p>Threshold {report['threshold']:.5g}, from {images} good images, for a false-alarm rate of "
+        f"{rate:.3g} %. Flagged good images are false alarms; defective images that are not flagged are missed.</p>"
+    )
+    if doubtful:
+        text += (
+            f"<p>Images above {doubtful['threshold']:.5g} that are not flagged are doubtful: a person has to look. "
+            f"Of good parts at most {100 * doubtful['false_alarm_rate']:.3g} % are doubtful or flagged. Defective "
+            "images that are called good escape.</p>"
+        )
+    verdicts = ["flagged", "doubtful", "good"] if doubtful else ["flagged", "not flagged"]
+    of_all = {"defective": "found", "good": "false_alarms"}
     confusion = [
-        [f"{name} ({share['images']})", share["flagged"], share["passed"]]
-        for name, share in (("defective", found), ("good", good))
-        if share is not None
+        [f"{name} ({report[part]['images']})", *_counts(report[part], doubtful and doubtful[part])]
+        for name, part in of_all.items()
+        if report[part] is not None
     ]
-    shares = {"all defects": found, **_several(report["per_defect_type"]), "good": good}
-    rows = [
+    unlike = unlike_calibration(report) or unlike_calibration(doubtful)
+    return section(
+        title,
+        text,
+        f"<p><b>{unlike}.</b></p>" if unlike else "",
+        table(["test images", *verdicts], confusion, "Confusion table"),
+        table(
+            ["", "images", *verdicts, "flagged, % (95 % interval)"],
+            _by_type(report, doubtful),
+            "Found and missed by defect type",
+        ),
+    )
+
+
+def _by_type(report: Mapping[str, Any], doubtful: Mapping[str, Any] | None) -> list[list[Any]]:
+    """List the rows of all defects, each type, and good images: counts of each verdict, share of flagged images."""
+    shares, beyond = (
+        {
+            "all defects": one["found"],
+            **_several(one["per_defect_type"]),
+            "good": one["false_alarms"],
+        }
+        for one in (report, doubtful or report)
+    )
+    return [
         [
             kind,
             share["images"],
-            share["flagged"],
-            share["passed"],
+            *_counts(share, beyond[kind] if doubtful else None),
             f"{_percent(share['share'])} ({_percent(share['low'])}–{_percent(share['high'])})",
         ]
         for kind, share in shares.items()
         if share is not None
     ]
-    text = (
-        f"<p>Threshold {report['threshold']:.5g}, from {images} good images, for a false-alarm rate of "
-        f"{rate:.3g} %. Flagged good images are false alarms; defective images that are not flagged are missed.</p>"
-    )
-    unlike = unlike_calibration(report)
-    return section(
-        title,
-        text,
-        f"<p><b>{unlike}.</b></p>" if unlike else "",
-        table(["test images", "flagged", "not flagged"], confusion, "Confusion table"),
-        table(
-            ["", "images", "flagged", "not flagged", "flagged, % (95 % interval)"],
-            rows,
-            "Found and missed by defect type",
-        ),
-    )
+
+
+def _counts(share: Mapping[str, Any], beyond: Mapping[str, Any] | None) -> list[int]:
+    """Count flagged images and the others, of which the doubtful ones come first if there is a lower threshold.
+
+    Args:
+        share: Images above the threshold.
+        beyond: The same above the lower threshold; None without one.
+    """
+    if beyond is None:
+        return [share["flagged"], share["passed"]]
+    return [share["flagged"], beyond["flagged"] - share["flagged"], beyond["passed"]]
 
 
 def _found_sizes(evaluated: Evaluated) -> str:
@@ -233,7 +266,7 @@ def _data(evaluated: Evaluated) -> dict[str, Any]:
     ).sort_values(["hardness", "id"], ascending=[False, True], kind="stable")
     scale = ColourScale.of(calibration)
     return {
-        **thresholds_of(calibration, calibration.image_threshold),
+        **thresholds_of(calibration, calibration.image_threshold, calibration.doubtful_threshold),
         "images": [
             _image(row, evaluated, scale, place)
             for place, (_, row) in enumerate(by_hardness.iterrows())

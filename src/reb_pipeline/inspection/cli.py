@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("csv", "parquet", "json")
 DEFAULT_FORMATS = ("csv", "parquet")
-LATER_VERDICTS = ("doubtful",)  # of models to come
 WRITE_SECONDS = 10.0  # between two reports on a folder that is watched
 
 
@@ -45,7 +44,7 @@ class Verdicts(click.ParamType):
         if isinstance(value, tuple):
             return value
         given = tuple(name.strip() for name in value.split(",") if name.strip())
-        known = [name for name in (*VERDICTS, *LATER_VERDICTS) if name != GOOD]
+        known = [name for name in VERDICTS if name != GOOD]
         try:
             check_known(given, known, "Verdict")
         except InputError as error:

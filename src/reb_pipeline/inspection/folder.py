@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from reb_pipeline.calibration.verdicts import VERDICTS
+from reb_pipeline.calibration.verdicts import DOUBTFUL, VERDICTS
 from reb_pipeline.core.folder_files import Files
 from reb_pipeline.core.progress import progress
 from reb_pipeline.core.spreadsheets import no_formula
@@ -168,7 +168,7 @@ def parquet_of(rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def summary_of(inspected: Sequence[Inspected]) -> str:
-    """Describe the number of images of each verdict, in one sentence.
+    """Describe the number of images of each verdict, in one sentence; of doubtful ones only if there are some.
 
     Example:
         >>> from reb_pipeline.inspection.folder import Inspected, summary_of
@@ -176,7 +176,8 @@ def summary_of(inspected: Sequence[Inspected]) -> str:
         '2 images inspected: 1 good, 1 defective, 0 undecided, 0 unreadable.'
     """
     counts = Counter(one.row["verdict"] for one in inspected)
-    found = ", ".join(f"{counts[verdict]:,} {verdict}" for verdict in VERDICTS)
+    shown = [verdict for verdict in VERDICTS if verdict != DOUBTFUL or counts[verdict]]
+    found = ", ".join(f"{counts[verdict]:,} {verdict}" for verdict in shown)
     images = "image" if len(inspected) == 1 else "images"
     summary = f"{len(inspected):,} {images} inspected: {found}."
     former = sum(one.has_former_verdict for one in inspected)

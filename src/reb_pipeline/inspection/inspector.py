@@ -44,7 +44,8 @@ class Inspector:
     Attributes:
         name: Name of the category.
         model_id: SHA-256 over all files of the model.
-        image_threshold: Highest image score that is good; infinity if the rate cannot be guaranteed.
+        image_threshold: Highest image score that is not defective; infinity if the rate cannot be guaranteed.
+        doubtful_threshold: Highest image score that is good; None if no part is doubtful.
         pixel_threshold: Highest value of an anomaly map that is not marked; infinity if the rate cannot be guaranteed.
         calibration: Scores of good images, and the false-alarm rate.
         detector: The fitted detector.
@@ -75,6 +76,7 @@ class Inspector:
         self.model_id: str = model.manifest["digest"]
         self.calibration = model.calibration
         self.image_threshold = model.calibration.image_threshold
+        self.doubtful_threshold = model.calibration.doubtful_threshold
         self.pixel_threshold = model.calibration.pixel_threshold
         features = model.manifest["features"]
         self.size: Size = features["image_size"]
@@ -129,6 +131,7 @@ class Inspector:
         path: str | Path,
         engine: str = "onnxruntime",
         false_alarm_rate: float | None = None,
+        doubtful_rate: float | None = None,
     ) -> "Inspector":
         """Load a packaged model.
 
@@ -137,19 +140,22 @@ class Inspector:
             engine: See :class:`Inspector`.
             false_alarm_rate: Rate that the thresholds are taken for, from the calibration scores of the model; None
                 keeps that of its calibration.
+            doubtful_rate: Share of good parts that may be doubtful or defective, at least the false-alarm rate; None
+                keeps that of its calibration.
 
         Raises:
-            InputError: If it is not a packaged model, has another format, is incomplete or was changed, or the rate is
-                not in (0, 1); see also :class:`Inspector`.
+            InputError: If it is not a packaged model, has another format, is incomplete or was changed, or a rate
+                cannot be used; see also :class:`Inspector`.
         """
         model = read_model(path)
-        if false_alarm_rate is not None:
-            calibration = replace(model.calibration, false_alarm_rate=false_alarm_rate)
-            model = replace(model, calibration=calibration)
+        given = {"false_alarm_rate": false_alarm_rate, "doubtful_rate": doubtful_rate}
+        rates: dict[str, Any] = {name: rate for name, rate in given.items() if rate is not None}
+        if rates:
+            model = replace(model, calibration=replace(model.calibration, **rates))
         return cls(model, engine)
 
     def with_threshold(self, chosen: ChosenThreshold) -> "Inspector":
-        """Copy this inspector with a threshold that a person chose, and the pixel threshold of its rate.
+        """Copy this inspector with the thresholds that a person chose, and the pixel threshold of their rate.
 
         Raises:
             InputError: If the threshold is that of another model, or below the scores of all good images.
@@ -157,6 +163,7 @@ class Inspector:
         changed = copy.copy(self)  # shares network and bank
         changed.calibration = chosen.applied(self.model_id, self.calibration)
         changed.image_threshold = chosen.image_threshold
+        changed.doubtful_threshold = chosen.doubtful(changed.calibration)
         changed.pixel_threshold = changed.calibration.pixel_threshold
         return changed
 
@@ -257,7 +264,7 @@ class Inspector:
         worst = np.nanargmax(scored)
         y, x = np.unravel_index(worst, self._grid)
         (p_value,) = self.calibration.p_values([score])
-        verdict = verdict_of(float(score), self.image_threshold)
+        verdict = verdict_of(float(score), self.image_threshold, self.doubtful_threshold)
         return Inspection(
             image_score=float(score),
             p_value=float(p_value),

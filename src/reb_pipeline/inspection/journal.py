@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reb_pipeline.calibration.verdicts import UNDECIDED, verdict_of
+from reb_pipeline.calibration.verdicts import GOOD, UNDECIDED, Verdict, verdict_of
 from reb_pipeline.core.folder_files import Files
 from reb_pipeline.inspection.defects import find_defects
 from reb_pipeline.inspection.encoding import finite, in_base64
@@ -95,9 +95,21 @@ def read_entry(files: Files, key: str, columns: Collection[str]) -> dict[str, An
     return entry if is_whole else None
 
 
-def has_other_marks(entry: dict[str, Any], pixel_threshold: float) -> bool:
-    """Return True if an entry is marked by another threshold; those of former releases cannot be marked anew."""
-    return "found" in entry and entry["marked_above"] != finite(pixel_threshold)
+def is_to_draw_anew(entry: dict[str, Any], inspector: "Inspector") -> bool:
+    """Return True if an entry is marked by another threshold, or explains no part because it was good.
+
+    Those of former releases cannot be drawn anew.
+    """
+    if "found" not in entry:
+        return False
+    row = entry["row"]
+    lacks_explanation = row["verdict"] == GOOD != verdict_now(row["image_score"], inspector)
+    return lacks_explanation or entry["marked_above"] != finite(inspector.pixel_threshold)
+
+
+def verdict_now(image_score: float, inspector: "Inspector") -> Verdict:
+    """Derive the verdict from a score of the journal, whose verdict may be that of another rate."""
+    return verdict_of(image_score, inspector.image_threshold, inspector.doubtful_threshold)
 
 
 def inspection_in(
@@ -113,7 +125,7 @@ def inspection_in(
     row, found = entry["row"], entry["found"]
     patch_map = floats_of(found["patch_map"]).reshape(found["grid"])
     anomaly_map = inspector.map_of(patch_map)
-    verdict = verdict_of(row["image_score"], inspector.image_threshold)
+    verdict = verdict_now(row["image_score"], inspector)
     return Inspection(
         image_score=row["image_score"],
         p_value=row["p_value"],

@@ -146,6 +146,7 @@ def pack(
         "calibration": {
             **calibration.facts(),
             "image_threshold": finite(calibration.image_threshold),
+            "doubtful_threshold": calibration.doubtful_threshold,
             "pixel_threshold": finite(calibration.pixel_threshold),
         },
         **about,

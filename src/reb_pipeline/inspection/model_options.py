@@ -31,6 +31,11 @@ _OPTIONS = (
         help="Share of good parts that may be flagged, such as 0.02 or 2%.  [default: that of the model]",
     ),
     click.option(
+        "--doubtful-rate",
+        type=RATE,
+        help="Share of good parts that may be doubtful or defective, such as 10%.  [default: that of the model]",
+    ),
+    click.option(
         "--threshold",
         type=PLACE,
         help="File of a threshold that was saved in a report of this model.",
@@ -54,6 +59,7 @@ def load_inspector(
     false_alarm_rate: float | None,
     threshold: str | None,
     allow_undecided: bool,
+    doubtful_rate: float | None = None,
 ) -> "Inspector":
     """Load the model that the options name.
 
@@ -63,6 +69,7 @@ def load_inspector(
         false_alarm_rate: Rate that the thresholds are taken for; None for that of the model.
         threshold: File of a chosen threshold; None for that of the model or of the rate.
         allow_undecided: True to take a model that can call no part good or defective.
+        doubtful_rate: Rate that the threshold of doubtful parts is taken for; None for that of the model.
 
     Raises:
         InputError: If the model, its threshold or the rate cannot be used.
@@ -72,11 +79,13 @@ def load_inspector(
     from reb_pipeline.inspection.manifest import model_in
     from reb_pipeline.inspection.threshold import ChosenThreshold
 
-    if threshold is not None and false_alarm_rate is not None:
-        raise InputError("--threshold has a rate of its own: leave --false-alarm-rate out.")
+    given = {"false_alarm_rate": false_alarm_rate, "doubtful_rate": doubtful_rate}
+    rates = {name: rate for name, rate in given.items() if rate is not None}
+    if threshold is not None and rates:
+        option = next(iter(rates)).replace("_", "-")
+        raise InputError(f"--threshold has a rate of its own: leave --{option} out.")
     chosen = None if threshold is None else ChosenThreshold.read(_content(threshold), threshold)
-    rate = {} if false_alarm_rate is None else {"false_alarm_rate": false_alarm_rate}
-    inspector = Inspector.load(model_in(model), engine, **rate)
+    inspector = Inspector.load(model_in(model), engine, **rates)
     if chosen is not None:
         inspector = inspector.with_threshold(chosen)
     if not allow_undecided:

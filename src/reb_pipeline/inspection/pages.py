@@ -60,6 +60,21 @@ def compose(
     return re.sub("@@([a-z]+)@@", lambda found: parts[found[1]], skeleton)
 
 
+def doubt(calibration: "Calibration") -> dict[str, str]:
+    """Explain doubtful parts; nothing for a model that calls none doubtful."""
+    if calibration.doubtful_rate is None:
+        return {}
+    rates = (
+        f"{100 * calibration.false_alarm_rate:.3g} % and {100 * calibration.doubtful_rate:.3g} %"
+    )
+    meaning = (
+        "The score lies above the lower threshold and not above the higher one: a person should look. The two "
+        f"thresholds are calibrated for {rates}: of good parts at most the first share is called defective, and at "
+        "most the second doubtful or defective."
+    )
+    return {"doubtful": meaning}
+
+
 def global_part(calibration: "Calibration") -> dict[str, str]:
     """Explain the part of image scores that whole images add; nothing for a model without a global branch."""
     if calibration.scoring.get("global_branch", "none") == "none":
@@ -71,7 +86,9 @@ def global_part(calibration: "Calibration") -> dict[str, str]:
     return {"global part": meaning}
 
 
-def thresholds_of(calibration: "Calibration", image_threshold: float) -> dict[str, Any]:
+def thresholds_of(
+    calibration: "Calibration", image_threshold: float, doubtful_threshold: float | None
+) -> dict[str, Any]:
     """List the data that histogram, legend of the maps and facts of images are drawn from, JSON values."""
     scale = ColourScale.of(calibration)
     rgb, opacity = colours()[:, :3] / 255, colours()[:, 3] / 255
@@ -80,6 +97,7 @@ def thresholds_of(calibration: "Calibration", image_threshold: float) -> dict[st
     stops = np.linspace(0, len(colours()) - 1, _COLOUR_STOPS).round().astype(int)
     return {
         "threshold": finite(float(image_threshold)),
+        "doubtful_threshold": doubtful_threshold,
         "pixel_threshold": finite(calibration.pixel_threshold),
         "calibration": np.sort(calibration.image_scores).astype(float).tolist(),
         "scale": {"threshold": scale.threshold, "span": scale.span},

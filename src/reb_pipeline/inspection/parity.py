@@ -121,8 +121,11 @@ def compare(
         map_difference=_relative(found_maps, np.stack([amap for _, amap in maps])),
         score_difference=_relative(found_scores, scores),
         ties=ties,
-        verdicts_differ=_verdicts_differ(
-            found_scores, scores, inspector.image_threshold, calibration.image_threshold
+        verdicts_differ=sum(
+            _verdicts_differ(found_scores, scores, ours, theirs)
+            for ours, theirs in zip(
+                _thresholds(inspector.calibration), _thresholds(calibration), strict=False
+            )
         ),
     )
 
@@ -167,10 +170,16 @@ def _relative(found: np.ndarray, expected: np.ndarray) -> float:
     return float(np.abs(found - expected).max()) / largest
 
 
+def _thresholds(calibration: Calibration) -> list[float]:
+    """List the thresholds of the image score, that of defective parts first."""
+    doubtful = calibration.doubtful_threshold
+    return [calibration.image_threshold, *([] if doubtful is None else [doubtful])]
+
+
 def _verdicts_differ(
     found: np.ndarray, expected: np.ndarray, found_threshold: float, threshold: float
 ) -> int:
-    """Count images that only one of both flags, except those with both scores within rounding of the threshold."""
+    """Count images that are above only one of both, except those with both scores within rounding of the threshold."""
     differ = above(found, found_threshold) != above(expected, threshold)
     near = TOLERANCE * (float(np.abs(expected).max()) or 1.0)
     at_threshold = np.maximum(np.abs(found - found_threshold), np.abs(expected - threshold)) <= near

@@ -10,6 +10,7 @@ from reb_pipeline.inspection.marks import saved_marks
 from reb_pipeline.inspection.pages import (
     compose,
     definitions,
+    doubt,
     flat,
     global_part,
     made_with,
@@ -73,7 +74,9 @@ def report_page(
     settings = {name: manifest[name] for name in _SETTINGS if name in manifest}
     made = {"model": inspector.model_id, **made_with(), **flat(settings)}
     blocks = {
-        "meaning": definitions("What the numbers mean", _MEANING | global_part(calibration)),
+        "meaning": definitions(
+            "What the numbers mean", _MEANING | doubt(calibration) | global_part(calibration)
+        ),
         "made": definitions("Model, settings and versions", made),
     }
     data = _data(inspector, inspected, files)
@@ -86,7 +89,9 @@ def _data(inspector: "Inspector", inspected: Sequence[Inspected], files: Files) 
     shown = {id(one) for one in worst_first[:SHOWN_IMAGES]}
     large = {id(one) for one in worst_first[:LARGE_IMAGES]}
     return {
-        **thresholds_of(inspector.calibration, inspector.image_threshold),
+        **thresholds_of(
+            inspector.calibration, inspector.image_threshold, inspector.doubtful_threshold
+        ),
         "model_id": inspector.model_id,
         "marks": [vars(mark) for mark in saved_marks(files)],
         "images": [

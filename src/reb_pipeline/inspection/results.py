@@ -35,7 +35,8 @@ class Inspection:
     Attributes:
         image_score: Image score; higher is more anomalous.
         p_value: Share of good images, including this image, that score at least as high.
-        verdict: ``"good"``, ``"defective"`` or ``"undecided"``, see :mod:`reb_pipeline.calibration.verdicts`.
+        verdict: ``"good"``, ``"doubtful"``, ``"defective"`` or ``"undecided"``, see
+            :mod:`reb_pipeline.calibration.verdicts`.
         anomaly_map: float32 [h, w]; see :func:`reb_pipeline.scoring.anomaly_maps.resize_map`.
         defects: Regions of marked pixels, largest area first; a good image may have some too.
         seconds: Duration of the inspection.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reb_pipeline.calibration.verdicts import GOOD, UNDECIDED, UNREADABLE, Verdict, verdict_of
+from reb_pipeline.calibration.verdicts import GOOD, UNDECIDED, UNREADABLE, Verdict
 from reb_pipeline.core.ahead import ahead
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.folder_files import Files, portable_name
@@ -23,12 +23,13 @@ from reb_pipeline.inspection.journal import (
     FORMER_VERSIONS,
     entry_file,
     entry_of,
-    has_other_marks,
     image_file,
     inspection_in,
+    is_to_draw_anew,
     key_of,
     read_entry,
     text_of,
+    verdict_now,
 )
 from reb_pipeline.inspection.overlay import OVERLAY_SIDE, ColourScale, draw_overlay
 from reb_pipeline.inspection.views import LARGE_SIDE, view_of
@@ -78,7 +79,7 @@ class _Opened:
         sha256: Hash of the file.
         has_former_verdict: See :class:`Inspected`.
         pixels: uint8 [height, width, 3] RGB.
-        entry: Its entry in the journal, whose marks are those of another threshold; None if there is none.
+        entry: Its entry in the journal, which is to be drawn anew; None if there is none.
     """
 
     path: str
@@ -131,7 +132,7 @@ class Steps:
         key = key_of(inspector.model_id, _raw(path), data)
         needed = row_of("").keys() - ADDED.keys()
         entry = read_entry(self.files, key, needed)
-        if entry is not None and not has_other_marks(entry, inspector.pixel_threshold):
+        if entry is not None and not is_to_draw_anew(entry, inspector):
             now = _verdict_now(entry["row"]["image_score"], inspector)
             return Inspected(ADDED | entry["row"] | now | {"sha256": sha256}, key)
         try:
@@ -211,8 +212,8 @@ def row_of(
 
 
 def _verdict_now(image_score: float, inspector: "Inspector") -> dict[str, Any]:
-    """Derive the verdict from a score of the journal, whose verdict may be that of another false-alarm rate."""
-    verdict = verdict_of(image_score, inspector.image_threshold)
+    """Derive verdict and reason from a score of the journal."""
+    verdict = verdict_now(image_score, inspector)
     reason = inspector.calibration.statement() if verdict == UNDECIDED else ""
     return {"verdict": verdict, "reason": reason}
 

@@ -104,6 +104,29 @@ def share_text(share: dict[str, Any]) -> str:
     )
 
 
+def doubtful_text(report: Mapping[str, Any] | None) -> str:
+    """Say how many test images are doubtful; empty if the calibration calls none doubtful.
+
+    Args:
+        report: Result of :func:`at_threshold`, perhaps with ``doubtful``: the result at the lower threshold.
+
+    Example:
+        >>> flagged = {"false_alarms": flagged_share(1, 20), "found": flagged_share(25, 30)}
+        >>> beyond = {"false_alarms": flagged_share(3, 20), "found": flagged_share(29, 30)}
+        >>> doubtful_text({**flagged, "doubtful": beyond})
+        'doubtful: 2 of 20 good test images, 4 of 30 defective ones'
+    """
+    beyond = (report or {}).get("doubtful")
+    if not report or not beyond:
+        return ""
+    counts = [
+        f"{beyond[part]['flagged'] - report[part]['flagged']} of {beyond[part]['images']} {which}"
+        for part, which in (("false_alarms", "good test images"), ("found", "defective ones"))
+        if report[part]
+    ]
+    return f"doubtful: {', '.join(counts)}" if counts else ""
+
+
 def unlike_calibration(report: Mapping[str, Any] | None) -> str:
     """Say that more good test images are flagged than the rate and chance explain; empty if they are not.
 

@@ -67,7 +67,9 @@ FREE_NAMES = ("seed", "data_root", "output_root", "split", *PRESET_NAMES)  # use
 # Parameters that a command or a pipeline gives, or that are newer; any environment may leave them out.
 OPTIONAL = (
     "calibration.chosen_by_selection",
+    "calibration.doubtful_rate",
     "bank_update.false_alarm_rate",
+    "bank_update.doubtful_rate",
     "ingestion.leave_out",
     "packaging.good_images",  # not in run folders of former versions
 )

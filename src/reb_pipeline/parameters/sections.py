@@ -6,7 +6,7 @@ category under ``per_category`` replace the defaults; see :mod:`reb_pipeline.par
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.settings import Settings
@@ -20,11 +20,28 @@ class IngestionParams(Settings):
 
 
 class CalibrationParams(Settings):
-    """Settings of the thresholds: the false-alarm rate, and the good images for calibration."""
+    """Settings of the thresholds: their rates, and the good images for calibration."""
 
     false_alarm_rate: float = Field(gt=0, lt=1)  # share of good parts that may be flagged
     folder: str | None  # good images that are not in the bank; null for the held-out ones
     chosen_by_selection: bool = False  # True where the pipeline selection chose settings
+    # Share of good parts that may be doubtful or flagged; None calls no part doubtful.
+    doubtful_rate: float | None = Field(default=None, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _doubt_comes_first(self) -> "CalibrationParams":
+        if self.doubtful_rate is not None and self.doubtful_rate < self.false_alarm_rate:
+            msg = (
+                f"doubtful_rate = {self.doubtful_rate} is below false_alarm_rate = {self.false_alarm_rate}, and it "
+                f"counts flagged parts too: give at least as much"
+            )
+            raise ValueError(msg)
+        return self
+
+    @property
+    def rates(self) -> dict[str, Any]:
+        """Fields of a calibration that say which thresholds are taken from its scores."""
+        return self.model_dump(include={"false_alarm_rate", "doubtful_rate"})
 
 
 class EvaluationParams(Settings):
@@ -41,6 +58,7 @@ class BankUpdateParams(Settings):
 
     add: str | None  # folder of good images
     false_alarm_rate: float | None = Field(default=None, gt=0, lt=1)  # None keeps the rate in use
+    doubtful_rate: float | None = Field(default=None, gt=0, lt=1)  # None keeps the rate in use
     forget: list[str]  # ids of good training images, or patterns of ids
 
     @field_validator("forget", mode="before")

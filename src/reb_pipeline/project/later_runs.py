@@ -61,10 +61,10 @@ class TrainedModel:
         raise InputError(msg)
 
     @property
-    def false_alarm_rate(self) -> float:
-        """Rate of the model; that of the run folder is another after a calibration that ended with an error."""
-        manifest = read_manifest(str(self.place), LocalFileSystem())
-        return float(manifest["calibration"]["false_alarm_rate"])
+    def rates(self) -> dict[str, float | None]:
+        """Rates of the model; those of the run folder are others after a calibration that ended with an error."""
+        calibration = read_manifest(str(self.place), LocalFileSystem())["calibration"]
+        return {name: calibration.get(name) for name in ("false_alarm_rate", "doubtful_rate")}
 
     def run(self, pipeline: str, parameters: Mapping[str, Any]) -> None:
         """Run a pipeline, package the model, and replace it.

@@ -29,6 +29,7 @@ _ANSWER: dict[str, Any] = {
     "global_score": 0.0,
     "p_value": 0.017,
     "image_threshold": 2.4,
+    "doubtful_threshold": None,
     "defects": [{"box": [120, 64, 18, 22], "area": 254, "peak": 7.9}],
     "worst_patch": [120, 64, 8, 8],
     "width": 320,
@@ -43,7 +44,9 @@ _MODEL: dict[str, Any] = {
     "written": "2026-01-31T09:15:00Z",
     "can_flag": True,
     "image_threshold": 2.4,
+    "doubtful_threshold": None,
     "false_alarm_rate": 0.05,
+    "doubtful_rate": None,
     "calibration_images": 59,
     "stores_marks": True,
     "calibration": "Of 59 good images that the bank has not seen, 2 are above the threshold; of 200 further good parts "
@@ -107,6 +110,9 @@ class Answer(BaseModel):
     )
     image_threshold: float | None = Field(
         description="a higher image score is defective; null where there is none, then every part is undecided"
+    )
+    doubtful_threshold: float | None = Field(
+        default=None, description="a higher image score is not good; null where no part is doubtful"
     )
     defects: list[Defect] = Field(description="largest first")
     worst_patch: Box = Field(description="x, y, width, height in pixels of the image as sent")
@@ -173,7 +179,15 @@ class Model(BaseModel):
     image_threshold: float | None = Field(
         description="a higher image score is defective; null where there is none"
     )
+    doubtful_threshold: float | None = Field(
+        default=None,
+        description="a score above it that is not defective is doubtful; null where no part is",
+    )
     false_alarm_rate: float = Field(description="share of good parts that may be flagged")
+    doubtful_rate: float | None = Field(
+        default=None,
+        description="share of good parts that may be doubtful or flagged; null where no part is doubtful",
+    )
     calibration_images: int = Field(description="good images that the threshold is taken from")
     stores_marks: bool = Field(description="whether the service stores marks of people on verdicts")
     calibration: str = Field(description="what is promised, and why there is no threshold")
@@ -240,6 +254,7 @@ def described(
         global_score=inspection.global_score,
         p_value=inspection.p_value,
         image_threshold=finite(inspector.image_threshold),
+        doubtful_threshold=inspector.doubtful_threshold,
         defects=[Defect(box=d.box, area=d.area, peak=d.peak) for d in inspection.defects],
         worst_patch=inspection.worst_patch,
         width=width,

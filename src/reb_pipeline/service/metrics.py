@@ -10,7 +10,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from reb_pipeline.calibration.verdicts import VERDICTS
+from reb_pipeline.calibration.verdicts import DOUBTFUL, VERDICTS
 
 P_VALUES = (0.01, 0.02, 0.05, *(tenth / 10 for tenth in range(1, 11)))
 
@@ -35,7 +35,9 @@ class Metrics:
             ["verdict"],
             registry=self.registry,
         )
-        for verdict in VERDICTS:
+        for verdict in (
+            one for one in VERDICTS if one != DOUBTFUL
+        ):  # which not every model can give
             self.verdicts.labels(verdict)  # so that each verdict starts at 0
         self.request_seconds = Histogram(
             "reb_request_seconds",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
-from reb_pipeline.calibration.verdicts import UNDECIDED, UNREADABLE, can_flag
+from reb_pipeline.calibration.verdicts import DOUBTFUL, UNDECIDED, UNREADABLE, can_flag
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.inspection.encoding import finite
 from reb_pipeline.inspection.marks import VERDICT_OF, Mark, MarkName
@@ -68,6 +68,8 @@ class Service:
             "version": version("reb-pipeline"),
         }
         self.metrics = Metrics(self.about)
+        if inspector.doubtful_threshold is not None:
+            self.metrics.verdicts.labels(DOUBTFUL)  # starts at 0, as the other verdicts
         self._marks = MarksFile(settings.marks) if settings.marks else None
         self.turns = Turns(settings.workers, settings.queue, self.metrics)
 
@@ -91,7 +93,9 @@ class Service:
             written=self._inspector.written,
             can_flag=can_flag(threshold),
             image_threshold=finite(threshold),
+            doubtful_threshold=self._inspector.doubtful_threshold,
             false_alarm_rate=calibration.false_alarm_rate,
+            doubtful_rate=calibration.doubtful_rate,
             calibration_images=calibration.n_images,
             calibration=calibration.statement(),
             stores_marks=self._marks is not None,

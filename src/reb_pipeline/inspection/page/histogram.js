@@ -35,8 +35,8 @@ function shares(scores, low, high) {
   return bins;
 }
 
-/** Draws scores of the calibration as a line, other groups as bars; returns a function that moves the threshold.
- *  Of one group the bars above the threshold have another colour; of two each has its own. */
+/** Draws scores of the calibration as a line, other groups as bars; returns a function that moves the threshold, and
+ *  that of doubtful parts where there is one. Of one group the bars above them have other colours; of two each has its own. */
 function histogram(drawing, calibration, groups, low, high, calibrated) {
   const x = (value) => (WIDTH * (value - low)) / (high - low);
   const good = shares(calibration, low, high), found = groups.map((scores) => shares(scores, low, high));
@@ -56,16 +56,25 @@ function histogram(drawing, calibration, groups, low, high, calibrated) {
   if (Number.isFinite(calibrated))
     drawing.append(shape("line", { class: "calibrated", x1: x(calibrated), x2: x(calibrated), y1: 22, y2: FLOOR }));
   const line = shape("line", { class: "chosen", y1: 22, y2: FLOOR });
-  const label = shape("text", { y: 14 });
+  const label = shape("text", { y: 14 }), lower = shape("line", { class: "doubtful", y1: 30, y2: FLOOR });
   drawing.append(line, label);
-  return (threshold) => {
+  return (threshold, doubtful = null) => {
     const at = x(Math.min(threshold, high));
+    if (doubtful !== null) {
+      const place = x(Math.max(low, Math.min(doubtful, high)));
+      lower.setAttribute("x1", place);
+      lower.setAttribute("x2", place);
+      drawing.append(lower);
+    }
     line.setAttribute("x1", at);
     line.setAttribute("x2", at);
     label.setAttribute("x", at);
     label.setAttribute("text-anchor", at < 100 ? "start" : at > WIDTH - 100 ? "end" : "middle");
     label.textContent = Number.isFinite(threshold) ? `threshold ${score(threshold)}` : "no threshold";
     if (groups.length === 1)
-      bars[0].forEach((bar, bin) => bar.setAttribute("class", x(threshold) <= (bin + 0.5) * width ? "above" : "below"));
+      bars[0].forEach((bar, bin) => {
+        const middle = (bin + 0.5) * width;
+        bar.setAttribute("class", x(threshold) <= middle ? "above" : doubtful !== null && x(doubtful) <= middle ? "between" : "below");
+      });
   };
 }

@@ -1,20 +1,23 @@
 const POSITIONS = 1000; // of the slider
-const VERDICTS = ["all", "defective", "undecided", "good", "unreadable"];
+const hasDoubt = data.doubtful_threshold !== null;
+const VERDICTS = ["all", "defective", ...(hasDoubt ? ["doubtful"] : []), "undecided", "good", "unreadable"];
 const MARK_OF = { defective: "false alarm", good: "missed" }; // of the verdict that it corrects
 const calibrated = data.threshold ?? Infinity;
 const canFlag = Number.isFinite(calibrated);
 const inspected = data.images.filter((image) => image.score !== null).map((image) => image.score).sort((a, b) => a - b);
 const [lowest, highest] = range(data.calibration, inspected);
 const marked = new Map(data.marks.map((mark) => [mark.image_sha256, mark])); // by the hash of the image
-let threshold = calibrated, unsaved = false;
+let threshold = calibrated, doubtful = data.doubtful_threshold, unsaved = false;
 
 // Never good without a threshold of the model: another one may be tried, but says nothing about a part.
-function verdictAt(image, limit) {
+function verdictAt(image, limit, lower) {
   if (image.error) return "unreadable";
   if (image.score === null || !canFlag) return "undecided";
-  return image.score <= limit ? "good" : "defective";
+  if (!(image.score <= limit)) return "defective";
+  return lower === null || image.score <= lower ? "good" : "doubtful";
 }
-const verdict = (image) => verdictAt(image, threshold);
+const verdict = (image) => verdictAt(image, threshold, doubtful);
+const verdictGiven = (image) => verdictAt(image, calibrated, data.doubtful_threshold);
 const markOf = (image) => marked.get(image.sha256)?.mark ?? "";
 
 /** Share of good parts that a threshold may flag, as `rate_of` of calibration/conformal.py. */
@@ -22,22 +25,27 @@ const rateOf = (limit) => (1 + above(data.calibration, limit)) / (data.calibrati
 
 function drawThreshold() {
   const flagged = above(inspected, threshold);
-  const expected = 100 * rateOf(threshold), moved = threshold !== calibrated, finite = Number.isFinite(threshold);
+  const percent = (limit) => 100 * rateOf(limit), rounded = (share) => share.toFixed(share < 10 ? 1 : 0);
+  const expected = percent(threshold), finite = Number.isFinite(threshold);
+  const moved = threshold !== calibrated || doubtful !== data.doubtful_threshold;
   byId("counts").textContent =
-    `${thousands(flagged)} of ${thousands(inspected.length)} would be flagged; ` +
+    `${thousands(flagged)} of ${thousands(inspected.length)} would be flagged` +
+    (hasDoubt ? ` and ${thousands(above(inspected, doubtful) - flagged)} be doubtful; ` : "; ") +
     (finite
-      ? `of 100 good parts at most about ${expected.toFixed(expected < 10 ? 1 : 0)} are expected to be `
+      ? `of 100 good parts at most about ${rounded(expected)} are expected to be ` +
+        (hasDoubt ? `flagged and about ${rounded(percent(doubtful))} to be doubtful or flagged ` : "")
       : "without a threshold no part can be ") + `(${thousands(data.calibration.length)} calibration images).` +
     (!canFlag ? " The model has no threshold of its own, so every part that can be read is undecided."
       : moved ? " Verdicts below follow this threshold, not the calibrated one." : "");
   byId("calibrated").hidden = !moved;
-  byId("save-threshold").disabled = !finite || expected >= 100;
+  byId("save-threshold").disabled = !finite || expected >= 100 || (hasDoubt && percent(doubtful) >= 100);
   byId("threshold").setAttribute("aria-valuetext", byId("counts").textContent);
-  moveThreshold(threshold);
+  byId("doubtful").setAttribute("aria-valuetext", byId("counts").textContent);
+  moveThreshold(threshold, doubtful);
 }
 
 function saveThreshold() {
-  const content = { format: "reb-pipeline threshold", format_version: 1, model_id: data.model_id, image_threshold: threshold, false_alarm_rate: rateOf(threshold) };
+  const content = { format: "reb-pipeline threshold", format_version: 1, model_id: data.model_id, image_threshold: threshold, false_alarm_rate: rateOf(threshold), ...(hasDoubt ? { doubtful_threshold: doubtful } : {}) };
   download("threshold.json", "application/json", `${JSON.stringify(content, null, 1)}\n`);
   say(`Saved: reb inspect --threshold threshold.json takes it (false-alarm rate ${score(100 * rateOf(threshold))} %).`);
 }
@@ -50,8 +58,8 @@ function cell(value) {
 
 function saveTable() {
   const limit = Number.isFinite(threshold) ? threshold : "";
-  const head = ["path", "image_score", "global_score", "p_value", "verdict", "image_threshold", "defect_area", "mark", "error", "reason", "overlay", "time", "sha256"];
-  const rows = data.images.map((image) => [image.path, image.score, image.global, image.p, verdict(image), limit, image.area, markOf(image), image.error, image.reason, image.overlay, image.time, image.sha256]);
+  const head = ["path", "image_score", "global_score", "p_value", "verdict", "image_threshold", ...(hasDoubt ? ["doubtful_threshold"] : []), "defect_area", "mark", "error", "reason", "overlay", "time", "sha256"];
+  const rows = data.images.map((image) => [image.path, image.score, image.global, image.p, verdict(image), limit, ...(hasDoubt ? [doubtful] : []), image.area, markOf(image), image.error, image.reason, image.overlay, image.time, image.sha256]);
   download("inspections.csv", "text/csv", [head, ...rows].map((row) => `${row.map(cell).join(",")}\n`).join(""));
   say("Saved: the table with the verdicts at this threshold and the marks.");
 }
@@ -82,7 +90,7 @@ async function loadMarks(event) {
 
 /** Marks the image, or takes its mark away; a mark is on the verdict of the inspection, which the table has. */
 function toggleMark(image) {
-  const given = verdictAt(image, calibrated), mark = MARK_OF[given];
+  const given = verdictGiven(image), mark = MARK_OF[given];
   if (!mark || !image.sha256) return;
   if (!marked.delete(image.sha256))
     marked.set(image.sha256, { image_sha256: image.sha256, verdict: given, mark, when: new Date().toISOString() });
@@ -102,7 +110,7 @@ function say(text) {
 }
 
 function markButton(image) {
-  const mark = MARK_OF[verdictAt(image, calibrated)];
+  const mark = MARK_OF[verdictGiven(image)];
   if (!mark || !image.sha256) return [];
   const button = element("button", { type: "button", id: "mark", textContent: mark === "missed" ? "Missed: this part is defective (X)" : "False alarm: this part is good (X)", onclick: () => toggleMark(image) });
   button.setAttribute("aria-pressed", String(marked.has(image.sha256)));
@@ -115,7 +123,7 @@ function facts(image) {
   if (image.error || image.reason) rows.push(["reason", image.error || image.reason]);
   if (image.score !== null)
     rows.push(
-      ["image score", `${score(image.score)}${times(image.score, threshold)}; threshold ${Number.isFinite(threshold) ? score(threshold) : "none"}`],
+      ["image score", `${score(image.score)}${times(image.score, threshold)}; threshold ${Number.isFinite(threshold) ? score(threshold) : "none"}${hasDoubt ? `, doubtful above ${score(doubtful)}` : ""}`],
       ...globalPart(image),
       ["p-value", `${score(image.p)}: a good part scores as high with at most this probability`],
       ["defect area", `${thousands(image.area)} pixels`],
@@ -154,23 +162,39 @@ const shown = gallery({
   keys: { x: () => toggleMark(shown.opened()) },
 });
 
-function setThreshold(value) {
-  threshold = value;
+function setThresholds(value, lower) {
+  [threshold, doubtful] = [value, lower];
   drawThreshold();
   shown.drawCounts();
 }
 
-const slider = byId("threshold"), span = highest - lowest;
-const handle = () => Math.round((POSITIONS * (Math.min(calibrated, highest) - lowest)) / span);
-Object.assign(slider, { min: 0, max: POSITIONS, value: handle() });
+const slider = byId("threshold"), lowerSlider = byId("doubtful"), span = highest - lowest;
+const handle = (limit) => Math.round((POSITIONS * (Math.min(limit, highest) - lowest)) / span);
 // At its right end nothing is flagged.
-slider.oninput = () => setThreshold(slider.valueAsNumber === POSITIONS ? Math.max(highest, calibrated) : lowest + (span * slider.valueAsNumber) / POSITIONS);
-slider.onchange = shown.draw; // once the handle is let go
+const chosen = (moved, given) => (moved.valueAsNumber === POSITIONS ? Math.max(highest, given) : lowest + (span * moved.valueAsNumber) / POSITIONS);
+function setHandles() {
+  for (const [moved, limit] of [[slider, threshold], [lowerSlider, doubtful ?? threshold]])
+    Object.assign(moved, { min: 0, max: POSITIONS, value: handle(limit) });
+}
+// The lower threshold is never above the other one: the handle that is moved takes the other one along.
+slider.oninput = () => {
+  const limit = chosen(slider, calibrated), lower = hasDoubt ? Math.min(doubtful, limit) : null;
+  if (lower !== doubtful) lowerSlider.value = slider.value;
+  setThresholds(limit, lower);
+};
+lowerSlider.oninput = () => {
+  const lower = chosen(lowerSlider, data.doubtful_threshold), limit = Math.max(threshold, lower);
+  if (limit !== threshold) slider.value = lowerSlider.value;
+  setThresholds(limit, lower);
+};
+slider.onchange = lowerSlider.onchange = shown.draw; // once the handle is let go
 byId("calibrated").onclick = () => {
-  slider.value = handle();
-  setThreshold(calibrated);
+  setThresholds(calibrated, data.doubtful_threshold);
+  setHandles();
   shown.draw();
 };
+byId("between").hidden = lowerSlider.hidden = !hasDoubt;
+setHandles();
 byId("save-threshold").onclick = saveThreshold;
 byId("save-table").onclick = saveTable;
 byId("save-marks").onclick = saveMarks;

@@ -1,12 +1,15 @@
 const threshold = data.threshold ?? Infinity;
 const canFlag = Number.isFinite(threshold);
-const KINDS = { missed: "missed", "false alarm": "false-alarm", found: "found", good: "good", defective: "found" };
+const lower = data.doubtful_threshold;
+const KINDS = { missed: "missed", doubtful: "doubtful", "false alarm": "false-alarm", found: "found", good: "good", defective: "found" };
 const isFlagged = (image) => !(image.score <= threshold);
+const isDoubtful = (image) => lower !== null && !isFlagged(image) && !(image.score <= lower);
 let type = ""; // of the defects that are shown; empty for all images
 
 /** What the threshold made of an image; without one, what the image is. */
 function outcome(image) {
   if (!canFlag) return image.label ? "defective" : "good";
+  if (isDoubtful(image)) return "doubtful";
   if (image.label) return isFlagged(image) ? "found" : "missed";
   return isFlagged(image) ? "false alarm" : "good";
 }
@@ -18,11 +21,11 @@ function details(image) {
   const rows = [
     ["outcome", element("span", { className: `badge ${KINDS[outcome(image)]}`, textContent: outcome(image) })],
     ["label", image.label ? image.type : "good"],
-    ["image score", `${score(image.score)}${times(image.score, threshold)}; threshold ${canFlag ? score(threshold) : "none"}`],
+    ["image score", `${score(image.score)}${times(image.score, threshold)}; threshold ${canFlag ? score(threshold) : "none"}${lower === null ? "" : `, doubtful above ${score(lower)}`}`],
     ...globalPart(image),
     ["defect area", `${thousands(image.area)} pixels are marked`]];
   if (image.view?.annotated) rows.push(["annotation", image.view.annotated.length ? "dashed green outline" : "none"]);
-  return [definitions(rows), ...(canFlag ? disagreement(image.view, isFlagged(image)) : []), ...boxes(image.view)];
+  return [definitions(rows), ...(canFlag && !isDoubtful(image) ? disagreement(image.view, isFlagged(image)) : []), ...boxes(image.view)];
 }
 
 const types = [...new Set(data.images.filter((image) => image.label).map((image) => image.type))].sort(names.compare);
@@ -37,9 +40,9 @@ if (types.length > 1) {
 }
 const of = (label) => data.images.filter((image) => image.label === label).map((image) => image.score);
 const [lowest, highest] = range(data.calibration, of(0), of(1));
-histogram(byId("histogram"), data.calibration, [of(0), of(1)], lowest, highest, threshold)(threshold);
+histogram(byId("histogram"), data.calibration, [of(0), of(1)], lowest, highest, threshold)(threshold, lower);
 const shown = gallery({
-  filters: canFlag ? ["all", "missed", "false alarm", "found", "good"] : ["all", "defective", "good"],
+  filters: canFlag ? ["all", "missed", "false alarm", ...(lower === null ? [] : ["doubtful"]), "found", "good"] : ["all", "defective", "good"],
   belongs: (image, filter) => (filter === "all" || outcome(image) === filter) && (!type || image.type === type),
   orders: {
     hardest: ["hardest first", (a, b) => wrongness(b) - wrongness(a) || byName(a, b)],

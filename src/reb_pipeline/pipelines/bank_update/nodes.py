@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from reb_pipeline.calibration.conformal import check_doubtful_rate
 from reb_pipeline.calibration.record import CALIBRATION_SPLIT, SPLIT, Calibration
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.features.adapted import BackboneWeights
@@ -127,8 +128,10 @@ def update_memory_bank(
 def keep_false_alarm_rate(
     calibration_before: Calibration, params: BankUpdateParams, calibration: CalibrationParams
 ) -> dict[str, Any]:
-    """Return the settings of the next calibration: with the rate in use, unless this run names another."""
+    """Return the settings of the next calibration: with the rates in use, unless this run names others."""
     rate = params.false_alarm_rate or calibration_before.false_alarm_rate
+    doubtful_rate = params.doubtful_rate or calibration_before.doubtful_rate
+    check_doubtful_rate(doubtful_rate, rate)
     is_folder = (
         calibration_before.method == SPLIT and calibration_before.source != CALIBRATION_SPLIT
     )
@@ -139,4 +142,5 @@ def keep_false_alarm_rate(
             calibration_before.source,
             calibration_before.source,
         )
-    return {**calibration.model_dump(mode="json"), "false_alarm_rate": rate}
+    rates = {"false_alarm_rate": rate, "doubtful_rate": doubtful_rate}
+    return {**calibration.model_dump(mode="json"), **rates}

@@ -108,7 +108,7 @@ def leave_images_out(
         image_scores=np.concatenate([none[:, 0], *(one.image_scores for _, one in found)]),
         peak_scores=np.concatenate([none[:, 0], *peaks]),
         image_ids=[image_id for nearest, _ in found for image_id in nearest.image_ids],
-        false_alarm_rate=params.false_alarm_rate,
+        **params.rates,
         source=LEFT_OUT,
         alpha=detector.alpha,
         coreset_fingerprint=detector.bank.fingerprint,
@@ -152,7 +152,7 @@ def calibrate(
     ):
         left_out.check_detector(detector.fingerprint)
         left_out.check(detector.bank.fingerprint, scoring.model_dump(mode="json"), detector.alpha)
-        calibration = replace(left_out, false_alarm_rate=rate)
+        calibration = replace(left_out, **params.rates)
     else:
         scores = peaks = np.empty(0, np.float32)
         if image_ids:  # the only image of a bank cannot be compared with others
@@ -162,7 +162,7 @@ def calibrate(
             image_scores=scores,
             peak_scores=peaks,
             image_ids=image_ids,
-            false_alarm_rate=rate,
+            **params.rates,
             source=source,
             alpha=detector.alpha,
             coreset_fingerprint=calibration_patches.coreset_fingerprint,

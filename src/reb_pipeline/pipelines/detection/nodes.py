@@ -111,7 +111,7 @@ def _calibration(
             [none, *(highest_of_maps(one, features, scoring) for one in of_good)]
         ),
         image_ids=[image_id for one in of_good for image_id in one.image_ids],
-        false_alarm_rate=params.false_alarm_rate,
+        **params.rates,
         source=source,
         alpha=0.0,
         coreset_fingerprint="",

@@ -146,12 +146,11 @@ def with_threshold(
     from reb_pipeline.metrics.at_threshold import at_threshold
     from reb_pipeline.metrics.report import without_copies
 
-    flagged = at_threshold(
-        without_copies(scores),
-        calibration.image_threshold,
-        calibration.false_alarm_rate,
-        calibration.n_images,
-    )
+    tested, n = without_copies(scores), calibration.n_images
+    flagged = at_threshold(tested, calibration.image_threshold, calibration.false_alarm_rate, n)
+    rate, threshold = calibration.doubtful_rate, calibration.doubtful_threshold
+    if rate is not None and threshold is not None:
+        flagged["doubtful"] = at_threshold(tested, threshold, rate, n)
     metrics = compute_metrics(scores, raw_images, anomaly_maps, params)
     pixel_threshold = calibration.pixel_threshold if calibration.can_flag else None
     return {**metrics, "at_threshold": {**flagged, "pixel_threshold": pixel_threshold}}

@@ -70,7 +70,7 @@ class SummaryHooks:
     @staticmethod
     def _print_metrics(names: list[str], catalog: "CatalogProtocol") -> None:
         """Print one table for each detector, titled by the name of the dataset without the category."""
-        from reb_pipeline.metrics.at_threshold import unlike_calibration
+        from reb_pipeline.metrics.at_threshold import doubtful_text, unlike_calibration
         from reb_pipeline.metrics.report import about_copies
         from reb_pipeline.metrics.summary import render_table, summary_table
         from reb_pipeline.parameters.sections import SummaryParams
@@ -82,7 +82,12 @@ class SummaryHooks:
         for name in names:
             report = catalog[name].load()
             tables[name.removesuffix(f"_{report['category']}")].append(report)
-            about = about_copies(report), unlike_calibration(report.get("at_threshold"))
+            at_threshold = report.get("at_threshold")
+            about = (
+                about_copies(report),
+                doubtful_text(at_threshold),
+                unlike_calibration(at_threshold),
+            )
             notes += [f"{report['category']}: {note}.\n" for note in about if note]
         # The table of the memory bank is printed first.
         for title in sorted(tables, key=lambda title: (title != "metrics", title)):

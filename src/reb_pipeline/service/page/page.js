@@ -8,7 +8,7 @@ const LEGENDS = {
   map: "Anomaly map: black is far below the threshold of the map, from red on it is above; the same colours for all images of the model.",
   image: "",
 };
-const VERDICTS = ["good", "defective", "undecided", "unreadable"];
+const VERDICTS = ["good", "doubtful", "defective", "undecided", "unreadable"];
 const MARKS = { defective: "false alarm", good: "missed" };
 
 const state = { model: null, results: [], open: null, follows: true, waiting: [], busy: false, view: "overlay", done: 0, total: 0, unsaved: false };
@@ -51,7 +51,8 @@ async function loadModel() {
   document.title = `Inspection: ${model.name}`;
   const written = model.written ? ` of ${model.written.slice(0, 16).replace("T", " ")} UTC` : "";
   byId("facts").textContent = `Model ${model.model_id.slice(0, 12)}${written}. ` + (model.can_flag
-    ? `A part is defective if its score is above ${number(model.image_threshold)}, for a false-alarm rate of ${percent(model.false_alarm_rate)}.`
+    ? `A part is defective if its score is above ${number(model.image_threshold)}, for a false-alarm rate of ${percent(model.false_alarm_rate)}.` +
+      (model.doubtful_threshold == null ? "" : ` Between ${number(model.doubtful_threshold)} and it a part is doubtful: ${percent(model.doubtful_rate)} of good parts may be doubtful or defective.`)
     : "It has no threshold: every part is undecided.");
   byId("promise").textContent = model.calibration;
   if (model.stores_marks)
@@ -171,7 +172,7 @@ function drawResult() {
   if (!found) return;
   byId("numbers").replaceChildren(...lines(
     ["score", multiple(found)],
-    ["image score", `${number(found.image_score)}, threshold ${found.image_threshold === null ? "none" : number(found.image_threshold)}`],
+    ["image score", `${number(found.image_score)}, threshold ${found.image_threshold === null ? "none" : number(found.image_threshold)}${found.doubtful_threshold == null ? "" : `, doubtful above ${number(found.doubtful_threshold)}`}`],
     ...(found.global_score ? [["global part", `${number(found.global_score)} of the image score`]] : []),
     ["p-value", `${number(found.p_value)}: a good part scores as high with at most this probability`],
     ["size", `${found.width} × ${found.height} pixels`],
