@@ -289,8 +289,12 @@ def test_a_region_is_found_once_and_is_that_of_the_bank(run_slice, images, monke
         "memory_bank", {**params, "features": params["features"].with_region(None)}, **images
     )
     given = {**images, "memory_bank": whole("memory_bank"), "coreset": whole("coreset")}
-    with pytest.raises(InputError, match="made with another region of interest"):
-        run_slice("ldknn_density", params, "held_out_patches", **given)
+    for region in ("found", [[(0, 0), (1, 0), (0, 1)]]):  # of a bank that was made without one
+        features = FeatureSettings(image_size=miniatures.SIZE, region=region)
+        with pytest.raises(InputError, match="made with another region of interest"):
+            run_slice(
+                "ldknn_density", {**params, "features": features}, "held_out_patches", **given
+            )
 
 
 def test_ldknn_density_with_a_calibration_split(learn):

@@ -12,7 +12,7 @@ from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.images.collection import ImageCollection, Sample
 from reb_pipeline.project.hooks.preflight import PreflightHooks
 from reb_pipeline.project.photos import Category
-from reb_pipeline.project.run_folder import RunFolder
+from reb_pipeline.project.run_folder import RunFolder, read_yaml
 
 FEATURES, IMAGES = "params:screw.features", "screw.raw_images"
 
@@ -83,6 +83,20 @@ def test_an_empty_field_of_another_aspect_or_a_black_one_is_refused(tmp_path):
         check(tmp_path, None, empty_field=saved(tmp_path / "square.png", 40, 40, level=120))
     with pytest.raises(InputError, match="is black"):
         check(tmp_path, None, empty_field=saved(tmp_path / "black.png", 30, 40, level=0))
+
+
+def test_names_stay_names_where_a_folder_is_called_so(tmp_path, monkeypatch):
+    for name in ("found", "imagenet", "mask.png"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    photos = Category("screw", str(tmp_path), ".", {}, SimpleNamespace(file_keys=list))
+    folder = RunFolder(tmp_path / "screw.run")
+    given = {"region": "found", "weights": "imagenet", "empty_field": "mask.png"}
+    folder.write([photos], {"features": given})
+    stored = read_yaml(folder.configuration / "local/parameters.yml")["features"]
+    assert {name: stored[name] for name in given} == {
+        **given, "empty_field": str(tmp_path / "mask.png")
+    }  # fmt: skip
 
 
 def test_lists_among_the_settings_of_features_are_checked_too(tmp_path):

@@ -40,6 +40,7 @@ PATHS = (
     ("features", "region"), ("features", "empty_field"), ("defect_synthesis", "saliency_source"),
     ("defect_synthesis", "texture_folder"), ("ingestion", "leave_out"),
 )  # fmt: skip
+NAMES = ("imagenet", "found")  # values of these that are names, even where a file is called so
 # Resolvers of OmegaConf are those of the process: a loader has it to itself while it resolves.
 _resolvers = threading.RLock()
 _active: "ProjectConfigLoader | None" = None
@@ -193,6 +194,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
                 if (
                     isinstance(path, str)
                     and path
+                    and path not in NAMES
                     and "://" not in path
                     and (self.project_path / path).exists()
                 ):

@@ -15,7 +15,7 @@ from reb_pipeline import __version__
 from reb_pipeline.core.configuration import configuration_folder
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.storage import writing
-from reb_pipeline.parameters.loader import PATHS
+from reb_pipeline.parameters.loader import NAMES, PATHS
 from reb_pipeline.parameters.per_category import apply_preset, merged
 from reb_pipeline.project.photos import Category, reader_of
 
@@ -219,7 +219,8 @@ def _parameters(settings: Mapping[str, Any]) -> dict[str, Any]:
     for section, name in PATHS:
         inner = values.get(section)
         if isinstance(inner, dict) and isinstance(inner.get(name), str):
-            inner[name] = _literal(absolute(inner[name]))
+            text = inner[name]
+            inner[name] = _literal(text if text in NAMES else absolute(text))
     return values
 
 
