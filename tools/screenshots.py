@@ -19,7 +19,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from PIL import Image
@@ -74,6 +74,10 @@ def kedro_viz(*options: str) -> Iterator[str]:
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait()
+        with suppress(OSError):  # its server may outlive it, and would answer for the next one
+            while True:
+                urllib.request.urlopen(f"{address}/api/main").close()
+                time.sleep(1)
 
 
 def wait_for(url: str) -> None:
@@ -184,7 +188,7 @@ def take_service(model: str, photos: Path) -> None:
 def take_lineage(params: str) -> None:
     """Take the screenshots of Kedro-Viz."""
     with kedro_viz("--params", params) as address:
-        with browser_page(1100, 1100, orientation="horizontal", layer={"visible": False}) as page:
+        with browser_page(1100, 1000, orientation="horizontal", layer={"visible": False}) as page:
             save("lineage_default", photograph(page, f"{address}/?pid=__default__"))
         with browser_page(1300, 820) as page:
             save("lineage_previews", photograph_previews(page, address))

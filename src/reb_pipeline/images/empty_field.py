@@ -14,9 +14,9 @@ from reb_pipeline.core.errors import InputError
 from reb_pipeline.images.value_range import BIT_DEPTHS
 
 GRID = (
-    16  # cells along either axis that light is averaged over, so that dust and noise do not count
+    16  # blocks along either axis that light is averaged over, so that dust and noise do not count
 )
-BLUR = 1.0  # cells: standard deviation of the Gaussian that smooths them
+BLUR = 1.0  # blocks: standard deviation of the Gaussian that smooths them
 DECIMALS = 4  # of the stored light
 DARK, SATURATED = (
     0.05,
@@ -36,7 +36,7 @@ class EmptyField:
     """Light over the field of view.
 
     Attributes:
-        light: float32 [16, 16, 3], the light of each cell and channel; the mean of each channel is 1.
+        light: float32 [16, 16, 3], the light of each block and channel; the mean of each channel is 1.
         aspect: Width over height of the photos of the empty field.
 
     Example:
@@ -53,7 +53,7 @@ class EmptyField:
     def of(cls, path: str) -> Self:
         """Measure the light on one photo of the empty field, or on the mean of those in a folder.
 
-        Each channel is averaged over cells, smoothed, and divided by its mean. So colour and brightness of images stay
+        Each channel is averaged over blocks, smoothed, and divided by its mean. So colour and brightness of images stay
         as they are.
 
         Args:
@@ -74,8 +74,8 @@ class EmptyField:
                 )
                 raise InputError(msg)
             shape = pixels.shape[:2]
-            cells = _cells(pixels)
-            total += cells / cells.mean()
+            blocks = _blocks(pixels)
+            total += blocks / blocks.mean()
         smooth = ndimage.gaussian_filter(total, (BLUR, BLUR, 0), mode="nearest")
         light = np.round(smooth / smooth.mean(axis=(0, 1)), DECIMALS)
         if light.min() < DARKEST:
@@ -134,12 +134,12 @@ class EmptyField:
 
 @lru_cache(maxsize=4)
 def _at(light: bytes, shape: tuple[int, int]) -> np.ndarray:
-    """Interpolate the light of cells to pixels, float32 [height, width, 3]."""
+    """Interpolate the light of blocks to pixels, float32 [height, width, 3]."""
     from PIL import Image
 
-    cells = np.frombuffer(light, np.float32).reshape(GRID, GRID, 3)
+    blocks = np.frombuffer(light, np.float32).reshape(GRID, GRID, 3)
     channels = [
-        Image.fromarray(cells[..., channel]).resize(shape[::-1], Image.Resampling.BILINEAR)
+        Image.fromarray(blocks[..., channel]).resize(shape[::-1], Image.Resampling.BILINEAR)
         for channel in range(3)
     ]
     return np.stack([np.asarray(one) for one in channels], axis=2)
@@ -198,14 +198,14 @@ def _check_exposure(name: str, pixels: np.ndarray) -> None:
         raise InputError(msg)
 
 
-def _cells(pixels: np.ndarray) -> np.ndarray:
-    """Average a photo over cells, float64 [16, 16, 3]; grey is repeated."""
+def _blocks(pixels: np.ndarray) -> np.ndarray:
+    """Average a photo over blocks, float64 [16, 16, 3]; grey is repeated."""
     from PIL import Image
 
     channels = pixels[..., None] if pixels.ndim == 2 else pixels
     size = (GRID, GRID)
-    cells = [
+    blocks = [
         np.asarray(Image.fromarray(one).resize(size, Image.Resampling.BOX), np.float64)
         for one in np.moveaxis(channels.astype(np.float32), 2, 0)
     ]
-    return np.broadcast_to(np.stack(cells, axis=2), (GRID, GRID, 3))
+    return np.broadcast_to(np.stack(blocks, axis=2), (GRID, GRID, 3))
