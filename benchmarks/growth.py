@@ -57,10 +57,11 @@ class Curve(NamedTuple):
 
 
 class Point(NamedTuple):
-    """One measurement: seconds, and MiB added at the peak, of any pages and of anonymous ones."""
+    """One measurement: seconds by the clock and of the processor, and MiB added at the peak, any and anonymous."""
 
     size: int
     seconds: float
+    processor: float
     resident: float
     anonymous: float
 
@@ -144,14 +145,16 @@ CURVES = {
 def measure(curve: str, size: int, settings: Settings) -> Point:
     """One point, in this process: the peak memory of a first run, the time of the quicker of it and a second."""
     run = CURVES[curve].prepare(settings, size)
-    start = time.perf_counter()
+    clocks = time.perf_counter, time.process_time
+    begun = [clock() for clock in clocks]
     peak = peak_of(run)
-    seconds = time.perf_counter() - start
-    if seconds < 60:
-        start = time.perf_counter()
+    taken = [clock() - start for clock, start in zip(clocks, begun, strict=True)]
+    if taken[0] < 60:
+        begun = [clock() for clock in clocks]
         run()
-        seconds = min(seconds, time.perf_counter() - start)
-    return Point(size, seconds, *peak)
+        again = [clock() - start for clock, start in zip(clocks, begun, strict=True)]
+        taken = list(map(min, taken, again))
+    return Point(size, *taken, *peak)
 
 
 def in_process(curve: str, size: int, weights: str | None, quick: bool) -> Point:
@@ -170,12 +173,18 @@ def power_law(sizes: list[float], values: list[float]) -> tuple[float, float]:
 
 def table(curve: Curve, points: list[Point]) -> str:
     """Markdown of one curve."""
-    _, exponent = power_law([p.size for p in points], [p.seconds for p in points])
+    clock, processor = (
+        power_law([p.size for p in points], [getattr(p, name) for p in points])[1]
+        for name in ("seconds", "processor")
+    )
     lines = [
-        f"{curve.title}; time grows as {curve.unit} to the power {exponent:.2f}\n",
-        f"| {curve.unit} | seconds | peak memory added, MiB | of it anonymous, MiB |\n|---|---|---|---|",
+        f"{curve.title}; time grows as {curve.unit} to the power {clock:.2f}, that of the processor {processor:.2f}\n",
+        f"| {curve.unit} | seconds | of the processor | peak memory added, MiB | of it anonymous, MiB |",
+        "|---|---|---|---|---|",
     ]
-    lines += [f"| {p.size:,} | {p.seconds:.3g} | {p.resident:,.0f} | {p.anonymous:,.0f} |" for p in points]  # fmt: skip
+    lines += [
+        f"| {p.size:,} | {p.seconds:.3g} | {p.processor:.3g} | {p.resident:,.0f} | {p.anonymous:,.0f} |" for p in points
+    ]  # fmt: skip
     return "\n".join(lines)
 
 
