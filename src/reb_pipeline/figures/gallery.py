@@ -17,6 +17,8 @@ from reb_pipeline.defectmaker.streams import Purpose
 _CONTEXT = 3  # side of the crop, as a multiple of the side of the defect's box
 _SMALLEST_CROP = 0.4  # share of the image's side: a smaller crop would not show the part
 _CELL = 1.2  # side of a close-up in inches
+_NAMES = (1.25, 0.8)  # inches left of the close-ups, and above them
+_GAP = 0.05  # of close-ups, as a share of their side
 _MARK_COLOUR = "#00E5FF"  # rare on parts, unlike red, white and black
 _MARK = 0.05  # arm of a corner mark, as a share of the crop's side
 
@@ -104,9 +106,12 @@ def gallery_figure(
     Raises:
         ValueError: If the number of close-ups does not match the names.
     """
-    size = (1.1 + _CELL * len(columns), 0.8 + _CELL * len(rows))  # with space for the names
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(len(rows), len(columns), squeeze=False)
+    left, top = _NAMES
+    width, height = left + _CELL * len(columns), top + _CELL * len(rows)
+    figure = Figure(figsize=(width, height))  # a layout engine would take as long as the drawing
+    grid = {"left": left / width, "right": 1 - _GAP / width, "bottom": _GAP / height}
+    grid |= {"top": 1 - top / height, "wspace": _GAP, "hspace": _GAP}
+    axes = figure.subplots(len(rows), len(columns), squeeze=False, gridspec_kw=grid)
     for row_axes, row_cells in zip(axes, cells, strict=True):
         for axis, cell in zip(row_axes, row_cells, strict=True):
             _draw(axis, cell)
@@ -114,7 +119,7 @@ def gallery_figure(
         axis.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=10)
     for axis, name in zip(axes[0], columns, strict=True):
         axis.set_title(name, fontsize=10)
-    figure.suptitle(title)
+    figure.suptitle(title, y=1 - _GAP / height)
     return figure
 
 
