@@ -197,6 +197,16 @@ def as_mvtec_ad(folder: Path, settings: Settings) -> Path:
     return folder.parent
 
 
+def on_gpu(device: str) -> dict[str, Any]:
+    """Name the GPU, and tell the MiB that this process had of it at its peak; empty for the processor."""
+    import torch
+
+    if device == "cpu":
+        return {}
+    mib = torch.cuda.max_memory_allocated(device) / 2**20
+    return {"gpu": torch.cuda.get_device_name(device), "gpu_mib": mib}
+
+
 def random_weights(name: str) -> dict[str, Any]:
     """State dict of a network of torchvision as it is before any training."""
     import torch
@@ -282,6 +292,7 @@ def main() -> None:
         (step,) = arguments.steps
         settings = Settings(arguments.work, arguments.weights, arguments.quick, arguments.device)
         result = measure(step, settings, arguments.data_root, arguments.repeats)
+        result |= on_gpu(arguments.device)
         sys.stdout.write(f"\n{json.dumps(result)}\n")
         return
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
