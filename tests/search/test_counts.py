@@ -50,7 +50,7 @@ def decaying(n, seed=0):
 
 
 @pytest.mark.parametrize(
-    ("make", "by_all_directions", "in_full"), [(manifold, 0, 0.0023), (decaying, 0.035, 0.006)]
+    ("make", "by_all_directions", "in_full"), [(manifold, 0, 0.00046), (decaying, 0.0019, 0.0007)]
 )
 def test_a_search_compares_few_rows(monkeypatch, make, by_all_directions, in_full):
     """The first bounds, by a third of many directions, leave few pairs for all directions, and these few in full."""
@@ -67,8 +67,9 @@ def test_a_search_compares_few_rows(monkeypatch, make, by_all_directions, in_ful
 
     for name in pairs:
         monkeypatch.setattr(multi_step, name, counted(name))
-    bank, queries = make(20000), make(200, seed=1)
-    multi_step.MultiStepBank(bank, fit_short_space(bank)).search(queries, 5, None, slice(0, 0))
+    bank = make(20000)
+    queries = bank[::100] + 0.5 * make(200, seed=1)  # near the bank, as good patches are
+    multi_step.MultiStepBank(bank, fit_short_space(bank)).search(queries, 1, None, slice(0, 0))
     n = len(bank) * len(queries)
     assert pairs["products"] <= SLACK * by_all_directions * n
     assert bool(pairs["products"]) == bool(by_all_directions)

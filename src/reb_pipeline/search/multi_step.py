@@ -14,6 +14,7 @@ from threadpoolctl import ThreadpoolController
 from reb_pipeline.core.progress import progress
 from reb_pipeline.search.bounds import ShortSpace, leading
 from reb_pipeline.search.flat import (
+    SPARE,
     Found,
     nearest_columns,
     nearest_of_all,
@@ -26,6 +27,7 @@ ROWS_PER_SEGMENT = 32768  # with a block of queries: 16 MiB of bounds
 PIECES = 8  # of a segment, per neighbour; the row with the lowest bound in each is compared first
 SHORTEST_PIECE = 8  # rows
 LARGEST_SHARE = 1 / 8  # of the rows compared one by one; above it, comparing all at once is faster
+LARGEST_FIRST_SHARE = 1 / 32  # of the rows that get bounds by all directions one by one
 SAMPLED = 64  # distance between the rows that this share is estimated from
 FEWEST_DIRECTIONS = 48  # with fewer, bounds by a third of them save little
 
@@ -41,8 +43,8 @@ class MultiStepBank:
     3. Every row whose lower bound is at most this upper bound is compared in full. All others are farther.
 
     The first bounds use a third of the directions; the pairs that they leave get bounds by all directions before they
-    are compared in full. Queries that rule out too few rows begin again with all directions, and those that still do
-    are compared with all rows.
+    are compared in full. Queries that rule out too few rows of a segment begin again with all directions, and those
+    that still do are compared with all its rows.
 
     Args:
         bank: float32 [rows, channels], C-contiguous; not copied, and may be a memory map.
@@ -76,11 +78,7 @@ class MultiStepBank:
             )
             for _ in progress(steps, description, len(segments) * len(blocks)):
                 pass
-        found, crowded = state.found, state.crowded
-        if crowded.any():
-            all_compared = nearest_of_all(queries[crowded], self._bank, k, description, without)
-            found[0][crowded], found[1][crowded] = all_compared
-        return found
+        return state.found
 
 
 class _Search:
@@ -88,7 +86,6 @@ class _Search:
 
     Attributes:
         found: Squared distances and rows, [queries, k] each.
-        crowded: Queries that rule out too few rows, bool [queries].
     """
 
     def __init__(
@@ -106,20 +103,17 @@ class _Search:
         self._stages = stages
         self._spare = spare
         self.found = _empty(len(queries), k)
-        self.crowded = np.zeros(len(queries), bool)
 
     def search(self, segment: slice, block: slice) -> None:
         """Search a segment of the bank for a block of queries."""
         bank, k = self._bank[segment], self.found[0].shape[1]
-        left = block.start + np.flatnonzero(~self.crowded[block])
-        if PIECES * k * SHORTEST_PIECE > len(bank):
+        left = np.arange(block.start, block.stop)
+        if PIECES * k * SHORTEST_PIECE <= len(bank):
+            for rows in list(self._stages):
+                left = left[self._rule_out(left, segment, rows)]
+        if len(left):
             fresh = nearest_of_all(self._queries[left], bank, min(k, len(bank)))
             self._add(left, fresh, segment.start)
-            return
-        for rows in list(self._stages):
-            if len(left):
-                left = left[self._rule_out(left, segment, rows)]
-        self.crowded[left] = True
 
     def _rule_out(self, left: np.ndarray, segment: slice, short_rows: np.ndarray) -> np.ndarray:
         """Search a segment for some queries by the bounds of a stage.
@@ -127,6 +121,8 @@ class _Search:
         Returns:
             Queries that rule out too few rows, bool; nothing was found for them.
         """
+        if not len(left):
+            return np.zeros(0, bool)
         queries, bank, last = self._queries[left], self._bank[segment], self._stages[-1]
         known = self.found[0][left]
         short, terms = self._space.queries(queries)
@@ -139,14 +135,15 @@ class _Search:
             upper = _upper_bounds(queries, bank, bounds, known)
             np.less_equal(bounds, (upper - terms)[:, None], out=near[:, :n_whole])
             near[:, n_whole:] = True  # fewer than the pieces
-            too_many = near[:, ::SAMPLED].mean(axis=1) > LARGEST_SHARE
+            largest_share = LARGEST_SHARE if short_rows is last else LARGEST_FIRST_SHARE
+            too_many = near[:, ::SAMPLED].mean(axis=1) > largest_share
             near[too_many] = False
             own, rows = _pairs(near)
         if short_rows is not last:
             kept = products(short, last[segment], own, rows) <= (upper - terms)[own]
             own, rows = own[kept], rows[kept]
-            if 2 * np.count_nonzero(too_many) > len(left):
-                self._stages = [last]  # the bounds of the first stage are too low for this bank
+            if 4 * np.count_nonzero(too_many) > len(left):
+                self._stages = [last]  # the first bounds are too low for these queries to pay
         self._add(left, _refine(queries, bank, own, rows, upper), segment.start)
         return too_many
 
@@ -175,9 +172,12 @@ def _upper_bounds(
     """
     n, k = known.shape
     pieces = bounds.reshape(n, PIECES * k, -1)
-    lowest = pieces.argmin(axis=2) + pieces.shape[2] * np.arange(PIECES * k)
-    own = np.repeat(np.arange(n), PIECES * k)
-    squared = squared_distances(queries, bank, own, lowest.ravel()).reshape(lowest.shape)
+    rows = pieces.argmin(axis=2) + pieces.shape[2] * np.arange(PIECES * k)
+    if rows.shape[1] > k + SPARE:
+        lowest = np.argpartition(np.take_along_axis(bounds, rows, axis=1), k + SPARE - 1, axis=1)
+        rows = np.take_along_axis(rows, lowest[:, : k + SPARE], axis=1)
+    own = np.repeat(np.arange(n), rows.shape[1])
+    squared = squared_distances(queries, bank, own, rows.ravel()).reshape(rows.shape)
     return np.partition(np.concatenate([known, squared], axis=1), k - 1, axis=1)[:, k - 1]
 
 
