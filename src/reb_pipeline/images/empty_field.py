@@ -13,9 +13,7 @@ import numpy as np
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.images.value_range import BIT_DEPTHS
 
-GRID = (
-    16  # blocks along either axis that light is averaged over, so that dust and noise do not count
-)
+GRID = 16  # blocks along either axis, large enough that dust and noise do not count
 BLUR = 1.0  # blocks: standard deviation of the Gaussian that smooths them
 DECIMALS = 4  # of the stored light
 DARK, SATURATED = (
