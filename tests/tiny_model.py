@@ -69,24 +69,30 @@ def train(
     size=SIZE,
     light="as_is",
     empty_field=None,
+    pose=None,
+    good=None,
+    held_out=None,
 ):
     """The training pipeline's detector and calibration, and what it finds for the held-out images."""
     extractor = {
         "backbone": "mean colours", "image_size": size, "tile_size": None, "tile_overlap": 0,
         "region": region and region.as_json(size), "light": light,
-        "empty_field": empty_field and empty_field.as_json(),
+        "empty_field": empty_field and empty_field.as_json(), "pose": pose and pose.as_json(),
     }  # fmt: skip
 
     def features(images):
         for image_id, image in images.items():
-            yield image_id, mean_colours(resized(image, size, region, light, empty_field), size)
+            aligned = pose.brought(image) if pose else image
+            yield image_id, mean_colours(resized(aligned, size, region, light, empty_field), size)
 
-    patches = features(GOOD)
-    bank = collect_patches(patches, len(GOOD), extractor, MemoryBankSettings(distance=distance))
+    patches = features(good or GOOD)
+    bank = collect_patches(
+        patches, len(good or GOOD), extractor, MemoryBankSettings(distance=distance)
+    )
     coreset = select_coreset(bank, MemoryBankSettings(coreset_ratio=ratio, seed=0))
     density = measure_local_density(bank, coreset, scoring.max_neighbors)
     detector = MemoryBankDetector.of(coreset.of(bank), density, scoring)
-    found = detector.search(features(HELD_OUT))
+    found = detector.search(features(held_out or HELD_OUT))
     detection = detector.score(found)
     maps = detection.anomaly_maps(size, scoring.smoothing_sigma)
     peaks = np.array([one.max() for _, one in maps], np.float32)
@@ -110,7 +116,7 @@ def tiny_model(tile_size=None, tile_overlap=0, factor=1.0, size=SIZE, **training
         tiles,
         replace(detector, bank=replace(bank, extractor=about)),
         calibration,
-        [good_image(GOOD[image_id], size) for image_id in bank.image_ids],
+        [good_image((training.get("good") or GOOD)[image_id], size) for image_id in bank.image_ids],
     )
 
 

@@ -66,9 +66,10 @@ class FakeInspector:
             global_score=score / 4 if self.calibration.scoring else 0.0,
         )
 
-    map_region = None
+    def map_region(self, placement, aspect):
+        return None
 
-    def map_of(self, patch_map):
+    def map_of(self, patch_map, placement, aspect):
         return patch_map
 
     def explain(self, inspection, n=3):

@@ -66,7 +66,12 @@ def test_a_run_that_failed_leaves_its_parameters(ingest, tmp_path, monkeypatch):
     manifest = read_json(out / "08_reporting", "run_manifest.json")
     assert not manifest["finished"]
     own = manifest["parameters"]["screw"]["ingestion"]
-    assert own == {"max_unreadable_share": 0.5, "leave_out": None}
+    assert own == {
+        "max_unreadable_share": 0.5,
+        "leave_out": None,
+        "pose": "as_taken",
+        "golden": None,
+    }
 
 
 def test_inputs_made_with_other_values_get_a_warning(ingest, tmp_path, messages_of):

@@ -24,8 +24,8 @@ _HIGHEST = 2  # times as high as wide: a higher image is drawn narrower
 class Maps(Protocol):
     """Anomaly maps by image id, see :class:`reb_pipeline.scoring.anomaly_maps.AnomalyMaps`."""
 
-    def outside(self, shape: tuple[int, int]) -> np.ndarray | None:
-        """Find the pixels that were not looked at, bool [height, width]; None if all were."""
+    def outside(self, image_id: str, shape: tuple[int, int]) -> np.ndarray | None:
+        """Find the pixels of a map that were not looked at, bool [height, width]; None if all were."""
 
     def at(self, image_id: str, shape: tuple[int, int]) -> np.ndarray:
         """Get the map of one image at a resolution, float32 [height, width]."""
@@ -189,7 +189,7 @@ def examples_of(
         )
         if is_compressed(row.get("height", 1), row.get("width", 1)):
             name += " · not to scale"
-        outside = maps.outside(shape)
+        outside = maps.outside(image_id, shape)
         examples[image_id] = Example(image, mask, maps.at(image_id, shape), name, outside)
     return examples
 

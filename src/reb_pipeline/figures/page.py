@@ -295,7 +295,7 @@ def _image(
     anomaly_map = evaluated.maps[row["id"]]
     defects = find_defects(anomaly_map, threshold, shape)
     view = picture_of(pixels, shape, anomaly_map, defects, scale, threshold)
-    outside = evaluated.maps.outside(anomaly_map.shape)
+    outside = evaluated.maps.outside(row["id"], anomaly_map.shape)
     view["region"] = region_outlines(None if outside is None else ~outside, shape)
     if row["label"] and (masks := masks_of(row))[0]:
         view["annotated"] = _annotated(evaluated.images.open_mask(*masks), shape)

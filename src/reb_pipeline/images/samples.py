@@ -1,5 +1,6 @@
 """Samples of a category, and their selection for learning, validation and test."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -9,6 +10,7 @@ import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.progress import progress
+from reb_pipeline.images.pose import Placement, Pose
 from reb_pipeline.images.shown import shown
 from reb_pipeline.images.value_range import ValueRange
 
@@ -17,6 +19,11 @@ if TYPE_CHECKING:
 
 HOLD_OUT_EVERY = 10
 UNSEEN = ("calibration", "test")  # splits that nothing may have learnt from
+# Columns of aligned samples: about the golden image, and where the part lies in each image.
+POSED = "pose"
+_PLACEMENT = tuple(f"pose_{name}" for name in Placement.__match_args__)
+POSE_COLUMNS = (POSED, *_PLACEMENT)
+LIMITS = ("least_quality", "least_cover", "most_twin")
 
 
 class ImageOpener(Protocol):
@@ -67,6 +74,24 @@ class Samples:
         return getattr(self.images, "value_range", None)
 
     @property
+    def pose(self) -> Pose | None:
+        """Golden image that the samples are aligned to; None if they are left as they were taken.
+
+        Raises:
+            InputError: If its file has changed.
+        """
+        if POSED not in self.table or not len(self.table):
+            return None
+        about = json.loads(self.table[POSED].iloc[0])
+        golden = open_sample(self.images, about["golden"], about["sha256"])
+        return replace(Pose.to(golden, about["kind"]), **{name: about[name] for name in LIMITS})
+
+    @property
+    def as_taken(self) -> "Samples":
+        """The same samples, whose images are not aligned."""
+        return self.only(self.table.drop(columns=list(POSE_COLUMNS), errors="ignore"))
+
+    @property
     def ids(self) -> list[str]:
         """Ids in the order of the table."""
         return self.table["id"].tolist()
@@ -97,9 +122,11 @@ class Samples:
 
     @property
     def openers(self) -> list[Callable[[], np.ndarray]]:
-        """Functions that open each image, and refuse a file that is not the one of the table."""
-        rows = zip(self.table["path"], hashes_of(self.table), strict=True)
-        return [partial(open_sample, self.images, path, sha256) for path, sha256 in rows]
+        """Functions that open each image, aligned, and refuse a file that is not the one of the table."""
+        rows = zip(
+            self.table["path"], hashes_of(self.table), placements_of(self.table), strict=True
+        )
+        return [partial(_open_aligned, self.images, *row) for row in rows]
 
     def named(self, image_ids: Sequence[str]) -> "Samples":
         """Select samples by their ids, in the order of the ids.
@@ -130,6 +157,14 @@ class Samples:
 def hashes_of(samples: "pd.DataFrame") -> list[str]:
     """List the SHA-256 of each image's file; empty texts if the samples have none."""
     return samples["sha256"].tolist() if "sha256" in samples else [""] * len(samples)
+
+
+def placements_of(samples: "pd.DataFrame") -> list[Placement]:
+    """List where the part lies in each image; where the golden image has it if the samples are not aligned."""
+    if POSED not in samples:
+        return [Placement()] * len(samples)
+    rows = zip(*(samples[column] for column in _PLACEMENT), strict=True)
+    return [Placement(*row) for row in rows]
 
 
 def check_images(
@@ -173,6 +208,10 @@ def open_sample(images: ImageOpener, path: str, sha256: str = "") -> np.ndarray:
         InputError: If the file has another hash.
     """
     return images.open_image(path, sha256) if sha256 else images.open_image(path)
+
+
+def _open_aligned(images: ImageOpener, path: str, sha256: str, placement: Placement) -> np.ndarray:
+    return placement.aligned(open_sample(images, path, sha256))
 
 
 def open_shown(images: ImageOpener, path: str, sha256: str = "") -> np.ndarray:

@@ -17,6 +17,7 @@ from reb_pipeline.images.decoding import MAX_PIXELS, read_image
 from reb_pipeline.images.empty_field import EmptyField
 from reb_pipeline.images.even_light import AS_IS, evened
 from reb_pipeline.images.opening import ImageLike, open_image
+from reb_pipeline.images.pose import Placement
 from reb_pipeline.images.region import Region, resized
 from reb_pipeline.images.value_range import FORMER_RANGE, ValueRange
 from reb_pipeline.inspection.appearance import PartCheck
@@ -26,7 +27,7 @@ from reb_pipeline.inspection.network import load_network
 from reb_pipeline.inspection.results import Drawing, Inspection, NearestGood
 from reb_pipeline.inspection.threshold import ChosenThreshold
 from reb_pipeline.memory_bank.bank import MemoryBank
-from reb_pipeline.scoring.anomaly_maps import anomaly_map
+from reb_pipeline.scoring.anomaly_maps import anomaly_map, brought_back
 from reb_pipeline.scoring.settings import ScoringSettings
 
 __all__ = ["Defect", "Inspection", "Inspector", "NearestGood"]
@@ -84,6 +85,9 @@ class Inspector:
         self._region = Region.of_json(features.get("region"))
         self._light: str = features.get("light", AS_IS)
         self._shading = EmptyField.of_json(features.get("empty_field"))
+        self._pose = model.pose
+        if self._pose is not None:
+            self._pose.search  # noqa: B018  # without OpenCV no image may be inspected
         self._tiles = (
             Tiles(
                 self.size, features["tile_size"], features["tile_overlap"], features["tile_stride"]
@@ -196,17 +200,23 @@ class Inspector:
         """
         pixels = open_image(image, self.value_range)
         start = time.perf_counter()
-        seen = self._seen(pixels)
+        placement = self.placement(pixels)
+        seen = self._seen(placement.aligned(pixels))
         found, grid = self._search(seen)
-        inspection = self.verdict(found, grid, pixels.shape[:2])
-        if self._part_check is not None:
+        inspection = self.verdict(found, grid, pixels.shape[:2], placement)
+        fault = placement.fault
+        if self._part_check is not None and not fault:
             fault = self._part_check.fault(pixels.shape, seen, found.mean_features[0])
-            if fault:
-                inspection = replace(
-                    inspection, verdict=UNDECIDED, reason=fault, defects=[], shows_part=False
-                )
+        if fault:
+            inspection = replace(
+                inspection, verdict=UNDECIDED, reason=fault, defects=[], shows_part=False
+            )
         seconds = time.perf_counter() - start
         return replace(inspection, seconds=seconds, drawing=Drawing(pixels, self.calibration))
+
+    def placement(self, image: np.ndarray) -> Placement:
+        """Find where the part lies in an image, uint8 [height, width, 3]; where it is in a model without a pose."""
+        return Placement() if self._pose is None else self._pose.placed(image)
 
     def search(self, image: np.ndarray) -> tuple[Any, np.ndarray]:
         """Extract patch features and compare each with good ones; the first half of :meth:`inspect`.
@@ -221,10 +231,10 @@ class Inspector:
         Raises:
             InputError: If its features are not finite, or the region of interest was drawn on images of another aspect.
         """
-        return self._search(self._seen(image))
+        return self._search(self._seen(self.placement(image).aligned(image)))
 
     def _seen(self, image: np.ndarray) -> np.ndarray:
-        """Prepare an image for the network as in training, uint8 [height, width, 3]."""
+        """Prepare an aligned image for the network as in training, uint8 [height, width, 3]."""
         return resized(image, self.size, self._region, self._light, self._shading)
 
     def _search(self, seen: np.ndarray) -> tuple[Any, np.ndarray]:
@@ -244,22 +254,30 @@ class Inspector:
             raise InputError(msg)
         return grid
 
-    def verdict(self, found: Any, grid: np.ndarray, shape: tuple[int, ...]) -> Inspection:
+    def verdict(
+        self,
+        found: Any,
+        grid: np.ndarray,
+        shape: tuple[int, ...],
+        placement: Placement | None = None,
+    ) -> Inspection:
         """Compute scores, anomaly map and verdict, without the duration; the second half of :meth:`inspect`.
 
         Args:
             found: Result of :meth:`search`.
             grid: Patch features from :meth:`search`.
             shape: Height and width of the image in pixels.
+            placement: Where the part lies in the image; None leaves the map in the frame of the golden image.
 
         Raises:
             InputError: If a score is not finite.
         """
+        placement = placement or Placement()
         detection = self.detector.score(found)
         (score,), added = detection.image_scores, detection.global_scores
         (patch_map,) = detection.anomaly_maps(self.size, 0).patch_scores
-        amap = self.map_of(patch_map)
         height, width = shape
+        amap = self.map_of(patch_map, placement, width / height)
         scored = patch_map if detection.patch_scores is None else detection.patch_scores
         worst = np.nanargmax(scored)
         y, x = np.unravel_index(worst, self._grid)
@@ -272,24 +290,35 @@ class Inspector:
             anomaly_map=amap,
             defects=find_defects(amap, self.pixel_threshold, (height, width)),
             seconds=0.0,
-            worst_patch=self._box(int(y), int(x), 0, (height, width)),
+            worst_patch=placement.box_back(
+                self._box(int(y), int(x), 0, (height, width)), (height, width)
+            ),
             mean_features=found.mean_features[0],
             worst_feature=grid[y, x] if self._bank is None else self._bank.space.apply(grid[y, x]),
             reason=self.calibration.statement() if verdict == UNDECIDED else "",
-            region=self.map_region,
+            region=self.map_region(placement, width / height),
+            placement=placement,
             patch_map=patch_map,
             global_score=0.0 if added is None else float(added[0]),
         )
 
-    @property
-    def map_region(self) -> np.ndarray | None:
-        """Pixels of a map that count, bool [height, width]; None for all."""
-        return None if self._region is None else self._region.at(self.size)
+    def map_region(self, placement: Placement, aspect: float) -> np.ndarray | None:
+        """Pixels of a map that count, bool [height, width]; None for all. Arguments as of :meth:`map_of`."""
+        if self._region is None:
+            return None
+        return placement.back(self._region.at(self.size), aspect, 0)
 
-    def map_of(self, patch_map: np.ndarray) -> np.ndarray:
-        """Compute the anomaly map, float32 [height, width], of the values of patches, float32 [h, w]."""
+    def map_of(self, patch_map: np.ndarray, placement: Placement, aspect: float) -> np.ndarray:
+        """Compute the anomaly map of an image, float32 [height, width].
+
+        Args:
+            patch_map: Values of its patches, float32 [h, w].
+            placement: Where the part lies in the image.
+            aspect: Width over height of the image.
+        """
         region = None if self._bank is None else self._bank.region
-        return anomaly_map(patch_map, self.size, self._scoring.smoothing_sigma, region)
+        found = anomaly_map(patch_map, self.size, self._scoring.smoothing_sigma, region)
+        return brought_back(found, placement, aspect)
 
     def explain(self, inspection: Inspection, n: int = 3) -> list[NearestGood]:
         """Find the good patches nearest to the worst patch of an image, each from another good image.

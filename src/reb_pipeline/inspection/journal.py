@@ -5,12 +5,14 @@ import hashlib
 import json
 import math
 from collections.abc import Collection
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from reb_pipeline.calibration.verdicts import GOOD, UNDECIDED, Verdict, verdict_of
 from reb_pipeline.core.folder_files import Files
+from reb_pipeline.images.pose import Placement
 from reb_pipeline.inspection.defects import find_defects
 from reb_pipeline.inspection.encoding import finite, in_base64
 from reb_pipeline.inspection.results import Inspection
@@ -66,6 +68,7 @@ def entry_of(
         "grid": inspection.patch_map.shape,
         "worst_patch": [int(side) for side in inspection.worst_patch],
         "worst_feature": text_of(inspection.worst_feature),
+        "placement": asdict(inspection.placement),
     }
     entry = {"row": row, "view": view, "found": found, "marked_above": finite(pixel_threshold)}
     return json.dumps(entry).encode()
@@ -124,7 +127,8 @@ def inspection_in(
     """
     row, found = entry["row"], entry["found"]
     patch_map = floats_of(found["patch_map"]).reshape(found["grid"])
-    anomaly_map = inspector.map_of(patch_map)
+    placement, aspect = Placement(**found.get("placement", {})), shape[1] / shape[0]
+    anomaly_map = inspector.map_of(patch_map, placement, aspect)
     verdict = verdict_now(row["image_score"], inspector)
     return Inspection(
         image_score=row["image_score"],
@@ -137,7 +141,8 @@ def inspection_in(
         mean_features=floats_of(row["mean_features"]),
         worst_feature=floats_of(found["worst_feature"]),
         reason=inspector.calibration.statement() if verdict == UNDECIDED else "",
-        region=inspector.map_region,
+        region=inspector.map_region(placement, aspect),
+        placement=placement,
         patch_map=patch_map,
         global_score=row.get("global_score", 0.0),
     )

@@ -18,6 +18,7 @@ from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.places import reaching
 from reb_pipeline.core.records import RecordError, read_record, write_record
 from reb_pipeline.core.sizes import Size
+from reb_pipeline.images.pose import Pose
 from reb_pipeline.inspection.appearance import Appearance
 from reb_pipeline.inspection.encoding import finite, jpeg
 from reb_pipeline.inspection.manifest import (
@@ -47,7 +48,7 @@ Detector = MemoryBankDetector | GaussianDetector  # the fitted detectors that ca
 NETWORK, GOOD_IMAGES = "network", "good_images"
 RECORDS: dict[str, Any] = {
     "bank": MemoryBank, "density": LocalDensity, "calibration": Calibration, "good_scores": GoodScores,
-    "appearance": Appearance,
+    "appearance": Appearance, "pose": Pose,
     "global_branch": GlobalBranch, "gaussians": GaussianDetector,
 }  # fmt: skip
 FILES = {NETWORK: "network.onnx", **{name: f"{name}.npz" for name in RECORDS}}
@@ -77,6 +78,7 @@ class PackagedModel:
         good_scores: Scores of good patches by position, in whose units patches are scored; None without them.
         appearance: Shapes and colours of good images, by which images of something else are recognised; None in a model
             that takes every image for one of the part.
+        pose: Golden image that images are aligned to; None in a model that takes them as they are.
         global_branch: Gaussian of whole good images; None without a global branch.
         gaussians: The detector of a model that has no memory bank.
         written: Time when its ``model.json`` was written; None if it was not read from files, or these keep no time.
@@ -90,6 +92,7 @@ class PackagedModel:
     good_images: list[bytes] = field(default_factory=list)
     good_scores: GoodScores | None = None
     appearance: Appearance | None = None
+    pose: Pose | None = None
     global_branch: GlobalBranch | None = None
     gaussians: GaussianDetector | None = None
     written: datetime | None = None
@@ -135,11 +138,13 @@ def pack(
     """
     parts, about = _described(detector)
     extractor = detector.bank if isinstance(detector, MemoryBankDetector) else detector
+    pose = Pose.of_json(extractor.extractor.get("pose"))
     manifest = {
         "name": name,
         "features": {
             "value_range": None,  # of images of 8 bits
             **extractor.extractor,
+            "pose": None if pose is None else pose.statement,
             "tile_stride": tiles.stride if tiles else None,
         },
         "scoring": {**calibration.scoring, "alpha": calibration.alpha},
@@ -152,7 +157,9 @@ def pack(
         **about,
         "made_with": {"python": platform.python_version(), **_versions()},
     }
-    return PackagedModel(manifest, network, calibration, good_images=good_images, **parts)
+    return PackagedModel(
+        manifest, network, calibration, good_images=good_images, pose=pose, **parts
+    )
 
 
 def _described(detector: Detector) -> tuple[dict[str, Any], dict[str, Any]]:

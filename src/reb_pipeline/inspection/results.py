@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reb_pipeline.calibration.verdicts import DEFECTIVE, Verdict
+from reb_pipeline.images.pose import Placement
 from reb_pipeline.inspection.defects import Defect
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Inspection:
         reason: Why the part is undecided, a sentence; empty otherwise.
         shows_part: False if the image shows something else than the part, so that its score means nothing.
         region: Pixels of the map that were looked at, bool [h, w]; None for all.
+        placement: Where the part lies in the image, in a model with a pose; maps and boxes are those of the image.
         patch_map: Values of the patches that the anomaly map is made of, float32 [h, w].
         global_score: Part of the image score that the whole image adds to its patches; a part can be flagged by it
             where nothing is marked. 0 without a global branch.
@@ -77,6 +79,7 @@ class Inspection:
     reason: str = ""
     shows_part: bool = True
     region: np.ndarray | None = None
+    placement: Placement = field(default_factory=Placement)
     patch_map: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))
     global_score: float = 0.0
     drawing: Drawing | None = None

@@ -11,6 +11,7 @@ import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.images.empty_field import OTHER_FIELD
+from reb_pipeline.images.pose import OTHER_POSE
 from reb_pipeline.images.region import OTHER_REGION, Region
 from reb_pipeline.images.samples import check_images, good_training
 from reb_pipeline.memory_bank.allocation import empty_features
@@ -25,9 +26,12 @@ if TYPE_CHECKING:
 ROWS_PER_BLOCK = 8192
 MEMORY_GIB = 4.0
 
-LONG = {"region": OTHER_REGION, "empty_field": OTHER_FIELD}  # lists of numbers, which nobody reads
+# Lists of numbers, which nobody reads.
+LONG = {"region": OTHER_REGION, "empty_field": OTHER_FIELD, "pose": OTHER_POSE}
 # Settings of banks that were stored without them.
-FORMER_EXTRACTOR = {"unit_length": False, "region": None, "light": "as_is", "empty_field": None}
+FORMER_EXTRACTOR = {
+    "unit_length": False, "region": None, "light": "as_is", "empty_field": None, "pose": None
+}  # fmt: skip
 # Engines in single precision, each compared with PyTorch: their features differ by at most 1e-3 of the largest.
 ALIKE_ENGINES = ("torch", "onnxruntime", "openvino")
 

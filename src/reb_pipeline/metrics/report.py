@@ -32,7 +32,7 @@ class Maps(Protocol):
     def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yield (id, map) of every image."""
 
-    def outside(self, shape: tuple[int, int]) -> np.ndarray | None:
+    def outside(self, image_id: str, shape: tuple[int, int]) -> np.ndarray | None:
         """Find the pixels that were not looked at and do not count, bool [height, width]; None if all were."""
 
 
@@ -215,10 +215,10 @@ class _PixelMetrics:
                 mask = masks.open_mask(*masks_of(row))
             if mask.shape != anomaly_map.shape:
                 mask = resize_mask(mask, anomaly_map.shape)
-            self._by_kind[kind].update(anomaly_map, mask, maps.outside(mask.shape))
+            self._by_kind[kind].update(anomaly_map, mask, maps.outside(row.id, mask.shape))
             if self._regions is not None:
                 regions = masks.open_regions(*masks_of(row)) if row.label == 1 else []
-                outside = maps.outside((row.height, row.width))
+                outside = maps.outside(row.id, (row.height, row.width))
                 if outside is not None:
                     regions = [(region & ~outside, *rest) for region, *rest in regions]
                 areas = [

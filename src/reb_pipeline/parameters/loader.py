@@ -39,6 +39,7 @@ PATHS = (
     ("calibration", "folder"), ("bank_update", "add"), ("inspection", "input"), ("features", "weights"),
     ("features", "region"), ("features", "empty_field"), ("defect_synthesis", "saliency_source"),
     ("defect_synthesis", "texture_folder"), ("ingestion", "leave_out"),
+    ("ingestion", "golden"),
 )  # fmt: skip
 NAMES = ("imagenet", "found")  # values of these that are names, even where a file is called so
 # Resolvers of OmegaConf are those of the process: a loader has it to itself while it resolves.

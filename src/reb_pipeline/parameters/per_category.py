@@ -71,6 +71,8 @@ OPTIONAL = (
     "bank_update.false_alarm_rate",
     "bank_update.doubtful_rate",
     "ingestion.leave_out",
+    "ingestion.pose",
+    "ingestion.golden",
     "packaging.good_images",  # not in run folders of former versions
 )
 SPLIT_NAMES = ("test", "calibration", "seed")

@@ -4,12 +4,13 @@ Nodes receive a category's copy of a section as ``params:<category>.<section>``.
 category under ``per_category`` replace the defaults; see :mod:`reb_pipeline.parameters.per_category`.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.core.settings import Settings
+from reb_pipeline.core.settings import Settings, one_of
+from reb_pipeline.images.pose import AS_TAKEN, POSES
 
 
 class IngestionParams(Settings):
@@ -17,6 +18,18 @@ class IngestionParams(Settings):
 
     max_unreadable_share: float = Field(ge=0, le=1)  # a larger share stops the run
     leave_out: str | None = None  # list of good training images to leave out, a CSV file
+    pose: Annotated[str, one_of(POSES)] = (
+        AS_TAKEN  # motion that brings each image to the golden one
+    )
+    golden: str | None = None  # path or URL of the golden image; None chooses a good training image
+
+    @field_validator("golden")
+    @classmethod
+    def _used(cls, golden: str | None, values: ValidationInfo) -> str | None:
+        if golden is not None and values.data.get("pose") == AS_TAKEN:
+            msg = "It is used by no pose: set ingestion.pose to shift or rigid"
+            raise ValueError(msg)
+        return golden
 
 
 class CalibrationParams(Settings):

@@ -136,12 +136,13 @@ class RunFolder:
         self._store({**self._state(), "is_done": True})
 
     def _images_of_settings(self) -> list[Path]:
-        """List local masks and photos of the empty field, which may be made anew under the same name."""
+        """List local masks, photos of the empty field and golden images, which may be made anew under the same name."""
         values = read_yaml(self.configuration / "local" / "parameters.yml")
-        features = values.get("features") or {}
-        own = (features.get("per_category") or {}).values()
-        names = ("region", "empty_field")
-        given = [one.get(name) for one in (features, *own) for name in names]
+        given: list[Any] = []
+        for section, names in (("features", ("region", "empty_field")), ("ingestion", ("golden",))):
+            of_all = values.get(section) or {}
+            own = (of_all.get("per_category") or {}).values()
+            given += [one.get(name) for one in (of_all, *own) for name in names]
         paths = [Path(text.replace("\\${", "${")) for text in given if isinstance(text, str)]
         found = (sorted(path.rglob("*")) if path.is_dir() else [path] for path in paths)
         return [file for files in found for file in files if file.is_file()]

@@ -110,11 +110,17 @@ def _hardest(samples: "Samples", scores: "pd.DataFrame") -> "Samples":
 
 
 def _test_examples(samples: "Samples", side: int) -> Iterator[Example]:
+    from reb_pipeline.images.samples import placements_of
     from reb_pipeline.metrics.report import resize_mask
 
     row: Any
-    for (image_id, image), row in zip(samples.stream(), samples.table.itertuples(), strict=True):
-        masks = masks_of(row)
-        mask = resize_mask(samples.images.open_mask(*masks), (side, side)) if masks[0] else None
+    placements = placements_of(samples.table)
+    for (image_id, image), row, placement in zip(
+        samples.stream(), samples.table.itertuples(), placements, strict=True
+    ):
+        mask = None
+        if (masks := masks_of(row))[0]:
+            there = samples.images.open_mask(*masks).astype(np.uint8)
+            mask = resize_mask(placement.aligned(there).astype(bool), (side, side))
         title = f"test image {image_id}, {row.defect_type}"
         yield Example(title, resize_image(image, side), mask)

@@ -2,14 +2,19 @@
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.sizes import Size, shape_of
+from reb_pipeline.images.pose import Placement
+from reb_pipeline.images.samples import POSED, placements_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 REFERENCE_SIZE = 256  # the image side at which the reference smooths with sigma 4
 
@@ -26,6 +31,8 @@ class AnomalyMaps:
         detection_fingerprint: Hash of the detection, see :attr:`reb_pipeline.scoring.detection.Detection.fingerprint`;
             empty if an older record does not say.
         region: Patches that were looked at, bool [h, w]; maps are 0 outside. None for all.
+        placements: Degrees, shift to the right and down, and width over height, of images that were aligned before they
+            were scored, float64 [images, 4]; maps are those of the images as they were taken. None if none was.
 
     Example:
         >>> maps = AnomalyMaps(np.ones((1, 4, 4), np.float32), ["part"], size=8, sigma=4.0)
@@ -33,7 +40,7 @@ class AnomalyMaps:
         ((8, 8), (6, 10))
     """
 
-    FORMAT: ClassVar[int] = 3
+    FORMAT: ClassVar[int] = 4
 
     patch_scores: np.ndarray
     image_ids: list[str]
@@ -41,6 +48,23 @@ class AnomalyMaps:
     sigma: float
     detection_fingerprint: str = ""
     region: np.ndarray | None = None
+    placements: np.ndarray | None = None
+
+    def placed(self, samples: "pd.DataFrame") -> "AnomalyMaps":
+        """Bring maps of aligned images back to the images as they were taken.
+
+        Args:
+            samples: Table of samples that contains the images; maps stay as they are if it has no poses.
+        """
+        if POSED not in samples:
+            return self
+        table = samples.set_index("id").loc[self.image_ids]
+        aspects = (table["width"] / table["height"]).tolist()
+        rows = [
+            (one.degrees, one.right, one.down, aspect)
+            for one, aspect in zip(placements_of(table), aspects, strict=True)
+        ]
+        return replace(self, placements=np.array(rows, np.float64).reshape(-1, 4))
 
     def check_detection(self, what: str, fingerprints: Iterable[str]) -> None:
         """Check that something else is of the same detection.
@@ -67,8 +91,7 @@ class AnomalyMaps:
         """
         if image_id not in self.image_ids:
             raise KeyError(image_id)
-        scores = self.patch_scores[self.image_ids.index(image_id)]
-        return anomaly_map(scores, self.size, self.sigma, self.region)
+        return self._map(self.image_ids.index(image_id))
 
     def at(self, image_id: str, shape: tuple[int, int]) -> np.ndarray:
         """Compute the anomaly map of one image and resize it bilinearly to ``shape``, float32 [height, width]."""
@@ -76,12 +99,31 @@ class AnomalyMaps:
 
     def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yield (id, map) of every image, with one map in memory at a time."""
-        for image_id, scores in zip(self.image_ids, self.patch_scores, strict=True):
-            yield image_id, anomaly_map(scores, self.size, self.sigma, self.region)
+        for index, image_id in enumerate(self.image_ids):
+            yield image_id, self._map(index)
 
-    def outside(self, shape: tuple[int, int]) -> np.ndarray | None:
-        """Find the pixels of maps of a shape that were not looked at, bool [height, width]; None if all were."""
-        return None if self.region is None else ~region_at(self.region, shape)
+    def outside(self, image_id: str, shape: tuple[int, int]) -> np.ndarray | None:
+        """Find the pixels of a map that were not looked at, bool [height, width]; None if all were.
+
+        Args:
+            image_id: Id of the image.
+            shape: Height and width of the map in pixels.
+        """
+        if self.region is None:
+            return None
+        outside = ~region_at(self.region, shape)
+        placement, aspect = self._placement(self.image_ids.index(image_id))
+        return placement.back(outside, aspect, 0)
+
+    def _map(self, index: int) -> np.ndarray:
+        found = anomaly_map(self.patch_scores[index], self.size, self.sigma, self.region)
+        return brought_back(found, *self._placement(index))
+
+    def _placement(self, index: int) -> tuple[Placement, float]:
+        if self.placements is None:
+            return Placement(), 1.0
+        degrees, right, down, aspect = self.placements[index].tolist()
+        return Placement(degrees, right, down), aspect
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -122,6 +164,17 @@ def anomaly_map(
         inside = region_at(region, (height, width))
         found = np.where(inside, found, min(np.float32(0), found[inside].min()))
     return np.asarray(found)
+
+
+def brought_back(anomaly_map: np.ndarray, placement: Placement, aspect: float) -> np.ndarray:
+    """Bring the map of an aligned image back to the image as it was taken, float32 [height, width].
+
+    Args:
+        anomaly_map: float32 [height, width]; what it does not show has its lowest value, or 0 if that is lower.
+        placement: Where the part lies in the image.
+        aspect: Width over height of the image.
+    """
+    return placement.back(anomaly_map, aspect, min(0.0, float(anomaly_map.min())))
 
 
 @lru_cache(maxsize=8)

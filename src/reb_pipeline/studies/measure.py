@@ -107,14 +107,15 @@ class Evaluator:
         detection = experiment.detect(configuration, TEST)
         if not self._pixel_metrics:  # without maps no time is spent on pixels
             detection = Detection(detection.image_ids, detection.image_scores, None)
-        scores = detection.table(experiment.features.samples(configuration, TEST).table)
+        samples = experiment.features.samples(configuration, TEST).table
+        scores = detection.table(samples)
         if detection.patch_scores is None:
             scores["mask_paths"] = EMPTY
         sigma = experiment.sections.scoring.smoothing_sigma
         label = f"{experiment.category}: pixel metrics" if self._pixel_metrics else None
         report = evaluate(
             scores,
-            detection.anomaly_maps(configuration.image_size, sigma),
+            detection.anomaly_maps(configuration.image_size, sigma).placed(samples),
             experiment.images,
             **self._protocol(),
             description=label,

@@ -1,6 +1,7 @@
 """Features of images, extracted at every call."""
 
 import hashlib
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy as copy_of
 from dataclasses import dataclass, replace
@@ -15,8 +16,9 @@ from reb_pipeline.detectors.sources.encoder import Encoder, Layers
 from reb_pipeline.features.batches import batches
 from reb_pipeline.images.arrays import check_rgb, read_array
 from reb_pipeline.images.light import in_other_light
+from reb_pipeline.images.pose import Pose
 from reb_pipeline.images.resize import resize_image
-from reb_pipeline.images.samples import Samples, hashes_of
+from reb_pipeline.images.samples import POSED, Samples, hashes_of
 from reb_pipeline.images.value_range import ValueRange
 from reb_pipeline.memory_bank.bank import MemoryBank
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches, search_images
@@ -56,6 +58,11 @@ class SourceImage:
         scale, digests = samples.value_range, hashes_of(samples.table)
         if scale and "sha256" in samples.table:  # the same file gives other pixels in another range
             digests = [f"{digest}-{scale.low:g}-{scale.high:g}" for digest in digests]
+        if POSED in samples.table:  # and aligned to another golden image, too
+            digests = [
+                f"{digest}-{zlib.crc32(about.encode())}"
+                for digest, about in zip(digests, samples.table[POSED], strict=True)
+            ]
         rows = zip(samples.ids, samples.openers, digests, strict=True)
         return [cls(image_id, opener, digest) for image_id, opener, digest in rows]
 
@@ -107,6 +114,7 @@ class ImageFeatures:
         encoder: The network.
         description: Label of the progress bar; None shows no bar.
         value_range: Range that the values of images with more than 8 bits were mapped from.
+        pose: Golden image that the images were aligned to; None if they are as they were taken.
 
     Example:
         >>> from reb_pipeline.features.adapted import BackboneWeights
@@ -124,12 +132,14 @@ class ImageFeatures:
         encoder: Encoder,
         description: str | None = None,
         value_range: ValueRange | None = None,
+        pose: Pose | None = None,
     ) -> None:
         self.images = list(images)
         self.image_ids = [image.id for image in images]
         self.encoder = encoder
         self.description = description
         self.value_range = value_range
+        self.pose = pose
         self._networks: dict[Any, Any] = {}
         self._openings: list[float] = []  # seconds
 
@@ -138,7 +148,7 @@ class ImageFeatures:
         """Create features of samples; the label of the progress bar begins with their category."""
         images = SourceImage.of_samples(samples)
         label = description and f"{samples.category}: {description}"
-        return cls(images, encoder, label, samples.value_range)
+        return cls(images, encoder, label, samples.value_range, samples.pose)
 
     @classmethod
     def of_arrays(cls, arrays: Iterable[np.ndarray], encoder: Encoder) -> Self:
@@ -198,7 +208,8 @@ class ImageFeatures:
     def provenance(self) -> dict[str, Any]:
         """Settings that made the features, as JSON values."""
         scale = {"value_range": self.value_range.as_json()} if self.value_range else {}
-        return {**self.encoder.provenance, **scale}
+        pose = None if self.pose is None else self.pose.as_json()
+        return {**self.encoder.provenance, **scale, "pose": pose}
 
     @property
     def encoder_bytes(self) -> int:
@@ -255,6 +266,13 @@ class ImageFeatures:
     def take(self, order: Sequence[int]) -> Self:
         """Select some of the images, in the given order; the networks are shared."""
         return self._of([self.images[n] for n in order])
+
+    def aligned(self, pose: Pose) -> Self:
+        """Align the images to a golden image when they are opened."""
+        name = f"aligned{zlib.crc32(pose.golden.tobytes())}"
+        others = self._of([image.changed(name, pose.brought) for image in self.images])
+        others.pose = pose
+        return others
 
     def in_other_light(self, copy: int) -> Self:
         """Return copies of the images in other light; the networks are shared, and there is no progress bar."""

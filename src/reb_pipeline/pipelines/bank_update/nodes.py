@@ -33,6 +33,8 @@ def change_samples(
     ingestion: IngestionParams,
 ) -> pd.DataFrame:
     """Remove the samples to forget, and append the samples to add."""
+    from reb_pipeline.images.posed import aligned_like
+    from reb_pipeline.images.samples import Samples
     from reb_pipeline.pipelines.bank_update.changes import images_to_add, with_added, without
 
     if params.add is None and not params.forget:
@@ -46,6 +48,7 @@ def change_samples(
     if params.add is None:
         return samples
     found = images_to_add(params.add, ingestion.max_unreadable_share, raw_images.value_range)
+    found = aligned_like(Samples(samples, raw_images), found)
     return with_added(samples, found, samples_before["id"].tolist())
 
 

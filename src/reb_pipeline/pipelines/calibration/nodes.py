@@ -26,6 +26,7 @@ from reb_pipeline.scoring.settings import ScoringSettings
 if TYPE_CHECKING:
     from reb_pipeline.detectors.sources.encoder import Encoder
     from reb_pipeline.detectors.sources.images import ImageFeatures
+    from reb_pipeline.images.pose import Pose
     from reb_pipeline.images.value_range import ValueRange
 
 ENOUGH_LEFT_OUT = 99  # images, unless the rate needs more
@@ -54,10 +55,11 @@ def search_calibration_images(
         held_out_patches.check_samples(held_out_good(samples), "ldknn_density", complete=False)
         return held_out_patches
     from reb_pipeline.detectors.sources.encoder import Encoder
+    from reb_pipeline.images.pose import Pose
     from reb_pipeline.images.value_range import ValueRange
 
-    folder = params.folder
-    learnt = ValueRange.of_json(detector.bank.extractor.get("value_range"))
+    folder, made_with = params.folder, detector.bank.extractor
+    learnt = ValueRange.of_json(made_with.get("value_range"))
     good = images_of_folder(
         folder,
         samples,
@@ -65,6 +67,7 @@ def search_calibration_images(
         Encoder(features.as_learnt(detector.bank.extractor), backbone, compute.device),
         category,
         learnt,
+        Pose.of_json(made_with.get("pose")),
     )
     found = good.search(detector.bank, detector.scoring.search_depth, compute.processor())
     # The ids contain the folder, so that the calibration always names the folder that was searched.
@@ -245,6 +248,7 @@ def images_of_folder(
     encoder: "Encoder",
     category: str,
     learnt: "ValueRange | None",
+    pose: "Pose | None",
 ) -> "ImageFeatures":
     """Open the images of the folder for the calibration, without copies of training images and of one another.
 
@@ -255,6 +259,7 @@ def images_of_folder(
         encoder: The network.
         category: Name of the category.
         learnt: Range of the values of images with more than 8 bits that the detector learnt.
+        pose: Golden image that the images are aligned to; None leaves them as they were taken.
 
     Raises:
         InputError: If the folder has no image, or none that is left.
@@ -268,7 +273,8 @@ def images_of_folder(
     for sentence in not_read_sentences(images.not_read):
         logger.warning("%s: %s: %s", category, folder, sentence)
     table = _without_copies(images, samples, training_ids, folder)
-    return ImageFeatures.of_samples(Samples(table, images), encoder, "calibration images searched")
+    found = ImageFeatures.of_samples(Samples(table, images), encoder, "calibration images searched")
+    return found if pose is None else found.aligned(pose)
 
 
 def _without_copies(

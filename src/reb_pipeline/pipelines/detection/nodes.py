@@ -67,7 +67,13 @@ def detect_images(
     unseen = ImageFeatures.of_samples(calibrating, encoder)
     if params.folder is not None:
         unseen = images_of_folder(
-            params.folder, samples, learnt.ids, encoder, raw_images.category, learnt.value_range
+            params.folder,
+            samples,
+            learnt.ids,
+            encoder,
+            raw_images.category,
+            learnt.value_range,
+            learnt.pose,
         )
     good = ImageFeatures.of_samples(learnt, encoder, "good images learnt")
     detector.fit(good)
@@ -89,7 +95,7 @@ def detect_images(
     )
     log = logger.info if calibration.is_promised else logger.warning
     log("%s: %s", raw_images.category, calibration.statement())
-    maps = found.anomaly_maps(features.image_size, scoring.smoothing_sigma)
+    maps = found.anomaly_maps(features.image_size, scoring.smoothing_sigma).placed(samples)
     table = found.table(samples).assign(detector=scoring.detector)
     return table, maps, calibration, StoredDetector(scoring.detector, gaussians)
 

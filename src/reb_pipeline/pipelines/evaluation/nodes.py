@@ -62,7 +62,8 @@ def score_images(
     nearest_patches.check_samples(test, "evaluation", complete=True)
     detection = detector.score(nearest_patches)
     maps = detection.anomaly_maps(features.image_size, scoring.smoothing_sigma)
-    return detection.table(samples).assign(detector_fingerprint=detector.fingerprint), maps
+    table = detection.table(samples).assign(detector_fingerprint=detector.fingerprint)
+    return table, maps.placed(samples)
 
 
 def draw_density(

@@ -93,7 +93,7 @@ def fuse_residual_maps(
     """Fuse the levels to scores of patches, and compute one score and one anomaly map per image from them."""
     feature_residuals.check_samples(samples[samples["split"] == "test"])
     detection = feature_residuals.score(params.fusion, scoring)
-    maps = detection.anomaly_maps(features.image_size, scoring.smoothing_sigma)
+    maps = detection.anomaly_maps(features.image_size, scoring.smoothing_sigma).placed(samples)
     table = detection.table(samples)
     return table.assign(residuals_fingerprint=feature_residuals.fingerprint), maps
 

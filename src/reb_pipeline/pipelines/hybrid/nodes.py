@@ -50,7 +50,8 @@ def fuse_detectors(
     table = detection.table(samples).assign(
         memory_bank=searched.image_scores, feature_reconstruction=reconstructed.image_scores
     )
-    return table, detection.anomaly_maps(features.image_size, scoring.smoothing_sigma)
+    maps = detection.anomaly_maps(features.image_size, scoring.smoothing_sigma)
+    return table, maps.placed(samples)
 
 
 def draw_comparison(scores: pd.DataFrame, category: str) -> Any:

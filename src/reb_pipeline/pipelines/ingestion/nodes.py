@@ -31,9 +31,13 @@ def audit_samples(inventory: pd.DataFrame, raw_images: ImageCollection) -> dict[
 def index_samples(
     inventory: pd.DataFrame,
     audit: dict[str, Any],  # an input, so that it is saved before samples are refused
+    raw_images: ImageCollection,
     params: IngestionParams,
 ) -> pd.DataFrame:
-    """List the usable samples, see :func:`reb_pipeline.images.inventory.usable_samples`."""
+    """List the usable samples, see :func:`reb_pipeline.images.inventory.usable_samples`, with their poses."""
     from reb_pipeline.images.inventory import usable_samples
+    from reb_pipeline.images.posed import aligned
+    from reb_pipeline.images.samples import Samples
 
-    return usable_samples(inventory, params.max_unreadable_share, params.leave_out)
+    usable = usable_samples(inventory, params.max_unreadable_share, params.leave_out)
+    return aligned(Samples(usable, raw_images), params.pose, params.golden)

@@ -15,7 +15,7 @@ def create_pipeline() -> Pipeline:
             # The audit runs first, so that it can be read if the samples are refused.
             Node(
                 index_samples,
-                ["inventory", "audit", "params:ingestion"],
+                ["inventory", "audit", "raw_images", "params:ingestion"],
                 "samples",
                 name="index_samples",
             ),

@@ -52,6 +52,7 @@ def package_model(
 
     from reb_pipeline.detectors.sources.encoder import Encoder
     from reb_pipeline.features.onnx_export import export_onnx
+    from reb_pipeline.images.posed import unaligned_at_most
     from reb_pipeline.inspection.appearance import refused_at_most
     from reb_pipeline.inspection.inspector import Inspector
     from reb_pipeline.inspection.model import pack, write_model
@@ -78,14 +79,15 @@ def package_model(
         calibration,
         files if params.good_images and isinstance(fitted, MemoryBankDetector) else [],
     )
-    refused = refused_at_most(appearance, calibration.mean_features)
+    refused = refused_at_most(appearance, calibration.mean_features) + unaligned_at_most(there)
     about = {"images": len(appearance.values), "refused_at_most": refused}
     model = replace(model, appearance=appearance, manifest={**model.manifest, "appearance": about})
     logger.info(
-        "%s: of good parts, at most %.1f %% are expected to be undecided because they look unlike the good images; "
+        "%s: of good parts, at most %.1f %% are expected to be undecided because they look unlike the good images%s; "
         "this comes on top of the false-alarm rate.",
         raw_images.category,
         100 * refused,
+        "" if model.pose is None else " or cannot be aligned",
     )
     with temporary_folder() as folder:
         write_model(model, str(folder), fsspec.filesystem("file"))
@@ -219,5 +221,5 @@ def _compare(
         expected = images.search(detector.bank, detector.scoring.search_depth, device)
     else:
         expected = detector.search(grids_of(detector.name, images).patches())
-    opened = (image for _, image in chosen.stream())
+    opened = (image for _, image in chosen.as_taken.stream())
     return compare(inspector, opened, expected, detector, calibration)

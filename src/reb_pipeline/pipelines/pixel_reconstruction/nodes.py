@@ -85,7 +85,7 @@ def score_pixel_models(
         of_images = detection.table(samples)
         report = evaluate(
             of_images,
-            detection.anomaly_maps(features.image_size, scoring.smoothing_sigma),
+            detection.anomaly_maps(features.image_size, scoring.smoothing_sigma).placed(samples),
             raw_images,
             pro_fpr_limit=evaluation.pro_fpr_limit,
             spro_fpr_limit=evaluation.spro_fpr_limit,

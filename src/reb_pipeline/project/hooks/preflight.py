@@ -117,18 +117,21 @@ class PreflightHooks:
         catalog: "CatalogProtocol",
         list_samples: "Callable[[str], list[Sample]]",
     ) -> None:
-        """Check the lists of images to leave out before all images are opened.
+        """Check the lists of images to leave out, and golden images, before all images are opened.
 
         Raises:
-            InputError: If a list cannot be read, or names an image that cannot be left out.
+            InputError: If one cannot be read, or a list names an image that cannot be left out.
         """
         import pandas as pd
 
         from reb_pipeline.images.leave_out import leave_out
+        from reb_pipeline.images.posed import golden_image
 
         for name in _parameters_of("ingestion", pipeline):
             category = name.removeprefix("params:").removesuffix(".ingestion")
-            path = catalog[name].load().leave_out
+            params = catalog[name].load()
+            golden_image(params.golden)
+            path = params.leave_out
             if path is not None and f"{category}.inventory" in pipeline.all_outputs():
                 samples = list_samples(f"{category}{RAW_IMAGES}")
                 columns = ("id", "split", "label")
@@ -176,6 +179,7 @@ class PreflightHooks:
         """
         from reb_pipeline.features.settings import FeatureSettings
         from reb_pipeline.images.decoding import UnreadableImageError
+        from reb_pipeline.images.pose import AS_TAKEN
         from reb_pipeline.images.region import FOUND
 
         for parameters in sorted(_read_for_categories("features", pipeline)):
@@ -183,6 +187,14 @@ class PreflightHooks:
             if features.region is None and features.empty_field is None:
                 continue
             category = parameters.removeprefix("params:").removesuffix(".features")
+            ingestion = f"params:{category}.ingestion"
+            pose = catalog[ingestion].load().pose if ingestion in catalog else AS_TAKEN
+            if features.empty_field is not None and pose != AS_TAKEN:
+                msg = (
+                    f"features.empty_field of {category} belongs to images as they were taken, and ingestion.pose = "
+                    f"{pose} moves them: set one of them back."
+                )
+                raise InputError(msg)
             for node in pipeline.nodes:
                 owner, _, rest = (node.namespace or "").partition(".")
                 is_limited = features.region is not None and owner == category
