@@ -16,6 +16,7 @@ import miniatures
 from pages import DOCS
 from reb_pipeline.commands.main import main
 from reb_pipeline.inspection.model import read_model
+from reb_pipeline.inspection.threshold import ChosenThreshold
 from reb_pipeline.parameters.loader import LOADER_ARGS, ProjectConfigLoader
 
 SMALL = [
@@ -178,6 +179,13 @@ def test_a_command_of_the_page(line, trained):
         assert "Note: The false-alarm rate is 5 % now, it was 2 %" in done.out
     if line.startswith("reb calibrate"):
         assert (model.calibration.false_alarm_rate, model.calibration.doubtful_rate) == (0.05, 0.1)
+    if line.startswith("reb costs"):
+        what = "drawn defects" if "drawn" in line else "photos of defects"
+        assert re.search(rf"52 good images that calibrate, \d+ {what}", done.out)
+        assert re.search(r"cheapest +\S+ % of good .*\d\)", done.out)
+        chosen = ChosenThreshold.read(Path("costs/threshold.json").read_bytes(), "threshold.json")
+        assert chosen.model_id == before
+        assert "plotly" in Path("costs/costs.html").read_text()
     if line.startswith("reb drift"):
         assert done.out.startswith("Drift of the last ")
 
@@ -202,6 +210,10 @@ def test_a_change_of_the_model_stays_when_the_training_is_asked_for_again(traine
             "is no packaged model, for it has no model.json",
         ),
         (["update", "cookie.model", "--forget", "good/x"], "good/x"),
+        (
+            shlex.split("costs cookie.model --false-alarm 5 --escape 9 --defect-rate 1%"),
+            "The model was changed since its defects were scored",
+        ),
         (["drift", "photos", "--model", "cookie.model"], "give the output folder of `reb inspect`"),
     ],
 )

@@ -15,6 +15,7 @@ COMMANDS = {
     "inspect": ("inspection.cli:command", "Inspect new photos with a model."),
     "update": ("commands.update:command", "Add good photos to a model, or forget some."),
     "calibrate": ("commands.calibrate:command", "Take the threshold for another rate or day."),
+    "costs": ("commands.costs:command", "Find the thresholds at which a part costs least."),
     "drift": ("commands.drift:command", "Compare inspected parts with the calibration."),
     "serve": ("service.cli:command", "Answer HTTP requests with a model."),
     "doctor": ("commands.doctor:command", "Check installation, weights, disk and threads."),
