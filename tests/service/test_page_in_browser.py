@@ -224,6 +224,7 @@ def test_an_undecided_part_is_shown_with_its_reason(open_page):
     assert page.inner_text("#reason") == "17 images are too few."
     assert "threshold none" in page.inner_text("#numbers")
     assert page.is_hidden("#mark")
+    assert page.inner_text("#marked") == ""  # it said that a mark is kept
     assert page.is_hidden("#explanation")
 
 

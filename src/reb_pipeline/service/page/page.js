@@ -215,7 +215,7 @@ function setView(name) {
 function drawMark() {
   const { verdict, found } = state.open;
   const name = MARKS[verdict];
-  const isMarked = marks.get(found.image_sha256)?.mark === name;
+  const isMarked = Boolean(name) && marks.get(found.image_sha256)?.mark === name;
   byId("mark").hidden = !name;
   byId("mark").textContent = { "false alarm": "False alarm: the part is good", missed: "Missed: the part is defective" }[name];
   byId("mark").setAttribute("aria-pressed", String(isMarked));
