@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import miniatures
 from reb_pipeline.commands.main import main
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.features import backbones
 from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.parameters.sections import InspectionParams, PackagingParams
@@ -88,6 +89,27 @@ def test_the_front_is_sorted_and_its_default_is_the_shipped_one():
         "features": {"backbone": "efficientnet_lite0", "neck": "combined", "image_size": 256}
     }
     assert shipped | {"memory_bank": {"coreset_ratio": 0.1}} in [one.settings() for one in points]
+
+
+@pytest.mark.parametrize(
+    ("there", "given", "chosen_from"),
+    [
+        ({"efficientnet_lite0"}, {}, {"efficientnet_lite0"}),  # a plain installation
+        ({"efficientnet_lite0", "resnet18"}, {}, {"efficientnet_lite0", "resnet18"}),
+        (
+            {"efficientnet_lite0"},
+            {"backbone": "resnet18", "weights": "resnet18.pth"},
+            {"resnet18"},
+        ),
+        (set(), {}, {"efficientnet_lite0", "resnet18"}),  # the run says what to do
+    ],
+)
+def test_only_backbones_whose_weights_are_there_are_chosen_from(
+    there, given, chosen_from, monkeypatch
+):
+    monkeypatch.setattr(backbones, "imagenet_file", lambda name: name if name in there else None)
+    possible = budget._with_weights(read_front(), FeatureSettings(**given))
+    assert {one.backbone for one in possible} == chosen_from
 
 
 def test_the_estimated_size_is_that_of_a_packaged_model(tmp_path):
