@@ -4,6 +4,7 @@ from typing import Any, get_args, get_origin
 
 import pytest
 import yaml
+from omegaconf import OmegaConf
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.settings import Settings
@@ -393,6 +394,18 @@ def test_categories_must_be_names(tmp_path: Path) -> None:
         loader = ProjectConfigLoader(str(tmp_path), env="base", **LOADER_ARGS)
         with pytest.raises(InputError, match="of environment 'base' cannot be used: list at least"):
             _ = loader.categories
+
+
+def test_parameters_are_read_once_and_are_the_caller_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    loader = ProjectConfigLoader(str(CONF), env="elpv", **LOADER_ARGS)
+    first, category = loader["parameters"], loader.categories[0]
+    changed = first[category]["scoring"]["alpha"]
+    first[category]["scoring"]["alpha"] = "changed"
+    monkeypatch.setattr(OmegaConf, "load", None)
+    assert loader["parameters"][category]["scoring"]["alpha"] == changed
+    monkeypatch.undo()
+    loader.runtime_params = {"scoring": {"alpha": 0.125}}
+    assert loader["parameters"][category]["scoring"]["alpha"] == 0.125
 
 
 @pytest.mark.parametrize("name", ["studies", "seed"])

@@ -1,5 +1,6 @@
 """Kedro's loader of the configuration, with the categories and their parameters from the environment's YAML."""
 
+import copy
 import logging
 import os
 import re
@@ -63,6 +64,9 @@ class ProjectConfigLoader(OmegaConfigLoader):
 
     project_path: Path | None = None
     _categories: tuple[str, ...] = ()
+    _expanded: tuple[Any, dict[str, Any]] | None = (
+        None  # the parameters, with what they were made of
+    )
 
     def __init__(self, conf_source: str, *args: Any, **kwargs: Any) -> None:
         global _active  # noqa: PLW0603  (Kedro passes no loader to the registry)
@@ -136,18 +140,25 @@ class ProjectConfigLoader(OmegaConfigLoader):
             return self._checked(key)
 
     def _checked(self, key: str) -> Any:
+        if key == "parameters":
+            return copy.deepcopy(self._expanded_parameters())
         if key != "catalog":
-            config = self._load(key) if key != "parameters" else self._load_parameters()
-            if key != "parameters":
-                return config
-            config = apply_preset(config, self.runtime_params or {})
-            return self._below_project(expand_parameters(config, self.categories))
+            return self._load(key)
         # Before the catalog, which Kedro cannot resolve while another configuration is loaded.
         self._parameters, self._names = self["parameters"], self.categories
         config = self._load(key)
         _check_paths(config)
         _check_split(config, self._parameters.get("split", {}))
         return config
+
+    def _expanded_parameters(self) -> Any:
+        """Load and expand the parameters; a session asks three times, and its files and given values stay."""
+        made_of = (repr(self.runtime_params), self.data.get("parameters"), Path.cwd())
+        if self._expanded is None or self._expanded[0] != made_of:
+            config = apply_preset(self._load_parameters(), self.runtime_params or {})
+            config = self._below_project(expand_parameters(config, self.categories))
+            self._expanded = made_of, config
+        return self._expanded[1]
 
     def _load_parameters(self) -> Any:
         """Load the parameters; the seed of an environment is that of the sections in base too.
