@@ -113,7 +113,7 @@ class _Defects(NamedTuple):
     Attributes:
         scores: Image scores.
         parts: Part that each is on; None for a part of its own each.
-        origin: What they are, in words.
+        origin: Description of these defects.
     """
 
     scores: "pd.Series[float]"
