@@ -72,7 +72,7 @@ RAW: dict[str, Any] = {
         "enabled": True, "budget": "small", "paper": BUDGET, "small": BUDGET, "demo": BUDGET,
         "loss": "sigmoid", "momentum": 0.9, "weight_decay": 0.0, "seed": 0,
     },
-    "memory_bank": {"distance": "euclidean", "coreset_ratio": 1.0, "light_copies": 0, "seed": 0},
+    "memory_bank": {"distance": "euclidean", "coreset_ratio": 1.0, "light_copies": 0, "turned_copies": 0, "seed": 0},
     "scoring": {
         "detector": "memory_bank",
         "scorer": "ldknn",

@@ -83,6 +83,7 @@ WITHOUT_EFFECT = {
     ("memory_bank", "distance"): OF_THE_CONFIGURATION,
     ("memory_bank", "coreset_ratio"): OF_THE_CONFIGURATION,
     ("memory_bank", "light_copies"): OF_THE_CONFIGURATION,
+    ("memory_bank", "turned_copies"): OF_THE_CONFIGURATION,
     ("memory_bank", "seed"): OF_THE_CONFIGURATION,
     ("scoring", "scorer"): OF_THE_CONFIGURATION,
     ("scoring", "n_neighbors"): OF_THE_CONFIGURATION,
@@ -110,8 +111,9 @@ WITHOUT_EFFECT = {
 }  # fmt: skip
 OTHER_CONFIGURATIONS = {
     "backbone": "resnet18", "representation": "defectmaker", "image_size": 96, "detector": "padim",
-    "distance": "cosine", "coreset_ratio": 0.5, "light_copies": 1, "shots": 3, "seed": 1, "n_neighbors": 4,
-    "alpha": 0.5, "form": "ratio", "image_score": "max", "normalization": "position", "neck": "reference",
+    "distance": "cosine", "coreset_ratio": 0.5, "light_copies": 1, "turned_copies": 1, "shots": 3,
+    "seed": 1, "n_neighbors": 4, "alpha": 0.5, "form": "ratio", "image_score": "max",
+    "normalization": "position", "neck": "reference",
     "anomaly_map": "distance", "global_branch": "mean",
     "feature_loss": "squared", "fusion": "product", "pixel_loss": "ssim",
 }  # fmt: skip
@@ -223,7 +225,7 @@ def test_a_setting_without_effect_measures_nothing_again(
     values = {
         "max_unreadable_share": 0.9, "leave_out": str(nothing), "pose": "rigid",
         "golden": None, "image_size": 96, "batch_size": 2, "distance": "cosine",
-        "coreset_ratio": 0.5, "light_copies": 1,
+        "coreset_ratio": 0.5, "light_copies": 1, "turned_copies": 1,
         "seed": 7, "scorer": "knn", "n_neighbors": 2, "alpha": 0.5, "form": "ratio", "image_score": "max",
         "neck": "reference", "normalization": "position", "detector": "padim", "global_branch": "mean",
         "anomaly_map": "distance", "max_neighbors": 60, "loss": "other",

@@ -8,6 +8,7 @@ import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.settings import Settings
+from reb_pipeline.images.copies import Copy
 from reb_pipeline.images.samples import HOLD_OUT_EVERY
 from reb_pipeline.scoring.detection import Detection
 
@@ -76,8 +77,8 @@ class FeatureSource(PixelSource, Protocol):
             order: Positions of the images in ``image_ids``.
         """
 
-    def in_other_light(self, copy: int) -> Self:
-        """Return the same images in the light of a copy, see :func:`reb_pipeline.images.light.in_other_light`."""
+    def copied(self, copy: Copy) -> Self:
+        """Return a copy of the same images, in other light or turned."""
 
 
 class Detector(Protocol):

@@ -5,11 +5,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.images.copies import Copy, copies_of_images
 from reb_pipeline.images.empty_field import OTHER_FIELD
 from reb_pipeline.images.pose import OTHER_POSE
 from reb_pipeline.images.region import OTHER_REGION, Region
@@ -52,7 +54,9 @@ class MemoryBank:
         whitening: Whitening of the space, float32 [channels, channels] or empty.
         image_hashes: SHA-256 of the files of the images; empty if unknown.
         region: Patches of the feature grid that are looked at, bool [h, w]; None for all. Others have no rows.
-        light_copies: Copies of every image in other light. Their rows follow those of the image and belong to it.
+        light_copies: Number of copies of every image in other light. Rows of copies follow those of their image and
+            belong to it.
+        turned_copies: Number of turned copies of every image; they follow those in other light.
 
     Example:
         >>> grids = [("a", np.zeros((2, 2, 3), np.float32)), ("b", np.ones((2, 2, 3), np.float32))]
@@ -63,7 +67,7 @@ class MemoryBank:
         ('b', 0, 1)
     """
 
-    FORMAT: ClassVar[int] = 4
+    FORMAT: ClassVar[int] = 5
     FORMER_VALUES: ClassVar[Mapping[str, Any]] = {"image_hashes": []}
 
     features: np.ndarray
@@ -78,6 +82,12 @@ class MemoryBank:
     image_hashes: list[str] = field(default_factory=list)
     region: np.ndarray | None = None
     light_copies: int = 0
+    turned_copies: int = 0
+
+    @property
+    def copies(self) -> list[Copy]:
+        """Copies of every image."""
+        return copies_of_images(self.light_copies, self.turned_copies)
 
     @property
     def space(self) -> FeatureSpace:
@@ -91,7 +101,7 @@ class MemoryBank:
 
     @property
     def grids(self) -> np.ndarray:
-        """Features of a whole bank as the grids of its images as they are, without the copies in other light.
+        """Features of a whole bank as the grids of its images as they are, without their copies.
 
         Returns:
             float32 [images, h, w, channels]; not copied. With a region, the patches inside of it are one row: [images,
@@ -105,14 +115,14 @@ class MemoryBank:
         h, w = int(self.y.max()) + 1, int(self.x.max()) + 1
         if self.region is not None:
             h, w = 1, int(self.region.sum())
-        return self.features.reshape(len(self.image_ids), 1 + self.light_copies, h, w, -1)
+        return self.features.reshape(len(self.image_ids), 1 + len(self.copies), h, w, -1)
 
     def whole_grid(self, image: int, copy: int = 0) -> np.ndarray:
         """Features of one image of a whole bank, float32 [h, w, channels]; zeros outside of the region.
 
         Args:
             image: Index of the image.
-            copy: Number of its copy in other light; 0 for the image as it is.
+            copy: Number of its copy; 0 for the image as it is.
         """
         patches = self._with_copies[image, copy]
         if self.region is None:
@@ -123,7 +133,7 @@ class MemoryBank:
 
     def copy_of(self, rows: np.ndarray) -> np.ndarray:
         """Number of the copy of some rows of a whole bank, int64; 0 for the images as they are."""
-        n_copies = 1 + self.light_copies
+        n_copies = 1 + len(self.copies)
         patches = len(self.features) // (len(self.image_ids) * n_copies)
         return rows // patches % n_copies
 
@@ -133,7 +143,7 @@ class MemoryBank:
         Returns:
             Numbers of the rows, int64 [coreset rows].
         """
-        n_copies = 1 + self.light_copies
+        n_copies = 1 + len(self.copies)
         patches = len(self.features) // (len(self.image_ids) * n_copies)
         place = np.zeros((int(self.y.max()) + 1, int(self.x.max()) + 1), np.int64)
         place[self.y[:patches], self.x[:patches]] = np.arange(patches)
@@ -183,7 +193,7 @@ class MemoryBank:
             InputError: If they are not.
         """
         origins = [
-            (one.image_ids, one.image_hashes, one.extractor, one.distance, one.light_copies)
+            (one.image_ids, one.image_hashes, one.extractor, one.distance, one.copies)
             for one in (self, other)
         ]
         if origins[0] != origins[1]:
@@ -321,7 +331,7 @@ def collect_patches(
     settings: MemoryBankSettings | None = None,
     memory_gib: float = MEMORY_GIB,
     image_ids: Sequence[str] | None = None,
-    copies: Sequence[Iterable[tuple[str, np.ndarray]]] = (),
+    copies: Mapping[Copy, Iterable[tuple[str, np.ndarray]]] = MappingProxyType({}),
 ) -> MemoryBank:
     """Collect streamed patch features in one array and transform them to the space of a distance.
 
@@ -335,7 +345,7 @@ def collect_patches(
         settings: Distance of the bank; the paper's without them.
         memory_gib: Memory that the pipeline may plan with, in GiB.
         image_ids: Ids that the images must have, in their order; None accepts all ids.
-        copies: As ``patches``, of the same images in other light, for each number of a copy.
+        copies: As ``patches``, of each copy of the same images.
 
     Returns:
         The memory bank.
@@ -349,7 +359,7 @@ def collect_patches(
     found_ids: list[str] = []
     looked_at = Region.of_json(extractor.get("region"))
     region: np.ndarray | None = None
-    streams = [checked_grids(one) for one in (patches, *copies)]
+    streams = [checked_grids(one) for one in (patches, *copies.values())]
     for index, together in enumerate(zip(*streams, strict=True)):
         image_id, patch_grid = together[0]
         _check_announced(index, image_id, n_images, image_ids)
@@ -387,7 +397,8 @@ def collect_patches(
         mean=space.mean,
         whitening=space.whitening,
         region=region,
-        light_copies=len(copies),
+        light_copies=sum(copy.light > 0 for copy in copies),
+        turned_copies=sum(copy.light == 0 for copy in copies),
     )
 
 

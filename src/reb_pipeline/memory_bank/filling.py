@@ -1,10 +1,11 @@
-"""Memory bank of streamed images, with copies of them in other light."""
+"""Memory bank of streamed images, with copies of them in other light or turned."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, Self
 
 import numpy as np
 
+from reb_pipeline.images.copies import Copy
 from reb_pipeline.memory_bank.bank import MEMORY_GIB, MemoryBank, collect_patches
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
 
@@ -21,20 +22,20 @@ class PatchSource(Protocol):
 
 
 class LearnableSource(PatchSource, Protocol):
-    """Images that can be learnt in other light too."""
+    """Images that can be learnt in other light or turned too."""
 
-    def in_other_light(self, copy: int) -> Self:
-        """Return the same images in the light of a copy, see :func:`reb_pipeline.images.light.in_other_light`."""
+    def copied(self, copy: Copy) -> Self:
+        """Return a copy of the same images, in other light or turned."""
 
 
 def fill_bank(
     good: LearnableSource, settings: MemoryBankSettings, memory_gib: float = MEMORY_GIB
 ) -> MemoryBank:
-    """Collect the patches of good images, and of their copies in other light.
+    """Collect the patches of good images, and of their copies.
 
     Args:
         good: Good images; their ``provenance``, if they have it, is stored in the bank.
-        settings: Distance and number of copies; images without ``in_other_light`` are enough for none.
+        settings: Distance and number of copies; images without ``copied`` are enough for none.
         memory_gib: See :func:`reb_pipeline.memory_bank.bank.collect_patches`.
 
     Raises:
@@ -47,13 +48,15 @@ def fill_bank(
         settings,
         memory_gib,
         good.image_ids,
-        copies_of(good, settings.light_copies),
+        copies_of(good, settings.copies),
     )
 
 
-def copies_of(good: LearnableSource, n_copies: int) -> list[Iterator[tuple[str, np.ndarray]]]:
-    """Stream the patches of each copy of images in other light."""
-    return [good.in_other_light(copy).patches() for copy in range(1, 1 + n_copies)]
+def copies_of(
+    good: LearnableSource, copies: Sequence[Copy]
+) -> dict[Copy, Iterator[tuple[str, np.ndarray]]]:
+    """Stream the patches of each copy of images."""
+    return {copy: good.copied(copy).patches() for copy in copies}
 
 
 def provenance_of(images: PatchSource) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def _scores(bank: MemoryBank, coreset: Coreset, device: str) -> np.ndarray:
     is_copy = bank.copy_of(rows) > 0
     features, owners = bank.features[rows], bank.image[rows]
     index = NeighborIndex(features, len(rows), device)
-    n_patches = len(bank.features) / (len(bank.image_ids) * (1 + bank.light_copies))
+    n_patches = len(bank.features) / (len(bank.image_ids) * (1 + len(bank.copies)))
     n_top = max(1, round(TOP_SHARE * n_patches))
     scores = np.zeros(len(bank.image_ids))
     for image in range(len(scores)):

@@ -1,14 +1,16 @@
 """Update of a memory bank by added and removed good images, with its coreset and local density."""
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
+from types import MappingProxyType
 
 import numpy as np
 
 from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.core.progress import progress
+from reb_pipeline.images.copies import Copy
 from reb_pipeline.memory_bank.allocation import GIB
 from reb_pipeline.memory_bank.bank import (
     MEMORY_GIB,
@@ -49,7 +51,7 @@ def update_bank(
     patches: Iterable[tuple[str, np.ndarray]] = (),
     n_added: int = 0,
     memory_gib: float = MEMORY_GIB,
-    copies: Sequence[Iterable[tuple[str, np.ndarray]]] = (),
+    copies: Mapping[Copy, Iterable[tuple[str, np.ndarray]]] = MappingProxyType({}),
 ) -> MemoryBank:
     """Remove some images from a bank and append others.
 
@@ -62,8 +64,7 @@ def update_bank(
         patches: (image id, float32 [h, w, channels]) of each image to append, from the bank's extractor.
         n_added: Number of images to append.
         memory_gib: See :func:`reb_pipeline.memory_bank.bank.collect_patches`.
-        copies: As ``patches``, of the same images in other light, for each of the bank's ``light_copies``; empty if no
-            image is appended.
+        copies: As ``patches``, for each of the bank's copies; empty if no image is appended.
 
     Raises:
         InputError: If the bank's distance was fitted to all of its images; an id to remove is unknown; an id to append
@@ -84,15 +85,22 @@ def update_bank(
     check_known(forget, bank.image_ids, "Image of the memory bank")
     gone = set(forget)
     stay = [image for image, image_id in enumerate(bank.image_ids) if image_id not in gone]
-    added = [patches, *copies, *[()] * (bank.light_copies - len(copies))]
+    copies = {copy: copies.get(copy, ()) for copy in bank.copies}
 
-    def stream(copy: int) -> Iterator[tuple[str, np.ndarray]]:
-        kept = ((bank.image_ids[image], bank.whole_grid(image, copy)) for image in stay)
-        return chain(kept, _in_space(bank, added[copy]))
+    def stream(
+        number: int, added: Iterable[tuple[str, np.ndarray]]
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        kept = ((bank.image_ids[image], bank.whole_grid(image, number)) for image in stay)
+        return chain(kept, _in_space(bank, added))
 
-    streams = [stream(copy) for copy in range(1 + bank.light_copies)]
     updated = collect_patches(
-        streams[0], len(stay) + n_added, bank.extractor, memory_gib=memory_gib, copies=streams[1:]
+        stream(0, patches),
+        len(stay) + n_added,
+        bank.extractor,
+        memory_gib=memory_gib,
+        copies={
+            copy: stream(number, added) for number, (copy, added) in enumerate(copies.items(), 1)
+        },
     )
     return replace(updated, distance=bank.distance)
 

@@ -29,6 +29,7 @@ class Configuration:
         distance: A key of :data:`reb_pipeline.memory_bank.distances.DISTANCES`.
         coreset_ratio: Share of the memory bank's rows in the coreset.
         light_copies: Copies of every good image in other light, in the memory bank.
+        turned_copies: Turned copies of every good image, in the memory bank.
         shots: Number of good images to learn from; None for all.
         seed: Seed of the shots, the coreset and all trainings.
         n_neighbors: K.
@@ -57,6 +58,7 @@ class Configuration:
     distance: str
     coreset_ratio: float
     light_copies: int
+    turned_copies: int
     shots: int | None
     seed: int
     n_neighbors: int

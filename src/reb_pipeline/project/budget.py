@@ -223,7 +223,7 @@ def costs_of(category: Category, sections: Mapping[str, Any]) -> Costs:
     from reb_pipeline.project.inspection_time import inspection_milliseconds
 
     photos, n_images = _opened(category), category.shares.train
-    n_learnt = n_images * (1 + sections["memory_bank"].light_copies)
+    n_learnt = n_images * (1 + len(sections["memory_bank"].copies))
     max_neighbors = sections["scoring"].max_neighbors
 
     def milliseconds(point: Point) -> float:

@@ -96,7 +96,7 @@ def _seconds(
     forward, trained, (height, width, channels) = networks[key]
     per_image = height * width
     memory_bank = sections["memory_bank"]
-    n_learnt = n_good * (1 + memory_bank.light_copies)
+    n_learnt = n_good * (1 + len(memory_bank.copies))
     rows = n_learnt * per_image
     coreset = rows * memory_bank.coreset_ratio
     pair = _pair_seconds(channels)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from reb_pipeline.core.progress import progress
+from reb_pipeline.images.copies import Copy
 from reb_pipeline.memory_bank.bank import MEMORY_GIB, MemoryBank
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
@@ -33,7 +34,7 @@ class BankImages:
     Attributes:
         bank: The memory bank, image by image.
         indices: Indices of the images in ``bank.image_ids``, int64.
-        copy: Number of the copies in other light to take; 0 for the images as they are.
+        copy: Number of the copies to take; 0 for the images as they are.
     """
 
     bank: MemoryBank
@@ -55,9 +56,9 @@ class BankImages:
         for index in self.indices:
             yield self.bank.image_ids[index], self.bank.whole_grid(index, self.copy)
 
-    def in_other_light(self, copy: int) -> "BankImages":
-        """Take the copies of a number."""
-        return replace(self, copy=copy)
+    def copied(self, copy: Copy) -> "BankImages":
+        """Take the patches of a copy, which the bank has."""
+        return replace(self, copy=1 + self.bank.copies.index(copy))
 
 
 def score_left_out(
@@ -71,7 +72,7 @@ def score_left_out(
 ) -> Iterator[tuple[NearestPatches, Detection]]:
     """Score images of a bank, each group by a detector fitted to the images of all other groups.
 
-    The bank's copies in other light are left out with their image, which is scored as it is.
+    The bank's copies are left out with their image, which is scored as it is.
 
     Args:
         bank: The whole memory bank.
@@ -86,7 +87,10 @@ def score_left_out(
     """
     share = len(detector.features) / len(bank.features)
     settings = MemoryBankSettings(
-        distance=bank.distance, coreset_ratio=share, light_copies=bank.light_copies
+        distance=bank.distance,
+        coreset_ratio=share,
+        light_copies=bank.light_copies,
+        turned_copies=bank.turned_copies,
     )
     changes: dict[str, Any] = {
         "alpha": detector.alpha,

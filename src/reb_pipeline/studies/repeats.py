@@ -18,6 +18,7 @@ _BANK = {
     "distance",
     "coreset_ratio",
     "light_copies",
+    "turned_copies",
     "image_score",
     "normalization",
     "global_branch",

@@ -32,6 +32,7 @@ PLACES = {
     "distance": ("memory_bank", "distance"),
     "coreset_ratio": ("memory_bank", "coreset_ratio"),
     "light_copies": ("memory_bank", "light_copies"),
+    "turned_copies": ("memory_bank", "turned_copies"),
     "seed": ("memory_bank", "seed"),
     "detector": ("scoring", "scorer"),
     "n_neighbors": ("scoring", "n_neighbors"),

@@ -90,7 +90,8 @@ _PLACES = {
 _OF_IMAGES = ["image_score", "image_size"]
 _OF_PATCHES = [
     "neck", "normalization", "global_branch", "anomaly_map",
-    "detector", "n_neighbors", "max_neighbors", "alpha", "form", "coreset_ratio", "light_copies", "distance",
+    "detector", "n_neighbors", "max_neighbors", "alpha", "form", "coreset_ratio", "light_copies", "turned_copies",
+    "distance",
     "representation",
 ]  # fmt: skip
 _OF_LEVELS = ["feature_loss", "fusion"]

@@ -13,6 +13,7 @@ from reb_pipeline.core.progress import progress
 from reb_pipeline.core.resumable_training import read_state
 from reb_pipeline.detectors.sources.encoder import Encoder, Layers
 from reb_pipeline.detectors.sources.images import RoundedFeatures, SourceImage, rounded
+from reb_pipeline.images.copies import Copy
 from reb_pipeline.images.resize import resize_image
 
 
@@ -90,10 +91,10 @@ class CachedFeatures:
         images = [image.changed(name, change) for image in self.images]
         return CachedFeatures(images, self.encoder, self._cache, self._description)
 
-    def in_other_light(self, copy: int) -> "CachedFeatures":
-        """Return copies of the images in other light, without a progress bar."""
+    def copied(self, copy: Copy) -> "CachedFeatures":
+        """Return copies of the images, without a progress bar."""
         return CachedFeatures(
-            [image.in_other_light(copy) for image in self.images], self.encoder, self._cache
+            [image.copied(copy) for image in self.images], self.encoder, self._cache
         )
 
     def fresh(self) -> RoundedFeatures:

@@ -15,7 +15,7 @@ from reb_pipeline.core.progress import progress
 from reb_pipeline.detectors.sources.encoder import Encoder, Layers
 from reb_pipeline.features.batches import batches
 from reb_pipeline.images.arrays import check_rgb, read_array
-from reb_pipeline.images.light import in_other_light
+from reb_pipeline.images.copies import Copy
 from reb_pipeline.images.pose import Pose
 from reb_pipeline.images.resize import resize_image
 from reb_pipeline.images.samples import POSED, Samples, hashes_of
@@ -76,9 +76,9 @@ class SourceImage:
         digest = self.digest and f"{self.digest}-{name}"
         return replace(self, open=lambda: change(self.open()), digest=digest)
 
-    def in_other_light(self, copy: int) -> "SourceImage":
-        """Return a copy of the image in other light, see :func:`reb_pipeline.images.light.in_other_light`."""
-        return self.changed(f"other_light{copy}", partial(in_other_light, copy=copy))
+    def copied(self, copy: Copy) -> "SourceImage":
+        """Return a copy of the image, in other light or turned."""
+        return self.changed(copy.name, copy.of)
 
 
 @dataclass(frozen=True)
@@ -274,9 +274,9 @@ class ImageFeatures:
         others.pose = pose
         return others
 
-    def in_other_light(self, copy: int) -> Self:
-        """Return copies of the images in other light; the networks are shared, and there is no progress bar."""
-        copies = self._of([image.in_other_light(copy) for image in self.images])
+    def copied(self, copy: Copy) -> Self:
+        """Return copies of the images; the networks are shared, and there is no progress bar."""
+        copies = self._of([image.copied(copy) for image in self.images])
         copies.description = None
         return copies
 

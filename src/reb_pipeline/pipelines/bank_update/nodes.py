@@ -102,7 +102,7 @@ def update_memory_bank(
     )  # fmt: skip
     # The network is loaded only for new images.
     patches, copies = (
-        (images.patches(), copies_of(images, before.light_copies)) if len(added) else ((), ())
+        (images.patches(), copies_of(images, before.copies)) if len(added) else ((), {})
     )
     bank = update.update_bank(before, forgotten, patches, len(added), compute.memory_gib, copies)
     bank = replace(bank, image_hashes=[hashes[image_id] for image_id in bank.image_ids])

@@ -1,4 +1,4 @@
-"""Banks whose images have copies in other light: a copy belongs to its image wherever images are told apart."""
+"""Banks whose images have copies: a copy belongs to its image wherever images are told apart."""
 
 from dataclasses import replace
 
@@ -22,8 +22,8 @@ from reb_pipeline.scoring.settings import ScoringSettings
 
 H, W, CHANNELS = 4, 4, 3
 REGION = {"region": Region.of_polygons([[(0, 0), (1, 0), (1, 0.75), (0, 0.75)]]).as_json(H)}
-COPIES = 2
-SETTINGS = MemoryBankSettings(coreset_ratio=0.3, light_copies=COPIES)
+SETTINGS = MemoryBankSettings(coreset_ratio=0.3, light_copies=1, turned_copies=2)
+COPIES = SETTINGS.copies
 
 
 class Source:
@@ -38,8 +38,8 @@ class Source:
             other = np.random.default_rng([int(image_id), self.copy]).random((H, W, CHANNELS))
             yield image_id, own + np.float32(0.1 * bool(self.copy)) * other.astype(np.float32)
 
-    def in_other_light(self, copy):
-        return Source(self.image_ids, self.provenance, copy)
+    def copied(self, copy):
+        return Source(self.image_ids, self.provenance, COPIES.index(copy) + 1)
 
 
 def numbers(n, start=0):
@@ -50,11 +50,11 @@ def numbers(n, start=0):
 def test_rows_of_copies_follow_those_of_their_image(provenance):
     good = Source(numbers(3), provenance)
     bank = fill_bank(good, SETTINGS)
-    streams = [dict(good.in_other_light(copy).patches()) for copy in range(1 + COPIES)]
+    streams = [dict(one.patches()) for one in (good, *(good.copied(copy) for copy in COPIES))]
     for row in range(len(bank.features)):
         grid = streams[int(bank.copy_of(np.array(row)))][bank.image_ids[bank.image[row]]]
         np.testing.assert_array_equal(bank.features[row], grid[bank.y[row], bank.x[row]])
-    assert bank.copy_of(np.arange(len(bank.features))).max() == COPIES
+    assert bank.copy_of(np.arange(len(bank.features))).max() == len(COPIES)
     coreset = select_coreset(bank, SETTINGS)
     np.testing.assert_array_equal(bank.rows_of(coreset.of(bank)), coreset.rows)
     for image, image_id in enumerate(bank.image_ids):
@@ -76,11 +76,11 @@ def test_an_updated_bank_is_that_of_all_images_at_once(n_before, n_added, in_reg
     most = n_before if n_added else n_before - 1
     forget = data.draw(st.sets(st.sampled_from(before.image_ids), max_size=most))
     added = Source(numbers(n_added, n_before), provenance)
-    copies = copies_of(added, COPIES) if n_added else ()
+    copies = copies_of(added, COPIES) if n_added else {}
     after = update_bank(before, forget, added.patches(), n_added, copies=copies)
     stay = [name for name in before.image_ids if name not in forget]
     anew = fill_bank(Source(stay + added.image_ids, provenance), SETTINGS)
-    for name in ("features", "image", "y", "x", "image_ids", "light_copies"):
+    for name in ("features", "image", "y", "x", "image_ids", "copies"):
         np.testing.assert_array_equal(getattr(after, name), getattr(anew, name))
     kept = change_between(before, after).kept
     np.testing.assert_array_equal(after.features[: len(kept)], before.features[kept])
@@ -122,4 +122,4 @@ def test_a_bank_with_copies_is_not_the_origin_of_a_detector_without():
     plain, copied = (fill_bank(Source(numbers(3)), one) for one in (MemoryBankSettings(), SETTINGS))
     with pytest.raises(InputError, match="another memory bank"):
         plain.check_origin(copied)
-    assert collect_patches(Source(["0"]).patches(), 1, {}).light_copies == 0
+    assert collect_patches(Source(["0"]).patches(), 1, {}).copies == []
