@@ -181,6 +181,7 @@ class PreflightHooks:
         from reb_pipeline.images.decoding import UnreadableImageError
         from reb_pipeline.images.pose import AS_TAKEN
         from reb_pipeline.images.region import FOUND
+        from reb_pipeline.parameters.sections import IngestionParams
 
         for parameters in sorted(_read_for_categories("features", pipeline)):
             features = FeatureSettings.model_validate(catalog[parameters].load())
@@ -188,7 +189,9 @@ class PreflightHooks:
                 continue
             category = parameters.removeprefix("params:").removesuffix(".features")
             ingestion = f"params:{category}.ingestion"
-            pose = catalog[ingestion].load().pose if ingestion in catalog else AS_TAKEN
+            pose = AS_TAKEN
+            if ingestion in catalog:  # of a pipeline that does not read it, as a dictionary
+                pose = IngestionParams.model_validate(catalog[ingestion].load()).pose
             if features.empty_field is not None and pose != AS_TAKEN:
                 msg = (
                     f"features.empty_field of {category} belongs to images as they were taken, and ingestion.pose = "
