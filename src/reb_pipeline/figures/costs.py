@@ -5,7 +5,10 @@ from collections.abc import Mapping
 import plotly.graph_objects as go
 
 from reb_pipeline.calibration.costs import Cost, CostCurve
-from reb_pipeline.figures.curves import DEFECT_COLOURS, DOUBTFUL_COLOUR, GOOD_COLOUR
+from reb_pipeline.figures.curves import DOUBTFUL_COLOUR, GOOD_COLOUR
+
+
+POINT_COLOURS = ("#D55E00", "#CC79A7")  # of Okabe and Ito, beside those of the curves
 
 
 def cost_figure(
@@ -25,7 +28,7 @@ def cost_figure(
         figure.add_scatter(
             x=curve.rates, y=curve.costs, mode="lines+markers", name=name, line={"color": colour}
         )
-    for (name, cost), colour in zip(points.items(), DEFECT_COLOURS, strict=False):
+    for (name, cost), colour in zip(points.items(), POINT_COLOURS, strict=False):
         figure.add_scatter(
             x=[cost.false_alarms],
             y=[cost.expected],

@@ -13,7 +13,7 @@ from reb_pipeline.metrics.image import image_metrics
 
 # Okabe and Ito's colour-blind-safe palette (https://jfly.uni-koeln.de/color/); good images are always blue.
 GOOD_COLOUR = "#0072B2"
-DOUBTFUL_COLOUR = "#009E73"
+DOUBTFUL_COLOUR = "#E69F00"
 DEFECT_COLOURS = ("#D55E00", "#E69F00", "#009E73", "#CC79A7", "#000000", "#F0E442", "#56B4E9")
 _BINS = 40
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from reb_pipeline.calibration.record import Calibration
 
 # Okabe and Ito's palette, as in figures.curves; the other colours are visible on Kedro-Viz's dark page too.
-_FLAGGED_COLOUR, _KS_COLOUR, _SHIFT_COLOUR = "#D55E00", "#E69F00", "#009E73"
+_FLAGGED_COLOUR, _KS_COLOUR, _SHIFT_COLOUR = "#D55E00", "#CC79A7", "#009E73"
 _THRESHOLD_COLOUR, _BAND_COLOUR = "#FF2D55", "#999999"
 _BAND = (0.05, 0.95)  # quantiles of the calibration scores
 
