@@ -7,7 +7,6 @@ import plotly.graph_objects as go
 from reb_pipeline.calibration.costs import Cost, CostCurve
 from reb_pipeline.figures.curves import DOUBTFUL_COLOUR, GOOD_COLOUR
 
-
 POINT_COLOURS = ("#D55E00", "#CC79A7")  # of Okabe and Ito, beside those of the curves
 
 
