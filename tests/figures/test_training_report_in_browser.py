@@ -72,6 +72,16 @@ def test_nothing_is_wider_than_a_phone_and_tables_can_be_scrolled(page):
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+@pytest.mark.parametrize("width", [1050, 1100, 1200])
+def test_no_table_is_cut_off_on_a_desk(open_report, width):
+    page = open_report(report_page(evaluated_parts(doubtful_rate=0.9), {}))
+    page.set_viewport_size({"width": width, "height": 740})
+    tables = page.locator(".wide").evaluate_all(
+        "all => all.map(one => one.scrollWidth - one.clientWidth)"
+    )
+    assert set(tables) == {0}
+
+
 def test_what_the_numbers_mean_is_folded_away_until_it_is_asked_for(page):
     meaning = page.locator("details", has_text="What the numbers mean")
     assert meaning.locator("dl").is_hidden()
