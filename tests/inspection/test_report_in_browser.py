@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -394,3 +395,22 @@ def test_nothing_is_wider_than_a_phone(page):
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     page.locator("#gallery .card").first.click()
     assert page.evaluate("document.getElementById('detail').scrollWidth") <= 360
+
+
+@pytest.mark.parametrize(("corner", "dashed"), [(None, 0), ((0, 0, 8, 8), 1)])
+def test_the_worst_patch_is_shown_where_no_marked_region_has_it(
+    open_report, tmp_path, monkeypatch, corner, dashed
+):
+    inspector, files, inspect = FakeInspector(), {}, FakeInspector().inspect
+    if corner:
+        monkeypatch.setattr(
+            inspector, "inspect", lambda image: replace(inspect(image), worst_patch=corner)
+        )
+    write_part(tmp_path / "photos/bad.png", 0.5)
+    inspected = inspect_folder(inspector, str(tmp_path / "photos"), files)
+    page = open_report(report_page(inspector, "photos", inspected, files))
+    page.locator("#gallery .card").click()
+    assert page.locator("#detail .picture rect:not(.worst)").count() == 1  # the marked region
+    assert page.locator("#detail .picture rect.worst").count() == dashed
+    caption = page.locator("#detail .crops figcaption").first.inner_text()
+    assert ("dashed" in caption) == bool(dashed)

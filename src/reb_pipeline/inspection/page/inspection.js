@@ -137,7 +137,7 @@ function explanation(view) {
   const figure = (file, ...caption) => element("figure", {}, photo("jpeg", file, ""), element("figcaption", {}, ...caption));
   return [
     element("h3", { textContent: "The worst patch with its surroundings, and the nearest good ones" }),
-    element("div", { className: "crops" }, figure(view.worst, "this image"),
+    element("div", { className: "crops" }, figure(view.worst, hasDashedBox(view) ? "this image, at the dashed box" : "this image"),
       ...view.nearest.map((good) => figure(good.crop, good.name, element("br"), `distance ${score(good.distance)}`)))];
 }
 

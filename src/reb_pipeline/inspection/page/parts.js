@@ -20,8 +20,12 @@ function photo(type, file, alt) {
   return element("img", { src: `data:image/${type};base64,${file}`, alt, loading: "lazy", decoding: "async" });
 }
 
-/** Of an explained part without a marked region the worst patch is shown. */
-const hasDashedBox = (view) => Boolean(view.worst_box && view.worst && !view.defects.length);
+/** Whether two boxes of x, y, width and height have a point in common. */
+const overlap = ([x, y, width, height], [left, top, across, down]) =>
+  x < left + across && left < x + width && y < top + down && top < y + height;
+
+/** The worst patch of an explained part is shown where no marked region has it. */
+const hasDashedBox = (view) => Boolean(view.worst_box && view.worst && !view.defects.some((defect) => overlap(view.worst_box, defect)));
 
 /** Outlines of the marked pixels and boxes of the defects, in pixels of the image; dashed the region of interest, the annotation and the worst patch. */
 function marks(view) {
