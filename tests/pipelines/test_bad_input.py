@@ -97,6 +97,10 @@ def test_bad_parameter_writes_nothing(run_project, images, tmp_path, params, sen
             {"features": {**SMALL["features"], "region": [[(0, 0), (1, 0), (1, 1)]]}},
             "looks at whole images: set features.region of screw to null",
         ),
+        (
+            {"ingestion": {"pose": "rigid"}},
+            "sees images as they were taken, and ingestion.pose = rigid of screw",
+        ),
         ({"selection": {"grids": [{"detector": ["padim"]}]}}, "the detector padim, which no pip"),
     ],
 )

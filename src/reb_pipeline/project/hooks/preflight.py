@@ -20,6 +20,7 @@ from reb_pipeline.pipelines.namespaces import (
 )
 from reb_pipeline.project.named_detector import check_detector
 from reb_pipeline.project.packaging_checks import check_packaging
+from reb_pipeline.project.pose_checks import check_pose
 from reb_pipeline.project.provenance import is_parameter
 from reb_pipeline.project.shares_checks import check_shares
 
@@ -87,6 +88,7 @@ class PreflightHooks:
             return catalog[name].load().samples
 
         there = [name for name in inputs if name not in missing]
+        check_pose(pipeline, catalog)
         self._check_regions(pipeline, catalog, there, list_samples)
         self._check_test_images(pipeline, there, list_samples)
         self._stand_in(missing, catalog)
@@ -179,25 +181,13 @@ class PreflightHooks:
         """
         from reb_pipeline.features.settings import FeatureSettings
         from reb_pipeline.images.decoding import UnreadableImageError
-        from reb_pipeline.images.pose import AS_TAKEN
         from reb_pipeline.images.region import FOUND
-        from reb_pipeline.parameters.sections import IngestionParams
 
         for parameters in sorted(_read_for_categories("features", pipeline)):
             features = FeatureSettings.model_validate(catalog[parameters].load())
             if features.region is None and features.empty_field is None:
                 continue
             category = parameters.removeprefix("params:").removesuffix(".features")
-            ingestion = f"params:{category}.ingestion"
-            pose = AS_TAKEN
-            if ingestion in catalog:  # of a pipeline that does not read it, as a dictionary
-                pose = IngestionParams.model_validate(catalog[ingestion].load()).pose
-            if features.empty_field is not None and pose != AS_TAKEN:
-                msg = (
-                    f"features.empty_field of {category} belongs to images as they were taken, and ingestion.pose = "
-                    f"{pose} moves them: set one of them back."
-                )
-                raise InputError(msg)
             for node in pipeline.nodes:
                 owner, _, rest = (node.namespace or "").partition(".")
                 is_limited = features.region is not None and owner == category
