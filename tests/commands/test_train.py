@@ -142,6 +142,8 @@ def test_three_photos_and_a_rate_that_says_nothing_are_noted():
     [
         (["--set", "seed"], "--set 'seed' cannot be used: give SECTION.NAME=VALUE"),
         (["--set", "=1"], "cannot be used"),
+        (["--set", "features.region="], "--set 'features.region=' cannot be used"),
+        (["--set", "features.empty_field=''"], "features.empty_field of photos is empty"),
         (["--set", "scoring.alpha=["], "cannot be used"),
         (["--set", "scoring.alpha=&a [*a]"], "cannot be used: give SECTION.NAME=VALUE"),
         (["--set", "scoring.alpha=" + 2000 * "["], "cannot be used: give SECTION.NAME=VALUE"),

@@ -98,6 +98,8 @@ def test_it_comes_before_the_light_is_evened_out_and_the_region_is_filled(tmp_pa
         (np.full((8, 8), 255, np.uint8), r"is saturated in 100% of its values.* shorter time"),
         (np.full((8, 8), 65535, np.uint16), "is saturated in 100%"),
         (np.repeat(np.array([[4, 200]], np.uint8), 16, 0).repeat(32, 1), r"nearly black at places"),
+        (paper(colour=(1, 0, 0)), r"is black in green, 0\.0% .* a lamp of all colours"),
+        (paper(colour=(1, 1, 0.05)), r"is black in blue, 2\.7% .* save all photos as grey"),
     ],
 )
 def test_photos_that_show_no_light_are_refused(tmp_path, pixels, sentence):

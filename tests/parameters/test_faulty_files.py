@@ -7,7 +7,7 @@ import pytest
 
 from conftest import ROOT
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.parameters.loader import LOADER_ARGS, ProjectConfigLoader
+from reb_pipeline.parameters.loader import LOADER_ARGS, PATHS, ProjectConfigLoader, check_places
 
 
 @pytest.fixture
@@ -91,3 +91,10 @@ def test_relative_folders_are_those_of_the_project(
         assert given["calibration"]["folder"] == given["bank_update"]["add"] == expected
         assert given["inspection"]["input"] == "s3://bucket/photos"
         assert given["features"]["weights"] == "imagenet"
+
+
+def test_an_empty_text_is_no_path() -> None:
+    for section, name in PATHS:
+        parameters = {"part": {one: {} for one, _ in PATHS} | {section: {name: " "}}}
+        with pytest.raises(InputError, match=rf"{section}\.{name} of part is empty: give a path"):
+            check_places(parameters, ["part"])

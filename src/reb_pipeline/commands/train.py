@@ -217,7 +217,12 @@ def _settings(
             inner[last] = json.loads(json.dumps(yaml.safe_load(value), default=str))
         except (yaml.YAMLError, TypeError, ValueError, RecursionError):
             equals = ""
-        if not equals or not all([*places, last]) or (not places and last not in WITHOUT_SECTION):
+        if (
+            not equals
+            or not value.strip()
+            or not all([*places, last])
+            or (not places and last not in WITHOUT_SECTION)
+        ):
             msg = f"--set {text!r} cannot be used: give SECTION.NAME=VALUE, such as features.image_size=320."
             raise InputError(msg)
     calibration = settings.setdefault("calibration", {})

@@ -20,6 +20,7 @@ DARK, SATURATED = (
     0.05,
     0.01,
 )  # mean as a share of the largest value; share of the pixels that have it
+CHANNELS = "red", "green", "blue"
 DARKEST = 0.1  # of the mean: where less light falls, noise would be amplified tenfold
 ASPECT_TOLERANCE = 0.01
 SETTING = "features.empty_field"
@@ -170,7 +171,7 @@ def _photos(path: str) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _check_exposure(name: str, pixels: np.ndarray) -> None:
-    """Check that a photo is neither black nor saturated.
+    """Check that a photo is neither black, in no channel, nor saturated.
 
     Raises:
         InputError: If it is.
@@ -181,11 +182,18 @@ def _check_exposure(name: str, pixels: np.ndarray) -> None:
         )
         raise InputError(msg)
     top = next(2**bits - 1 for bits in BIT_DEPTHS if pixels.max() < 2**bits)
-    mean, at_top = float(pixels.mean()) / top, float((pixels >= top).mean())
-    if mean < DARK:
+    means, at_top = np.atleast_1d(pixels.mean(axis=(0, 1))) / top, float((pixels >= top).mean())
+    darkest = int(means.argmin())
+    if means[darkest] < DARK:
+        channel = "" if (means < DARK).all() else f" in {CHANNELS[darkest]}"
+        remedy = (
+            "with a lamp of all colours, or save all photos as grey"
+            if channel
+            else "with the lamp on"
+        )
         msg = (
-            f"{name} is black, {mean:.1%} of the largest value on average, so that it shows no light: photograph the "
-            f"empty field with the lamp on."
+            f"{name} is black{channel}, {means[darkest]:.1%} of the largest value on average, so that it shows no "
+            f"light: photograph the empty field {remedy}."
         )
         raise InputError(msg)
     if at_top > SATURATED:

@@ -156,7 +156,9 @@ class ProjectConfigLoader(OmegaConfigLoader):
         made_of = (repr(self.runtime_params), self.data.get("parameters"), Path.cwd())
         if self._expanded is None or self._expanded[0] != made_of:
             config = apply_preset(self._load_parameters(), self.runtime_params or {})
-            config = self._below_project(expand_parameters(config, self.categories))
+            config = expand_parameters(config, self.categories)
+            check_places(config, self.categories)
+            config = self._below_project(config)
             self._expanded = made_of, config
         return self._expanded[1]
 
@@ -205,7 +207,6 @@ class ProjectConfigLoader(OmegaConfigLoader):
                 path = parameters[category][section].get(name)
                 if (
                     isinstance(path, str)
-                    and path
                     and path not in NAMES
                     and "://" not in path
                     and (self.project_path / path).exists()
@@ -285,6 +286,20 @@ def _check_paths(catalog: Any, entry: str = "") -> None:
         elif isinstance(value, str) and (path := present_path(value)):
             msg = f"The catalog entry {entry!r} names {value}, which has moved to {path}: change its `{name}`."
             raise InputError(msg)
+
+
+def check_places(parameters: dict[str, Any], categories: list[str]) -> None:
+    """Check that no path is an empty text, as of a variable that is not set: it would be the working folder.
+
+    Raises:
+        InputError: For the first one.
+    """
+    for category in categories:
+        for section, name in PATHS:
+            path = parameters[category][section].get(name)
+            if isinstance(path, str) and not path.strip():
+                msg = f"{section}.{name} of {category} is empty: give a path, or null for none."
+                raise InputError(msg)
 
 
 def _check_split(catalog: Any, split: dict[str, Any]) -> None:

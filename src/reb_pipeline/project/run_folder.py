@@ -221,7 +221,7 @@ def _parameters(settings: Mapping[str, Any]) -> dict[str, Any]:
         inner = values.get(section)
         if isinstance(inner, dict) and isinstance(inner.get(name), str):
             text = inner[name]
-            inner[name] = _literal(text if text in NAMES else absolute(text))
+            inner[name] = _literal(text if text in ("", *NAMES) else absolute(text))
     return values
 
 
