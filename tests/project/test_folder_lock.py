@@ -61,7 +61,9 @@ def test_parts_of_one_run_share_it(tmp_path, hold):
 
 
 def test_object_storage_has_no_lock():
-    FolderLock("s3://bucket/reb").take(["mono"], shared=False)
+    lock = FolderLock("s3://bucket/reb")
+    lock.take(["mono"], shared=False)
+    lock.release()
 
 
 def test_unfinished_files_of_killed_runs_are_removed_below_the_lock(tmp_path):

@@ -30,7 +30,7 @@ def test_metrics_count_what_happened(client):
         client.post("/inspect", files={"image": data})
     client.post("/inspect/batch", files=[("images", image_file(0)), ("images", b"text")])
     client.get("/invented/by/anyone")
-    found = metrics_of(client)
+    found = metrics_of(client)  # what a batch cannot decode takes no turn
     assert found["reb_requests_total", "/inspect", "200"] == 3
     assert found["reb_requests_total", "/inspect", "415"] == 1
     assert found["reb_requests_total", "/inspect/batch", "200"] == 1
@@ -38,7 +38,7 @@ def test_metrics_count_what_happened(client):
     assert found["reb_verdicts_total", "good"] == 2
     assert found["reb_verdicts_total", "defective"] == 2
     assert found["reb_verdicts_total", "unreadable"] == 2
-    assert found["reb_inspection_seconds_count",] == found["reb_queue_seconds_count",] == 6
+    assert found["reb_inspection_seconds_count",] == found["reb_queue_seconds_count",] == 5
     assert found["reb_request_seconds_count", "/inspect"] == 4
     assert found["reb_p_value_count",] == 4
     assert found["reb_p_value_bucket", "0.5"] == 2

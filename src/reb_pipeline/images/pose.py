@@ -207,7 +207,7 @@ class Pose:
         Raises:
             InputError: If OpenCV is not installed; inspection alone does without it.
         """
-        from PIL import Image
+        from reb_pipeline.images.decoding import decode_image
 
         try:
             from reb_pipeline.images.alignment import Search
@@ -215,8 +215,8 @@ class Pose:
             msg = f"Parts are aligned by OpenCV, which is not installed: run `{install_command('pose')}`."
             raise InputError(msg) from error
 
-        grey = Image.open(io.BytesIO(self.golden.tobytes()))
-        return Search(np.asarray(grey, np.float32), turns=self.kind == RIGID)
+        grey = decode_image(self.golden.tobytes(), "golden").pixels
+        return Search(grey.astype(np.float32), turns=self.kind == RIGID)
 
     def placed(self, image: np.ndarray) -> Placement:
         """Find where the part lies in an image.
