@@ -91,3 +91,21 @@ def test_a_record_of_the_format_before_calls_no_part_doubtful(tmp_path):
     loaded = ArraysDataset(filepath=str(path), record=record).load()
     assert loaded.doubtful_threshold is None
     assert loaded.image_threshold == 37
+
+
+def test_equal_rates_leave_no_doubt_to_state():
+    assert "doubtful" not in make(range(39), 0.1, doubtful_rate=0.1).statement()
+
+
+def test_images_that_the_threshold_rests_on_alone_are_named():
+    scores = np.linspace(1, 2, 19)
+    assert make(scores).about_odd_images() == ""
+    scores[7] = 3.6  # of the median 1.5, the next one is 2
+    found = make(scores).about_odd_images()
+    assert (
+        "rests on 1 of 19 good images, '7': the next one scores 2, the median 1.556. Look at it"
+        in found
+    )
+    assert make(scores, 0.1).about_odd_images() == ""  # the threshold is the second score
+    assert make(scores[:9]).about_odd_images() == ""  # too few for a threshold
+    assert make(np.ones(19)).about_odd_images() == ""

@@ -101,3 +101,9 @@ def test_without_scores_of_defects_nothing_is_said():
         cheapest_thresholds([1, 2], [], Prices(1, 1, 0.1))
     with pytest.raises(InputError, match="need scores of good images"):
         expected_cost([], [1], Prices(1, 1, 0.1), Thresholds(1.0))
+
+
+def test_the_interval_has_the_cost_where_no_defect_escapes():
+    found = expected_cost(range(99), [200] * 12, Prices(1, 10_000, 0.5), Thresholds(98.0))
+    assert found.escapes == 0
+    assert found.low == found.expected == pytest.approx(0.005)

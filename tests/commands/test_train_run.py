@@ -185,6 +185,7 @@ def test_a_command_of_the_page(line, trained):
         assert re.search(r"cheapest +\S+ % of good .*\d\)", done.out)
         chosen = ChosenThreshold.read(Path("costs/threshold.json").read_bytes(), "threshold.json")
         assert chosen.model_id == before
+        assert chosen.doubtful_threshold is not None  # whatever the doubtful rate of the model
         assert "plotly" in Path("costs/costs.html").read_text()
     if line.startswith("reb drift"):
         assert done.out.startswith("Drift of the last ")

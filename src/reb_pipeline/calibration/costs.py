@@ -215,13 +215,15 @@ def expected_cost(
     costs = drawn[0] @ of_good_part + drawn[1] @ of_defect
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(costs, [tail, 1 - tail])
+    # Where none of the defects escape, Jeffreys' interval leaves out the share 0 that was counted.
+    expected = float(shares @ of_good_part + caught_shares @ of_defect)
     return Cost(
         false_alarms=float(shares[0]),
         second_looks=float((1 - p) * shares[1] + p * caught_shares[1]),
         escapes=float(caught_shares[2]),
-        expected=float(shares @ of_good_part + caught_shares @ of_defect),
-        low=float(low),
-        high=float(high),
+        expected=expected,
+        low=min(float(low), expected),
+        high=max(float(high), expected),
     )
 
 

@@ -25,6 +25,7 @@ CALIBRATION_SPLIT = "calibration split"
 LEFT_OUT = "training images, each left out"
 TRAINING_IMAGES = "training images"  # of records before format 3
 CONFIDENCE = 0.95  # confidence of the bound on false alarms in a statement
+ODD_DISTANCE = 3  # of the threshold from the median, as a multiple of that of the next lower score
 # Ways to take a threshold, and what is known of their rate.
 SPLIT, LEAVE_ONE_OUT, OWN_ROWS = "split", "leave_one_out", "own_rows"
 PROVEN, SIMULATED, NO_GUARANTEE = "proven", "simulated", "none"
@@ -278,9 +279,31 @@ class Calibration:
             f"{alarms.at_most} ({100 * CONFIDENCE:.0f} %).{self._about_doubt(n_parts)}{limits}"
         )
 
+    def about_odd_images(self) -> str:
+        """Say that the threshold rests on images far from all other good ones; empty if it does not.
+
+        A defective part among the calibration images would raise the threshold above the scores of other defects.
+        """
+        if not self.can_flag:
+            return ""
+        threshold, middle = self.image_threshold, float(np.median(self.image_scores))
+        below = self.image_scores[self.image_scores < threshold]
+        if not len(below) or threshold - middle <= ODD_DISTANCE * (below.max() - middle):
+            return ""
+        odd = [
+            repr(self.image_ids[number])
+            for number in np.flatnonzero(self.image_scores >= threshold)
+        ]
+        return (
+            f"The threshold {threshold:.4g} rests on {len(odd)} of {self.n_images} good images, {', '.join(odd[:3])}"
+            f"{', …' if len(odd) > 3 else ''}: the next one scores {below.max():.4g}, the median {middle:.4g}. Look at "
+            f"{'it' if len(odd) == 1 else 'them'}: what is not good belongs to the defective images; what is good has "
+            f"to stay, or more than {100 * self.false_alarm_rate:.3g} % of good parts are flagged."
+        )
+
     def _about_doubt(self, n_parts: int) -> str:
         """Say how many good parts are expected to need a second look; nothing if no part is doubtful."""
-        if self.doubtful_rate is None:
+        if self.doubtful_rate is None or self.doubtful_rate == self.false_alarm_rate:
             return ""
         looks = false_alarm_band(self.n_images, self.doubtful_rate, n_parts, CONFIDENCE)
         return (

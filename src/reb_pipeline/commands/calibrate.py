@@ -50,7 +50,10 @@ def command(
         list_images(changes["folder"])
     with resumable():
         trained.run("calibration", {"calibration": changes})
-    click.echo(f"{trained.category}: {trained.load('calibration').statement()}")
+    calibration = trained.load("calibration")
+    click.echo(f"{trained.category}: {calibration.statement()}")
+    if odd := calibration.about_odd_images():
+        click.echo(f"Note: {odd}")
     for name, rate in given.items():
         was = before[name]
         if rate != was:

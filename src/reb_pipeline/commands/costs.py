@@ -95,7 +95,10 @@ def command(
     }
     if second_look:
         curves["two thresholds"] = cost_curve(good, found.scores, prices)
-    chosen = ChosenThreshold.of(packaged.manifest["digest"], calibration, *cheapest)
+    higher, lower = cheapest
+    if lower is None and calibration.doubtful_rate is not None:
+        lower = higher  # no part is doubtful, whatever the rate of the model
+    chosen = ChosenThreshold.of(packaged.manifest["digest"], calibration, higher, lower)
     figure = cost_figure(curves, costs, f"{trained.category}: expected cost of a part")
     atomic.register()  # no file is left half-written
     filesystem, folder = fsspec.url_to_fs(output)

@@ -172,6 +172,8 @@ def _say_result(trained: "Trained", say: Any) -> None:
         say(f"  {doubtful}")
     if unlike := unlike_calibration(found):
         say(f"Note: {unlike}.")
+    if odd := trained.calibration.about_odd_images():
+        say(f"Note: {odd}")
     say(f"{statement(trained.suspects)}, listed in {_shown(trained.suspects_list)}")
     say(f"Report: {_shown(trained.report)}")
 

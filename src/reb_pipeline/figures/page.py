@@ -100,7 +100,8 @@ def report_page(evaluated: Evaluated, settings: Mapping[str, Any]) -> str:
     texts = {
         "title": f"Evaluation: {metrics['category']}",
         "facts": f"{facts} {copies}." if copies else facts,
-        "promise": f"Thresholds for {calibration.origin}. {calibration.statement()}",
+        "promise": f"Thresholds for {calibration.origin}. {calibration.statement()} "
+        f"{calibration.about_odd_images()}".rstrip(),
     }
     blocks = {
         "sections": "".join(
