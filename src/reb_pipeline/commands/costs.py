@@ -97,7 +97,7 @@ def command(
         curves["two thresholds"] = cost_curve(good, found.scores, prices)
     higher, lower = cheapest
     if lower is None and calibration.doubtful_rate is not None:
-        lower = higher  # no part is doubtful, whatever the rate of the model
+        lower = higher  # no part is doubtful, although the model has a rate
     chosen = ChosenThreshold.of(packaged.manifest["digest"], calibration, higher, lower)
     figure = cost_figure(curves, costs, f"{trained.category}: expected cost of a part")
     atomic.register()  # no file is left half-written
