@@ -163,6 +163,7 @@ def test_marks_that_the_service_does_not_store_are_downloaded(page):
 
 def test_the_page_is_used_by_the_keyboard_alone(page):
     keys = page.keyboard
+    page.on("filechooser", lambda _: None)  # a busy browser is told in time to show no dialogue
     page.goto(page.here)
     page.locator("#key:focus").wait_for()  # the page asks for it
     keys.type("secret")
