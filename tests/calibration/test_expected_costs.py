@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reb_pipeline.calibration.costs import Prices, Thresholds, cheapest_thresholds, expected_cost
+from reb_pipeline.calibration.costs import Prices, Thresholds, cost_curve, expected_cost
 from reb_pipeline.core.errors import InputError
 
 SCORES = st.lists(st.integers(0, 12), min_size=1, max_size=14)
@@ -34,7 +34,7 @@ def test_no_other_pair_of_calibration_scores_is_cheaper(
     good, defective, alarm, escape, look, defect_rate
 ):
     prices = Prices(alarm, escape, defect_rate, look)
-    found = cheapest_thresholds(good, defective, prices)
+    found = cost_curve(good, defective, prices).cheapest
     lower = found.image_threshold if found.doubtful_threshold is None else found.doubtful_threshold
     pairs = [
         (one, other)
@@ -52,7 +52,7 @@ def test_no_other_pair_of_calibration_scores_is_cheaper(
 def test_a_second_look_is_taken_where_it_is_cheap():
     good, defective = np.arange(100), np.arange(50, 150)
     dear, cheap = (
-        cheapest_thresholds(good, defective, Prices(1, 10, 0.1, look)) for look in (0.9, 0.01)
+        cost_curve(good, defective, Prices(1, 10, 0.1, look)).cheapest for look in (0.9, 0.01)
     )
     assert cheap.doubtful_threshold == 49
     assert dear.doubtful_threshold is None or dear.doubtful_threshold > 49
@@ -98,7 +98,7 @@ def test_a_price_that_cannot_be_used_is_refused(values, fault):
 
 def test_without_scores_of_defects_nothing_is_said():
     with pytest.raises(InputError, match="need scores of defects: train with folders of defective"):
-        cheapest_thresholds([1, 2], [], Prices(1, 1, 0.1))
+        cost_curve([1, 2], [], Prices(1, 1, 0.1))
     with pytest.raises(InputError, match="need scores of good images"):
         expected_cost([], [1], Prices(1, 1, 0.1), Thresholds(1.0))
 

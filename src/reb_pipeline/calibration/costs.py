@@ -96,35 +96,6 @@ class Cost(NamedTuple):
     high: float
 
 
-def cheapest_thresholds(good: ArrayLike, defective: ArrayLike, prices: Prices) -> Thresholds:
-    """Find the thresholds of lowest expected cost among the calibration scores.
-
-    The cost is a sum of one term for each threshold, so that the best lower one of each higher one is a running
-    minimum. Of equal costs the narrowest band of doubtful parts is taken.
-
-    Args:
-        good: Floats [n], scores of good images that calibrate.
-        defective: Floats [m], scores of defects.
-        prices: The prices.
-
-    Raises:
-        InputError: If there is no score of a good image, or none of a defect.
-
-    Example:
-        >>> from reb_pipeline.calibration.costs import Prices, cheapest_thresholds
-        >>> good, defective = range(100), [60, 80, 120, 130]
-        >>> cheapest_thresholds(good, defective, Prices(false_alarm=1, escape=50, defect_rate=0.1))
-        Thresholds(image_threshold=59.0, doubtful_threshold=None)
-        >>> cheapest_thresholds(good, defective, Prices(1, 50, 0.1, second_look=0.1))
-        Thresholds(image_threshold=99.0, doubtful_threshold=59.0)
-    """
-    curve = cost_curve(good, defective, prices)
-    best = int(np.argmin(curve.costs))
-    lower = curve.lower[best]
-    threshold = float(curve.thresholds[best])
-    return Thresholds(threshold, None if lower == threshold else float(lower))
-
-
 class CostCurve(NamedTuple):
     """Lowest expected cost of each higher threshold.
 
@@ -140,9 +111,19 @@ class CostCurve(NamedTuple):
     lower: np.ndarray
     costs: np.ndarray
 
+    @property
+    def cheapest(self) -> Thresholds:
+        """Thresholds of lowest expected cost."""
+        best = int(np.argmin(self.costs))
+        threshold, lower = float(self.thresholds[best]), float(self.lower[best])
+        return Thresholds(threshold, None if lower == threshold else lower)
+
 
 def cost_curve(good: ArrayLike, defective: ArrayLike, prices: Prices) -> CostCurve:
     """Compute the lowest expected cost of each calibration score as the higher threshold.
+
+    The cost is a sum of one term for each threshold, so that the best lower one of each higher one is a running
+    minimum. Of equal costs the narrowest band of doubtful parts is taken.
 
     Args:
         good: Floats [n], scores of good images that calibrate.
@@ -151,6 +132,14 @@ def cost_curve(good: ArrayLike, defective: ArrayLike, prices: Prices) -> CostCur
 
     Raises:
         InputError: If there is no score of a good image, or none of a defect.
+
+    Example:
+        >>> from reb_pipeline.calibration.costs import Prices, cost_curve
+        >>> good, defective = range(100), [60, 80, 120, 130]
+        >>> cost_curve(good, defective, Prices(false_alarm=1, escape=50, defect_rate=0.1)).cheapest
+        Thresholds(image_threshold=59.0, doubtful_threshold=None)
+        >>> cost_curve(good, defective, Prices(1, 50, 0.1, second_look=0.1)).cheapest
+        Thresholds(image_threshold=99.0, doubtful_threshold=59.0)
     """
     of_good, of_defects = _checked(good, defective)
     thresholds = np.unique(of_good)

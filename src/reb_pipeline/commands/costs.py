@@ -56,7 +56,6 @@ def command(
     from reb_pipeline.calibration.costs import (
         Prices,
         Thresholds,
-        cheapest_thresholds,
         cost_curve,
         expected_cost,
     )
@@ -73,7 +72,8 @@ def command(
     calibration = packaged.calibration
     good = calibration.image_scores
     found = _scores_of_defects(trained, calibration, defects)
-    cheapest = cheapest_thresholds(good, found.scores, prices)
+    curve = cost_curve(good, found.scores, prices)
+    cheapest = curve.cheapest
     considered = {"cheapest": cheapest}
     if calibration.can_flag:
         now = Thresholds(calibration.image_threshold, calibration.doubtful_threshold)
@@ -94,7 +94,7 @@ def command(
         "one threshold": cost_curve(good, found.scores, Prices(false_alarm, escape, defect_rate))
     }
     if second_look:
-        curves["two thresholds"] = cost_curve(good, found.scores, prices)
+        curves["two thresholds"] = curve
     higher, lower = cheapest
     if lower is None and calibration.doubtful_rate is not None:
         lower = higher  # no part is doubtful, although the model has a rate
