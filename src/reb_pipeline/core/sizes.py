@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 Size = int | Sequence[int]  # in pixels
 STEP = 16  # px: stride of the networks' third stage
+ASPECT_TOLERANCE = 0.01  # images are rounded to whole pixels when they are resized or cropped
 
 
 def shape_of(size: Size) -> tuple[int, int]:
@@ -28,6 +29,21 @@ def size_of(height: int, width: int) -> int | list[int]:
         (256, [192, 480])
     """
     return height if height == width else [height, width]
+
+
+def has_aspect(shape: Sequence[int], aspect: float, tolerance: float = ASPECT_TOLERANCE) -> bool:
+    """Check that an image is as much wider than high as another one.
+
+    Args:
+        shape: Height and width of the image, perhaps with its channels.
+        aspect: Width over height of the other image.
+        tolerance: Relative difference that still counts as the same.
+
+    Example:
+        >>> has_aspect((300, 400, 3), 4 / 3), has_aspect((300, 300), 4 / 3)
+        (True, False)
+    """
+    return abs(shape[1] / shape[0] / aspect - 1) <= tolerance
 
 
 def at_most(size: Size, side: int) -> int | list[int]:

@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.sizes import has_aspect
 from reb_pipeline.images.value_range import BIT_DEPTHS
 
 GRID = 16  # blocks along either axis, large enough that dust and noise do not count
@@ -22,7 +23,6 @@ DARK, SATURATED = (
 )  # mean as a share of the largest value; share of the pixels that have it
 CHANNELS = "red", "green", "blue"
 DARKEST = 0.1  # of the mean: where less light falls, noise would be amplified tenfold
-ASPECT_TOLERANCE = 0.01
 SETTING = "features.empty_field"
 OTHER_FIELD = (
     "The memory bank was made with other photos of the empty field: run the pipeline memory_bank again, or set "
@@ -109,8 +109,8 @@ class EmptyField:
         Raises:
             InputError: If it is not.
         """
-        height, width = shape[:2]
-        if abs(width / height / self.aspect - 1) > ASPECT_TOLERANCE:
+        if not has_aspect(shape, self.aspect):
+            height, width = shape[:2]
             msg = (
                 f"The photos of the empty field are {self.aspect:.3f} times as wide as high, and the image of "
                 f"{width} x {height} pixels is {width / height:.3f} times as wide: take {SETTING} with the camera of "

@@ -11,6 +11,7 @@ import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.installing import install_command
+from reb_pipeline.core.sizes import has_aspect
 
 if TYPE_CHECKING:
     from reb_pipeline.images.alignment import Found, Search
@@ -261,8 +262,7 @@ class Pose:
         """Search the pose of an image, uint8 [height, width, 3] RGB; None if its aspect is not the golden image's."""
         import cv2
 
-        height, width = image.shape[:2]
-        if abs(width / height / self.aspect - 1) > ASPECT:
+        if not has_aspect(image.shape, self.aspect, ASPECT):
             return None
         small = cv2.resize(image, self.search.golden.shape[::-1], interpolation=cv2.INTER_AREA)
         return self.search(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32))

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.core.sizes import Size, shape_of, size_of
+from reb_pipeline.core.sizes import Size, has_aspect, shape_of, size_of
 from reb_pipeline.images.empty_field import EmptyField
 from reb_pipeline.images.even_light import AS_IS, evened
 from reb_pipeline.images.resize import resize_image
@@ -27,7 +27,6 @@ OTHER_REGION = (
     "The memory bank was made with another region of interest: run the pipeline memory_bank again, or set "
     "features.region back."
 )
-ASPECT_TOLERANCE = 0.01  # images are rounded to whole pixels when they are resized or cropped
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,8 +173,8 @@ class Region:
         Raises:
             InputError: If it is not.
         """
-        height, width = shape[:2]
-        if self.aspect and abs(width / height / self.aspect - 1) > ASPECT_TOLERANCE:
+        if self.aspect and not has_aspect(shape, self.aspect):
+            height, width = shape[:2]
             msg = (
                 f"The region of interest was {FOUND if self.is_found else 'drawn'} on images {self.aspect:.3f} times "
                 f"as wide as high, and the image of {width} x {height} pixels is {width / height:.3f} times as wide: "
