@@ -89,7 +89,7 @@ def pytest_collection_modifyitems(items):
 
 @cache
 def has_gpu() -> bool:
-    """Whether PyTorch finds a GPU."""
+    """Say if PyTorch finds a GPU."""
     import torch  # takes seconds, and most tests need none
 
     return torch.cuda.is_available()

@@ -58,7 +58,7 @@ MODELS = {"PatchCore, coreset 1 %": patchcore, "PaDiM": padim, "DFM": dfm}
 
 
 def _network(settings: Settings) -> Any:
-    """The same network with the same weights as in :func:`anomalib_model`."""
+    """Build the network with the same weights as in :func:`anomalib_model`."""
     return anomalib_model(settings).backbone
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.evenly import spread
 from reb_pipeline.defectmaker.saliency import grabcut, or_whole_image
 from reb_pipeline.images.region import Region
 from reb_pipeline.images.samples import Samples, hashes_of
@@ -38,8 +39,7 @@ def find_region(samples: Samples) -> Region:
             "There is no good training image to find features.region in: check the training split."
         )
         raise InputError(msg)
-    chosen = np.unique(np.linspace(0, len(good) - 1, min(MOST_IMAGES, len(good))).astype(int))
-    good = good.only(good.table.iloc[chosen])
+    good = good.only(good.table.iloc[spread(len(good), MOST_IMAGES)])
     key = tuple(hashes_of(good.table))
     if not all(key):  # images in memory
         return _in_images(good)

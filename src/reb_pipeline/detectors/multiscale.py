@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reb_pipeline.core.evenly import spread
 from reb_pipeline.detectors.interface import FeatureSource, check_image_count
 from reb_pipeline.memory_bank.bank import MemoryBank, collect_patches
 from reb_pipeline.memory_bank.coreset import select_coreset
@@ -85,8 +86,7 @@ class FusedDetector:
 
 def evenly_spaced(good: FeatureSource) -> list[int]:
     """Choose evenly spaced images, at most :data:`LEFT_OUT_IMAGES`; their positions."""
-    n = len(good.image_ids)
-    return np.linspace(0, n - 1, min(n, LEFT_OUT_IMAGES)).astype(int).tolist()
+    return spread(len(good.image_ids), LEFT_OUT_IMAGES)
 
 
 def usual_distance(squared_distances: np.ndarray) -> float:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.evenly import spread
 from reb_pipeline.images.alignment import Found
 from reb_pipeline.images.pose import RIGID, SHIFT, Placement, Pose
 
@@ -52,13 +53,13 @@ def choose_golden(good: Sequence[Opener], kind: str, template: np.ndarray | None
     Raises:
         InputError: If good images have other shapes than the golden one.
     """
-    probes = [good[index]() for index in _spread(len(good), PROBES)]
+    probes = [good[index]() for index in spread(len(good), PROBES)]
     if template is not None:
         pose, index = Pose.to(template, kind), None
         found = _found(pose, probes)
     else:
         tried = [
-            (number, Pose.to(good[number](), kind)) for number in _spread(len(good), CANDIDATES)
+            (number, Pose.to(good[number](), kind)) for number in spread(len(good), CANDIDATES)
         ]
         of_each = [(number, pose, _found(pose, probes)) for number, pose in tried]
         index, pose, found = max(
@@ -120,8 +121,3 @@ def _found(pose: Pose, images: Sequence[np.ndarray]) -> list[Found]:
         )
         raise InputError(msg)
     return [one for one in found if one is not None]
-
-
-def _spread(n: int, at_most: int) -> list[int]:
-    """Spread numbers evenly over 0 to n - 1."""
-    return np.unique(np.linspace(0, n - 1, min(n, at_most)).astype(int)).tolist()

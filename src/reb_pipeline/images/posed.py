@@ -12,7 +12,7 @@ from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.progress import progress
 from reb_pipeline.images.opening import open_image
 from reb_pipeline.images.pose import AS_TAKEN, Placement, Pose
-from reb_pipeline.images.samples import LIMITS, POSED, Samples, hashes_of
+from reb_pipeline.images.samples import LIMITS, PLACEMENT, POSED, Samples, hashes_of
 from reb_pipeline.images.value_range import ValueRange
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def aligned(samples: Samples, kind: str, golden: str | None = None) -> "pd.DataF
     found = [limited.judged(one) for one in found]
     for note in chosen.notes:
         logger.warning("%s: %s", samples.category, note)
+    table = _with(samples.table, about, found)
     faults = sum(bool(one.fault) for one in found)
     of_good = sum(bool(one.fault) for one, counts in zip(found, is_good, strict=True) if counts)
     logger.info(
@@ -71,9 +72,9 @@ def aligned(samples: Samples, kind: str, golden: str | None = None) -> "pd.DataF
         len(found),
         of_good,
         len(good),
-        100 * unaligned_at_most(samples.only(_with(samples.table, about, found))),
+        100 * unaligned_at_most(samples.only(table)),
     )
-    return _with(samples.table, about, found)
+    return table
 
 
 def golden_image(path: str | None, value_range: ValueRange | None = None) -> np.ndarray | None:
@@ -119,7 +120,7 @@ def unaligned_at_most(samples: Samples) -> float:
     A new image is as likely to be the worst aligned as each good training image, by quality, cover and twin.
     """
     good = samples.good_training
-    if good.pose is None:
+    if POSED not in good.table or not len(good):
         return 0.0
     refused = int((good.table["pose_fault"] != "").sum())
     return min(1.0, (refused + 3) / (len(good) + 1))
@@ -134,6 +135,7 @@ def _with(
     table: "pd.DataFrame", about: Mapping[str, Any], found: list[Placement]
 ) -> "pd.DataFrame":
     columns = {
-        f"pose_{name}": [getattr(one, name) for one in found] for name in Placement.__match_args__
+        column: [getattr(one, name) for one in found]
+        for column, name in zip(PLACEMENT, Placement.__match_args__, strict=True)
     }
     return table.assign(**{POSED: json.dumps(about), **columns})

@@ -21,8 +21,8 @@ HOLD_OUT_EVERY = 10
 UNSEEN = ("calibration", "test")  # splits that nothing may have learnt from
 # Columns of aligned samples: about the golden image, and where the part lies in each image.
 POSED = "pose"
-_PLACEMENT = tuple(f"pose_{name}" for name in Placement.__match_args__)
-POSE_COLUMNS = (POSED, *_PLACEMENT)
+PLACEMENT = tuple(f"pose_{name}" for name in Placement.__match_args__)
+POSE_COLUMNS = (POSED, *PLACEMENT)
 LIMITS = ("least_quality", "least_cover", "most_twin")
 
 
@@ -88,7 +88,7 @@ class Samples:
 
     @property
     def as_taken(self) -> "Samples":
-        """The same samples, whose images are not aligned."""
+        """Samples whose images are opened as they were taken, not aligned."""
         return self.only(self.table.drop(columns=list(POSE_COLUMNS), errors="ignore"))
 
     @property
@@ -163,7 +163,7 @@ def placements_of(samples: "pd.DataFrame") -> list[Placement]:
     """List where the part lies in each image; where the golden image has it if the samples are not aligned."""
     if POSED not in samples:
         return [Placement()] * len(samples)
-    rows = zip(*(samples[column] for column in _PLACEMENT), strict=True)
+    rows = zip(*(samples[column] for column in PLACEMENT), strict=True)
     return [Placement(*row) for row in rows]
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from reb_pipeline.calibration.record import Calibration
 from reb_pipeline.calibration.verdicts import check_can_flag
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.evenly import spread
 from reb_pipeline.core.temporary import temporary_folder
 from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.settings import FeatureSettings
@@ -212,8 +213,7 @@ def _compare(
     from reb_pipeline.inspection.parity import compare
 
     held_out = samples.held_out_good
-    n = min(COMPARED_IMAGES, len(held_out))
-    chosen = held_out.only(held_out.table.iloc[np.linspace(0, len(held_out) - 1, n).astype(int)])
+    chosen = held_out.only(held_out.table.iloc[spread(len(held_out), COMPARED_IMAGES)])
     images = _features(chosen, encoder, "images for comparison scored")
     expected: Any
     if isinstance(detector, MemoryBankDetector):
