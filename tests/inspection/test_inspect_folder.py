@@ -1,8 +1,11 @@
 """A folder is inspected once, whatever happens in between, and bad files stop nothing."""
 
 import hashlib
+import io
 import json
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -21,7 +24,14 @@ from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.text_lists import EMPTY, from_text
 from reb_pipeline.images.folder import list_images, read_file
 from reb_pipeline.inspection import steps
-from reb_pipeline.inspection.folder import inspect_folder, not_inspected, summary_of, table_of
+from reb_pipeline.inspection.folder import (
+    inspect_folder,
+    not_inspected,
+    parquet_of,
+    rows_of,
+    summary_of,
+    table_of,
+)
 
 
 @pytest.fixture
@@ -93,11 +103,26 @@ def test_folder_without_any_readable_image(tmp_path, files):
 
 
 def test_table_survives_parquet(photos, files, tmp_path):
-    table = table_of(inspect_folder(FakeInspector(), str(photos), files))
+    (photos / "broken.png").write_bytes(b"")
+    inspected = inspect_folder(FakeInspector(), str(photos), files)
+    table = table_of(inspected)
     table.to_parquet(tmp_path / "table.parquet", index=False)
-    read = pd.read_parquet(tmp_path / "table.parquet")
-    pd.testing.assert_frame_equal(read, table, check_dtype=False)
+    for file in (tmp_path / "table.parquet", io.BytesIO(parquet_of(rows_of(inspected)))):
+        pd.testing.assert_frame_equal(pd.read_parquet(file), table, check_dtype=False)
     check_plain(table)
+
+
+def test_parquet_is_written_without_pandas():
+    program = (
+        "import sys\n"
+        "from reb_pipeline.inspection.folder import parquet_of\n"
+        "parquet_of([{'path': '2026-11-30T10:00', 'image_score': None, 'defect_area': 3}])\n"
+        "print('pandas' in sys.modules)\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert finished.stdout.strip() == "False"
 
 
 def test_interrupted_run_goes_on(photos, files):

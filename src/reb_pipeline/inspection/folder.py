@@ -33,6 +33,7 @@ _UNSEEN = {
     UNREADABLE_FOLDERS: "It cannot be opened, so that nothing in it is inspected: allow reading it, or take it out.",
     OTHER_FORMAT: "Images of this format are not read: convert it to PNG, TIFF, JPEG, BMP or WebP.",
 }
+_LONGEST_ROW = 2**26  # bytes of a row as JSON
 _NUMBERS = ("image_score", "global_score", "p_value", "seconds")  # columns that can be missing
 
 
@@ -154,12 +155,19 @@ def parquet_of(rows: Sequence[Mapping[str, Any]]) -> bytes:
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
+    from pyarrow import json as arrow_json
 
-    table = pa.table(
-        {
-            name: pa.array([row[name] for row in rows], pa.float64() if name in _NUMBERS else None)
-            for name in rows[0]
-        }
+    kinds = {str: pa.string(), int: pa.int64()}
+    columns = [
+        (name, pa.float64() if name in _NUMBERS else kinds[type(cell)])
+        for name, cell in rows[0].items()
+    ]
+    # As JSON, because PyArrow imports pandas to look at lists of Python.
+    lines = "\n".join(map(json.dumps, rows)).encode()
+    table = arrow_json.read_json(
+        io.BytesIO(lines),
+        arrow_json.ReadOptions(block_size=_LONGEST_ROW),
+        arrow_json.ParseOptions(explicit_schema=pa.schema(columns)),
     )
     file = pa.BufferOutputStream()
     pq.write_table(table, file)
