@@ -1,8 +1,8 @@
 """Coverage of 95 % intervals of an AUROC by simulation: ``python benchmarks/interval_coverage.py --out FOLDER``.
 
 Scores with a known AUROC are drawn for tests of several sizes; each method's interval covers the known AUROC or not.
-Beside it: how often DeLong's paired test calls two equally good detectors different at 5 %. Writes
-``interval_coverage.md``.
+Beside it: how often DeLong's paired test calls two equally good detectors different at 5 %, and how often the interval
+of an expected cost holds the true cost. Writes ``interval_coverage.md``.
 """
 
 import argparse
@@ -14,11 +14,17 @@ from pathlib import Path
 import numpy as np
 from scipy import special, stats
 
+from reb_pipeline.calibration.costs import Prices, Thresholds, expected_cost
 from reb_pipeline.core.progress import progress
 from reb_pipeline.metrics.significance import auroc, auroc_interval, delong_test
 
 SIZES = ((14, 40), (20, 20), (50, 50), (176, 313))  # good and defective test images
 AUROCS = (0.8, 0.9, 0.97, 0.995)
+COST_SIZES = ((20, 10), (39, 30), (52, 60), (200, 200))
+DEFECTS = {
+    "2 above good ones": stats.norm(2),
+    "3 above, spread three times as far": stats.norm(3, 3),
+}
 RESAMPLES = 1000
 LEVEL = 0.05
 Z = stats.norm.ppf(1 - LEVEL / 2)
@@ -140,6 +146,35 @@ def false_differences(area: float, n: int, m: int, simulations: int) -> float:
     return called / simulations
 
 
+def cost_coverage(
+    defective: stats.rv_continuous, n: int, m: int, looks: bool, simulations: int
+) -> tuple[float, float]:
+    """Coverage and mean width of the interval of an expected cost, with thresholds at fixed ranks of the good scores.
+
+    Args:
+        defective: Distribution of the scores of defective parts; those of good parts are standard normal.
+        n: Number of good scores.
+        m: Number of defective scores.
+        looks: True for a second threshold, between which and the first one parts are doubtful.
+        simulations: Number of simulations.
+    """
+    rng = np.random.default_rng([n, m])
+    prices = Prices(false_alarm=5, escape=200, defect_rate=0.01, second_look=1 if looks else None)
+    p, inside, widths = prices.defect_rate, 0, []
+    for _ in range(simulations):
+        good, bad = rng.normal(size=n), defective.rvs(size=m, random_state=rng)
+        higher, lower = np.sort(good)[-2], np.sort(good)[-max(3, n // 10)]
+        lower = lower if looks else higher
+        cost = expected_cost(good, bad, prices, Thresholds(higher, lower if looks else None))
+        of_good = (1 - p) * (
+            5 * stats.norm.sf(higher) + stats.norm.cdf(higher) - stats.norm.cdf(lower)
+        )
+        of_bad = p * (200 * defective.cdf(lower) + defective.cdf(higher) - defective.cdf(lower))
+        inside += cost.low <= of_good + of_bad <= cost.high
+        widths.append((cost.high - cost.low) / (of_good + of_bad))
+    return inside / simulations, float(np.mean(widths))
+
+
 def table(simulations: int, resampled: int) -> str:
     """Markdown of both parts."""
     methods = ("percentile", "BCa", "DeLong", "DeLong, logit", "here")
@@ -157,6 +192,14 @@ def table(simulations: int, resampled: int) -> str:
     for n, m in progress(SIZES, "DeLong's test"):
         shares = [f"{false_differences(area, n, m, simulations):.1%}" for area in AUROCS]
         lines.append(f"| {n}, {m} | {' | '.join(shares)} |")
+    lines += ["\nInterval of an expected cost\n"]
+    lines += ["| good, defective | defects | one threshold | two |", "|---|---|---|---|"]
+    for (n, m), (name, defective) in progress(
+        [(size, one) for size in COST_SIZES for one in DEFECTS.items()], "expected cost"
+    ):
+        found = [cost_coverage(defective, n, m, looks, simulations) for looks in (False, True)]
+        cells = [f"{inside:.1%} ({100 * width:.0f} %)" for inside, width in found]
+        lines.append(f"| {n}, {m} | {name} | {' | '.join(cells)} |")
     return "\n".join(lines).strip() + "\n"
 
 
