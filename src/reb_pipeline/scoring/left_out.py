@@ -130,6 +130,9 @@ def leave_out(
     order = np.random.default_rng(0).permutation(len(first))
     groups = np.array_split(order, min(GROUPS, len(order))) if len(order) > 1 else []
     scored = np.cumsum([0, *map(len, groups)])[:-1]
-    for group in progress(groups[: int((scored < n_images).sum())], description):
-        others = np.flatnonzero(~np.isin(file_of, group))
-        yield BankImages(bank, others), BankImages(bank, np.sort(first[group]))
+    chosen = groups[: int((scored < n_images).sum())]
+    in_turn = [(group, file) for group in chosen for file in group]
+    for left_out, file in progress(in_turn, description):
+        if file == left_out[0]:  # the bar counts images, and all of a group are done with its first
+            others = np.flatnonzero(~np.isin(file_of, left_out))
+            yield BankImages(bank, others), BankImages(bank, np.sort(first[left_out]))
