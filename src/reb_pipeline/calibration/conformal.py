@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.quantities import checked_share
 
 
 class FalseAlarms(NamedTuple):
@@ -100,9 +101,7 @@ def threshold_rank(n: int, rate: float) -> int:
     Raises:
         InputError: If the rate is not in (0, 1).
     """
-    if not 0 < rate < 1:
-        msg = f"A false-alarm rate of {rate} cannot be used: it must lie between 0 and 1."
-        raise InputError(msg)
+    rate = checked_share(rate, "A false-alarm rate of")
     k = round(rate * (n + 1))  # rounding errors go both ways: 0.07 * 100 > 7, 0.29 * 100 < 29
     return k if k / (n + 1) <= rate else k - 1
 
@@ -115,9 +114,12 @@ def check_doubtful_rate(doubtful_rate: float | None, false_alarm_rate: float) ->
         false_alarm_rate: Share of good parts that may be flagged.
 
     Raises:
-        InputError: If it is below the false-alarm rate, or not below 1.
+        InputError: If it is no number, below the false-alarm rate, or not below 1.
     """
-    if doubtful_rate is not None and not false_alarm_rate <= doubtful_rate < 1:
+    if doubtful_rate is None:
+        return
+    checked_share(false_alarm_rate, "A false-alarm rate of")
+    if not checked_share(doubtful_rate, "A doubtful rate of") >= false_alarm_rate:
         msg = (
             f"A doubtful rate of {100 * doubtful_rate:.3g} % cannot be used with a false-alarm rate of "
             f"{100 * false_alarm_rate:.3g} %: it counts flagged parts too, so give one of at least "

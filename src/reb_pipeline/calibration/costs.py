@@ -13,7 +13,6 @@ Shares of good parts are those that conformal prediction bounds, (1 + number of 
 that a threshold at the highest score still costs something. Shares of defects are those of their scores.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -23,6 +22,7 @@ from numpy.typing import ArrayLike
 
 from reb_pipeline.calibration.conformal import rate_of
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.quantities import checked_positive, checked_share
 
 CONFIDENCE = 0.95
 _DRAWS = 5_000
@@ -53,15 +53,8 @@ class Prices:
         if self.second_look is not None:
             prices["a second look"] = self.second_look
         for name, price in prices.items():
-            if not (math.isfinite(price) and price > 0):
-                raise InputError(
-                    f"The price of {name}, {price}, cannot be used: give a number above 0."
-                )
-        if not 0 < self.defect_rate < 1:
-            msg = (
-                f"A defect rate of {self.defect_rate} cannot be used: it must lie between 0 and 1."
-            )
-            raise InputError(msg)
+            checked_positive(price, f"The price of {name}")
+        checked_share(self.defect_rate, "A defect rate of")
 
 
 class Thresholds(NamedTuple):

@@ -1,9 +1,7 @@
 """Stored calibration: scores of good images and the false-alarm rate of the thresholds."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,6 +18,7 @@ from reb_pipeline.calibration.conformal import (
 )
 from reb_pipeline.calibration.verdicts import above, can_flag
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.quantities import is_number
 
 CALIBRATION_SPLIT = "calibration split"
 LEFT_OUT = "training images, each left out"
@@ -118,7 +117,7 @@ class Calibration:
         if self.doubtful_rate is not None:
             numbers["doubtful_rate"] = self.doubtful_rate
         for name, value in numbers.items():
-            if not isinstance(value, Real) or not math.isfinite(value):
+            if not is_number(value):
                 msg = f"The calibration's {name} = {value!r} is no finite number: run the pipeline calibration again."
                 raise InputError(msg)
         threshold_rank(self.n_images, self.false_alarm_rate)  # checks the range of the rate

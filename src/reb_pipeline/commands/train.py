@@ -12,6 +12,7 @@ import click
 from reb_pipeline.commands.kedro import load_kedro
 from reb_pipeline.core.command_line import PLACE, POSITIVE, RATE, SETTINGS, resumable
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.quantities import checked_share
 
 if TYPE_CHECKING:
     from reb_pipeline.project.budget import Budget
@@ -205,7 +206,7 @@ def _settings(
     """Nest the settings of the command line.
 
     Raises:
-        InputError: If one is not of the form SECTION.NAME=VALUE, or the false-alarm rate is none.
+        InputError: If one is not of the form SECTION.NAME=VALUE, or a rate is none.
     """
     import yaml
 
@@ -228,14 +229,10 @@ def _settings(
             msg = f"--set {text!r} cannot be used: give SECTION.NAME=VALUE, such as features.image_size=320."
             raise InputError(msg)
     calibration = settings.setdefault("calibration", {})
-    given = calibration.setdefault("false_alarm_rate", rate)
-    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < 1:
-        msg = (
-            f"calibration.false_alarm_rate = {given!r} cannot be used: it must lie between 0 and 1."
-        )
-        raise InputError(msg)
+    given = calibration.get("false_alarm_rate", rate)
+    calibration["false_alarm_rate"] = checked_share(given, "calibration.false_alarm_rate =")
     if doubtful_rate is not None:
-        calibration.setdefault("doubtful_rate", doubtful_rate)
+        calibration.setdefault("doubtful_rate", checked_share(doubtful_rate, "A doubtful rate of"))
     return settings
 
 

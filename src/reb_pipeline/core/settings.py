@@ -1,9 +1,17 @@
 """Base class of typed settings: each method defines its settings, the YAML gives their values."""
 
 from collections.abc import Collection, Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from reb_pipeline.core.errors import InputError
 
@@ -19,8 +27,22 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _check_switch(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse true and false, also YAML's `yes` and `off`, for a number, where they would count as 1 and 0."""
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(value, bool) and not _takes_switch(annotation):
+            msg = "Input should not be true or false"
+            raise ValueError(msg)
+        return value
+
 
 S = TypeVar("S", bound=Settings)
+
+
+def _takes_switch(annotation: Any) -> bool:
+    return annotation is bool or any(_takes_switch(one) for one in get_args(annotation))
 
 
 def validated(model: type[S], values: Mapping[str, Any], name: str) -> S:

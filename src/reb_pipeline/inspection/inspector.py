@@ -10,6 +10,7 @@ import numpy as np
 
 from reb_pipeline.calibration.verdicts import UNDECIDED, can_flag, verdict_of
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.quantities import checked_count, checked_share
 from reb_pipeline.core.settings import validated
 from reb_pipeline.core.sizes import Size, shape_of
 from reb_pipeline.features.tiles import Tiles
@@ -32,6 +33,7 @@ from reb_pipeline.scoring.settings import ScoringSettings
 
 __all__ = ["Defect", "Inspection", "Inspector", "NearestGood"]
 
+_RATES = {"false_alarm_rate": "false-alarm rate", "doubtful_rate": "doubtful rate"}
 CONTEXT = 4  # patches shown on every side of a good patch; fewer are not recognisable
 
 
@@ -153,7 +155,11 @@ class Inspector:
         """
         model = read_model(path)
         given = {"false_alarm_rate": false_alarm_rate, "doubtful_rate": doubtful_rate}
-        rates: dict[str, Any] = {name: rate for name, rate in given.items() if rate is not None}
+        rates: dict[str, Any] = {
+            name: checked_share(rate, f"A {_RATES[name]} of")
+            for name, rate in given.items()
+            if rate is not None
+        }
         if rates:
             model = replace(model, calibration=replace(model.calibration, **rates))
         return cls(model, engine)
@@ -325,12 +331,16 @@ class Inspector:
 
         Args:
             inspection: Result of this inspector.
-            n: Number of good images.
+            n: Number of good images, at least 1.
 
         Returns:
             Good patches, nearest first; fewer if the bank has fewer images, none in a model without good images or
             without a memory bank.
+
+        Raises:
+            InputError: If ``n`` is no whole number of at least 1.
         """
+        n = checked_count(n, "The number of good images")
         bank = self._bank
         if bank is None or not self._good_images:
             return []

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from reb_pipeline.calibration.conformal import rate_of
-from reb_pipeline.calibration.verdicts import can_flag
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.quantities import is_number
 from reb_pipeline.core.records import load_described
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _rate_of(calibration: "Calibration", threshold: float) -> float:
     Raises:
         InputError: If the threshold is not finite, or below every score of a good part.
     """
-    if not can_flag(threshold):
+    if not is_number(threshold):
         raise InputError(
             f"A threshold of {threshold} flags nothing or everything: give a finite one."
         )

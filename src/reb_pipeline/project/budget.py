@@ -12,6 +12,7 @@ import numpy as np
 
 from reb_pipeline import __version__
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.quantities import checked_positive
 from reb_pipeline.core.storage import writing
 from reb_pipeline.project.front import Point, read_front
 from reb_pipeline.project.photos import Category
@@ -31,10 +32,18 @@ class Budget:
     Attributes:
         max_ms: Milliseconds of an inspection, from a decoded photo to its score and map; None for any.
         max_mb: Size of the packaged model in MB; None for any.
+
+    Raises:
+        InputError: If one is no finite number above 0.
     """
 
     max_ms: float | None = None
     max_mb: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if value is not None:
+                checked_positive(value, f"The limit {name}")
 
     def __bool__(self) -> bool:
         return self.max_ms is not None or self.max_mb is not None

@@ -2,15 +2,14 @@
 
 import hashlib
 import json
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from numbers import Real
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.quantities import is_number
 from reb_pipeline.core.sizes import Size
 from reb_pipeline.memory_bank.bank import MEMORY_GIB, MemoryBank
 from reb_pipeline.memory_bank.coreset import select_coreset
@@ -86,7 +85,7 @@ class MemoryBankDetector:
     def __post_init__(self) -> None:
         self.density.check_coreset(self.bank.fingerprint)
         self.density.check_rows(len(self.bank.features))
-        if not _is_finite_number(self.alpha):
+        if not is_number(self.alpha):
             msg = (
                 f"The detector's alpha = {self.alpha!r} is not a finite number: run the pipeline ldknn_density again, "
                 f"or give a number."
@@ -386,7 +385,3 @@ class MemoryBankDetector:
     def _patch_scores(self, found: NearestPatches) -> np.ndarray:
         """Score patches, float32 [images, h, w]; NaN outside of the region."""
         return on_grid(patch_scores(found, self), self.bank.region)
-
-
-def _is_finite_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
