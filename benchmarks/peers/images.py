@@ -185,11 +185,16 @@ def anomalib_model(settings: Settings) -> Any:
 
 
 def anomalib_transform(settings: Settings) -> Callable[[np.ndarray], torch.Tensor]:
-    """Its preprocessing of a decoded image: resize and normalise."""
-    from anomalib.models import Patchcore
+    """Its preprocessing of a decoded image: resize and normalise, as the weights of the network need it.
 
-    side = settings.image_size
-    transform = Patchcore.configure_pre_processor(image_size=(side, side)).transform
+    Its own mean and deviation are ImageNet's for every network; those of EfficientNet-Lite0 are others.
+    """
+    from anomalib.models import Patchcore
+    from torchvision.transforms.v2 import Compose, Normalize
+
+    side, network = settings.image_size, load(settings)
+    resize, _ = Patchcore.configure_pre_processor(image_size=(side, side)).transform.transforms
+    transform = Compose([resize, Normalize(network.mean, network.std)])
 
     def prepare(image: np.ndarray) -> torch.Tensor:
         return transform(torch.from_numpy(image).permute(2, 0, 1).float() / 255)
