@@ -83,6 +83,20 @@ def test_another_detector_is_refused(model):
         compare(Inspector.load(folder), HELD_OUT.values(), found, detector, other)
 
 
+def test_a_calibration_of_another_detector_is_refused_when_the_model_is_loaded(model):
+    folder, *_ = model
+    packaged = read_model(folder)
+    assert packaged.calibration.detector_fingerprint
+    other = replace(packaged.calibration, detector_fingerprint="another")
+    write_model(
+        replace(packaged, calibration=other),
+        str(folder.parent / "other"),
+        fsspec.filesystem("file"),
+    )
+    with pytest.raises(InputError, match=r"do not belong together .The calibration is that of ano"):
+        Inspector.load(folder.parent / "other")
+
+
 def test_a_package_without_its_detector_is_refused(model):
     folder, *_ = model
     told = json.loads((folder / MANIFEST).read_text())

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -15,12 +16,13 @@ import numpy as np
 import pytest
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.images.pose import SHIFT, Pose
 from reb_pipeline.inspection import Inspector, manifest
 from reb_pipeline.inspection.manifest import MANIFEST, digest_of
-from reb_pipeline.inspection.model import read_model, write_model
+from reb_pipeline.inspection.model import PackagedModel, read_model, write_model
 from reb_pipeline.scoring.global_branch import SQUARES, GlobalBranch
 from reb_pipeline.scoring.good_scores import GoodScores
-from tiny_model import tiny_model, write_tiny
+from tiny_model import GOOD, SIZE, tiny_model, train, write_tiny
 
 pytest.importorskip("onnx")
 
@@ -399,6 +401,54 @@ def test_parts_that_do_not_belong_together(tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match="density is that of another coreset"):
         Inspector.load(tmp_path)
+
+
+def exchanged(model: PackagedModel, part: str) -> PackagedModel:
+    """A model with a part of another one, whose hashes are right."""
+    other = tiny_model(ratio=0.25)
+    if part == "bank and density":
+        images = {"good_images": other.good_images}
+        return replace(model, bank=other.bank, density=other.density, **images)
+    if part == "calibration":
+        return replace(model, calibration=other.calibration)
+    if part == "scores by position":
+        scores = GoodScores(np.zeros((8, 8), np.float32), np.ones((8, 8), np.float32))
+        return replace(model, good_scores=scores)
+    if part == "golden image":
+        return replace(model, pose=replace(Pose.to(GOOD["good/000"], SHIFT), most_twin=1.0))
+    section, values = {
+        "features": ("features", {"image_size": 2 * SIZE}),
+        "form": ("scoring", {"form": "subtract"}),
+        "alpha": ("scoring", {"alpha": 0.75}),
+    }[part]
+    there = model.manifest[section]
+    return replace(model, manifest={**model.manifest, section: {**there, **values}})
+
+
+@pytest.mark.parametrize(
+    ("part", "fault"),
+    [
+        ("bank and density", "The calibration is that of another coreset than is there now"),
+        ("calibration", "The calibration is that of another coreset than is there now"),
+        ("scores by position", "The calibration is that of another detector than is there now"),
+        ("golden image", "Its golden image is that of another model"),
+        ("features", "model.json has another image_size of the features than the detector"),
+        ("form", "The calibration was made with scoring.form = 'subtract_squared', not 'subtract'"),
+        ("alpha", "The calibration was made with alpha = 0.5, and the detector has 0.75"),
+    ],
+)
+def test_a_part_that_was_exchanged_is_refused(tmp_path: Path, part: str, fault: str) -> None:
+    detector, calibration, _ = train()
+    calibration = replace(calibration, detector_fingerprint=detector.fingerprint)
+    model = replace(tiny_model(), calibration=calibration)
+    write_model(model, str(tmp_path / "whole"), LOCAL)
+    assert Inspector.load(tmp_path / "whole").calibration.is_same(calibration)
+    write_model(exchanged(model, part), str(tmp_path / "exchanged"), LOCAL)
+    message = (
+        rf"model of part do not belong together \({re.escape(fault)}.*\): copy the whole folder"
+    )
+    with pytest.raises(InputError, match=message):
+        Inspector.load(tmp_path / "exchanged")
 
 
 def test_a_write_that_fails_leaves_no_model(

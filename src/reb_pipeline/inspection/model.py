@@ -23,6 +23,7 @@ from reb_pipeline.inspection.appearance import Appearance
 from reb_pipeline.inspection.encoding import finite, jpeg
 from reb_pipeline.inspection.manifest import (
     AGAIN,
+    MANIFEST,
     Part,
     parts_of,
     read_manifest,
@@ -102,19 +103,66 @@ class PackagedModel:
 
         Args:
             scoring: Settings of the scores, those of the manifest.
+
+        Raises:
+            InputError: If the parts are not those of one model.
         """
+        # Alpha may be "auto" in the settings that the fingerprint of the calibration is made of.
+        settings = scoring.model_copy(
+            update={"alpha": self.calibration.scoring.get("alpha", scoring.alpha)}
+        )
         if self.gaussians is not None:
+            self._check_parts(self.gaussians, scoring)
             return self.gaussians
         assert self.bank is not None
         assert self.density is not None
-        return MemoryBankDetector(
+        detector = MemoryBankDetector(
             self.bank,
             self.density,
-            scoring,
+            settings,
             self.calibration.alpha,
             good_scores=self.good_scores,
             global_branch=self.global_branch,
-        ).lean()
+        )
+        self._check_parts(detector, scoring)
+        return replace(detector, scoring=scoring).lean()
+
+    def _check_parts(self, detector: Detector, scoring: "ScoringSettings") -> None:
+        """Check that calibration, golden image and manifest are those of the detector.
+
+        The hashes of the files tell none of this where a part was exchanged together with its hash.
+
+        Raises:
+            InputError: If a part is that of another model.
+        """
+        fault = self._fault(detector, scoring)
+        if fault:
+            name = self.manifest["name"]
+            msg = f"The parts of the packaged model of {name} do not belong together ({fault}): {AGAIN}."
+            raise InputError(msg)
+
+    def _fault(self, detector: Detector, scoring: "ScoringSettings") -> str:
+        """Say which part is that of another model; empty if none is."""
+        if isinstance(detector, MemoryBankDetector):
+            extractor, fingerprint = detector.bank.extractor, detector.bank.fingerprint
+        else:
+            extractor, fingerprint = detector.extractor, ""  # a calibration knows no coreset of it
+        used = scoring.model_dump(mode="json", exclude={"alpha"})
+        try:
+            alpha = self.manifest["scoring"].get("alpha", self.calibration.alpha)
+            self.calibration.check(fingerprint, used, alpha)
+            if self.calibration.scoring.keys() == {*used, "alpha"}:  # of this release
+                self.calibration.check_detector(detector.fingerprint)
+        except InputError as error:
+            return str(error).partition(":")[0]
+        pose = None if self.pose is None else self.pose.as_json()
+        if extractor.get("pose") != pose:
+            return "Its golden image is that of another model"
+        features = self.manifest["features"]
+        for name in extractor.keys() - {"pose"}:
+            if features.get(name) != extractor[name]:
+                return f"{MANIFEST} has another {name} of the features than the detector"
+        return ""
 
 
 def pack(
