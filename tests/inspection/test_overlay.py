@@ -79,12 +79,37 @@ def test_defect_is_hot_outlined_and_boxed():
     assert (drawn == 255).all(axis=2).sum() > 200  # the outline
 
 
+@pytest.mark.parametrize(
+    ("changes", "dashed"),
+    [
+        ({}, False),  # the defect has it
+        ({"worst_patch": (20, 30, 40, 50)}, True),
+        ({"worst_patch": (20, 30, 40, 50), "verdict": "good"}, False),
+        ({"worst_patch": (20, 30, 40, 50), "shows_part": False}, False),
+        ({"worst_patch": (20, 30, 40, 50), "defects": []}, True),
+    ],
+)
+def test_the_worst_patch_has_a_dashed_box_where_no_defect_has_it(changes, dashed):
+    image = part(defect=0.5, size=(400, 600))
+    inspection = INSPECTOR.inspect(image)
+    drawn, changed = (
+        draw_overlay(image, one, SCALE, INSPECTOR.pixel_threshold)
+        for one in (inspection, replace(inspection, **changes))
+    )
+    box = changed[30:80, 20:60]
+    assert (changed[30, 20] == (0, 229, 255)).all() == dashed
+    share = (box[0] == (0, 229, 255)).all(axis=1).mean()  # of its upper side
+    assert 0.3 < share < 0.8 if dashed else share == 0
+    assert (box[2:-2, 2:-2] == drawn[32:78, 22:58]).all()
+
+
 def test_colours_are_blended_by_their_opacity():
     image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
     inspection = replace(
         INSPECTOR.inspect(image),
         anomaly_map=np.tile(np.linspace(0, 4 * SCALE.threshold, 96, dtype=np.float32), (64, 1)),
         defects=[],
+        verdict="good",
     )
     drawn = draw_overlay(image, inspection, SCALE, np.inf)
     layer = colours()[SCALE.shades(inspection.anomaly_map)].astype(float)

@@ -1,12 +1,13 @@
 """Anomaly maps as colours, on one scale for all images of a model, and overlays on images."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reb_pipeline.calibration.verdicts import above, can_flag
+from reb_pipeline.calibration.verdicts import GOOD, above, can_flag
 from reb_pipeline.inspection.contours import find_contours, simplify
 
 if TYPE_CHECKING:
@@ -105,6 +106,8 @@ def draw_overlay(
 ) -> np.ndarray:
     """Draw the anomaly map over an image, outlines of marked regions and the region of interest, and boxes of defects.
 
+    The worst patch has a dashed box, see :func:`shows_worst_patch`.
+
     Args:
         image: uint8 [height, width, 3] RGB.
         inspection: Its inspection.
@@ -139,7 +142,37 @@ def draw_overlay(
         )
         corners = (x, y, x + max(w, 1) - 1, y + max(h, 1) - 1)
         draw.rectangle(corners, outline=_BOX, width=thickness)
+    if shows_worst_patch(inspection):
+        x, y, w, h = (
+            side * factor for side, factor in zip(inspection.worst_patch, factors * 2, strict=True)
+        )
+        for line in _dashes((x, y), (x + w - 1, y + h - 1), 3 * thickness):
+            draw.line(line, _BOX, thickness)
     return np.asarray(overlay)
+
+
+def shows_worst_patch(inspection: "Inspection") -> bool:
+    """Return True if the worst patch is drawn: of a part that is not good, where no box of a defect has it."""
+    if not inspection.shows_part or inspection.verdict == GOOD:
+        return False
+    x, y, width, height = inspection.worst_patch
+    return not any(
+        x < left + across and left < x + width and y < top + down and top < y + height
+        for left, top, across, down in (defect.box for defect in inspection.defects)
+    )
+
+
+def _dashes(
+    first: tuple[float, float], last: tuple[float, float], length: int
+) -> Iterator[tuple[float, float, float, float]]:
+    """List the dashes around a rectangle with these corners, as long as the gaps between them."""
+    (left, top), (right, bottom) = first, last
+    for x in np.arange(left, right, 2 * length):
+        end = min(x + length, right)
+        yield from ((x, top, end, top), (x, bottom, end, bottom))
+    for y in np.arange(top, bottom, 2 * length):
+        end = min(y + length, bottom)
+        yield from ((left, y, left, end), (right, y, right, end))
 
 
 def outlines(

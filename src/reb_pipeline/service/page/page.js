@@ -4,7 +4,7 @@ const KEPT = 200; // results in the history: each holds an image
 const RETRIES = 5; // of a request while all places of the service are taken
 const VIEWS = { overlay: "Overlay", map: "Map", image: "Image" };
 const LEGENDS = {
-  overlay: "White outlines and boxes: pixels above the threshold of the map.",
+  overlay: "White outlines and boxes: pixels above the threshold of the map. Dashed box: the patch with the highest score, of a part that is not good, where no other box has it.",
   map: "Anomaly map: black is far below the threshold of the map, from red on it is above; the same colours for all images of the model.",
   image: "",
 };
@@ -175,13 +175,14 @@ function drawResult() {
     ["image score", `${number(found.image_score)}, threshold ${found.image_threshold === null ? "none" : number(found.image_threshold)}${found.doubtful_threshold == null ? "" : `, doubtful above ${number(found.doubtful_threshold)}`}`],
     ...(found.global_score ? [["global part", `${number(found.global_score)} of the image score`]] : []),
     ["p-value", `${number(found.p_value)}: a good part scores as high with at most this probability`],
+    ...(found.pose ? [["pose", poseText(found.pose.degrees, found.pose.right, found.pose.down)]] : []),
     ["size", `${found.width} × ${found.height} pixels`],
     ["time", `${Math.round(1000 * found.seconds)} ms`],
   ));
   const boxes = found.defects.map((defect) => [...defect.box, defect.area, number(defect.peak)]);
   byId("defects").replaceChildren(boxes.length
     ? element("div", { className: "scroll" }, table(["x", "y", "width", "height", "area", "peak"], boxes))
-    : element("p", { textContent: verdict === "defective" ? "No marked region: the score of the whole image is above its threshold, no pixel above that of the map." : "No marked region." }));
+    : element("p", { textContent: verdict === "defective" ? "No marked region: the score of the whole image is above its threshold, no pixel above that of the map; the dashed box of the overlay is its most suspicious place." : "No marked region." }));
   byId("explanation").hidden = !found.nearest_good.length;
   byId("nearest").replaceChildren(...found.nearest_good.map((good) => element("figure", {},
     element("img", { src: file("png", good.crop_png), alt: `patch of ${good.image_id}` }),
