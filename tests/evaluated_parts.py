@@ -7,11 +7,12 @@ from reb_pipeline.calibration.record import Calibration
 from reb_pipeline.core.text_lists import to_text
 from reb_pipeline.figures.page import Evaluated
 from reb_pipeline.metrics.at_threshold import at_threshold
-from reb_pipeline.metrics.report import evaluate
+from reb_pipeline.metrics.report import evaluate, measured
 from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
 
 EVIL = "</script><script>alert('x')</script>"
 SHAPE = (48, 64)
+FAULT = "The part could not be aligned: only 40 % of it lie in the photo."
 
 
 class Drawn:
@@ -35,8 +36,9 @@ class Drawn:
 
 
 def evaluated_parts(
-    category="bolt", good=12, defective=9, masks=True, n_calibration=99, doubtful_rate=None
-):
+    category="bolt", good=12, defective=9, masks=True, n_calibration=99, doubtful_rate=None,
+    unaligned=(),
+):  # fmt: skip
     """Good scores 0.1, 0.2, …, of which one is too high; every third defect is missed or of another type."""
     calibration_scores = np.linspace(0.2, 1.0, n_calibration).astype(np.float32)
     calibration = Calibration(
@@ -61,6 +63,8 @@ def evaluated_parts(
         for i in range(defective)
     ]  # fmt: skip
     scores = pd.DataFrame(rows).assign(height=SHAPE[0], width=SHAPE[1])
+    if unaligned:
+        scores["pose_fault"] = [FAULT if row["id"] in unaligned else "" for row in rows]
     patch_scores = np.full((len(rows), 12, 16), 0.1, np.float32)
     for place, row in enumerate(rows):
         if row["label"]:
@@ -70,9 +74,10 @@ def evaluated_parts(
     metrics = evaluate(
         scores, maps, images, pro_fpr_limit=0.3, spro_fpr_limit=0.05, description=None
     )
-    flagged = at_threshold(scores, calibration.image_threshold, 0.05, n_calibration)
+    tested = measured(scores)
+    flagged = at_threshold(tested, calibration.image_threshold, 0.05, n_calibration)
     if doubtful_rate is not None:
         flagged["doubtful"] = at_threshold(
-            scores, calibration.doubtful_threshold, doubtful_rate, n_calibration
+            tested, calibration.doubtful_threshold, doubtful_rate, n_calibration
         )
     return Evaluated(scores, maps, images, {**metrics, "at_threshold": flagged}, calibration)

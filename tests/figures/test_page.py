@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from evaluated_parts import EVIL, evaluated_parts
+from evaluated_parts import EVIL, FAULT, evaluated_parts
 from reb_pipeline.core.text_lists import to_text
 from reb_pipeline.figures import page as module
 from reb_pipeline.figures.examples import hardest_images_of
@@ -176,6 +176,28 @@ def test_the_hardest_images_come_first_and_large(monkeypatch):
     assert images[: len(wrong)] == wrong
     assert ["large" in image for image in images[:3]] == [True, True, False]
     assert [bool(image["view"]) for image in images[:5]] == [True] * 4 + [False]
+
+
+def test_parts_that_cannot_be_aligned_are_shown_with_the_reason_and_not_counted():
+    unaligned = ("good/11", "defective/0", "defective/2")  # the false alarm, and two that are found
+    page = make_page(unaligned=unaligned)
+    rows = rows_of(page)
+    assert "11 good and 7 anomalous test images" in page
+    assert (
+        "3 test images (1 good, 2 defective) cannot be aligned and are undecided: neither found nor missed, and left "
+        "out of the metrics." in page
+    )
+    assert rows[1:3] == [["defective (7)", "4", "3"], ["good (11)", "0", "11"]]
+    assert "<dt>undecided</dt>" in page
+    images = {image["path"]: image for image in data_of(page)["images"]}
+    for name in unaligned:
+        image = images[name]
+        assert (image["score"], image["reason"], image["area"]) == (None, FAULT, 0)
+        assert image["large"]
+        assert image["view"]["thumbnail"]
+        assert (image["view"]["heat"], image["view"]["outlines"]) == (None, [])
+    assert images["defective/3"]["reason"] == ""
+    assert images["defective/3"]["view"]["outlines"]
 
 
 def test_page_says_with_what_it_was_made():

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from browsing import cards, press
-from evaluated_parts import EVIL, evaluated_parts
+from evaluated_parts import EVIL, FAULT, evaluated_parts
 from reb_pipeline.figures.page import report_page
 
 
@@ -39,6 +39,21 @@ def test_doubtful_images_of_both_labels_are_one_filter(open_report):
         pressed = page.locator("#filters button[aria-pressed=true]")
         assert pressed.inner_text() == f"{name} ({count})"
     assert page.locator("#histogram line.doubtful").count() == 1
+
+
+def test_parts_that_cannot_be_aligned_are_undecided(open_report):
+    unaligned = ("good/11", "defective/0")
+    page = open_report(report_page(evaluated_parts(unaligned=unaligned), {}))
+    counts = {"missed": 3, "false alarm": 0, "found": 5, "good": 11, "undecided": 2}
+    for name, count in counts.items():
+        press(page, "filters", name)
+        assert len(cards(page)) == count
+    page.locator("#gallery .card").first.click()
+    assert FAULT in page.locator("#detail-facts").inner_text()
+    for view in "moi":
+        page.keyboard.press(view)
+        assert page.locator("#detail .picture img").count() == 1
+    assert page.locator("#detail .picture svg :is(rect, polygon)").count() == 0
 
 
 def test_an_image_is_opened_by_the_keyboard_with_its_annotation(page):

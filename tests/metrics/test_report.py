@@ -14,8 +14,8 @@ from reb_pipeline.metrics.at_threshold import at_threshold
 from reb_pipeline.metrics.image import IMAGE_METRICS
 from reb_pipeline.metrics.pixel import PixelHistogram
 from reb_pipeline.metrics.registry import LOGICAL, METRICS, STRUCTURAL
-from reb_pipeline.metrics.report import PixelResolution, evaluate, resize_mask
-from reb_pipeline.metrics.summary import render_table, summary_table
+from reb_pipeline.metrics.report import PixelResolution, evaluate, measured, resize_mask
+from reb_pipeline.metrics.summary import render_table, summary_row, summary_table
 from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
 
 SIZE = 32  # of the maps
@@ -49,6 +49,28 @@ def test_copies_of_training_images_are_left_out_and_counted():
     assert report == {**evaluate(scores[~copies], maps, masks, **limits), "copies_left_out": 2}
     with pytest.raises(InputError, match="All 9 test images of bolt have the pixels"):
         evaluate(scores.assign(is_copy=True), maps, masks, **limits)
+
+
+def test_parts_that_cannot_be_aligned_are_left_out_and_counted_by_label():
+    scores, maps, masks = make_case()
+    limits = {"pro_fpr_limit": 0.3, "spro_fpr_limit": 0.05, "description": None}
+    no_copy = scores.assign(is_copy=scores["id"].isin(["good/0"]))
+    fault = (
+        scores["id"]
+        .isin(["good/0", "good/1", "hole/8", "hole/7"])
+        .map({True: "No part.", False: ""})
+    )
+    report = evaluate(no_copy.assign(pose_fault=fault), maps, masks, **limits)
+    rest = no_copy[(fault == "") | no_copy["is_copy"]]
+    counts = {"undecided_good": 1, "undecided_anomalous": 2}
+    assert report == {**evaluate(rest, maps, masks, **limits), **counts}
+    assert summary_row(report)["note"].startswith("3 undecided, not counted")
+    assert measured(no_copy.assign(pose_fault=fault))["id"].tolist() == [
+        one for one in scores["id"] if one not in ("good/0", "good/1", "hole/8", "hole/7")
+    ]
+    none_left = no_copy.assign(pose_fault="No part.")
+    with pytest.raises(InputError, match=r"All 9 test .*, or cannot be aligned \(8\), so nothing"):
+        evaluate(none_left, maps, masks, **limits)
 
 
 def make_case(

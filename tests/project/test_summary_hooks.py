@@ -91,6 +91,16 @@ def test_copies_left_out_of_the_metrics_are_said(print_end):
     )
 
 
+def test_undecided_test_images_are_said(print_end):
+    undecided = {"undecided_good": 0, "undecided_anomalous": 1}
+    printed = print_end({"metrics_pill": (of_kind(METRICS), {**report("pill", 0.9), **undecided})})
+    assert "1 undecided, not counted" in printed
+    assert printed.splitlines()[-1] == (
+        "pill: 1 test image (0 good, 1 defective) cannot be aligned and is undecided: neither found nor missed, and "
+        "left out of the metrics."
+    )
+
+
 def test_findings_of_the_audits_are_printed_with_their_paths(print_end, tmp_path):
     root = make_mvtec_ad(tmp_path / "images")
     (root / "screw/train/good/0.pgm").touch()

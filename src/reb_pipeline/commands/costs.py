@@ -132,9 +132,9 @@ def _scores_of_defects(
     Raises:
         InputError: If there are none, or another detector gave them.
     """
-    from reb_pipeline.metrics.report import without_copies
+    from reb_pipeline.metrics.report import measured
 
-    scores = without_copies(trained.load("scores"))
+    scores = measured(trained.load("scores"))
     defective = scores[scores["label"] == 1]
     if which == LABELLED or (which is None and len(defective)):
         origin = (

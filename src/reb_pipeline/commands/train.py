@@ -160,6 +160,7 @@ def _train(photos: str, output: str, settings: dict[str, Any], budget: "Budget")
 def _say_result(trained: "Trained", say: Any) -> None:
     from reb_pipeline.memory_bank.suspects import statement
     from reb_pipeline.metrics.at_threshold import doubtful_text, share_text, unlike_calibration
+    from reb_pipeline.metrics.report import about_left_out
 
     say("")
     say(f"{trained.name}: {trained.calibration.statement()}")
@@ -171,8 +172,9 @@ def _say_result(trained: "Trained", say: Any) -> None:
             say(f"  {kind + ' found':<26} {share_text(share)}")
     if doubtful := doubtful_text(found):
         say(f"  {doubtful}")
-    if unlike := unlike_calibration(found):
-        say(f"Note: {unlike}.")
+    for note in (*about_left_out(trained.metrics), unlike_calibration(found)):
+        if note:
+            say(f"Note: {note}.")
     if odd := trained.calibration.about_odd_images():
         say(f"Note: {odd}")
     say(f"{statement(trained.suspects)}, listed in {_shown(trained.suspects_list)}")

@@ -28,10 +28,10 @@ from reb_pipeline.inspection.pages import (
     table,
     thresholds_of,
 )
-from reb_pipeline.inspection.views import picture_of
+from reb_pipeline.inspection.views import picture_of, plain_picture_of
 from reb_pipeline.metrics.at_threshold import unlike_calibration
 from reb_pipeline.metrics.registry import METRICS
-from reb_pipeline.metrics.report import about_copies, resize_mask
+from reb_pipeline.metrics.report import about_left_out, is_unaligned, measured, resize_mask
 from reb_pipeline.metrics.summary import NO_THRESHOLD
 from reb_pipeline.scoring.anomaly_maps import AnomalyMaps
 
@@ -44,6 +44,8 @@ _MEANING = {
     "here, for a false-alarm rate: no label of a test image has a part in it.",
     "found, missed": "Defective test images above the threshold, and not above it.",
     "false alarm": "Good test image above the threshold.",
+    "undecided": "Test image whose part cannot be aligned: neither found nor missed, and in no metric. The packaged "
+    "model leaves such a part undecided too.",
     "95 % interval": "Where the share of all such parts is likely to be (Clopper and Pearson); few images widen it.",
     "image AUROC": "Probability that a defective image scores higher than a good one, at no particular threshold: 50 % "
     "is chance, 100 % is perfect.",
@@ -64,7 +66,7 @@ class Evaluated:
 
     Attributes:
         scores: One row a test image: id, path, mask_paths, label, defect_type, image_score, and global_score if there
-            is a global branch.
+            is a global branch; pose_fault of images that cannot be aligned, which are shown and not counted.
         maps: Anomaly maps of the same images.
         images: Opener of images and masks.
         metrics: Report of :func:`reb_pipeline.metrics.report.evaluate`, with ``at_threshold``
@@ -95,11 +97,11 @@ def report_page(evaluated: Evaluated, settings: Mapping[str, Any]) -> str:
         HTML text with about 10 kB per image, and 50 kB for each of the 100 hardest ones.
     """
     metrics, calibration = evaluated.metrics, evaluated.calibration
-    copies = about_copies(dict(metrics))
+    notes = "".join(f" {note}." for note in about_left_out(dict(metrics)))
     facts = f"{metrics['good_images']} good and {metrics['anomalous_images']} anomalous test images, {now()}."
     texts = {
         "title": f"Evaluation: {metrics['category']}",
-        "facts": f"{facts} {copies}." if copies else facts,
+        "facts": f"{facts}{notes}",
         "promise": f"Thresholds for {calibration.origin}. {calibration.statement()} "
         f"{calibration.about_odd_images()}".rstrip(),
     }
@@ -249,6 +251,7 @@ def _metrics(evaluated: Evaluated) -> str:
 def _roc(scores: pd.DataFrame, metrics: Mapping[str, Any]) -> str:
     from sklearn.metrics import roc_curve
 
+    scores = measured(scores)
     if scores["label"].nunique() < 2:
         return ""
     false_alarms, found, _ = roc_curve(scores["label"], scores["image_score"])
@@ -262,9 +265,11 @@ def _roc(scores: pd.DataFrame, metrics: Mapping[str, Any]) -> str:
 
 def _data(evaluated: Evaluated) -> dict[str, Any]:
     calibration = evaluated.calibration
-    by_hardness = evaluated.scores.assign(
-        hardness=hardness(evaluated.scores, calibration.image_threshold)
-    ).sort_values(["hardness", "id"], ascending=[False, True], kind="stable")
+    scores = evaluated.scores
+    hard = hardness(scores, calibration.image_threshold).mask(is_unaligned(scores), np.inf)
+    by_hardness = scores.assign(hardness=hard).sort_values(
+        ["hardness", "id"], ascending=[False, True], kind="stable"
+    )
     scale = ColourScale.of(calibration)
     return {
         **thresholds_of(calibration, calibration.image_threshold, calibration.doubtful_threshold),
@@ -278,9 +283,11 @@ def _data(evaluated: Evaluated) -> dict[str, Any]:
 def _image(
     row: "pd.Series[Any]", evaluated: Evaluated, scale: ColourScale, place: int
 ) -> dict[str, Any]:
+    reason = row.get("pose_fault", "")
     image = {
         "path": row["id"],
-        "score": float(row["image_score"]),
+        "score": None if reason else float(row["image_score"]),
+        "reason": reason,
         "global": float(row.get("global_score", 0.0)),
         "label": int(row["label"]),
         "type": row["defect_type"],
@@ -292,6 +299,10 @@ def _image(
     pixels = open_shown(evaluated.images, row["path"], row.get("sha256", ""))
     known = "height" in row and "width" in row  # of the original
     shape = (int(row["height"]), int(row["width"])) if known else pixels.shape[:2]
+    if place < LARGE_IMAGES:
+        image["large"] = in_base64(jpeg(pixels))
+    if reason:
+        return {**image, "view": plain_picture_of(pixels, shape)}
     threshold = evaluated.calibration.pixel_threshold
     anomaly_map = evaluated.maps[row["id"]]
     defects = find_defects(anomaly_map, threshold, shape)
@@ -300,8 +311,6 @@ def _image(
     view["region"] = region_outlines(None if outside is None else ~outside, shape)
     if row["label"] and (masks := masks_of(row))[0]:
         view["annotated"] = _annotated(evaluated.images.open_mask(*masks), shape)
-    if place < LARGE_IMAGES:
-        image["large"] = in_base64(jpeg(pixels))
     return {**image, "area": sum(defect.area for defect in defects), "view": view}
 
 

@@ -82,14 +82,25 @@ def picture_of(
         ``outlines`` (see :func:`~reb_pipeline.inspection.overlay.outlines`) and ``defects`` ([x, y, width, height,
         area, peak] of each). Files are in base64.
     """
+    return {
+        **plain_picture_of(image, shape),
+        "heat": in_base64(heat_layer(anomaly_map, scale)),
+        "outlines": outlines(anomaly_map, pixel_threshold, shape),
+        "defects": [[*(int(side) for side in d.box), int(d.area), float(d.peak)] for d in defects],
+    }
+
+
+def plain_picture_of(image: np.ndarray, shape: tuple[int, int]) -> dict[str, Any]:
+    """Collect what a page draws of an image without a score: no map and no mark; see :func:`picture_of`."""
     height, width = shape
     return {
         "width": width,
         "height": height,
         "thumbnail": in_base64(jpeg(shown(image, _THUMBNAIL_SIDE), quality=75)),
-        "heat": in_base64(heat_layer(anomaly_map, scale)),
-        "outlines": outlines(anomaly_map, pixel_threshold, (height, width)),
-        "defects": [[*(int(side) for side in d.box), int(d.area), float(d.peak)] for d in defects],
+        "heat": None,
+        "outlines": [],
+        "defects": [],
+        "nearest": [],
     }
 
 

@@ -70,7 +70,7 @@ def evaluate(
 
     Args:
         scores: One row a test image: id, label, defect_type, mask_paths (JSON text), width, height, image_score; images
-            whose ``is_copy`` is True are left out and counted.
+            whose ``is_copy`` is True, and those with a ``pose_fault``, are left out and counted.
         maps: Anomaly maps of the same images.
         masks: Opener of the masks.
         pro_fpr_limit: Upper limit of the false positive rate in AU-PRO.
@@ -112,13 +112,15 @@ def evaluate(
         >>> report["image_auroc"], report["pixel_auroc"] > 0.99
         (1.0, True)
     """
-    n_copies = len(scores)
-    scores = without_copies(scores)
-    n_copies -= len(scores)
+    others = without_copies(scores)
+    n_copies = len(scores) - len(others)
+    undecided = others.loc[is_unaligned(others), "label"]
+    scores = measured(scores)
     if not len(scores):
+        cannot = f", or cannot be aligned ({len(undecided)})" if len(undecided) else ""
         msg = (
-            f"All {n_copies} test images of {masks.category} have the pixels of good training images, so nothing can "
-            f"be measured: give others to test on."
+            f"All {n_copies + len(undecided)} test images of {masks.category} have the pixels of good training images"
+            f"{cannot}, so nothing can be measured: give others to test on."
         )
         raise InputError(msg)
     good = scores["label"] == 0
@@ -144,6 +146,8 @@ def evaluate(
         "good_images": int(good.sum()),
         "anomalous_images": int((~good).sum()),
         "copies_left_out": n_copies,
+        "undecided_good": int((undecided == 0).sum()),
+        "undecided_anomalous": int((undecided == 1).sum()),
         "has_masks": has_masks,
         **measure(kinds),
         "per_defect_type": {kind: measure([kind]) for kind in kinds},
@@ -167,6 +171,42 @@ def without_copies(scores: "pd.DataFrame") -> "pd.DataFrame":
         scores: Table with the column ``is_copy``; tables of older versions lack it and stay as they are.
     """
     return scores[~scores["is_copy"].astype(bool)] if "is_copy" in scores else scores
+
+
+def is_unaligned(scores: "pd.DataFrame") -> "pd.Series[bool]":
+    """Mark test images whose part cannot be aligned, which the packaged model leaves undecided."""
+    if "pose_fault" not in scores:  # images as they were taken
+        return scores["label"].isna()
+    return scores["pose_fault"] != ""
+
+
+def measured(scores: "pd.DataFrame") -> "pd.DataFrame":
+    """Leave out what metrics do not count: :func:`without_copies`, and images that are undecided."""
+    others = without_copies(scores)
+    return others[~is_unaligned(others)]
+
+
+def about_left_out(report: dict[str, Any]) -> list[str]:
+    """Say which test images a report does not count, sentences without the full stop."""
+    return [note for note in (about_copies(report), about_undecided(report)) if note]
+
+
+def about_undecided(report: dict[str, Any]) -> str:
+    """Say how many test images are undecided and so neither found nor missed; empty if none is.
+
+    Example:
+        >>> from reb_pipeline.metrics.report import about_undecided
+        >>> about_undecided({"undecided_good": 1, "undecided_anomalous": 4})[:50]
+        '5 test images (1 good, 4 defective) cannot be alig'
+    """
+    good, anomalous = (report.get(f"undecided_{kind}", 0) for kind in ("good", "anomalous"))
+    n = good + anomalous
+    if not n:
+        return ""
+    return (
+        f"{n} test image{'' if n == 1 else 's'} ({good} good, {anomalous} defective) cannot be aligned and "
+        f"{'is' if n == 1 else 'are'} undecided: neither found nor missed, and left out of the metrics"
+    )
 
 
 def about_copies(report: dict[str, Any]) -> str:

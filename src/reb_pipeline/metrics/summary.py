@@ -65,6 +65,8 @@ def summary_row(report: dict[str, Any]) -> dict[str, Any]:
     row = {name: report[name] for name in ("category", "good_images", "anomalous_images")}
     row |= measured_metrics(report) | loco_metrics(report)
     notes = [] if report["has_masks"] else ["no masks: image metrics only"]
+    if undecided := report.get("undecided_good", 0) + report.get("undecided_anomalous", 0):
+        notes.append(f"{undecided} undecided, not counted")
     if (flagged := report.get("at_threshold")) is not None:
         row |= _flagged(flagged)
         if flagged["threshold"] is None:

@@ -11,7 +11,7 @@ import pandas as pd
 from reb_pipeline.core.errors import InputError, check_known
 from reb_pipeline.core.text_lists import from_text, to_text
 from reb_pipeline.metrics.registry import HEADLINES
-from reb_pipeline.metrics.report import without_copies
+from reb_pipeline.metrics.report import measured
 from reb_pipeline.metrics.significance import Comparison, delong_test
 from reb_pipeline.metrics.summary import summary_row
 from reb_pipeline.tracking.lineage import Facts, Lineage, Manifest
@@ -178,8 +178,7 @@ def compare_scores(
 ) -> tuple[Comparison | None, str]:
     """Test the difference of the image AUROC of two runs by DeLong's test, if they scored the same images.
 
-    Images are the same by the hashes of their files and by their labels; copies of training images are left out, as
-    in the metrics.
+    Images are the same by the hashes of their files and by their labels; what metrics do not count is left out.
 
     Args:
         now: Table of scores: sha256, label, image_score, is_copy.
@@ -193,8 +192,7 @@ def compare_scores(
     if not all("sha256" in table and "image_score" in table for table in (now, before)):
         return None, "the scores have no hashes of the images"
     pair = [
-        without_copies(table).sort_values(["sha256", "label"], kind="stable")
-        for table in (now, before)
+        measured(table).sort_values(["sha256", "label"], kind="stable") for table in (now, before)
     ]
     names = [list(zip(table["sha256"], table["label"], strict=True)) for table in pair]
     if names[0] != names[1]:

@@ -50,8 +50,8 @@ function picture(image, show, alt, large = false) {
   if (!view) return element("span", { className: "nothing", textContent: image.error || (image.score === null ? image.reason : "too many images for a picture of each") });
   const frame = element("span", { className: `picture ${show}` });
   frame.style.aspectRatio = String(proportion(view));
-  if (show !== "map") frame.append(photo("jpeg", (large && image.large) || view.thumbnail, alt));
-  if (show !== "image") frame.append(Object.assign(photo("png", view.heat, show === "map" ? alt : ""), { className: "heat" }));
+  if (show !== "map" || !view.heat) frame.append(photo("jpeg", (large && image.large) || view.thumbnail, alt));
+  if (show !== "image" && view.heat) frame.append(Object.assign(photo("png", view.heat, show === "map" ? alt : ""), { className: "heat" }));
   if (show === "overlay") frame.append(marks(view));
   return frame;
 }

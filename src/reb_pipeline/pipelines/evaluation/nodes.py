@@ -102,7 +102,7 @@ def compute_metrics(
     params: EvaluationParams,
 ) -> dict[str, Any]:
     """Compute metrics of scores and maps, over all defects and per defect type."""
-    from reb_pipeline.metrics.report import about_copies, evaluate
+    from reb_pipeline.metrics.report import about_left_out, evaluate
 
     anomaly_maps.check_detection("scores", scores.get(FINGERPRINT, ()))
     report = evaluate(
@@ -114,8 +114,8 @@ def compute_metrics(
         pixel_resolution=params.pixel_resolution,
         description=f"{raw_images.category}: pixel metrics",
     )
-    if copies := about_copies(report):
-        logger.warning("%s: %s", raw_images.category, copies)
+    for note in about_left_out(report):
+        logger.warning("%s: %s", raw_images.category, note)
     return {**report, FINGERPRINT: anomaly_maps.detection_fingerprint}
 
 
@@ -145,9 +145,9 @@ def with_threshold(
 ) -> dict[str, Any]:
     """Compute metrics, and counts at the threshold of a calibration of the same scores."""
     from reb_pipeline.metrics.at_threshold import at_threshold
-    from reb_pipeline.metrics.report import without_copies
+    from reb_pipeline.metrics.report import measured
 
-    tested, n = without_copies(scores), calibration.n_images
+    tested, n = measured(scores), calibration.n_images
     flagged = at_threshold(tested, calibration.image_threshold, calibration.false_alarm_rate, n)
     rate, threshold = calibration.doubtful_rate, calibration.doubtful_threshold
     if rate is not None and threshold is not None:
@@ -167,8 +167,10 @@ def draw_figures(
     """Draw the ROC curve, the score histogram, and the hardest images."""
     from reb_pipeline.figures.curves import roc_figure, score_histogram
     from reb_pipeline.figures.examples import hardest_images_of
+    from reb_pipeline.metrics.report import measured
 
-    scores = _measured(scores, anomaly_maps, metrics)
+    _check_origin(scores, anomaly_maps, metrics)
+    scores = measured(scores)
     category = raw_images.category
     threshold = metrics["at_threshold"]["threshold"]
     pixel_threshold = metrics["at_threshold"].get("pixel_threshold")  # not in older versions
@@ -203,12 +205,13 @@ def write_report(
     from reb_pipeline.core.spreadsheets import without_guard
     from reb_pipeline.figures.page import Evaluated, report_page
     from reb_pipeline.figures.suspects import suspects_section
+    from reb_pipeline.metrics.report import without_copies
 
     calibration.check_detector(detector.fingerprint)
-    scores = _measured(scores, anomaly_maps, metrics)
+    _check_origin(scores, anomaly_maps, metrics)
     suspects = suspects.assign(image=suspects["image"].map(without_guard))
     evaluated = Evaluated(
-        scores,
+        without_copies(scores),
         anomaly_maps,
         raw_images,
         metrics,
@@ -230,17 +233,12 @@ def write_report(
     return report_page(evaluated, settings)
 
 
-def _measured(
-    scores: pd.DataFrame, anomaly_maps: AnomalyMaps, metrics: dict[str, Any]
-) -> pd.DataFrame:
-    """Leave out copies of training images, after a check that scores, maps and metrics are of one detection."""
-    from reb_pipeline.metrics.report import without_copies
-
+def _check_origin(scores: pd.DataFrame, anomaly_maps: AnomalyMaps, metrics: dict[str, Any]) -> None:
+    """Check that scores, maps and metrics are of one detection."""
     anomaly_maps.check_detection("scores", scores.get(FINGERPRINT, ()))
     anomaly_maps.check_detection(
         "metrics", [metrics[FINGERPRINT]] if FINGERPRINT in metrics else ()
     )
-    return without_copies(scores)
 
 
 def summarize(params: SummaryParams, *metrics: dict[str, Any]) -> tuple[pd.DataFrame, Any]:

@@ -107,11 +107,11 @@ def draw_residual_maps(
 ) -> Any:
     """Draw the residual maps of the hardest images by level, beside their fusion."""
     from reb_pipeline.figures.residuals import residual_maps_of
-    from reb_pipeline.metrics.report import without_copies
+    from reb_pipeline.metrics.report import measured
 
     maps.check_detection("scores", scores.get("detection_fingerprint", ()))
     feature_residuals.check_scores(scores.get("residuals_fingerprint", ()))
-    scores = without_copies(scores)
+    scores = measured(scores)
     title = f"{raw_images.category}: reconstruction of features"
     return residual_maps_of(
         scores, feature_residuals, maps, raw_images, params.examples_per_kind, title

@@ -57,12 +57,10 @@ def fuse_detectors(
 def draw_comparison(scores: pd.DataFrame, category: str) -> Any:
     """Draw the scores of test images by both detectors."""
     from reb_pipeline.figures.comparison import comparison_figure
-    from reb_pipeline.metrics.report import without_copies
+    from reb_pipeline.metrics.report import measured
 
     title = f"{category}: memory bank and feature reconstruction"
-    return comparison_figure(
-        without_copies(scores), ("memory_bank", "feature_reconstruction"), title
-    )
+    return comparison_figure(measured(scores), ("memory_bank", "feature_reconstruction"), title)
 
 
 def _check_same_images(kind: str, searched: NearestPatches, reconstructed: ResidualMaps) -> None:

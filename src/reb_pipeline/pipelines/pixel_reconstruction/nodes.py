@@ -70,7 +70,7 @@ def score_pixel_models(
     from reb_pipeline.detectors.reconstruction import PixelReconstructionDetector
     from reb_pipeline.detectors.sources.images import SamplePixels
     from reb_pipeline.metrics.registry import measured_metrics
-    from reb_pipeline.metrics.report import about_copies, evaluate
+    from reb_pipeline.metrics.report import about_left_out, evaluate
     from reb_pipeline.reconstruction.examples import synthetic_examples
     from reb_pipeline.reconstruction.reconstructed_defects import mean_share
 
@@ -92,8 +92,8 @@ def score_pixel_models(
             pixel_resolution=evaluation.pixel_resolution,
             description=f"{raw_images.category}: pixel metrics, {words}",
         )
-        if copies := about_copies(report):
-            logger.warning("%s: %s", raw_images.category, copies)
+        for note in about_left_out(report):
+            logger.warning("%s: %s", raw_images.category, note)
         share = mean_share(detector.reconstructor, examples)
         row = {"model": model, "loss": detector.settings.loss, **measured_metrics(report)}
         rows.append({**row, "reconstructed_share": share})

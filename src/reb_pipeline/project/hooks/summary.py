@@ -71,7 +71,7 @@ class SummaryHooks:
     def _print_metrics(names: list[str], catalog: "CatalogProtocol") -> None:
         """Print one table for each detector, titled by the name of the dataset without the category."""
         from reb_pipeline.metrics.at_threshold import doubtful_text, unlike_calibration
-        from reb_pipeline.metrics.report import about_copies
+        from reb_pipeline.metrics.report import about_left_out
         from reb_pipeline.metrics.summary import render_table, summary_table
         from reb_pipeline.parameters.sections import SummaryParams
 
@@ -84,7 +84,7 @@ class SummaryHooks:
             tables[name.removesuffix(f"_{report['category']}")].append(report)
             at_threshold = report.get("at_threshold")
             about = (
-                about_copies(report),
+                *about_left_out(report),
                 doubtful_text(at_threshold),
                 unlike_calibration(at_threshold),
             )
