@@ -215,6 +215,7 @@ def test_a_result_as_json_as_a_picture_and_in_short(inspector):
             {"box": list(one.box), "area": one.area, "peak": one.peak} for one in found.defects
         ],
         "worst_patch": list(found.worst_patch),
+        "pose": None,
         "seconds": found.seconds,
     }
     scale = ColourScale.of(inspector.calibration)

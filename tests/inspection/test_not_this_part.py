@@ -1,6 +1,7 @@
 """Images of something else than the part are undecided, with the reason, before their score is believed."""
 
 import json
+import re
 from dataclasses import replace
 
 import fsspec
@@ -24,6 +25,7 @@ from reb_pipeline.inspection.appearance import (
 )
 from reb_pipeline.inspection.folder import inspect_folder, summary_of
 from reb_pipeline.inspection.model import read_model, write_model
+from reb_pipeline.inspection.report import report_page
 from reb_pipeline.scoring.detector import MemoryBankDetector
 from reb_pipeline.service.answers import Extras, answer
 from tiny_model import GOOD, tiny_model
@@ -119,6 +121,13 @@ def test_a_report_has_no_score_of_what_is_not_the_part(inspector, tmp_path):
         assert (black["verdict"], part["verdict"]) == ("undecided", "good")
         assert black["image_score"] is None
         assert black["reason"].startswith("Its colours")
+        page = report_page(inspector, str(tmp_path), inspected, files)
+        text = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
+        shown, _ = json.loads(text[1])["images"]
+        assert shown["reason"] == black["reason"]
+        assert shown["large"]  # its picture, without a map
+        assert shown["view"]["thumbnail"]
+        assert (shown["view"]["heat"], shown["view"]["defects"]) == (None, [])
     assert summary_of(inspected).endswith("1 good, 0 defective, 1 undecided, 0 unreadable.")
 
 

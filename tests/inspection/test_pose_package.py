@@ -76,6 +76,11 @@ def test_a_spot_is_marked_where_it_lies_in_the_picture(inspector):
     ]
     assert any(inside)
     assert found.placement.degrees == pytest.approx(DEGREES, abs=1)
+    assert found.to_dict()["pose"] == {
+        "degrees": pytest.approx(DEGREES, abs=1),
+        "right": pytest.approx(RIGHT / WIDTH, abs=0.01),
+        "down": pytest.approx(DOWN / HEIGHT, abs=0.01),
+    }
 
 
 def test_the_region_turns_with_the_part(inspector):
@@ -110,12 +115,22 @@ def test_folder_journal_and_service_answer_alike(inspector, folder, tmp_path):
     served = answer(inspector, image, Extras(overlay=True), "")
     assert served.image_score == found.image_score
     assert [list(one.box) for one in served.defects] == boxes
+    assert served.pose.model_dump() == found.pose
+    of_rows = {
+        path: [row[f"pose_{name}"] for name in ("degrees", "right", "down")]
+        for path, row in first.items()
+    }
+    assert of_rows == {"part.png": list(found.pose.values()), "two.png": [None] * 3}
+    assert (
+        answer(inspector, np.asarray(Image.open(tmp_path / "two.png")), Extras(), "").pose is None
+    )
     # At another rate the journal is marked anew, without the network.
     other = Inspector.load(folder, false_alarm_rate=0.3)
     again = {one.row["path"]: one.row for one in inspect_folder(other, str(tmp_path), files)}
     now = other.inspect(image)
     assert now.defects[0].area != found.defects[0].area
     assert json.loads(again["part.png"]["boxes"]) == [list(one.box) for one in now.defects]
+    assert again["part.png"]["pose_degrees"] == found.pose["degrees"]
 
 
 def test_a_model_that_aligns_says_what_it_needs_where_opencv_is_missing(folder):

@@ -19,7 +19,7 @@ from reb_pipeline.images.folder import (
     not_read_sentences,
 )
 from reb_pipeline.inspection.journal import floats_of
-from reb_pipeline.inspection.steps import Inspected, Steps, row_of
+from reb_pipeline.inspection.steps import POSE, Inspected, Steps, row_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +34,8 @@ _UNSEEN = {
     OTHER_FORMAT: "Images of this format are not read: convert it to PNG, TIFF, JPEG, BMP or WebP.",
 }
 _LONGEST_ROW = 2**26  # bytes of a row as JSON
-_NUMBERS = ("image_score", "global_score", "p_value", "seconds")  # columns that can be missing
+_POSE = tuple(f"pose_{name}" for name in POSE)
+_NUMBERS = ("image_score", "global_score", "p_value", "seconds", *_POSE)  # that can be missing
 
 
 def inspect_folder(
@@ -96,11 +97,12 @@ def table_of(inspected: Sequence[Inspected]) -> "pd.DataFrame":
     Returns:
         Columns ``path`` (below the folder), ``image_score``, ``global_score`` (its part that the whole image adds),
         ``p_value``, ``verdict`` (one of :data:`reb_pipeline.calibration.verdicts.VERDICTS`), ``defect_area`` (pixels),
-        ``boxes`` (JSON text: [[x, y, width, height], …], largest area first), ``seconds``, ``error`` (why the image
-        cannot be read, or empty), ``reason`` (why it is undecided, or empty), ``overlay`` (path of the overlay),
-        ``time`` (UTC, ISO 8601), ``sha256`` of the file (empty if it was not read) and ``mean_features`` (JSON text: a
-        number a channel). Scores are missing and ``mean_features`` is empty where the image could not be read or
-        scored.
+        ``boxes`` (JSON text: [[x, y, width, height], …], largest area first), ``pose_degrees``, ``pose_right`` and
+        ``pose_down`` (see :class:`reb_pipeline.images.pose.Placement`; missing without a pose), ``seconds``, ``error``
+        (why the image cannot be read, or empty), ``reason`` (why it is undecided, or empty), ``overlay`` (path of the
+        overlay), ``time`` (UTC, ISO 8601), ``sha256`` of the file (empty if it was not read) and ``mean_features``
+        (JSON text: a number a channel). Scores are missing and ``mean_features`` is empty where the image could not be
+        read or scored.
     """
     import pandas as pd
 

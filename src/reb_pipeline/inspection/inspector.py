@@ -207,10 +207,10 @@ class Inspector:
         pixels = open_image(image, self.value_range)
         start = time.perf_counter()
         placement = self.placement(pixels)
-        seen = self._seen(placement.aligned(pixels))
+        seen = self._seen(pixels if placement is None else placement.aligned(pixels))
         found, grid = self._search(seen)
         inspection = self.verdict(found, grid, pixels.shape[:2], placement)
-        fault = placement.fault
+        fault = "" if placement is None else placement.fault
         if self._part_check is not None and not fault:
             fault = self._part_check.fault(pixels.shape, seen, found.mean_features[0])
         if fault:
@@ -220,9 +220,9 @@ class Inspector:
         seconds = time.perf_counter() - start
         return replace(inspection, seconds=seconds, drawing=Drawing(pixels, self.calibration))
 
-    def placement(self, image: np.ndarray) -> Placement:
-        """Find where the part lies in an image, uint8 [height, width, 3]; where it is in a model without a pose."""
-        return Placement() if self._pose is None else self._pose.placed(image)
+    def placement(self, image: np.ndarray) -> Placement | None:
+        """Find where the part lies in an image, uint8 [height, width, 3]; None in a model without a pose."""
+        return None if self._pose is None else self._pose.placed(image)
 
     def search(self, image: np.ndarray) -> tuple[Any, np.ndarray]:
         """Extract patch features and compare each with good ones; the first half of :meth:`inspect`.
@@ -237,7 +237,8 @@ class Inspector:
         Raises:
             InputError: If its features are not finite, or the region of interest was drawn on images of another aspect.
         """
-        return self._search(self._seen(self.placement(image).aligned(image)))
+        aligned = image if self._pose is None else self._pose.brought(image)
+        return self._search(self._seen(aligned))
 
     def _seen(self, image: np.ndarray) -> np.ndarray:
         """Prepare an aligned image for the network as in training, uint8 [height, width, 3]."""
@@ -278,12 +279,12 @@ class Inspector:
         Raises:
             InputError: If a score is not finite.
         """
-        placement = placement or Placement()
+        at = placement or Placement()
         detection = self.detector.score(found)
         (score,), added = detection.image_scores, detection.global_scores
         (patch_map,) = detection.anomaly_maps(self.size, 0).patch_scores
         height, width = shape
-        amap = self.map_of(patch_map, placement, width / height)
+        amap = self.map_of(patch_map, at, width / height)
         scored = patch_map if detection.patch_scores is None else detection.patch_scores
         worst = np.nanargmax(scored)
         y, x = np.unravel_index(worst, self._grid)
@@ -296,13 +297,11 @@ class Inspector:
             anomaly_map=amap,
             defects=find_defects(amap, self.pixel_threshold, (height, width)),
             seconds=0.0,
-            worst_patch=placement.box_back(
-                self._box(int(y), int(x), 0, (height, width)), (height, width)
-            ),
+            worst_patch=at.box_back(self._box(int(y), int(x), 0, (height, width)), (height, width)),
             mean_features=found.mean_features[0],
             worst_feature=grid[y, x] if self._bank is None else self._bank.space.apply(grid[y, x]),
             reason=self.calibration.statement() if verdict == UNDECIDED else "",
-            region=self.map_region(placement, width / height),
+            region=self.map_region(at, width / height),
             placement=placement,
             patch_map=patch_map,
             global_score=0.0 if added is None else float(added[0]),

@@ -68,7 +68,7 @@ def entry_of(
         "grid": inspection.patch_map.shape,
         "worst_patch": [int(side) for side in inspection.worst_patch],
         "worst_feature": text_of(inspection.worst_feature),
-        "placement": asdict(inspection.placement),
+        "placement": inspection.placement and asdict(inspection.placement),
     }
     entry = {"row": row, "view": view, "found": found, "marked_above": finite(pixel_threshold)}
     return json.dumps(entry).encode()
@@ -127,8 +127,10 @@ def inspection_in(
     """
     row, found = entry["row"], entry["found"]
     patch_map = floats_of(found["patch_map"]).reshape(found["grid"])
-    placement, aspect = Placement(**found.get("placement", {})), shape[1] / shape[0]
-    anomaly_map = inspector.map_of(patch_map, placement, aspect)
+    at, aspect = Placement(**(found.get("placement") or {})), shape[1] / shape[0]
+    # Entries of a model without a pose have none, and those of former releases one that was not searched for.
+    placement = None if at == Placement() else at
+    anomaly_map = inspector.map_of(patch_map, at, aspect)
     verdict = verdict_now(row["image_score"], inspector)
     return Inspection(
         image_score=row["image_score"],
@@ -141,7 +143,7 @@ def inspection_in(
         mean_features=floats_of(row["mean_features"]),
         worst_feature=floats_of(found["worst_feature"]),
         reason=inspector.calibration.statement() if verdict == UNDECIDED else "",
-        region=inspector.map_region(placement, aspect),
+        region=inspector.map_region(at, aspect),
         placement=placement,
         patch_map=patch_map,
         global_score=row.get("global_score", 0.0),

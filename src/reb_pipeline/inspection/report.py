@@ -17,6 +17,7 @@ from reb_pipeline.inspection.pages import (
     now,
     thresholds_of,
 )
+from reb_pipeline.inspection.steps import POSE
 
 if TYPE_CHECKING:
     from reb_pipeline.inspection.inspector import Inspector
@@ -85,7 +86,7 @@ def report_page(
 
 def _data(inspector: "Inspector", inspected: Sequence[Inspected], files: Files) -> dict[str, Any]:
     readable = [one for one in inspected if one.key is not None]
-    worst_first = sorted(readable, key=lambda one: -one.row["image_score"])
+    worst_first = sorted(readable, key=_suspicion, reverse=True)
     shown = {id(one) for one in worst_first[:SHOWN_IMAGES]}
     large = {id(one) for one in worst_first[:LARGE_IMAGES]}
     return {
@@ -103,12 +104,19 @@ def _data(inspector: "Inspector", inspected: Sequence[Inspected], files: Files) 
     }
 
 
+def _suspicion(one: Inspected) -> float:
+    """Order images by how much a look is needed: those without a score first."""
+    score = one.row["image_score"]
+    return float("inf") if score is None else float(score)
+
+
 def _image(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "path": row["path"],
         "score": row["image_score"],
         "global": row["global_score"],
         "p": row["p_value"],
+        "pose": [row.get(f"pose_{name}") for name in POSE],
         "area": row["defect_area"],
         "seconds": row["seconds"],
         "time": row["time"],

@@ -47,7 +47,8 @@ class Inspection:
         reason: Why the part is undecided, a sentence; empty otherwise.
         shows_part: False if the image shows something else than the part, so that its score means nothing.
         region: Pixels of the map that were looked at, bool [h, w]; None for all.
-        placement: Where the part lies in the image, in a model with a pose; maps and boxes are those of the image.
+        placement: Where the part lies in the image; None in a model without a pose. Maps and boxes are those of the
+            image.
         patch_map: Values of the patches that the anomaly map is made of, float32 [h, w].
         global_score: Part of the image score that the whole image adds to its patches; a part can be flagged by it
             where nothing is marked. 0 without a global branch.
@@ -79,7 +80,7 @@ class Inspection:
     reason: str = ""
     shows_part: bool = True
     region: np.ndarray | None = None
-    placement: Placement = field(default_factory=Placement)
+    placement: Placement | None = None
     patch_map: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))
     global_score: float = 0.0
     drawing: Drawing | None = None
@@ -88,6 +89,14 @@ class Inspection:
     def flagged(self) -> bool:
         """True if the part is defective: its image score is above the threshold."""
         return self.verdict == DEFECTIVE
+
+    @property
+    def pose(self) -> dict[str, float] | None:
+        """Angle and shift of the part, see :meth:`reb_pipeline.images.pose.Placement`; None if it was not aligned."""
+        at = self.placement
+        if at is None or at.fault:
+            return None
+        return {"degrees": at.degrees, "right": at.right, "down": at.down}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON values, without map, features and image."""
@@ -102,6 +111,7 @@ class Inspection:
                 for one in self.defects
             ],
             "worst_patch": [int(side) for side in self.worst_patch],
+            "pose": self.pose,
             "seconds": float(self.seconds),
         }
 

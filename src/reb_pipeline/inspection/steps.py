@@ -32,7 +32,7 @@ from reb_pipeline.inspection.journal import (
     verdict_now,
 )
 from reb_pipeline.inspection.overlay import OVERLAY_SIDE, ColourScale, draw_overlay
-from reb_pipeline.inspection.views import LARGE_SIDE, view_of
+from reb_pipeline.inspection.views import LARGE_SIDE, plain_picture_of, view_of
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -41,7 +41,9 @@ if TYPE_CHECKING:
     from reb_pipeline.inspection.results import Inspection, NearestGood
 
 OVERLAYS = "overlays"  # folder of the output
-ADDED = {"global_score": 0.0, "sha256": ""}  # columns that entries of former versions lack
+POSE = ("degrees", "right", "down")  # columns pose_…
+# Columns that entries of former versions lack.
+ADDED = {"global_score": 0.0, "sha256": "", **{f"pose_{name}": None for name in POSE}}
 _LONGEST_NAME = 200  # bytes; the limit of file systems is 255
 
 
@@ -51,7 +53,7 @@ class Inspected:
 
     Attributes:
         row: Row of the table, JSON values.
-        key: Name of the entry in the journal; None if the image has no score.
+        key: Name of the entry in the journal; None if the image cannot be read or scored.
         has_former_verdict: True if the journal has a verdict on the image by a former rule, which is not used.
     """
 
@@ -156,16 +158,20 @@ class Steps:
             )
         except InputError as error:  # features or scores that are not finite
             return Inspected(row_of(image.path, reason=str(error), sha256=image.sha256), None)
-        if not inspection.shows_part:  # so that no score is there to give a verdict later
-            reason = inspection.reason
-            return Inspected(row_of(image.path, reason=reason, sha256=image.sha256), None)
-        nearest = inspector.explain(inspection) if inspection.verdict != GOOD else []
+        is_explained = inspection.shows_part and inspection.verdict != GOOD
+        nearest = inspector.explain(inspection) if is_explained else []
         return _Found(image, inspection, nearest)
 
     def _store(self, found: _Found | Inspected) -> Inspected:
         if isinstance(found, Inspected):
             return found
         image, inspection, files = found.image, found.inspection, self.files
+        if not inspection.shows_part:  # so that no score is there to give a verdict later
+            row = row_of(image.path, reason=inspection.reason, sha256=image.sha256)
+            files[image_file(image.key)] = jpeg(shown(image.pixels, LARGE_SIDE))
+            view = plain_picture_of(image.pixels, image.pixels.shape[:2])
+            files[entry_file(image.key)] = json.dumps({"row": row, "view": view}).encode()
+            return Inspected(row, image.key, image.has_former_verdict)
         scale = ColourScale.of(self.inspector.calibration)
         threshold, overlay = self.inspector.pixel_threshold, _overlay_name(image.path, image.key)
         row = row_of(image.path, inspection, overlay=overlay, sha256=image.sha256)
@@ -191,6 +197,7 @@ def row_of(
 ) -> dict[str, Any]:
     """Describe an image by its inspection, or by why there is none: an error in reading it, or in scoring it."""
     without: Verdict = UNREADABLE if error else UNDECIDED
+    pose = inspection.pose if inspection else None
     return {
         "path": _printable(path),
         "image_score": float(inspection.image_score) if inspection else None,
@@ -201,6 +208,7 @@ def row_of(
         "boxes": json.dumps(
             [[int(side) for side in d.box] for d in inspection.defects] if inspection else []
         ),
+        **{f"pose_{name}": pose and pose[name] for name in POSE},
         "seconds": float(inspection.seconds) if inspection else None,
         "error": error,
         "reason": inspection.reason if inspection else reason,

@@ -32,6 +32,7 @@ _ANSWER: dict[str, Any] = {
     "doubtful_threshold": None,
     "defects": [{"box": [120, 64, 18, 22], "area": 254, "peak": 7.9}],
     "worst_patch": [120, 64, 8, 8],
+    "pose": {"degrees": -3.2, "right": 0.012, "down": -0.004},
     "width": 320,
     "height": 240,
     "seconds": 0.042,
@@ -85,6 +86,14 @@ class Defect(BaseModel):
     peak: float = Field(description="highest anomaly score in it")
 
 
+class Pose(BaseModel):
+    """Where the part lies, from the golden image to the image as sent."""
+
+    degrees: float = Field(description="angle by which the part is turned, clockwise as seen")
+    right: float = Field(description="shift to the right, as a share of the width")
+    down: float = Field(description="shift down, as a share of the height")
+
+
 class NearestGood(BaseModel):
     """Patch of a good image that is among the most similar ones to the worst patch."""
 
@@ -116,6 +125,10 @@ class Answer(BaseModel):
     )
     defects: list[Defect] = Field(description="largest first")
     worst_patch: Box = Field(description="x, y, width, height in pixels of the image as sent")
+    pose: Pose | None = Field(
+        default=None,
+        description="null in a model that takes images as they are, and where the part cannot be aligned",
+    )
     width: int = Field(description="of the image as sent, upright")
     height: int = Field(description="of the image as sent, upright")
     seconds: float = Field(description="of the inspection, without decoding")
@@ -257,6 +270,7 @@ def described(
         doubtful_threshold=inspector.doubtful_threshold,
         defects=[Defect(box=d.box, area=d.area, peak=d.peak) for d in inspection.defects],
         worst_patch=inspection.worst_patch,
+        pose=None if inspection.pose is None else Pose(**inspection.pose),
         width=width,
         height=height,
         seconds=inspection.seconds,
