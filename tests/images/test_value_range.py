@@ -163,7 +163,8 @@ def test_features_say_from_which_range_they_are(bolts):
         return ImageFeatures.of_samples(Samples(table, images), encoder)
 
     ten, twelve = features(bolts(900)), features(bolts(900, bit_depth=12))
-    assert ten.provenance == {**encoder.provenance, "value_range": [0, 1023], "pose": None}
+    none = {"pose": None, "channels": None}
+    assert ten.provenance == {**encoder.provenance, "value_range": [0, 1023], **none}
     assert {image.digest for image in ten.images}.isdisjoint(
         image.digest for image in twelve.images
     )
@@ -172,7 +173,7 @@ def test_features_say_from_which_range_they_are(bolts):
     with pytest.raises(InputError, match=r"made with value_range = \[0, 1023\], not \[0, 4095\]"):
         twelve.search(bank)
     plain = features(bolts(255, lambda pixels: odd.pillow(pixels.astype(np.uint8), "PNG")))
-    assert plain.provenance == {**encoder.provenance, "pose": None}
+    assert plain.provenance == {**encoder.provenance, **none}
     assert isinstance(plain.images[0], SourceImage)
 
 

@@ -76,6 +76,7 @@ WITHOUT_EFFECT = {
     ("ingestion", "leave_out"): "decides which images are learnt; images count by their content",
     ("ingestion", "pose"): "decides how images lie; images count by their content and the golden image",
     ("ingestion", "golden"): "as the pose",
+    ("ingestion", "channels"): "decides the pixels; images count by their content and the channels that are picked",
     ("features", "backbone"): "every configuration has its own, another one its own weights and layers",
     ("features", "image_size"): OF_THE_CONFIGURATION,
     ("features", "neck"): OF_THE_CONFIGURATION,
@@ -224,7 +225,7 @@ def test_a_setting_without_effect_measures_nothing_again(
     nothing.write_text("image,leave_out\n")
     values = {
         "max_unreadable_share": 0.9, "leave_out": str(nothing), "pose": "rigid",
-        "golden": None, "image_size": 96, "batch_size": 2, "distance": "cosine",
+        "golden": None, "channels": 1, "image_size": 96, "batch_size": 2, "distance": "cosine",
         "coreset_ratio": 0.5, "light_copies": 1, "turned_copies": 1,
         "seed": 7, "scorer": "knn", "n_neighbors": 2, "alpha": 0.5, "form": "ratio", "image_score": "max",
         "neck": "reference", "normalization": "position", "detector": "padim", "global_branch": "mean",

@@ -111,7 +111,9 @@ def _train(photos: str, output: str, settings: dict[str, Any], budget: "Budget")
     check_output(model, photos)
     settings, rate = dict(settings), settings["calibration"]["false_alarm_rate"]
     split = settings.pop("split", {})
-    categories, left_out = find_categories(absolute(photos), _name(output), rate, split)
+    categories, left_out = find_categories(
+        absolute(photos), _name(output), rate, split, settings.get("ingestion")
+    )
     for category in categories:
         say(f"{category.name}: {category.statement()}")
     if left_out:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.text_lists import to_text
+from reb_pipeline.images.channels import Channels
 from reb_pipeline.images.decoding import (
     DecodedImage,
     UnreadableImageError,
@@ -21,9 +22,10 @@ from reb_pipeline.images.decoding import (
     to_rgb,
 )
 from reb_pipeline.images.folder import list_images, read_file
+from reb_pipeline.images.good_files import channels_among, range_of_files
 from reb_pipeline.images.masks import Color, defective_pixels, mask_doubts, pixels_of_colors
 from reb_pipeline.images.shown import SHOWN_SIDE, shown
-from reb_pipeline.images.value_range import ValueRange, inferred_range
+from reb_pipeline.images.value_range import ValueRange
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,6 +84,7 @@ class ImageCollection:
         not_read: Paths of what lies beside the images and is not read, by kind, see
             :data:`reb_pipeline.images.folder.NOT_READ`.
         defect_colors: RGB colours of defects in the masks; empty where masks are grey, 0 for good pixels.
+        channels: Channels that are picked from files, see :attr:`channels`; None reads grey and RGB files.
 
     Example:
         >>> good = Sample("good/000", "tile/good/000.png", "train", 0, "good")
@@ -104,6 +107,7 @@ class ImageCollection:
         value_range: ValueRange | None = None,
         not_read: Mapping[str, Sequence[str]] | None = None,
         defect_colors: Collection[Color] = (),
+        channels: Channels | None = None,
     ) -> None:
         self._filesystem = filesystem
         self._root = root
@@ -115,6 +119,7 @@ class ImageCollection:
         self._region_kinds = dict(region_kinds)
         self._declared_range = value_range
         self._defect_colors = frozenset(defect_colors)
+        self._declared_channels = channels
 
     def __repr__(self) -> str:
         return f"ImageCollection({len(self._samples)} samples in '{self._shown}')"
@@ -159,6 +164,7 @@ class ImageCollection:
             self._declared_range,
             self.not_read,
             self._defect_colors,
+            self._declared_channels,
         )
 
     @cached_property
@@ -173,7 +179,7 @@ class ImageCollection:
         """
         if self._declared_range is not None:
             return self._declared_range
-        paths = [one.path for one in self._samples if one.split == "train" and one.label == 0]
+        paths = self._good_training
         for path in paths:
             try:
                 first = self.decode(path, self.read(path))
@@ -184,8 +190,28 @@ class ImageCollection:
             filesystem, _ = self._located(path)
             places = [self._located(path)[1] for path in paths]
             there = tuple(filter(filesystem.exists, places))  # no broken links
-            return _range_of_files(filesystem, there, tuple(map(filesystem.ukey, there)))
+            keys = tuple(map(filesystem.ukey, there))
+            return range_of_files(filesystem, there, keys, self.channels)
         return None
+
+    @cached_property
+    def channels(self) -> Channels | None:
+        """Channels that are picked from the files of images, with their number in the first good training image.
+
+        None reads grey and RGB files. Masks are read as they are.
+
+        Raises:
+            InputError: If that image lacks one of them.
+        """
+        declared = self._declared_channels
+        if declared is None or declared.n_channels is not None:
+            return declared
+        files = ((self._name(path), partial(self.read, path)) for path in self._good_training)
+        return channels_among(declared, files)
+
+    @property
+    def _good_training(self) -> list[str]:
+        return [one.path for one in self._samples if one.split == "train" and one.label == 0]
 
     @property
     def has_regions(self) -> bool:
@@ -347,7 +373,7 @@ class ImageCollection:
         Raises:
             UnreadableImageError: If the bytes are broken or no image.
         """
-        return decode_image(data, self._name(path), side=side)
+        return decode_image(data, self._name(path), side=side, channels=self.channels)
 
     def _read(self, path: str) -> bytes:
         return read_file(*self._located(path))
@@ -368,26 +394,10 @@ class ImageCollection:
 
     def _decode_mask(self, path: str, sha256: str = "") -> np.ndarray:
         """Decode a mask to [H, W]: grey values unchanged, of colours the brightest channel or those of defects."""
-        pixels = self.decode(path, self._read_known(path, sha256, "mask")).pixels
+        pixels = decode_image(self._read_known(path, sha256, "mask"), self._name(path)).pixels
         if self._defect_colors:
             return pixels_of_colors(pixels, self._defect_colors)
         return pixels if pixels.ndim == 2 else pixels.max(axis=2)
-
-
-@lru_cache(maxsize=64)  # every node opens the same images
-def _range_of_files(
-    filesystem: AbstractFileSystem, paths: tuple[str, ...], keys: tuple[str, ...]
-) -> ValueRange | None:
-    """Infer the range of values from image files; `keys` change with their content."""
-    found = []
-    for path in paths:
-        try:
-            image = decode_image(read_file(filesystem, path), f"'{path}'")
-        except (OSError, UnreadableImageError):  # named by the inventory
-            continue
-        if image.pixels.dtype == np.uint16:
-            found.append((int(image.pixels.max()), image.stated))
-    return inferred_range(found)
 
 
 def _archive(filesystem: AbstractFileSystem) -> str:
@@ -397,7 +407,10 @@ def _archive(filesystem: AbstractFileSystem) -> str:
 
 
 def loose_images(
-    path: str, category: str | None = None, value_range: ValueRange | None = None
+    path: str,
+    category: str | None = None,
+    value_range: ValueRange | None = None,
+    channels: Channels | None = None,
 ) -> ImageCollection:
     """List the images of a folder and its subfolders without opening them.
 
@@ -405,6 +418,7 @@ def loose_images(
         path: Path or URL (any fsspec file system) of the folder.
         category: Name of the collection; None takes the folder's name.
         value_range: Range of the values of images with more than 8 bits, that of the images learnt from.
+        channels: Channels that are picked from files, those of the images learnt from.
 
     Returns:
         One sample per image, sorted by path. The id is the path relative to the folder, with the extension, because
@@ -419,5 +433,6 @@ def loose_images(
     place = filesystem.path or _archive(filesystem.fs)
     name = PurePosixPath(place).name if category is None else category
     return ImageCollection(
-        filesystem.fs, filesystem.path, name, samples, [], {}, value_range, found.not_read
-    )
+        filesystem.fs, filesystem.path, name, samples, [], {}, value_range, found.not_read,
+        channels=channels,
+    )  # fmt: skip

@@ -6,16 +6,28 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.images.channels import SETTING, Channels
 from reb_pipeline.images.headers import Header, png_ends_early, read_header
+from reb_pipeline.images.opened import (
+    ORIENTATION,
+    TURNS,
+    WITH_ALPHA,
+    TransparentError,
+    channels_of,
+    deep_colour,
+    not_disproved,
+    pixels_of,
+)
 from reb_pipeline.images.shown import draft
-from reb_pipeline.images.value_range import CONTAINER, ValueRange, own_range
+from reb_pipeline.images.tiff_planes import fault_of, grey_file, read_pages
+from reb_pipeline.images.value_range import ValueRange, own_range
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -33,19 +45,8 @@ ONE_BIT = "black and white of 1 bit"
 CMYK = "CMYK converted to RGB without a colour profile"
 YCBCR = "YCbCr converted to RGB"
 _CONVERTED = {"1": ONE_BIT, "P": PALETTE, "PA": PALETTE, "CMYK": CMYK, "YCbCr": YCBCR}
-_WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 _KINDS = {"f": "float", "i": "signed", "u": "unsigned"}  # by numpy's kind of the dtype
 _OF_PILLOW = Header(bits=32, is_signed=True)  # what the values of Pillow's deepest modes are
-_ORIENTATION = 0x0112  # EXIF tag
-_TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
-    2: lambda pixels: pixels[:, ::-1],
-    3: lambda pixels: pixels[::-1, ::-1],
-    4: lambda pixels: pixels[::-1],
-    5: lambda pixels: pixels.swapaxes(0, 1),
-    6: lambda pixels: np.rot90(pixels, -1),
-    7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
-    8: np.rot90,
-}
 
 
 class UnreadableImageError(InputError):
@@ -69,12 +70,14 @@ class DecodedImage:
         mode: Pillow's name of the channels of the file; ``RGB;16`` for 16-bit colour.
         stated: Largest values that a pixel can have by the file's statement; empty if it states nothing.
         remarks: Conversions beside the decoding, such as :data:`TURNED`.
+        n_channels: Number of channels of the file that the pixels were picked from; 0 if none were picked.
     """
 
     pixels: np.ndarray
     mode: str = "L"
     stated: tuple[int, ...] = ()
     remarks: tuple[str, ...] = ()
+    n_channels: int = 0
 
     @property
     def is_deep(self) -> bool:
@@ -87,6 +90,7 @@ def read_image(
     source: str,
     max_pixels: int = MAX_PIXELS,
     value_range: ValueRange | None = None,
+    channels: Channels | None = None,
 ) -> np.ndarray:
     """Decode an image file of unknown origin to RGB, with a check of its format and its number of pixels.
 
@@ -95,6 +99,7 @@ def read_image(
         source: Name of the image in error messages, without quotes.
         max_pixels: Largest number of pixels to decode. Pillow's own limit of 179 million pixels applies as well.
         value_range: See :func:`to_rgb`.
+        channels: See :func:`decode_image`.
 
     Returns:
         uint8 [height, width, 3] RGB, see :func:`decode_image` and :func:`to_rgb`.
@@ -112,11 +117,11 @@ def read_image(
         (2, 4, 3)
     """
     name = f"'{source}'"
-    return to_rgb(decode_image(data, name, max_pixels), name, value_range)
+    return to_rgb(decode_image(data, name, max_pixels, channels=channels), name, value_range)
 
 
 def count_pixels(data: bytes) -> int:
-    """Read the number of pixels in the header of an image file; 0 if the file cannot be opened.
+    """Read the number of pixels in the header of an image file; 0 if it is broken.
 
     Args:
         data: The bytes of the file; the content decides the format, one of :data:`FORMATS`.
@@ -133,12 +138,31 @@ def count_pixels(data: bytes) -> int:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             return image.width * image.height
-    except Exception:  # decode_image says what is wrong with it
-        return 0
+    except (
+        Exception
+    ):  # it has channels that Pillow does not know, or decode_image says what is wrong with it
+        return read_header(data).n_pixels
+
+
+def count_channels(data: bytes, name: str) -> int:
+    """Count the channels of an image file, as they are stored and through the pages of a TIFF.
+
+    Args:
+        data: The bytes of the file.
+        name: Name of the image in error messages, including quotes if they are wanted.
+
+    Raises:
+        UnreadableImageError: See :func:`decode_image`.
+    """
+    return decode_image(data, name, channels=Channels((0,))).n_channels
 
 
 def decode_image(
-    data: bytes, name: str, max_pixels: int | None = None, side: int | None = None
+    data: bytes,
+    name: str,
+    max_pixels: int | None = None,
+    side: int | None = None,
+    channels: Channels | None = None,
 ) -> DecodedImage:
     """Decode an image, turned upright by its EXIF orientation.
 
@@ -148,34 +172,39 @@ def decode_image(
         max_pixels: Largest number of pixels to decode, checked by the size in the file's header; None sets no limit.
             Pillow's own limit of 179 million pixels always applies.
         side: Side that the image is shown at, see :func:`reb_pipeline.images.shown.draft`; None decodes all pixels.
+        channels: Channels to pick, counted as they are stored, an alpha channel among them and through the pages of a
+            TIFF; None reads grey and RGB files only.
 
     Raises:
         UnknownFormatError: If the content has no accepted format.
         TooManyPixelsError: If the image has more pixels; none is decoded then.
-        UnreadableImageError: If the bytes are broken, or hold several frames, transparent pixels, or samples that are
-            not read.
+        UnreadableImageError: If the bytes are broken, or hold several frames, transparent pixels, samples that are
+            not read, or other channels.
     """
     from PIL import Image, UnidentifiedImageError  # slow to import
 
     header = read_header(data)
-    if header.fault:
+    is_picked_from_tiff = channels is not None and header.kind == "TIFF"
+    if header.fault and not is_picked_from_tiff:
         raise UnreadableImageError(
             f"Image {name} cannot be decoded (it {header.fault}): save it as grey or RGB of 8 or 16 bits, or take it "
-            "out of the data."
+            f"out of the data; channels of several lights are picked by {SETTING}."
         )
     try:
+        if channels is not None and is_picked_from_tiff:
+            return _of_pages(data, name, max_pixels, channels)
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             _check_one_frame(image, name, max_pixels)
-            if side is not None:
+            if side is not None and channels is None:
                 draft(image, side)
-            return _decoded(image, data, header)
+            return _decoded(image, data, header, name, channels)
     except InputError:
         raise
     except ImportError as error:
         raise UnreadableImageError(
             f"Image {name} has colours of 16 bits, which only OpenCV decodes: run `pip install opencv-python-headless`."
         ) from error
-    except _TransparentError as error:
+    except TransparentError as error:
         raise _transparent(name, error) from None
     except UnidentifiedImageError:
         if header.kind:
@@ -210,8 +239,8 @@ def read_opened(image: Image, name: str) -> DecodedImage:
     from PIL import ImageOps
 
     try:
-        pixels = _pixels(ImageOps.exif_transpose(image), _OF_PILLOW)
-    except _TransparentError as error:
+        pixels = pixels_of(ImageOps.exif_transpose(image), _OF_PILLOW)
+    except TransparentError as error:
         raise _transparent(name, error) from None
     except Exception as error:  # Pillow decodes only now
         raise UnreadableImageError(
@@ -256,10 +285,6 @@ def to_rgb(image: DecodedImage, name: str, value_range: ValueRange | None = None
     return pixels if pixels.ndim == 3 else np.repeat(pixels[:, :, None], 3, axis=2)
 
 
-class _TransparentError(Exception):
-    """Error of transparent pixels; the message is their number."""
-
-
 def _transparent(name: str, number: Exception) -> UnreadableImageError:
     return UnreadableImageError(
         f"Image {name} has {number} transparent pixels, whose colours are unknown: put it on a background and save "
@@ -274,24 +299,29 @@ def _own_range(image: DecodedImage) -> ValueRange | None:
 
 
 def _check_one_frame(image: Image, name: str, max_pixels: int | None) -> None:
-    width, height = image.size
-    if max_pixels is not None and width * height > max_pixels:
-        raise TooManyPixelsError(
-            f"Image {name} has {width} x {height} pixels, more than the {max_pixels} that are taken: make it smaller."
-        )
+    _check_pixels(*image.size, name, max_pixels)
     n_frames = getattr(image, "n_frames", 1)
     if n_frames > 1:
         raise UnreadableImageError(
             f"Image {name} holds {n_frames} frames or pages, and one part would stand for all: save each that counts "
-            "as a file of its own."
+            f"as a file of its own; pages of a TIFF that show one part under several lights are picked by {SETTING}."
         )
 
 
-def _decoded(image: Image, data: bytes, header: Header) -> DecodedImage:
+def _check_pixels(width: int, height: int, name: str, max_pixels: int | None) -> None:
+    if max_pixels is not None and width * height > max_pixels:
+        raise TooManyPixelsError(
+            f"Image {name} has {width} x {height} pixels, more than the {max_pixels} that are taken: make it smaller."
+        )
+
+
+def _decoded(
+    image: Image, data: bytes, header: Header, name: str, channels: Channels | None
+) -> DecodedImage:
     from PIL import ImageOps
 
-    orientation = image.getexif().get(_ORIENTATION, 1)
-    remarks = [TURNED] if orientation in _TURNS else []
+    orientation = image.getexif().get(ORIENTATION, 1)
+    remarks = [TURNED] if orientation in TURNS else []
     size = image.size
     image.load()  # also of what OpenCV decodes: it would take a part of a cut-off file for the whole
     # Rows that a PNG lacks are zeros, and passes that it lacks lie between the others.
@@ -306,80 +336,64 @@ def _decoded(image: Image, data: bytes, header: Header) -> DecodedImage:
     if mode in _CONVERTED:
         remarks.append(_CONVERTED[mode])
     if header.is_deep_colour:
-        pixels, has_alpha = _deep_colour(data, image, header)
+        pixels, has_alpha = deep_colour(data, image, header, as_stored=channels is not None)
         mode = "RGB;16"
-        if header.kind == "PNG" and orientation in _TURNS:  # OpenCV turns TIFF files itself
-            pixels, size = _TURNS[orientation](pixels), size if orientation < 5 else size[::-1]
+        if header.kind == "PNG" and orientation in TURNS:  # OpenCV turns TIFF files itself
+            pixels, size = TURNS[orientation](pixels), size if orientation < 5 else size[::-1]
         if pixels.shape[1::-1] != size:
             msg = f"decoded to {pixels.shape[1::-1]} pixels, not the {size} of its header"
             raise ValueError(msg)
     else:
-        has_alpha = mode in _WITH_ALPHA
-        pixels = _pixels(ImageOps.exif_transpose(image), header)
+        has_alpha = mode in WITH_ALPHA and channels is None
+        read = pixels_of if channels is None else channels_of
+        pixels = read(ImageOps.exif_transpose(image), header)
     if has_alpha:
         remarks.append(OPAQUE)
-    stated = header.stated
-    if stated and pixels.max() > stated[0]:
-        stated = stated[1:]
-        if not stated:
-            msg = f"it holds the value {pixels.max()}, but states that none exceeds {header.stated[0]}"
-            raise ValueError(msg)
-    return DecodedImage(np.array(pixels, order="C"), mode, stated, tuple(remarks))
+    n_channels = 0
+    if channels is not None:
+        n_channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+        _check_channels(n_channels, name, channels)
+        pixels = channels.of(pixels)
+    stated = not_disproved(header.stated, pixels)
+    return DecodedImage(np.array(pixels, order="C"), mode, stated, tuple(remarks), n_channels)
 
 
-def _pixels(image: Image, header: Header) -> np.ndarray:
-    """Return the pixels of an image that Pillow decodes in full depth.
+def _of_pages(data: bytes, name: str, max_pixels: int | None, channels: Channels) -> DecodedImage:
+    """Pick channels of a TIFF file, which are counted through its pages."""
+    from PIL import Image
 
-    Raises:
-        _TransparentError: If a pixel is transparent.
-        ValueError: If the mode is not read.
-    """
-    key = image.info.get("transparency")
-    if image.mode.startswith("I;16"):
-        pixels = np.asarray(image).astype(np.uint16)
-        _check_opaque(pixels != key if key is not None else None)
-        return pixels
-    if image.mode in ("I", "F"):
-        pixels = np.asarray(image)
-        if header.bits == 16:
-            return pixels.astype(np.int16)
-        return pixels if header.is_signed or image.mode == "F" else pixels.view(np.uint32)
-    if image.mode in _WITH_ALPHA or key is not None:
-        _check_opaque(np.asarray(image.convert("RGBA"))[:, :, 3] == 255)
-    if image.mode in ("1", "L", "LA", "La"):
-        return np.asarray(image.convert("L"))
-    if image.mode in ("P", "PA", "RGB", "RGBA", "RGBa", "CMYK", "YCbCr"):
-        opaque = image.convert("RGBA") if image.mode in ("PA", "RGBa") else image
-        return np.asarray(opaque.convert("RGB"))
-    msg = f"colours in the mode {image.mode} are not read"
-    raise ValueError(msg)
-
-
-def _deep_colour(data: bytes, image: Image, header: Header) -> tuple[np.ndarray, bool]:
-    """Decode 16-bit colours, which Pillow would cut to 8 bits.
-
-    Returns:
-        uint16 [height, width, 3] RGB, not turned by EXIF in PNG files, and whether there is an alpha channel.
-
-    Raises:
-        _TransparentError: If a pixel is transparent.
-        ValueError: If OpenCV cannot decode the file.
-        ImportError: If OpenCV is not installed; inspection alone does without it.
-    """
-    import cv2
-
-    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if found is None or found.dtype != np.uint16 or found.ndim != 3 or found.shape[2] not in (3, 4):
-        msg = f"its {header.channels} channels of {header.bits} bits cannot be read"
-        raise ValueError(msg)
-    if found.shape[2] == 4:
-        _check_opaque(found[:, :, 3] == CONTAINER)
-    rgb = found[:, :, 2::-1]
-    key = image.info.get("transparency")
-    _check_opaque((rgb != key).any(axis=2) if key is not None else None)
-    return rgb, header.channels in (2, 4)
+    pages = read_pages(data)
+    if fault := fault_of(pages):
+        raise UnreadableImageError(
+            f"Image {name} cannot be decoded (it {fault}): save its channels without loss, in 8 or 16 bits."
+        )
+    first, n_channels = pages[0], sum(page.n_channels for page in pages)
+    _check_pixels(first.width, first.height, name, max_pixels)
+    _check_channels(n_channels, name, channels)  # before they are decoded
+    header = Header("TIFF", first.bits, is_signed=first.is_signed)
+    parts = []
+    with Image.open(io.BytesIO(grey_file(data, pages)), formats=("TIFF",)) as image:
+        numbers = iter(range(sum(page.n_greys for page in pages)))
+        for page in pages:
+            greys = []
+            for number in islice(numbers, page.n_greys):
+                image.seek(number)
+                greys.append(np.array(pixels_of(image, header)))
+            parts.append(page.pixels(greys))
+    pixels = channels.of(np.concatenate(parts, axis=2))
+    stated = not_disproved(first.stated, pixels)
+    turn = TURNS.get(first.orientation)
+    return DecodedImage(
+        np.array(turn(pixels) if turn else pixels, order="C"),
+        f"{n_channels} channels of {first.bits} bits",
+        stated,
+        (TURNED,) if turn else (),
+        n_channels,
+    )
 
 
-def _check_opaque(is_opaque: np.ndarray | None) -> None:
-    if is_opaque is not None and not is_opaque.all():
-        raise _TransparentError(f"{is_opaque.size - int(is_opaque.sum()):,}")
+def _check_channels(n_channels: int, name: str, channels: Channels) -> None:
+    if fault := channels.fault(n_channels):
+        raise UnreadableImageError(
+            f"Image {name} {fault}: take it as the others were taken, or correct {SETTING}."
+        )

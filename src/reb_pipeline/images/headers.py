@@ -39,6 +39,7 @@ class Header:
         is_signed: True for signed integers.
         stated: Largest values that a sample can have by the file's statement; empty if it states nothing but ``bits``.
         fault: Why its pixels are not read, the predicate of a sentence; empty if they are.
+        n_pixels: Number of pixels of the first page of a TIFF; 0 for other formats.
     """
 
     kind: str = ""
@@ -47,6 +48,7 @@ class Header:
     is_signed: bool = False
     stated: tuple[int, ...] = ()
     fault: str = ""
+    n_pixels: int = 0
 
     @property
     def is_deep_colour(self) -> bool:
@@ -61,12 +63,12 @@ def read_header(data: bytes) -> Header:
         data: The bytes of the file.
     """
     try:
-        if data[:4] in _TIFF:
+        if is_tiff(data):
             return _tiff(data)
         if data[:8] == _PNG:
             return _png(data)
     except Exception:  # Pillow's reader of tags raises many kinds of exceptions
-        return Header("TIFF" if data[:4] in _TIFF else "PNG")
+        return Header("TIFF" if is_tiff(data) else "PNG")
     return Header()
 
 
@@ -122,40 +124,60 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         at += 12 + length
 
 
-def _tiff(data: bytes) -> Header:
+def directories(data: bytes) -> Iterator[Any]:
+    """Read the directory of each page of a TIFF file: its tags, as Pillow reads them.
+
+    Args:
+        data: The bytes of the file.
+    """
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-    is_big = b"+" in data[2:4]
-    tags = ImageFileDirectory_v2(data[: 16 if is_big else 8])
-    file = io.BytesIO(data)
-    file.seek(tags.next)
-    tags.load(file)
-    bits = _numbers(tags, _BITS, (1,))
+    start = data[: 16 if b"+" in data[2:4] else 8]
+    file, place, seen = io.BytesIO(data), ImageFileDirectory_v2(start).next, set[int]()
+    while place and place not in seen:  # a broken file may lead back
+        seen.add(place)
+        tags = ImageFileDirectory_v2(start)
+        file.seek(place)
+        tags.load(file)
+        yield tags
+        place = tags.next
+
+
+def is_tiff(data: bytes) -> bool:
+    """Return True for the bytes of a TIFF file."""
+    return data[:4] in _TIFF
+
+
+def _tiff(data: bytes) -> Header:
+    tags = next(directories(data))
+    bits = numbers(tags, _BITS, (1,))
     channels = int(tags.get(_CHANNELS, len(bits)))
-    formats = _numbers(tags, _FORMAT, (_UNSIGNED,))
+    formats = numbers(tags, _FORMAT, (_UNSIGNED,))
     return Header(
         "TIFF",
         max(bits),
         channels,
         is_signed=_SIGNED in formats,
-        stated=_stated(tags, max(bits)),
+        stated=stated_by(tags, max(bits)),
         fault=_fault(tags, bits, channels, formats),
+        n_pixels=int(tags.get(_WIDTH, 0)) * int(tags.get(_HEIGHT, 0)),
     )
 
 
-def _numbers(tags: Any, tag: int, default: tuple[int, ...]) -> tuple[int, ...]:
+def numbers(tags: Any, tag: int, default: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the values of a tag; the default if the directory lacks it."""
     value = tags.get(tag, default)
     return tuple(value) if isinstance(value, tuple) else (value,)
 
 
-def _stated(tags: Any, bits: int) -> tuple[int, ...]:
+def stated_by(tags: Any, bits: int) -> tuple[int, ...]:
     """Return the largest value that a file states, if it is that of a depth between 8 bits and those of a sample."""
     depths = [2**n - 1 for n in range(9, 16)]
     if bits in range(9, 16):
         return (2**bits - 1,)
     if bits == 16:
         for tag in (_SCALED_MAX, _MAX):
-            found = [int(value) for value in _numbers(tags, tag, ()) if value in depths]
+            found = [int(value) for value in numbers(tags, tag, ()) if value in depths]
             if found:
                 return (max(found),)
     return ()
@@ -163,7 +185,7 @@ def _stated(tags: Any, bits: int) -> tuple[int, ...]:
 
 def _fault(tags: Any, bits: Sequence[int], channels: int, formats: Sequence[int]) -> str:
     colours = int(tags.get(_COLOURS, 1))
-    extra = _numbers(tags, _EXTRA, ())
+    extra = numbers(tags, _EXTRA, ())
     depth, is_alone = max(bits), channels == 1
     is_alpha = not extra or (len(extra) == 1 and extra[0] in _ALPHA)
     expected = _COLOUR_CHANNELS.get(colours, 0)
@@ -199,16 +221,16 @@ def _fault(tags: Any, bits: Sequence[int], channels: int, formats: Sequence[int]
             f"stores channels of {depth} bits in separate planes",
         ),
         (
-            _strips_differ(tags, depth, channels, colours),
+            strips_differ(tags, depth, channels, colours),
             "has more rows by its header than it holds",
         ),
     )
     return next((sentence for is_fault, sentence in faults if is_fault), "")
 
 
-def _strips_differ(tags: Any, bits: int, channels: int, colours: int) -> bool:
+def strips_differ(tags: Any, bits: int, channels: int, colours: int) -> bool:
     """Return True if there are fewer strips, or fewer bytes in uncompressed ones, than the size needs."""
-    counts = _numbers(tags, _COUNTS, ())
+    counts = numbers(tags, _COUNTS, ())
     if _OFFSETS not in tags or not counts:
         return False  # in tiles, or without the numbers to check
     width, height = int(tags[_WIDTH]), int(tags[_HEIGHT])

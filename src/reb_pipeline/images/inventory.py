@@ -38,9 +38,13 @@ def take_inventory(images: "ImageCollection", description: str) -> "pd.DataFrame
         JSON text); ``mask_sha256`` of each mask's file (JSON text); ``mask_error``, ``mask_width`` and
         ``mask_height``; ``mask_pixels`` (number of anomalous pixels; 0 without a mask); ``mask_doubts`` (JSON text, see
         :func:`reb_pipeline.images.masks.mask_doubts`).
+
+    Raises:
+        InputError: If the good training images lack a channel that is to be picked.
     """
     import pandas as pd
 
+    images.channels  # noqa: B018  # before every image is refused for it
     table = images.table
     found = [
         _inspect(images, path, from_text(masks))

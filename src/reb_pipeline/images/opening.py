@@ -8,6 +8,7 @@ import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.places import reaching
+from reb_pipeline.images.channels import Channels
 from reb_pipeline.images.decoding import (
     MAX_PIXELS,
     DecodedImage,
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 ImageLike = Union[str, os.PathLike[str], bytes, np.ndarray, "Image"]
 
 
-def open_image(image: ImageLike, value_range: ValueRange | None = None) -> np.ndarray:
+def open_image(
+    image: ImageLike, value_range: ValueRange | None = None, channels: Channels | None = None
+) -> np.ndarray:
     """Convert an image to RGB.
 
     Args:
@@ -32,6 +35,7 @@ def open_image(image: ImageLike, value_range: ValueRange | None = None) -> np.nd
             [height, width, 1], or RGB [height, width, 3].
         value_range: Range that values of more than 8 bits are mapped from, see
             :func:`reb_pipeline.images.decoding.to_rgb`.
+        channels: Channels that are picked from a file or its bytes; a Pillow image or an array has only these.
 
     Returns:
         uint8 [height, width, 3] RGB, turned upright by the EXIF orientation.
@@ -49,10 +53,10 @@ def open_image(image: ImageLike, value_range: ValueRange | None = None) -> np.nd
     if isinstance(image, np.ndarray):
         return _of_array(image, value_range)
     if isinstance(image, bytes | bytearray | memoryview):
-        return read_image(bytes(image), "bytes", MAX_PIXELS, value_range)
+        return read_image(bytes(image), "bytes", MAX_PIXELS, value_range, channels)
     if isinstance(image, str | os.PathLike):
         path = os.fspath(image)
-        return read_image(_read(path), path, MAX_PIXELS, value_range)
+        return read_image(_read(path), path, MAX_PIXELS, value_range, channels)
     if hasattr(image, "getexif"):  # Pillow is slow to import
         return to_rgb(read_opened(image, "given"), "given", value_range)
     msg = (

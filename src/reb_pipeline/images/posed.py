@@ -10,6 +10,7 @@ import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.progress import progress
+from reb_pipeline.images.channels import Channels
 from reb_pipeline.images.opening import open_image
 from reb_pipeline.images.pose import AS_TAKEN, Placement, Pose
 from reb_pipeline.images.samples import LIMITS, PLACEMENT, POSED, Samples, hashes_of
@@ -44,7 +45,8 @@ def aligned(samples: Samples, kind: str, golden: str | None = None) -> "pd.DataF
     if not len(good):
         msg = "There is no good training image to align others to: check the training split."
         raise InputError(msg)
-    chosen = choose_golden(good.openers, kind, golden_image(golden, samples.value_range))
+    given = golden_image(golden, samples.value_range, samples.channels)
+    chosen = choose_golden(good.openers, kind, given)
     path = golden if golden is None or "://" in golden else Path(golden).resolve().as_uri()
     about: dict[str, Any] = {"golden": path, "sha256": "", "kind": chosen.pose.kind}
     if chosen.number is not None:
@@ -77,12 +79,15 @@ def aligned(samples: Samples, kind: str, golden: str | None = None) -> "pd.DataF
     return table
 
 
-def golden_image(path: str | None, value_range: ValueRange | None = None) -> np.ndarray | None:
+def golden_image(
+    path: str | None, value_range: ValueRange | None = None, channels: Channels | None = None
+) -> np.ndarray | None:
     """Open the golden image of a setting, uint8 [height, width, 3] RGB; None if there is none.
 
     Args:
         path: Its path or URL.
         value_range: Range of the values of images with more than 8 bits.
+        channels: Channels that are picked from files; None reads grey and RGB files.
 
     Raises:
         InputError: If it cannot be read.
@@ -90,7 +95,7 @@ def golden_image(path: str | None, value_range: ValueRange | None = None) -> np.
     if path is None:
         return None
     try:
-        return open_image(path, value_range)
+        return open_image(path, value_range, channels)
     except InputError as error:
         msg = f"ingestion.golden = {path!r} cannot be read as an image: {error}"
         raise InputError(msg) from error

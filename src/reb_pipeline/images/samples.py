@@ -10,6 +10,7 @@ import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.progress import progress
+from reb_pipeline.images.channels import Channels
 from reb_pipeline.images.pose import Placement, Pose
 from reb_pipeline.images.shown import shown
 from reb_pipeline.images.value_range import ValueRange
@@ -72,6 +73,11 @@ class Samples:
     def value_range(self) -> ValueRange | None:
         """Range of the values of images with more than 8 bits; None for openers of 8-bit images only."""
         return getattr(self.images, "value_range", None)
+
+    @property
+    def channels(self) -> Channels | None:
+        """Channels that are picked from files; None where grey and RGB files are read as they are."""
+        return getattr(self.images, "channels", None)
 
     @property
     def pose(self) -> Pose | None:

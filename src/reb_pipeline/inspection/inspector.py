@@ -14,6 +14,7 @@ from reb_pipeline.core.quantities import checked_count, checked_share
 from reb_pipeline.core.settings import validated
 from reb_pipeline.core.sizes import Size, shape_of
 from reb_pipeline.features.tiles import Tiles
+from reb_pipeline.images.channels import Channels
 from reb_pipeline.images.decoding import MAX_PIXELS, read_image
 from reb_pipeline.images.empty_field import EmptyField
 from reb_pipeline.images.even_light import AS_IS, evened
@@ -54,6 +55,7 @@ class Inspector:
         detector: The fitted detector.
         size: Side, or height and width, of an anomaly map in pixels.
         value_range: Range of the values of images with more than 8 bits; None if the model learnt from 8-bit images.
+        channels: Channels that are picked from image files; None if the model learnt from grey and RGB files.
         manifest: Content of ``model.json``.
         written: Time when ``model.json`` was written; None if it is not known.
 
@@ -84,6 +86,7 @@ class Inspector:
         features = model.manifest["features"]
         self.size: Size = features["image_size"]
         self.value_range = ValueRange.of_json(features.get("value_range", FORMER_RANGE))
+        self.channels = Channels.of_json(features.get("channels"))
         self._region = Region.of_json(features.get("region"))
         self._light: str = features.get("light", AS_IS)
         self._shading = EmptyField.of_json(features.get("empty_field"))
@@ -178,7 +181,7 @@ class Inspector:
         return changed
 
     def read(self, data: bytes, source: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-        """Decode an image file in the range of values that the model learnt.
+        """Decode an image file in the channels and the range of values that the model learnt.
 
         Args:
             data: See :func:`reb_pipeline.images.decoding.read_image`.
@@ -191,7 +194,7 @@ class Inspector:
         Raises:
             UnreadableImageError: If it is no image that is read, or its values are out of range.
         """
-        return read_image(data, source, max_pixels, self.value_range)
+        return read_image(data, source, max_pixels, self.value_range, self.channels)
 
     def inspect(self, image: ImageLike) -> Inspection:
         """Inspect one image.
@@ -199,12 +202,13 @@ class Inspector:
         Args:
             image: Path or URL of a file, its bytes, a Pillow image, or an array of any size, grey or RGB of 8 or 16
                 bits; see :func:`reb_pipeline.images.opening.open_image`. More than 8 bits are read in the range that
-                the model learnt.
+                the model learnt. A file has all channels of the files learnt from; a Pillow image or an array has those
+                that are picked.
 
         Raises:
             InputError: If the image cannot be read or is nothing of these, or its features or scores are not finite.
         """
-        pixels = open_image(image, self.value_range)
+        pixels = open_image(image, self.value_range, self.channels)
         start = time.perf_counter()
         placement = self.placement(pixels)
         seen = self._seen(pixels if placement is None else placement.aligned(pixels))

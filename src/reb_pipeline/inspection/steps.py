@@ -138,8 +138,7 @@ class Steps:
             now = _verdict_now(entry["row"]["image_score"], inspector)
             return Inspected(ADDED | entry["row"] | now | {"sha256": sha256}, key)
         try:
-            learnt = getattr(inspector, "value_range", None)
-            image = read_image(data, _printable(path), value_range=learnt)
+            image = getattr(inspector, "read", read_image)(data, _printable(path))
         except InputError as error:
             return Inspected(row_of(path, error=str(error), sha256=sha256), None)
         former = (key_of(inspector.model_id, _raw(path), data, one) for one in FORMER_VERSIONS)

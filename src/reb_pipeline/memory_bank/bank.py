@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.images.channels import OTHER_CHANNELS
 from reb_pipeline.images.copies import Copy, copies_of_images
 from reb_pipeline.images.empty_field import OTHER_FIELD
 from reb_pipeline.images.pose import OTHER_POSE
@@ -28,11 +29,14 @@ if TYPE_CHECKING:
 ROWS_PER_BLOCK = 8192
 MEMORY_GIB = 4.0
 
-# Lists of numbers, which nobody reads.
-LONG = {"region": OTHER_REGION, "empty_field": OTHER_FIELD, "pose": OTHER_POSE}
+# Settings with a sentence of their own, because their values are long or have another name.
+LONG = {
+    "region": OTHER_REGION, "empty_field": OTHER_FIELD, "pose": OTHER_POSE, "channels": OTHER_CHANNELS
+}  # fmt: skip
 # Settings of banks that were stored without them.
 FORMER_EXTRACTOR = {
-    "unit_length": False, "region": None, "light": "as_is", "empty_field": None, "pose": None
+    "unit_length": False, "region": None, "light": "as_is", "empty_field": None, "pose": None,
+    "channels": None,
 }  # fmt: skip
 # Engines in single precision, each compared with PyTorch: their features differ by at most 1e-3 of the largest.
 ALIKE_ENGINES = ("torch", "onnxruntime", "openvino")

@@ -149,6 +149,8 @@ class ProjectConfigLoader(OmegaConfigLoader):
         config = self._load(key)
         _check_paths(config)
         _check_split(config, self._parameters.get("split", {}))
+        sections = [self._parameters[each].get("ingestion") or {} for each in self._names]
+        _check_channels(config, [section.get("channels") for section in sections])
         return config
 
     def _expanded_parameters(self) -> Any:
@@ -217,7 +219,7 @@ class ProjectConfigLoader(OmegaConfigLoader):
     def _by_category(self, path: str) -> dict[str, Any]:
         """Resolve ``${by_category:<section>.<name>}`` in the catalog: the parameter of each category."""
         section, name = path.split(".")
-        return {each: self._parameters[each][section][name] for each in self._names}
+        return {each: self._parameters[each][section].get(name) for each in self._names}
 
 
 def categories() -> list[str]:
@@ -319,6 +321,22 @@ def _check_split(catalog: Any, split: dict[str, Any]) -> None:
                 f"calibration.folder gives images to calibrate with."
             )
             raise InputError(msg)
+
+
+def _check_channels(catalog: Any, channels: list[Any]) -> None:
+    """Check that picked channels have an effect on the raw images.
+
+    Raises:
+        InputError: If no entry takes them.
+    """
+    raw = [entry for name, entry in catalog.items() if name.endswith(".raw_images")]
+    picked = [one for one in channels if one is not None]
+    if picked and not any("channels" in entry for entry in raw):
+        msg = (
+            f"ingestion.channels = {picked[0]!r} has no effect on the raw images: add `channels: "
+            f"${{by_category:ingestion.channels}}` to their entry in the environment's catalog.yml."
+        )
+        raise InputError(msg)
 
 
 def _check_environment(conf_source: str, env: str | None = None, **_: Any) -> None:

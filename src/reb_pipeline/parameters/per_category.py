@@ -73,6 +73,7 @@ OPTIONAL = (
     "ingestion.leave_out",
     "ingestion.pose",
     "ingestion.golden",
+    "ingestion.channels",
     "packaging.good_images",  # not in run folders of former versions
 )
 SPLIT_NAMES = ("test", "calibration", "seed")

@@ -6,11 +6,21 @@ category under ``per_category`` replace the defaults; see :mod:`reb_pipeline.par
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.settings import Settings, one_of
+from reb_pipeline.images.channels import MOST
 from reb_pipeline.images.pose import AS_TAKEN, POSES
+
+Channel = Annotated[int, Field(ge=0, lt=MOST, strict=True)]
 
 
 class IngestionParams(Settings):
@@ -22,6 +32,17 @@ class IngestionParams(Settings):
         AS_TAKEN  # motion that brings each image to the golden one
     )
     golden: str | None = None  # path or URL of the golden image; None chooses a good training image
+    # Channel of each image that is looked at, or three, from 0; None reads grey and RGB files.
+    channels: Channel | Annotated[list[Channel], Field(min_length=3, max_length=3)] | None = None
+
+    @field_validator("channels", mode="wrap")
+    @classmethod
+    def _one_or_three(cls, value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return validate(value)
+        except ValidationError as error:  # has an error for each allowed type
+            msg = f"Input should be the number of a channel, or three numbers, from 0 to {MOST - 1}"
+            raise ValueError(msg) from error
 
     @field_validator("golden")
     @classmethod

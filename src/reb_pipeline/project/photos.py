@@ -3,6 +3,7 @@
 import os
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,7 +72,11 @@ class Category:
 
 
 def find_categories(
-    path: str, name: str, rate: float, split: dict[str, Any]
+    path: str,
+    name: str,
+    rate: float,
+    split: dict[str, Any],
+    ingestion: Mapping[str, Any] | None = None,
 ) -> tuple[list[Category], list[str]]:
     """Find the categories of a folder, see :func:`reb_pipeline.datasets.layouts.plain_folder.find_layout`, or list.
 
@@ -81,6 +86,7 @@ def find_categories(
         name: Name of the category where the folder itself is one.
         rate: False-alarm rate, in (0, 1); it decides how the good photos are shared out.
         split: Shares that are given, in the place of those that follow from the rate.
+        ingestion: Settings of the section that are given, for the channels that are picked from photos.
 
     Returns:
         The categories, and the folders with photos that belong to none.
@@ -90,12 +96,12 @@ def find_categories(
     """
     if _is_list(path):
         parent, file = os.path.split(path)
-        return [_category(name, parent, {"file": file}, rate, split)], []
+        return [_category(name, parent, {"file": file}, rate, split, ingestion or {})], []
     root = PlainFolderDataset(path=path, category=name, folder=HERE)
     if not root.is_there():
         raise InputError(no_folder(path))
     if root.layout_of(HERE) is not None:
-        return [_category(name, path, {"folder": HERE}, rate, split)], []
+        return [_category(name, path, {"folder": HERE}, rate, split, ingestion or {})], []
     with_photos = root.folders_of(HERE)
     names = {}
     for folder in root.folders():
@@ -110,7 +116,8 @@ def find_categories(
         msg = f"The folders {folders} in '{path}' would both be the category {twice[0]!r}: rename one of them."
         raise InputError(msg)
     found = [
-        _category(given, path, {"folder": folder}, rate, split) for folder, given in names.items()
+        _category(given, path, {"folder": folder}, rate, split, ingestion or {})
+        for folder, given in names.items()
     ]
     return found, [folder for folder in with_photos if folder not in names]
 
@@ -151,12 +158,25 @@ def _is_list(path: str) -> bool:
 
 
 def _category(
-    name: str, path: str, place: dict[str, str], rate: float, given: dict[str, Any]
+    name: str,
+    path: str,
+    place: dict[str, str],
+    rate: float,
+    given: dict[str, Any],
+    ingestion: Mapping[str, Any],
 ) -> Category:
+    own = (ingestion.get("per_category") or {}).get(name) or {}
+    channels = own.get("channels", ingestion.get("channels"))
+
     def images(split: dict[str, Any]) -> ImageCollection:
         make = getattr(datasets, reader_of(place.get("file", "")))
         found: ImageCollection = make(
-            path=path, category=name, split=split, false_alarm_rate=rate, **place
+            path=path,
+            category=name,
+            split=split,
+            false_alarm_rate=rate,
+            channels=channels,
+            **place,
         ).load()
         return found
 

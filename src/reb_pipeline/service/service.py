@@ -61,7 +61,7 @@ class Service:
     def __init__(self, inspector: "Inspector", settings: ServiceSettings) -> None:
         self._inspector = inspector
         self.settings = settings
-        self._value_range = getattr(inspector, "value_range", None)
+        self._learnt = [getattr(inspector, name, None) for name in ("value_range", "channels")]
         self.about = {
             "model": inspector.name,
             "model_id": inspector.model_id,
@@ -171,7 +171,7 @@ class Service:
         budget = budget or PixelBudget(self.settings)
 
         def work(unwanted: threading.Event) -> Answer:
-            image = budget.decode(file, self._value_range)
+            image = budget.decode(file, *self._learnt)
             if unwanted.is_set():
                 raise CancelledError
             return answer(self._inspector, image, extras, _sha256(file))
@@ -222,7 +222,7 @@ class Service:
 
         async def in_steps(file: UploadFile) -> Answer:
             async with in_memory:
-                image = await beside(partial(budget.decode, file, self._value_range))
+                image = await beside(partial(budget.decode, file, *self._learnt))
                 async with inspecting:
                     inspection = await self.turns.run(lambda _: self._inspector.inspect(image))
                 rest = partial(described, self._inspector, image, inspection, extras)

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from reb_pipeline.core.errors import InputError, check_known
+from reb_pipeline.images.channels import Channels
 from reb_pipeline.images.decoding import (
     TooManyPixelsError,
     UnknownFormatError,
@@ -133,12 +134,18 @@ class PixelBudget:
         self._of_request = settings.max_request_pixels
         self._spent = 0
 
-    def decode(self, file: UploadFile, value_range: ValueRange | None = None) -> np.ndarray:
+    def decode(
+        self,
+        file: UploadFile,
+        value_range: ValueRange | None = None,
+        channels: Channels | None = None,
+    ) -> np.ndarray:
         """Decode an uploaded image within the budget; the pixels of broken images count, too.
 
         Args:
             file: The file, read from its beginning.
             value_range: As in :func:`decode`.
+            channels: As in :func:`decode`.
 
         Returns:
             uint8 [height, width, 3] RGB.
@@ -153,10 +160,15 @@ class PixelBudget:
                 msg = f"The images of the request have more than {self._of_request} pixels together: send fewer."
                 raise HTTPException(413, msg)
             self._spent += n_pixels
-        return decode(file, self._of_image, value_range)
+        return decode(file, self._of_image, value_range, channels)
 
 
-def decode(file: UploadFile, max_pixels: int, value_range: ValueRange | None = None) -> np.ndarray:
+def decode(
+    file: UploadFile,
+    max_pixels: int,
+    value_range: ValueRange | None = None,
+    channels: Channels | None = None,
+) -> np.ndarray:
     """Decode an uploaded image; its format is recognised by its content.
 
     Args:
@@ -164,6 +176,7 @@ def decode(file: UploadFile, max_pixels: int, value_range: ValueRange | None = N
         max_pixels: Largest number of pixels, checked in the header of the image before decoding.
         value_range: Range of the values of images with more than 8 bits, see
             :func:`reb_pipeline.images.decoding.to_rgb`.
+        channels: Channels that are picked from the file, see :func:`reb_pipeline.images.decoding.decode_image`.
 
     Returns:
         uint8 [height, width, 3] RGB.
@@ -173,7 +186,8 @@ def decode(file: UploadFile, max_pixels: int, value_range: ValueRange | None = N
             out of range.
     """
     try:
-        return read_image(file.file.read(), file.filename or "image", max_pixels, value_range)
+        name = file.filename or "image"
+        return read_image(file.file.read(), name, max_pixels, value_range, channels)
     except UnknownFormatError as error:
         raise HTTPException(415, str(error)) from error
     except TooManyPixelsError as error:

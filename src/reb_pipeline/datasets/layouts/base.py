@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -17,6 +17,7 @@ from kedro.io.core import get_protocol_and_path
 from reb_pipeline.core.places import reaching
 from reb_pipeline.datasets.arguments import PlainArguments
 from reb_pipeline.datasets.errors import InputDatasetError
+from reb_pipeline.images.channels import Channels
 from reb_pipeline.images.collection import SPLITS, ImageCollection, Sample
 from reb_pipeline.images.folder import (
     IMAGE_SUFFIXES,
@@ -54,6 +55,8 @@ class ImageFolderBase(PlainArguments, AbstractDataset[NoReturn, ImageCollection]
         bit_depth: Bits of a value in files with more than 8 bits: 8, 10, 12, 14 or 16, where the files hold 0 to
             2^bits - 1; None takes what the files state, or else infers it from the good training images.
         value_range: Values that become black and white, instead of `bit_depth`; needed for 32-bit files.
+        channels: Number of the channel that is looked at, or three numbers, from 0, see
+            :class:`reb_pipeline.images.channels.Channels`; or these for each category. None reads grey and RGB files.
 
     Raises:
         InputError: If the bit depth or the range of values is invalid.
@@ -69,6 +72,7 @@ class ImageFolderBase(PlainArguments, AbstractDataset[NoReturn, ImageCollection]
         metadata: dict[str, Any] | None = None,
         bit_depth: int | None = None,
         value_range: Sequence[float] | None = None,
+        channels: int | Sequence[int] | Mapping[str, Any] | None = None,
     ) -> None:
         self._path = str(path)
         self._protocol, _ = get_protocol_and_path(path)
@@ -76,6 +80,8 @@ class ImageFolderBase(PlainArguments, AbstractDataset[NoReturn, ImageCollection]
         self._category = str(category)
         self.metadata = metadata
         self._value_range = declared_range(bit_depth, value_range)
+        own = channels.get(category) if isinstance(channels, Mapping) else channels
+        self._channels = Channels.of_setting(own)
 
     @cached_property
     def _place(self) -> tuple[AbstractFileSystem, str]:
@@ -130,7 +136,7 @@ class ImageFolderBase(PlainArguments, AbstractDataset[NoReturn, ImageCollection]
             self._fs, self._root, self._category, samples, stray, self._region_kinds(),
             self._value_range,
             self._not_read({*used, *stray, *(sample.path for sample in samples)}),
-            self._defect_colors(),
+            self._defect_colors(), self._channels,
         )  # fmt: skip
 
     def save(self, data: NoReturn) -> None:

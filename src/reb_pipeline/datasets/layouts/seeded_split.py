@@ -47,6 +47,7 @@ class SplitFolderBase(ImageFolderBase):
         metadata: Not used by Kedro; for plugins such as Kedro-Viz.
         bit_depth: See :class:`~reb_pipeline.datasets.layouts.base.ImageFolderBase`.
         value_range: See :class:`~reb_pipeline.datasets.layouts.base.ImageFolderBase`.
+        channels: See :class:`~reb_pipeline.datasets.layouts.base.ImageFolderBase`.
 
     Raises:
         InputError: If the split has an unknown key, invalid shares or a `group_by` that cannot be used.
@@ -64,6 +65,7 @@ class SplitFolderBase(ImageFolderBase):
         metadata: dict[str, Any] | None = None,
         bit_depth: int | None = None,
         value_range: Sequence[float] | None = None,
+        channels: int | Sequence[int] | Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(
             path=path,
@@ -73,6 +75,7 @@ class SplitFolderBase(ImageFolderBase):
             metadata=metadata,
             bit_depth=bit_depth,
             value_range=value_range,
+            channels=channels,
         )
         split = dict(split or {})
         group_by = split.pop("group_by", None)

@@ -15,6 +15,7 @@ from reb_pipeline.core.progress import progress
 from reb_pipeline.detectors.sources.encoder import Encoder, Layers
 from reb_pipeline.features.batches import batches
 from reb_pipeline.images.arrays import check_rgb, read_array
+from reb_pipeline.images.channels import Channels
 from reb_pipeline.images.copies import Copy
 from reb_pipeline.images.pose import Pose
 from reb_pipeline.images.resize import resize_image
@@ -54,10 +55,15 @@ class SourceImage:
 
     @classmethod
     def of_samples(cls, samples: Samples) -> "list[SourceImage]":
-        """List the images of samples; the digest is the column ``sha256``, if the samples have it, and their range."""
-        scale, digests = samples.value_range, hashes_of(samples.table)
+        """List the images of samples.
+
+        The digest is the column ``sha256``, if the samples have it, with what else decides the pixels.
+        """
+        scale, channels, digests = samples.value_range, samples.channels, hashes_of(samples.table)
         if scale and "sha256" in samples.table:  # the same file gives other pixels in another range
             digests = [f"{digest}-{scale.low:g}-{scale.high:g}" for digest in digests]
+        if channels and "sha256" in samples.table:  # and of other channels
+            digests = [f"{digest}-{channels.picked}" for digest in digests]
         if POSED in samples.table:  # and aligned to another golden image, too
             digests = [
                 f"{digest}-{zlib.crc32(about.encode())}"
@@ -115,6 +121,7 @@ class ImageFeatures:
         description: Label of the progress bar; None shows no bar.
         value_range: Range that the values of images with more than 8 bits were mapped from.
         pose: Golden image that the images were aligned to; None if they are as they were taken.
+        channels: Channels that were picked from the files of the images; None for grey and RGB files.
 
     Example:
         >>> from reb_pipeline.features.adapted import BackboneWeights
@@ -133,6 +140,7 @@ class ImageFeatures:
         description: str | None = None,
         value_range: ValueRange | None = None,
         pose: Pose | None = None,
+        channels: Channels | None = None,
     ) -> None:
         self.images = list(images)
         self.image_ids = [image.id for image in images]
@@ -140,6 +148,7 @@ class ImageFeatures:
         self.description = description
         self.value_range = value_range
         self.pose = pose
+        self.channels = channels
         self._networks: dict[Any, Any] = {}
         self._openings: list[float] = []  # seconds
 
@@ -148,7 +157,7 @@ class ImageFeatures:
         """Create features of samples; the label of the progress bar begins with their category."""
         images = SourceImage.of_samples(samples)
         label = description and f"{samples.category}: {description}"
-        return cls(images, encoder, label, samples.value_range, samples.pose)
+        return cls(images, encoder, label, samples.value_range, samples.pose, samples.channels)
 
     @classmethod
     def of_arrays(cls, arrays: Iterable[np.ndarray], encoder: Encoder) -> Self:
@@ -209,7 +218,8 @@ class ImageFeatures:
         """Settings that made the features, as JSON values."""
         scale = {"value_range": self.value_range.as_json()} if self.value_range else {}
         pose = None if self.pose is None else self.pose.as_json()
-        return {**self.encoder.provenance, **scale, "pose": pose}
+        channels = None if self.channels is None else self.channels.as_json()
+        return {**self.encoder.provenance, **scale, "pose": pose, "channels": channels}
 
     @property
     def encoder_bytes(self) -> int:

@@ -11,6 +11,7 @@ from reb_pipeline.core.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from reb_pipeline.images.channels import Channels
     from reb_pipeline.images.value_range import ValueRange
 
 ADDED = "added"  # prefix of the ids of added images, so that they differ from those of the data set
@@ -58,7 +59,10 @@ def without(
 
 
 def images_to_add(
-    folder: str, max_unreadable_share: float, value_range: "ValueRange | None" = None
+    folder: str,
+    max_unreadable_share: float,
+    value_range: "ValueRange | None" = None,
+    channels: "Channels | None" = None,
 ) -> "pd.DataFrame":
     """Open every image of a folder once and list it as a sample.
 
@@ -66,6 +70,7 @@ def images_to_add(
         folder: Path or URL (any fsspec file system) of a folder of good images; subfolders are included.
         max_unreadable_share: Largest allowed share of unreadable images.
         value_range: Range of the values of images with more than 8 bits, that of the images already there.
+        channels: Channels that are picked from files, those of the images already there.
 
     Returns:
         Rows of the table of samples. The id consists of ``added``, the name of the folder and the path below it. The
@@ -78,7 +83,7 @@ def images_to_add(
     from reb_pipeline.images.folder import not_read_sentences
     from reb_pipeline.images.inventory import take_inventory, usable_samples
 
-    images = loose_images(folder, value_range=value_range)
+    images = loose_images(folder, value_range=value_range, channels=channels)
     for sentence in not_read_sentences(images.not_read):
         logger.warning("%s: %s", folder, sentence)
     inventory = take_inventory(images, f"{images.category}: images to add")

@@ -47,8 +47,11 @@ def change_samples(
     samples = without(samples_before, params.forget, forgotten)
     if params.add is None:
         return samples
-    found = images_to_add(params.add, ingestion.max_unreadable_share, raw_images.value_range)
-    found = aligned_like(Samples(samples, raw_images), found)
+    there = Samples(samples, raw_images)
+    found = images_to_add(
+        params.add, ingestion.max_unreadable_share, there.value_range, there.channels
+    )
+    found = aligned_like(there, found)
     return with_added(samples, found, samples_before["id"].tolist())
 
 

@@ -1,6 +1,7 @@
 """Nodes of the calibration pipeline."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +27,6 @@ from reb_pipeline.scoring.settings import ScoringSettings
 if TYPE_CHECKING:
     from reb_pipeline.detectors.sources.encoder import Encoder
     from reb_pipeline.detectors.sources.images import ImageFeatures
-    from reb_pipeline.images.pose import Pose
-    from reb_pipeline.images.value_range import ValueRange
 
 ENOUGH_LEFT_OUT = 99  # images, unless the rate needs more
 
@@ -55,19 +54,15 @@ def search_calibration_images(
         held_out_patches.check_samples(held_out_good(samples), "ldknn_density", complete=False)
         return held_out_patches
     from reb_pipeline.detectors.sources.encoder import Encoder
-    from reb_pipeline.images.pose import Pose
-    from reb_pipeline.images.value_range import ValueRange
 
     folder, made_with = params.folder, detector.bank.extractor
-    learnt = ValueRange.of_json(made_with.get("value_range"))
     good = images_of_folder(
         folder,
         samples,
         detector.bank.image_ids,
-        Encoder(features.as_learnt(detector.bank.extractor), backbone, compute.device),
+        Encoder(features.as_learnt(made_with), backbone, compute.device),
         category,
-        learnt,
-        Pose.of_json(made_with.get("pose")),
+        made_with,
     )
     found = good.search(detector.bank, detector.scoring.search_depth, compute.processor())
     # The ids contain the folder, so that the calibration always names the folder that was searched.
@@ -247,8 +242,7 @@ def images_of_folder(
     training_ids: list[str],
     encoder: "Encoder",
     category: str,
-    learnt: "ValueRange | None",
-    pose: "Pose | None",
+    made_with: Mapping[str, Any],
 ) -> "ImageFeatures":
     """Open the images of the folder for the calibration, without copies of training images and of one another.
 
@@ -258,18 +252,26 @@ def images_of_folder(
         training_ids: Ids of the images that the detector learnt from.
         encoder: The network.
         category: Name of the category.
-        learnt: Range of the values of images with more than 8 bits that the detector learnt.
-        pose: Golden image that the images are aligned to; None leaves them as they were taken.
+        made_with: Provenance of the features that the detector learnt, with what decides how images are read and
+            aligned.
 
     Raises:
         InputError: If the folder has no image, or none that is left.
     """
     from reb_pipeline.detectors.sources.images import ImageFeatures
+    from reb_pipeline.images.channels import Channels
     from reb_pipeline.images.collection import loose_images
     from reb_pipeline.images.folder import not_read_sentences
+    from reb_pipeline.images.pose import Pose
     from reb_pipeline.images.samples import Samples
+    from reb_pipeline.images.value_range import ValueRange
 
-    images = loose_images(folder, category, learnt)
+    learnt = ValueRange.of_json(made_with.get("value_range"))
+    channels, pose = (
+        Channels.of_json(made_with.get("channels")),
+        Pose.of_json(made_with.get("pose")),
+    )
+    images = loose_images(folder, category, learnt, channels)
     for sentence in not_read_sentences(images.not_read):
         logger.warning("%s: %s: %s", category, folder, sentence)
     table = _without_copies(images, samples, training_ids, folder)

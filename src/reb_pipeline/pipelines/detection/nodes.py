@@ -65,6 +65,7 @@ def detect_images(
     held_out = held_out_good(samples)
     calibrating = category.only(held_out[held_out["split"] == "calibration"])
     unseen = ImageFeatures.of_samples(calibrating, encoder)
+    good = ImageFeatures.of_samples(learnt, encoder, "good images learnt")
     if params.folder is not None:
         unseen = images_of_folder(
             params.folder,
@@ -72,10 +73,8 @@ def detect_images(
             learnt.ids,
             encoder,
             raw_images.category,
-            learnt.value_range,
-            learnt.pose,
+            good.provenance,
         )
-    good = ImageFeatures.of_samples(learnt, encoder, "good images learnt")
     detector.fit(good)
     found = detector.detect(ImageFeatures.of_samples(category.test, encoder, "test images scored"))
     n_enough = left_out_needed(params, len(unseen.image_ids), len(good.image_ids))

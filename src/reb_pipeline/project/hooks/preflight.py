@@ -126,13 +126,14 @@ class PreflightHooks:
         """
         import pandas as pd
 
+        from reb_pipeline.images.channels import Channels
         from reb_pipeline.images.leave_out import leave_out
         from reb_pipeline.images.posed import golden_image
 
         for name in _parameters_of("ingestion", pipeline):
             category = name.removeprefix("params:").removesuffix(".ingestion")
             params = catalog[name].load()
-            golden_image(params.golden)
+            golden_image(params.golden, channels=Channels.of_setting(params.channels))
             path = params.leave_out
             if path is not None and f"{category}.inventory" in pipeline.all_outputs():
                 samples = list_samples(f"{category}{RAW_IMAGES}")
