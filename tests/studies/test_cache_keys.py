@@ -79,6 +79,7 @@ WITHOUT_EFFECT = {
     ("ingestion", "channels"): "decides the pixels; images count by their content and the channels that are picked",
     ("features", "backbone"): "every configuration has its own, another one its own weights and layers",
     ("features", "image_size"): OF_THE_CONFIGURATION,
+    ("features", "keep_aspect"): "image_size has taken its place before a run",
     ("features", "neck"): OF_THE_CONFIGURATION,
     ("features", "batch_size"): "images of a batch do not see each other",
     ("memory_bank", "distance"): OF_THE_CONFIGURATION,
@@ -225,7 +226,7 @@ def test_a_setting_without_effect_measures_nothing_again(
     nothing.write_text("image,leave_out\n")
     values = {
         "max_unreadable_share": 0.9, "leave_out": str(nothing), "pose": "rigid",
-        "golden": None, "channels": 1, "image_size": 96, "batch_size": 2, "distance": "cosine",
+        "golden": None, "channels": 1, "image_size": 96, "keep_aspect": None, "batch_size": 2, "distance": "cosine",
         "coreset_ratio": 0.5, "light_copies": 1, "turned_copies": 1,
         "seed": 7, "scorer": "knn", "n_neighbors": 2, "alpha": 0.5, "form": "ratio", "image_score": "max",
         "neck": "reference", "normalization": "position", "detector": "padim", "global_branch": "mean",

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 Size = int | Sequence[int]  # in pixels
 STEP = 16  # px: stride of the networks' third stage
+LEAST = 32  # px: smallest side of an image that a network sees
+SIDES = {"longest": max, "shortest": min}  # sides that a size can be given by
 ASPECT_TOLERANCE = 0.01  # images are rounded to whole pixels when they are resized or cropped
 
 
@@ -80,6 +82,26 @@ def in_aspect(size: Size, side: int) -> int | list[int]:
         return side
     factor = side / math.sqrt(height * width)
     height, width = (STEP * max(2, round(length * factor / STEP)) for length in (height, width))
+    return size_of(height, width)
+
+
+def with_side(shape: Sequence[int], length: int, kept: str, step: int = STEP) -> int | list[int]:
+    """Return the size with one side of a given length and the aspect of an image, in multiples of a step.
+
+    Args:
+        shape: Height and width of the image.
+        length: Length of the side in pixels.
+        kept: The side that has it, one of :data:`SIDES`.
+        step: Pixels that both sides are rounded to multiples of, at least 32 of them.
+
+    Example:
+        >>> with_side((500, 1250), 512, "longest"), with_side((500, 1250), 256, "shortest")
+        ([208, 512], [256, 640])
+    """
+    height, width = shape[:2]
+    factor = length / SIDES[kept](height, width)
+    least = math.ceil(LEAST / step)
+    height, width = (step * max(least, round(side * factor / step)) for side in (height, width))
     return size_of(height, width)
 
 

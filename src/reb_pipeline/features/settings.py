@@ -4,11 +4,17 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
+from pydantic import (
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.settings import Settings, one_of
-from reb_pipeline.core.sizes import shape_of, size_of
+from reb_pipeline.core.sizes import SIDES, shape_of, size_of
 from reb_pipeline.images.even_light import AS_IS, LIGHTS
 
 QUICKEST = (
@@ -41,6 +47,8 @@ class FeatureSettings(Settings):
     layers: list[str | int] | None = None
     # Side of a square, or height and width.
     image_size: Pixels | Annotated[list[Pixels], Field(min_length=2, max_length=2)] = 256
+    # Side of the good photos that a number in image_size is the length of; None where it is that of a square.
+    keep_aspect: Annotated[str, one_of(SIDES)] | None = None
     neck: Literal["combined", "reference", "paper"] = "paper"
     width: int | None = Field(default=None, ge=1, le=8192)
     unit_length: bool | None = None
@@ -63,6 +71,14 @@ class FeatureSettings(Settings):
         except ValidationError as error:  # has an error for each allowed type
             msg = "Input should be the side of a square or [height, width], from 32 to 16384 pixels each"
             raise ValueError(msg) from error
+
+    @field_validator("keep_aspect")
+    @classmethod
+    def _of_a_number(cls, keep_aspect: str | None, values: ValidationInfo) -> str | None:
+        if keep_aspect is not None and isinstance(values.data.get("image_size"), list):
+            msg = "features.image_size gives height and width, which keep an aspect by themselves: give it one number"
+            raise ValueError(msg)
+        return keep_aspect
 
     @field_validator("region", mode="wrap")
     @classmethod
@@ -139,7 +155,17 @@ class FeatureSettings(Settings):
 
     @property
     def network_size(self) -> int | list[int]:
-        """Size in pixels of the network's input: the whole image, or a tile of it."""
+        """Size in pixels of the network's input: the whole image, or a tile of it.
+
+        Raises:
+            InputError: If the size is still to be taken from photos.
+        """
+        if self.keep_aspect is not None:
+            msg = (
+                f"features.keep_aspect = {self.keep_aspect} stands for a size that a run takes from the aspect of its "
+                f"good photos, and there are none here: give features.image_size = [height, width]."
+            )
+            raise InputError(msg)
         height, width = shape_of(self.image_size)
         tile = self.tile_size or max(height, width)
         return size_of(min(tile, height), min(tile, width))
@@ -159,7 +185,7 @@ class FeatureSettings(Settings):
         from reb_pipeline.features.backbones import compares_directions
 
         backbone.check_origin(self.backbone, self.weights)
-        settings = self.model_dump(exclude={"batch_size"})
+        settings = self.model_dump(exclude={"batch_size", "keep_aspect"})
         unit_length = compares_directions(self.backbone, self.unit_length)
         region, shading = self.looked_at, self.shading
         return {

@@ -74,6 +74,7 @@ OPTIONAL = (
     "ingestion.pose",
     "ingestion.golden",
     "ingestion.channels",
+    "features.keep_aspect",
     "packaging.good_images",  # not in run folders of former versions
 )
 SPLIT_NAMES = ("test", "calibration", "seed")

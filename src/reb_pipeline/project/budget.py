@@ -21,7 +21,9 @@ from reb_pipeline.project.training import Training
 
 IMAGENET = "imagenet"  # weights of a package or the library's download
 RECORD = "budget.json"  # the choice, in the run folder
-ALWAYS = {"features": {"layers": None, "width": None}}  # in all configurations of the front
+ALWAYS = {
+    "features": {"layers": None, "width": None, "keep_aspect": None}
+}  # in all configurations of the front
 PHOTOS = 8  # good photos that are opened for the measurement
 
 

@@ -19,6 +19,7 @@ from kedro.io.core import generate_timestamp
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.progress import short_lived_bars
 from reb_pipeline.core.storage import writing
+from reb_pipeline.features.own_aspect import in_own_aspect
 from reb_pipeline.inspection.manifest import MANIFEST, parts_of, read_manifest
 from reb_pipeline.project.folder_lock import FolderLock
 from reb_pipeline.project.hooks import RUN_ID
@@ -124,6 +125,9 @@ class Training:
             self._session = settings.SESSION_CLASS.create(folder.path)
         context = self._session.load_context()
         self.parameters: dict[str, Any] = context.params
+        for category in categories:
+            sections = self.parameters[category.name]
+            sections["features"] = in_own_aspect(sections["features"], category.images)
         names = [category.name for category in categories]
         self._measured = [name for name in names if self.parameters[name][PROBABILITY].enabled]
         self.pipeline = _pipeline(self._measured)

@@ -18,6 +18,7 @@ from reb_pipeline.pipelines.namespaces import (
     RAW_IMAGES,
     TOLERATES_MISSING_DATA,
 )
+from reb_pipeline.project.kept_aspects import keep_aspects
 from reb_pipeline.project.named_detector import check_detector
 from reb_pipeline.project.packaging_checks import check_packaging
 from reb_pipeline.project.pose_checks import check_pose
@@ -88,6 +89,7 @@ class PreflightHooks:
             return catalog[name].load().samples
 
         there = [name for name in inputs if name not in missing]
+        keep_aspects(pipeline, catalog, missing)
         check_pose(pipeline, catalog)
         self._check_regions(pipeline, catalog, there, list_samples)
         self._check_test_images(pipeline, there, list_samples)
