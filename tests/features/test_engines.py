@@ -22,7 +22,7 @@ from reb_pipeline.features.engines import (
 )
 from reb_pipeline.features.extractor import PatchExtractor
 from reb_pipeline.features.settings import FeatureSettings
-from reb_pipeline.memory_bank.bank import ALIKE_ENGINES
+from reb_pipeline.memory_bank.extractors import ALIKE_ENGINES
 
 SIDE = 64
 IMAGES = [draw_part(seed)[0] for seed in range(3)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from functools import cached_property, partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -21,8 +21,9 @@ from reb_pipeline.images.decoding import (
     decode_image,
     to_rgb,
 )
-from reb_pipeline.images.folder import list_images, read_file
+from reb_pipeline.images.folder import archive_of, list_images, read_file
 from reb_pipeline.images.good_files import channels_among, range_of_files
+from reb_pipeline.images.listed import SPLITS, Sample, UnavailableImages
 from reb_pipeline.images.masks import Color, defective_pixels, mask_doubts, pixels_of_colors
 from reb_pipeline.images.shown import SHOWN_SIDE, shown
 from reb_pipeline.images.value_range import ValueRange
@@ -31,41 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from fsspec import AbstractFileSystem
 
-SPLITS = ("train", "calibration", "test")
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One image of a category.
-
-    Attributes:
-        id: Path below the category's folder without extension, unique within the category.
-        path: Path relative to the data root, with "/" between its parts; a URL if the file is outside the data root.
-        split: One of :data:`SPLITS`.
-        label: 0 good, 1 anomalous.
-        defect_type: "good" for good parts, else the layout's name of the defect.
-        mask_paths: Paths of the defect's masks relative to the data root; empty without masks.
-    """
-
-    id: str
-    path: str
-    split: str
-    label: int
-    defect_type: str
-    mask_paths: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class UnavailableImages:
-    """Stand-in for the images of a missing category, in studies.
-
-    Attributes:
-        category: Name of the category.
-        reason: Reason why it is missing, one sentence.
-    """
-
-    category: str
-    reason: str
+__all__ = ["SPLITS", "ImageCollection", "Sample", "UnavailableImages", "loose_images"]
 
 
 class ImageCollection:
@@ -111,7 +78,7 @@ class ImageCollection:
     ) -> None:
         self._filesystem = filesystem
         self._root = root
-        self._shown = root or _archive(filesystem)
+        self._shown = root or archive_of(filesystem)
         self.category = category
         self.stray_masks = list(stray_masks)
         self.not_read = {kind: list(paths) for kind, paths in (not_read or {}).items()}
@@ -244,7 +211,7 @@ class ImageCollection:
         """
         filesystem, place = self._located(path)
         address = str(filesystem.unstrip_protocol(place))
-        archive = _archive(filesystem)
+        archive = archive_of(filesystem)
         return f"{address}::{archive}" if archive else address
 
     def open_image(self, path: str, sha256: str = "") -> np.ndarray:
@@ -400,12 +367,6 @@ class ImageCollection:
         return pixels if pixels.ndim == 2 else pixels.max(axis=2)
 
 
-def _archive(filesystem: AbstractFileSystem) -> str:
-    """URL of the archive whose content a file system is; empty for any other."""
-    options = filesystem.storage_options
-    return f"{options['target_protocol']}://{options['fo']}" if "fo" in options else ""
-
-
 def loose_images(
     path: str,
     category: str | None = None,
@@ -430,7 +391,7 @@ def loose_images(
     """
     filesystem, found = list_images(path)
     samples = [Sample(image, image, "calibration", 0, "good") for image in found.images]
-    place = filesystem.path or _archive(filesystem.fs)
+    place = filesystem.path or archive_of(filesystem.fs)
     name = PurePosixPath(place).name if category is None else category
     return ImageCollection(
         filesystem.fs, filesystem.path, name, samples, [], {}, value_range, found.not_read,

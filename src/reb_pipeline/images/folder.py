@@ -199,6 +199,12 @@ def list_inputs(paths: Sequence[str]) -> "tuple[DirFileSystem, FolderListing]":
     return DirFileSystem(path=folder, fs=filesystem), FolderListing(images, not_read)
 
 
+def archive_of(filesystem: "AbstractFileSystem") -> str:
+    """Return the URL of the archive whose content a file system is; empty for any other."""
+    options = filesystem.storage_options
+    return f"{options['target_protocol']}://{options['fo']}" if "fo" in options else ""
+
+
 def read_file(filesystem: "AbstractFileSystem", path: str) -> bytes:
     """Read a file that is one, and not too large, so that no pipe or device is waited for.
 

@@ -23,7 +23,6 @@ from reb_pipeline.inspection.appearance import Appearance
 from reb_pipeline.inspection.encoding import finite, jpeg
 from reb_pipeline.inspection.manifest import (
     AGAIN,
-    MANIFEST,
     Part,
     parts_of,
     read_manifest,
@@ -31,6 +30,7 @@ from reb_pipeline.inspection.manifest import (
     written_at,
     wrong_manifest,
 )
+from reb_pipeline.inspection.parts import check_parts
 from reb_pipeline.memory_bank.bank import MemoryBank
 from reb_pipeline.memory_bank.density import LocalDensity
 from reb_pipeline.scoring.detector import MemoryBankDetector
@@ -107,62 +107,24 @@ class PackagedModel:
         Raises:
             InputError: If the parts are not those of one model.
         """
-        # Alpha may be "auto" in the settings that the fingerprint of the calibration is made of.
-        settings = scoring.model_copy(
-            update={"alpha": self.calibration.scoring.get("alpha", scoring.alpha)}
-        )
         if self.gaussians is not None:
-            self._check_parts(self.gaussians, scoring)
+            check_parts(self, self.gaussians, scoring)
             return self.gaussians
         assert self.bank is not None
         assert self.density is not None
+        alpha = self.calibration.scoring.get(
+            "alpha", scoring.alpha
+        )  # may be "auto", as in training
         detector = MemoryBankDetector(
             self.bank,
             self.density,
-            settings,
+            scoring.model_copy(update={"alpha": alpha}),
             self.calibration.alpha,
             good_scores=self.good_scores,
             global_branch=self.global_branch,
         )
-        self._check_parts(detector, scoring)
+        check_parts(self, detector, scoring)
         return replace(detector, scoring=scoring).lean()
-
-    def _check_parts(self, detector: Detector, scoring: "ScoringSettings") -> None:
-        """Check that calibration, golden image and manifest are those of the detector.
-
-        The hashes of the files tell none of this where a part was exchanged together with its hash.
-
-        Raises:
-            InputError: If a part is that of another model.
-        """
-        fault = self._fault(detector, scoring)
-        if fault:
-            name = self.manifest["name"]
-            msg = f"The parts of the packaged model of {name} do not belong together ({fault}): {AGAIN}."
-            raise InputError(msg)
-
-    def _fault(self, detector: Detector, scoring: "ScoringSettings") -> str:
-        """Say which part is that of another model; empty if none is."""
-        if isinstance(detector, MemoryBankDetector):
-            extractor, fingerprint = detector.bank.extractor, detector.bank.fingerprint
-        else:
-            extractor, fingerprint = detector.extractor, ""  # a calibration knows no coreset of it
-        used = scoring.model_dump(mode="json", exclude={"alpha"})
-        try:
-            alpha = self.manifest["scoring"].get("alpha", self.calibration.alpha)
-            self.calibration.check(fingerprint, used, alpha)
-            if self.calibration.scoring.keys() == {*used, "alpha"}:  # of this release
-                self.calibration.check_detector(detector.fingerprint)
-        except InputError as error:
-            return str(error).partition(":")[0]
-        pose = None if self.pose is None else self.pose.as_json()
-        if extractor.get("pose") != pose:
-            return "Its golden image is that of another model"
-        features = self.manifest["features"]
-        for name in extractor.keys() - {"pose"}:
-            if features.get(name) != extractor[name]:
-                return f"{MANIFEST} has another {name} of the features than the detector"
-        return ""
 
 
 def pack(
@@ -287,7 +249,8 @@ def write_model(model: PackagedModel, folder: str, filesystem: "AbstractFileSyst
     parts = {
         # Good images only explain; all other parts change the scores.
         part: Part(
-            part != GOOD_IMAGES, {name: _sha256(data) for name, data in sorted(files.items())}
+            part != GOOD_IMAGES,
+            {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())},
         )
         for part, files in contents.items()
     }
@@ -393,7 +356,7 @@ def _checked_files(
         if isinstance(data, Exception):
             msg = f"'{name}' of the packaged model '{folder}' cannot be read ({data}): {AGAIN}."
             raise InputError(msg) from data
-        found = _sha256(data)
+        found = hashlib.sha256(data).hexdigest()
         if found != hashes[name]:
             msg = (
                 f"'{name}' of the packaged model '{folder}' is not what was packaged, its SHA-256 is {found} and not "
@@ -415,10 +378,6 @@ def _record(part: str, data: bytes, folder: str) -> Any:
     except RecordError as error:
         msg = error.sentence(f"'{FILES[part]}' of the packaged model '{folder}'", AGAIN)
         raise InputError(msg) from error
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def _resolve(path: str) -> "tuple[AbstractFileSystem, str]":

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
-from reb_pipeline.images.channels import OTHER_CHANNELS
 from reb_pipeline.images.copies import Copy, copies_of_images
-from reb_pipeline.images.empty_field import OTHER_FIELD
-from reb_pipeline.images.pose import OTHER_POSE
-from reb_pipeline.images.region import OTHER_REGION, Region
+from reb_pipeline.images.region import Region
 from reb_pipeline.images.samples import check_images, good_training
 from reb_pipeline.memory_bank.allocation import empty_features
 from reb_pipeline.memory_bank.distances import FeatureSpace, fit_space
+from reb_pipeline.memory_bank.extractors import ALIKE_ENGINES, LONG, differing
 from reb_pipeline.memory_bank.grids import checked_grids
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.search.index import NeighborIndex
@@ -26,20 +24,12 @@ from reb_pipeline.search.index import NeighborIndex
 if TYPE_CHECKING:
     import pandas as pd
 
+__all__ = [
+    "ALIKE_ENGINES", "MEMORY_GIB", "Coreset", "MemoryBank", "collect_patches", "differing", "fingerprint"
+]  # fmt: skip
+
 ROWS_PER_BLOCK = 8192
 MEMORY_GIB = 4.0
-
-# Settings with a sentence of their own, because their values are long or have another name.
-LONG = {
-    "region": OTHER_REGION, "empty_field": OTHER_FIELD, "pose": OTHER_POSE, "channels": OTHER_CHANNELS
-}  # fmt: skip
-# Settings of banks that were stored without them.
-FORMER_EXTRACTOR = {
-    "unit_length": False, "region": None, "light": "as_is", "empty_field": None, "pose": None,
-    "channels": None,
-}  # fmt: skip
-# Engines in single precision, each compared with PyTorch: their features differ by at most 1e-3 of the largest.
-ALIKE_ENGINES = ("torch", "onnxruntime", "openvino")
 
 
 @dataclass(frozen=True)
@@ -311,21 +301,6 @@ class Coreset:
 def fingerprint(features: np.ndarray) -> str:
     """Hash features, so that coresets can be distinguished."""
     return hashlib.blake2b(np.ascontiguousarray(features).data, digest_size=16).hexdigest()
-
-
-def differing(used: dict[str, Any], extractor: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    """List the settings of an extractor that differ from those that features were made with, if these are known.
-
-    Engines of :data:`ALIKE_ENGINES` are as good as one.
-
-    Yields:
-        Name of the setting, the value that was used, and the value of the extractor.
-    """
-    own = FORMER_EXTRACTOR | used
-    for name, value in extractor.items():
-        are_alike = {own.get(name), value} <= set(ALIKE_ENGINES) if name == "engine" else False
-        if used and own.get(name) != value and not are_alike:
-            yield name, own.get(name), value
 
 
 def collect_patches(

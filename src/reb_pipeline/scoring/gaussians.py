@@ -16,7 +16,7 @@ import numpy as np
 
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.images.samples import check_images, good_training
-from reb_pipeline.memory_bank.bank import differing
+from reb_pipeline.memory_bank.extractors import differing
 from reb_pipeline.memory_bank.filling import PatchSource, file_hashes_of, provenance_of
 from reb_pipeline.memory_bank.grids import checked_grids
 from reb_pipeline.scoring.detection import Detection
@@ -194,7 +194,7 @@ class GaussianDetector:
         """Check that features come from the extractor that made those of the good images.
 
         Raises:
-            InputError: If a setting differs, see :func:`reb_pipeline.memory_bank.bank.differing`.
+            InputError: If a setting differs, see :func:`reb_pipeline.memory_bank.extractors.differing`.
         """
         for name, used, value in differing(self.extractor, extractor):
             msg = f"The detector was fitted with {name} = {used!r}, not {value!r}: {AGAIN}, or set {name} back."
