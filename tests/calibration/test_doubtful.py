@@ -84,8 +84,8 @@ def test_a_record_of_the_format_before_calls_no_part_doubtful(tmp_path):
         write_record(make(range(39)), file)
     members = dict(np.load(path))
     metadata = json.loads(members["metadata"].item())
-    assert metadata.pop("format") == 5
-    del metadata["doubtful_rate"]
+    assert metadata.pop("format") == 6
+    del metadata["doubtful_rate"], metadata["views"]
     np.savez(path, **{**members, "metadata": np.array(json.dumps({"format": 4, **metadata}))})
     record = "reb_pipeline.calibration.record.Calibration"
     loaded = ArraysDataset(filepath=str(path), record=record).load()

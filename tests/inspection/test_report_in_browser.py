@@ -13,6 +13,7 @@ from fake_inspector import FakeInspector, make_calibration, part, write_folder, 
 from PIL import Image
 
 from browsing import cards, press, saved
+from reb_pipeline.calibration.parts import Views
 from reb_pipeline.inspection.folder import Inspected, inspect_folder
 from reb_pipeline.inspection.marks import read_marks
 from reb_pipeline.inspection.report import report_page
@@ -414,3 +415,26 @@ def test_the_worst_patch_is_shown_where_no_marked_region_has_it(
     assert page.locator("#detail .picture rect.worst").count() == dashed
     caption = page.locator("#detail .crops figcaption").first.inner_text()
     assert ("dashed" in caption) == bool(dashed)
+
+
+def test_images_of_a_part_have_its_verdict_at_any_threshold(open_report, tmp_path):
+    views = Views(r"^(.*)_\d$", 2)
+    calibration = make_calibration(views=views, mean_features=np.zeros((198, 3), np.float32))
+    inspector, files = FakeInspector(calibration=calibration), {}
+    for name, size in {"a_1": 0.5, "a_2": 0, "b_1": 0, "b_2": 0, "c_1": 0}.items():
+        write_part(tmp_path / f"new/{name}.png", size)
+    inspected = inspect_folder(inspector, str(tmp_path / "new"), files)
+    page = open_report(report_page(inspector, "new", inspected, files))
+    shown = {
+        kind: page.locator(f"#gallery .card.{kind}").count()
+        for kind in ("good", "defective", "undecided")
+    }
+    assert shown == {"good": 2, "defective": 2, "undecided": 1}
+    assert page.locator("#counts").inner_text().startswith("1 of 3 would be flagged")
+    assert "(99 calibration parts)" in page.locator("#counts").inner_text()
+    page.locator("#threshold").fill("1000")
+    page.locator("#threshold").dispatch_event("change")
+    assert page.locator("#gallery .card.defective").count() == 0
+    assert page.locator("#gallery .card.good").count() == 4
+    page.locator("#gallery .card.undecided").click()
+    assert "1 view of this part is there" in page.locator("#detail-facts").inner_text()

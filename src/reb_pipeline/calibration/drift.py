@@ -131,7 +131,7 @@ def describe(
     threshold = calibration.image_threshold
     usual, below = calibration.image_scores < threshold, image_scores < threshold
     is_enough = min(usual.sum(), below.sum()) >= FEWEST
-    reference, features = calibration.mean_features[usual], mean_features[below]
+    reference, features = calibration.part_features[usual], mean_features[below]
     return {
         "flagged": _flagged(calibration, image_scores),
         "scores": _scores(calibration.image_scores[usual], image_scores[below])
@@ -276,5 +276,6 @@ def _verdict(
         else "Scores and features of all parts, none of which could be flagged,"
     )
     return FINE, [
-        f"{what} are those of the calibration, as far as {n_parts} parts and {n_images} calibration images tell."
+        f"{what} are those of the calibration, as far as {n_parts} parts and {n_images} calibration "
+        f"{calibration.units} tell."
     ]

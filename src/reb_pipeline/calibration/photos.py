@@ -28,6 +28,7 @@ class Shares:
         test: Images for the test.
         folder: Folder of other good images that calibrate, None for none of these.
         in_folder: Number of images in the folder.
+        units: Word for the counted units: ``images``, or ``parts`` that several images show.
 
     Example:
         >>> Shares(train=69, calibration=49, test=50).statement(0.02)
@@ -39,6 +40,7 @@ class Shares:
     test: int
     folder: str | None = None
     in_folder: int = 0
+    units: str = "images"
 
     @property
     def most(self) -> int:
@@ -63,8 +65,8 @@ class Shares:
         if images_needed(rate) <= half:
             return "hold out more, by split.calibration"
         return (
-            f"ask for a false-alarm rate of at least {_percent(smallest_rate(half))} %, where half of the images "
-            f"calibrate, or give more images"
+            f"ask for a false-alarm rate of at least {_percent(smallest_rate(half))} %, where half of the {self.units} "
+            f"calibrate, or give more {self.units}"
         )
 
     def statement(self, rate: float) -> str:
@@ -74,7 +76,7 @@ class Shares:
             rate: False-alarm rate, in (0, 1).
         """
         needed, total = images_needed(rate), self.train + self.calibration + self.test
-        begin = f"{100 * rate:.3g} % needs {needed} calibration images; of {total} good ones"
+        begin = f"{100 * rate:.3g} % needs {needed} calibration {self.units}; of {total} good ones"
         begin += f", with {self.test} for the test, " if self.test else ", "
         if self.folder and self.in_folder >= needed:
             return f"{begin}{self.train} are learnt from and {self.in_folder} in {self.folder} calibrate."
@@ -83,12 +85,12 @@ class Shares:
         if self.train >= needed and not self.folder:
             return (
                 f"{begin}{self.train} are learnt from, and the threshold is taken from these too, each scored by a "
-                f"detector fitted without it (leave-one-image-out: the rate is simulated, not proven)."
+                f"detector fitted without it (leave-one-{self.units[:-1]}-out: the rate is simulated, not proven)."
             )
         where = f"in {self.folder}" if self.folder else "to learn from"
         return (
             f"{begin}{self.most} could calibrate, so no part can be flagged: give at least {needed - self.most} more "
-            f"good images {where}, or ask for a rate of at least {_percent(smallest_rate(self.most))} %."
+            f"good {self.units} {where}, or ask for a rate of at least {_percent(smallest_rate(self.most))} %."
         )
 
     def notes(self, rate: float) -> list[str]:
@@ -104,7 +106,7 @@ class Shares:
                 f"says little: more good photos allow a lower rate."
             )
         if self.train < FEW:
-            images = "image is" if self.train == 1 else "images are"
+            images = f"{self.units[:-1]} is" if self.train == 1 else f"{self.units} are"
             notes.append(
                 f"Only {self.train} good {images} learnt from, which show hardly how good parts differ: 60 to 200 are "
                 f"a good start."

@@ -1,7 +1,7 @@
 """Stored calibration: scores of good images and the false-alarm rate of the thresholds."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +16,7 @@ from reb_pipeline.calibration.conformal import (
     smallest_rate,
     threshold_rank,
 )
+from reb_pipeline.calibration.parts import Views, views_of_parts
 from reb_pipeline.calibration.verdicts import above, can_flag
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.quantities import is_number
@@ -61,6 +62,9 @@ class Calibration:
     ``pixel_threshold``: at most a share ``false_alarm_rate`` of good images has any marked pixel. See
     :mod:`reb_pipeline.calibration.conformal` for the assumptions, and :attr:`guarantee` for whether they hold.
 
+    Where a part has several views, scores, peaks and ids are those of parts: of each part the highest of its views, see
+    :mod:`reb_pipeline.calibration.parts`. All rates and numbers are those of parts then.
+
     Attributes:
         image_scores: float32 [images], in the order of ``image_ids``.
         peak_scores: Highest value of each image's anomaly map, float32 [images].
@@ -71,12 +75,14 @@ class Calibration:
         alpha: Alpha of the scores, with ``auto`` resolved; 0 for scorers without alpha.
         coreset_fingerprint: Hash of the features of the coreset that the images were scored with.
         scoring: The section ``scoring`` of the parameters, JSON values.
-        mean_features: Mean patch feature of each image in the space of the bank, float32 [images, channels].
+        mean_features: Mean patch feature of each image in the space of the bank, float32 [images, channels]; of parts
+            that of every view, all views of a part one after the other.
         chosen_by: Fits and choices of settings that used these images; None if an older record does not say.
         fine_tuned: True if the backbone was fine-tuned on these images; None if an older record does not say.
         detector_fingerprint: Hash of the detector; empty if an older record does not say.
         doubtful_rate: Share of good parts that may be doubtful or flagged, at least ``false_alarm_rate`` and below 1;
             None if no part is doubtful.
+        views: Views of the parts; None if each image is a part.
 
     Example:
         >>> import numpy as np
@@ -91,7 +97,7 @@ class Calibration:
         (94.0, array([0.01]))
     """
 
-    FORMAT: ClassVar[int] = 5
+    FORMAT: ClassVar[int] = 6
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {
         "coreset": "coreset_fingerprint",
         "features_mean": "mean_features",
@@ -111,6 +117,7 @@ class Calibration:
     fine_tuned: bool | None = False
     detector_fingerprint: str = ""
     doubtful_rate: float | None = None
+    views: Views | None = None
 
     def __post_init__(self) -> None:
         numbers = {"false_alarm_rate": self.false_alarm_rate, "alpha": self.alpha}
@@ -122,6 +129,23 @@ class Calibration:
                 raise InputError(msg)
         threshold_rank(self.n_images, self.false_alarm_rate)  # checks the range of the rate
         check_doubtful_rate(self.doubtful_rate, self.false_alarm_rate)
+
+    def of_parts(self, parts: Sequence[str | None], views: Views) -> "Calibration":
+        """Reduce the calibration from images to the parts that have all views.
+
+        Args:
+            parts: Part of each image.
+            views: The views.
+        """
+        names, rows = views_of_parts(parts, views.per_part)
+        return replace(
+            self,
+            image_scores=self.image_scores[rows].max(axis=1),
+            peak_scores=self.peak_scores[rows].max(axis=1),
+            image_ids=names,
+            mean_features=self.mean_features[rows.ravel()],
+            views=views,
+        )
 
     def check_detector(self, detector_fingerprint: str) -> None:
         """Check that a given detector made the scores.
@@ -168,8 +192,31 @@ class Calibration:
 
     @property
     def n_images(self) -> int:
-        """Number of images."""
+        """Number of images; of parts where these have several views."""
         return len(self.image_ids)
+
+    @property
+    def units(self) -> str:
+        """Word for the counted units: ``images`` or ``parts``."""
+        return "images" if self.views is None else "parts"
+
+    @property
+    def good_units(self) -> str:
+        """Words for the counted units, with the number of views of a part."""
+        if self.views is None:
+            return "good images"
+        n = self.views.per_part
+        return f"good parts of {n} {'view' if n == 1 else 'views'}"
+
+    @property
+    def part_features(self) -> np.ndarray:
+        """Mean feature of each part over its views, float32 [images, channels]."""
+        if self.views is None:
+            return self.mean_features
+        channels = self.mean_features.shape[1]
+        by_view = self.mean_features.reshape(self.n_images, self.views.per_part, channels)
+        found: np.ndarray = by_view.mean(axis=1)
+        return found
 
     @property
     def method(self) -> str:
@@ -193,6 +240,7 @@ class Calibration:
             self.false_alarm_rate == other.false_alarm_rate
             and self.doubtful_rate == other.doubtful_rate
             and self.source == other.source
+            and self.views == other.views
             and self.image_ids == other.image_ids
             and np.array_equal(self.image_scores, other.image_scores)
             and np.array_equal(self.peak_scores, other.peak_scores)
@@ -202,8 +250,9 @@ class Calibration:
     def origin(self) -> str:
         """Rates, number and origin of the images in a few words."""
         rate = self.doubtful_rate
+        units = self.units if self.views is None else self.good_units
         doubtful = "" if rate is None else f", doubtful from {100 * rate:.3g} % on,"
-        return f"{100 * self.false_alarm_rate:.3g} %{doubtful} by {self.n_images} images, {self.source}"
+        return f"{100 * self.false_alarm_rate:.3g} %{doubtful} by {self.n_images} {units}, {self.source}"
 
     def facts(self) -> dict[str, Any]:
         """List the rate and the origin of the thresholds, JSON values."""
@@ -216,6 +265,7 @@ class Calibration:
             "fine_tuned": self.fine_tuned,
             "false_alarm_rate": self.false_alarm_rate,
             "doubtful_rate": self.doubtful_rate,
+            **({} if self.views is None else {"views": asdict(self.views)}),
         }
 
     @property
@@ -256,7 +306,7 @@ class Calibration:
             n_parts: Number of further good parts in the statement.
         """
         n, rate = self.n_images, self.false_alarm_rate
-        which = _WHICH.get(self.source, f"in {self.source}")
+        which = f"{self.good_units} {_WHICH.get(self.source, f'in {self.source}')}"
         limits = _LIMITS[self.method]
         if self.fine_tuned:
             limits = _FINE_TUNED
@@ -267,13 +317,13 @@ class Calibration:
         if not self.is_promised:
             possible = f", only one of {100 * smallest_rate(n):.3g} % or more" if n else ""
             return (
-                f"A false-alarm rate of {100 * rate:.3g} % cannot be promised with {n} good images {which}{possible}: "
-                f"at least {images_needed(rate)} images are needed; so every part is undecided."
+                f"A false-alarm rate of {100 * rate:.3g} % cannot be promised with {n} {which}{possible}: "
+                f"at least {images_needed(rate)} {self.units} are needed; so every part is undecided."
             )
         n_above = int(above(self.image_scores, self.image_threshold).sum())
         alarms = false_alarm_band(n, rate, n_parts, CONFIDENCE)
         return (
-            f"Of {n} good images {which}, {n_above or 'none'} {'is' if n_above < 2 else 'are'} above the threshold; of "
+            f"Of {n} {which}, {n_above or 'none'} {'is' if n_above < 2 else 'are'} above the threshold; of "
             f"{n_parts} further good parts {alarms.expected:.1f} are expected to be flagged, at most "
             f"{alarms.at_most} ({100 * CONFIDENCE:.0f} %).{self._about_doubt(n_parts)}{limits}"
         )
@@ -294,8 +344,9 @@ class Calibration:
             for number in np.flatnonzero(self.image_scores >= threshold)
         ]
         return (
-            f"The threshold {threshold:.4g} rests on {len(odd)} of {self.n_images} good images, {', '.join(odd[:3])}"
-            f"{', …' if len(odd) > 3 else ''}: the next one scores {below.max():.4g}, the median {middle:.4g}. Look at "
+            f"The threshold {threshold:.4g} rests on {len(odd)} of {self.n_images} {self.good_units}, "
+            f"{', '.join(odd[:3])}{', …' if len(odd) > 3 else ''}: the next one scores {below.max():.4g}, the median "
+            f"{middle:.4g}. Look at "
             f"{'it' if len(odd) == 1 else 'them'}: what is not good belongs to the defective images; what is good has "
             f"to stay, or more than {100 * self.false_alarm_rate:.3g} % of good parts are flagged."
         )

@@ -82,7 +82,9 @@ def command(
         name: expected_cost(good, found.scores, prices, thresholds, found.parts)
         for name, thresholds in considered.items()
     }
-    click.echo(f"{trained.category}: {len(good)} good images that calibrate, {found.origin}.")
+    click.echo(
+        f"{trained.category}: {len(good)} {calibration.good_units} that calibrate, {found.origin}."
+    )
     for line in _table(costs):
         click.echo(line)
     click.echo(
@@ -132,20 +134,23 @@ def _scores_of_defects(
     Raises:
         InputError: If there are none, or another detector gave them.
     """
+    from reb_pipeline.metrics.parts import scores_of_parts
     from reb_pipeline.metrics.report import measured
 
-    scores = measured(trained.load("scores"))
+    scores = scores_of_parts(measured(trained.load("scores")))
     defective = scores[scores["label"] == 1]
     if which == LABELLED or (which is None and len(defective)):
+        what = "photos of defects" if calibration.views is None else "defective parts"
         origin = (
-            f"{len(defective)} photos of defects, whose labels the test has used too (an oracle): "
+            f"{len(defective)} {what}, whose labels the test has used too (an oracle): "
             "do not measure by them again"
         )
         table, column, parts = defective, "image_score", None
     else:
         table, column = _drawn(trained), "score"
-        parts = table["image_id"].tolist()
-        origin = f"{len(table)} drawn defects on {len(set(parts))} good photos: real ones may be harder to see"
+        parts = table["part" if "part" in table else "image_id"].tolist()
+        units = "photos" if calibration.views is None else "parts"
+        origin = f"{len(table)} drawn defects on {len(set(parts))} good {units}: real ones may be harder to see"
     for fingerprint in set(table.get("detector_fingerprint", ())):
         if calibration.detector_fingerprint not in ("", fingerprint):
             msg = (

@@ -168,7 +168,8 @@ def _say_result(trained: "Trained", say: Any) -> None:
     say(f"{trained.name}: {trained.calibration.statement()}")
     found = trained.metrics["at_threshold"]
     if found["false_alarms"]:
-        say(f"  good test photos flagged   {share_text(found['false_alarms'])}")
+        units = found.get("units", "photos")
+        say(f"  good test {units} flagged".ljust(29) + f"{share_text(found['false_alarms'])}")
     for kind, share in found["per_defect_type"].items():
         if share:
             say(f"  {kind + ' found':<26} {share_text(share)}")

@@ -1,7 +1,7 @@
 """Gaussian models of good features: one of whole images (GDE), or one per position (PaDiM)."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -50,19 +50,21 @@ class Gaussians(ABC):
         n_images: int,
         memory_gib: float = MEMORY_GIB,
         description: str | None = None,
+        parts: Mapping[str, str] | None = None,
     ) -> Iterator[Detection]:
         """Score good images, each group by Gaussians of all other groups; see :mod:`reb_pipeline.scoring.left_out`.
 
         Args:
             good: The good images.
-            n_images: Number of images that is enough; no further group is left out then.
+            n_images: Number of images, or of parts, that is enough; no further group is left out then.
             memory_gib: Memory that their features may take, in GiB.
             description: Label of the progress bar; None shows no bar.
+            parts: Part of each image, by its id; None where each image is a part.
         """
         grids = grids_of(self.name, good)
         kept = collect_patches(grids.patches(), len(good.image_ids), {}, memory_gib=memory_gib)
         kept = replace(kept, image_hashes=file_hashes_of(good))
-        for others, left_out in leave_out(kept, n_images, description):
+        for others, left_out in leave_out(kept, n_images, description, parts):
             yield self._fit(others).detect(left_out)
 
     @abstractmethod

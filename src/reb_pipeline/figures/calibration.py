@@ -32,14 +32,18 @@ def calibration_figure(calibration: Calibration, title: str) -> go.Figure:
             x=(edges[:-1] + edges[1:]) / 2,
             y=heights,
             width=np.diff(edges),
-            name="good images",
+            name=calibration.good_units,
             marker_color=GOOD_COLOUR,
-            legendgroup="good images",
+            legendgroup="good",
             showlegend=column == 1,
             **place,
         )
         known = can_flag(threshold)
-        said = f"{threshold:.4g}, for {rate}" if known else f"none: {rate} needs more images"
+        said = (
+            f"{threshold:.4g}, for {rate}"
+            if known
+            else f"none: {rate} needs more {calibration.units}"
+        )
         figure.add_scatter(
             x=[threshold] * 2 if known else [None],
             y=[0, heights.max()] if known else [None],
@@ -63,7 +67,7 @@ def calibration_figure(calibration: Calibration, title: str) -> go.Figure:
                 **place,
             )
         figure.update_xaxes(title=name, **place)
-    figure.update_yaxes(title="good images", col=1)
+    figure.update_yaxes(title=calibration.good_units, col=1)
     figure.update_layout(
         title=title,
         template="plotly_white",

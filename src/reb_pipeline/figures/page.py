@@ -98,7 +98,8 @@ def report_page(evaluated: Evaluated, settings: Mapping[str, Any]) -> str:
     """
     metrics, calibration = evaluated.metrics, evaluated.calibration
     notes = "".join(f" {note}." for note in about_left_out(dict(metrics)))
-    facts = f"{metrics['good_images']} good and {metrics['anomalous_images']} anomalous test images, {now()}."
+    units = metrics.get("units", "images")
+    facts = f"{metrics['good_images']} good and {metrics['anomalous_images']} anomalous test {units}, {now()}."
     texts = {
         "title": f"Evaluation: {metrics['category']}",
         "facts": f"{facts}{notes}",
@@ -126,23 +127,25 @@ def _at_threshold(metrics: Mapping[str, Any]) -> str:
     """Format what is found and missed at the calibrated threshold."""
     report = metrics["at_threshold"]
     rate, images = 100 * report["false_alarm_rate"], report["calibration_images"]
+    units = report.get("units", "images")
     title = "At the calibrated threshold"
     if report["threshold"] is None:
         text = (
-            f"<p><b>{NO_THRESHOLD}</b>: {images} good images cannot guarantee a false-alarm rate of {rate:.3g} "
-            "%, so it is not known which of the test images would be flagged.</p>"
+            f"<p><b>{NO_THRESHOLD}</b>: {images} good {units} cannot guarantee a false-alarm rate of {rate:.3g} "
+            f"%, so it is not known which of the test {units} would be flagged.</p>"
         )
         return section(title, text)
     doubtful = report.get("doubtful")
     text = (
-        f"<p>Threshold {report['threshold']:.5g}, from {images} good images, for a false-alarm rate of "
-        f"{rate:.3g} %. Flagged good images are false alarms; defective images that are not flagged are missed.</p>"
+        f"<p>Threshold {report['threshold']:.5g}, from {images} good {units}, for a false-alarm rate of "
+        f"{rate:.3g} %. Flagged good {units} are false alarms; defective {units} that are not flagged are missed.</p>"
     )
     if doubtful:
         text += (
-            f"<p>Images above {doubtful['threshold']:.5g} that are not flagged are doubtful: a person has to look. "
+            f"<p>{units.capitalize()} above {doubtful['threshold']:.5g} that are not flagged are doubtful: a person "
+            "has to look. "
             f"Of good parts at most {100 * doubtful['false_alarm_rate']:.3g} % are doubtful or flagged. Defective "
-            "images that are called good escape.</p>"
+            f"{units} that are called good escape.</p>"
         )
     verdicts = ["flagged", "doubtful", "good"] if doubtful else ["flagged", "not flagged"]
     of_all = {"defective": "found", "good": "false_alarms"}
@@ -156,9 +159,9 @@ def _at_threshold(metrics: Mapping[str, Any]) -> str:
         title,
         text,
         f"<p><b>{unlike}.</b></p>" if unlike else "",
-        table(["test images", *verdicts], confusion, "Confusion table"),
+        table([f"test {units}", *verdicts], confusion, "Confusion table"),
         table(
-            ["", "images", *verdicts, "flagged, % (95 % interval)"],
+            ["", units, *verdicts, "flagged, % (95 % interval)"],
             _by_type(report, doubtful),
             "Found and missed by defect type",
         ),

@@ -52,6 +52,7 @@ class ImageCollection:
             :data:`reb_pipeline.images.folder.NOT_READ`.
         defect_colors: RGB colours of defects in the masks; empty where masks are grey, 0 for good pixels.
         channels: Channels that are picked from files, see :attr:`channels`; None reads grey and RGB files.
+        group_by: Regular expression that tells the parts of several views apart; None where each image is a part.
 
     Example:
         >>> good = Sample("good/000", "tile/good/000.png", "train", 0, "good")
@@ -75,6 +76,7 @@ class ImageCollection:
         not_read: Mapping[str, Sequence[str]] | None = None,
         defect_colors: Collection[Color] = (),
         channels: Channels | None = None,
+        group_by: str | None = None,
     ) -> None:
         self._filesystem = filesystem
         self._root = root
@@ -87,6 +89,7 @@ class ImageCollection:
         self._declared_range = value_range
         self._defect_colors = frozenset(defect_colors)
         self._declared_channels = channels
+        self.group_by = group_by
 
     def __repr__(self) -> str:
         return f"ImageCollection({len(self._samples)} samples in '{self._shown}')"
@@ -98,7 +101,10 @@ class ImageCollection:
 
     @property
     def table(self) -> pd.DataFrame:
-        """Table with one row per sample and one column per field of :class:`Sample`; ``mask_paths`` as JSON text."""
+        """Table with one row per sample and one column per field of :class:`Sample`; ``mask_paths`` as JSON text.
+
+        ``part``, and ``group_by`` with the regular expression, are there where parts have several views.
+        """
         import pandas as pd  # slow to import
 
         columns = {
@@ -106,6 +112,10 @@ class ImageCollection:
             for field in fields(Sample)
         }
         columns["mask_paths"] = [to_text(paths) for paths in columns["mask_paths"]]
+        if self.group_by is None:
+            del columns["part"]
+        else:
+            columns["group_by"] = [self.group_by] * len(self._samples)
         return pd.DataFrame(columns)
 
     def file_keys(self) -> Iterator[str]:
@@ -132,6 +142,7 @@ class ImageCollection:
             self.not_read,
             self._defect_colors,
             self._declared_channels,
+            self.group_by,
         )
 
     @cached_property

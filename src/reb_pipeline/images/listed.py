@@ -16,6 +16,7 @@ class Sample:
         label: 0 good, 1 anomalous.
         defect_type: "good" for good parts, else the layout's name of the defect.
         mask_paths: Paths of the defect's masks relative to the data root; empty without masks.
+        part: Part that the image is a view of; empty where each image is a part.
     """
 
     id: str
@@ -24,6 +25,7 @@ class Sample:
     label: int
     defect_type: str
     mask_paths: tuple[str, ...] = ()
+    part: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -180,14 +180,14 @@ def _inspect(results: Results, model: dict[str, Any]) -> "list[Inspected]":
     """Inspect what is there."""
     from reb_pipeline.core.storage import StorageError
     from reb_pipeline.images.folder import list_inputs
-    from reb_pipeline.inspection.folder import inspect_images, not_inspected
+    from reb_pipeline.inspection.folder import inspect_parts, not_inspected
 
     _check_photos(results.photos)
     images, listing = list_inputs(results.photos)
     files = _output_files(results, images)
     inspector = load_inspector(**model)
     try:
-        inspected = inspect_images(inspector, images, listing, files, "images inspected")
+        inspected = inspect_parts(inspector, images, listing, files, "images inspected")
     except StorageError:
         raise
     except OSError as error:
@@ -214,24 +214,37 @@ def _watch(results: Results, model: dict[str, Any]) -> "list[Inspected]":
     sys.stdout.write(f"Watching '{folder}'; Ctrl-C ends it.\n")
     with suppress(KeyboardInterrupt):
         for fresh in watch(inspector, folder, files):
-            for one in fresh:
-                found[one.row["path"]] = one
+            found |= {one.row["path"]: one for one in fresh}
+            for one in _judged(inspector, found, {one.row["path"] for one in fresh}):
                 score = one.row["image_score"]
                 about = f" (score {score:.4g})" if score is not None else ""
-                sys.stdout.write(f"{one.row['path']}: {one.row['verdict']}{about}\n")
+                part = f"part {one.row['part']} " if one.row.get("part") else ""
+                sys.stdout.write(f"{one.row['path']}: {part}{one.row['verdict']}{about}\n")
             sys.stdout.flush()
             is_new |= bool(fresh)
             if is_new and time.monotonic() - written >= WRITE_SECONDS:
-                results.write(inspector, _by_path(found), files)
+                results.write(inspector, _judged(inspector, found), files)
                 written, is_new = time.monotonic(), False
     if found:
-        lines = results.write(inspector, _by_path(found), files)
+        lines = results.write(inspector, _judged(inspector, found), files)
         sys.stdout.write("".join(f"{line}\n" for line in lines))
-    return _by_path(found)
+    return _judged(inspector, found)
 
 
-def _by_path(found: "dict[str, Inspected]") -> "list[Inspected]":
-    return [found[path] for path in sorted(found)]
+def _judged(
+    inspector: "Inspector", found: "dict[str, Inspected]", paths: Collection[str] | None = None
+) -> "list[Inspected]":
+    """List images by path with their verdicts, which are those of parts where parts have several views.
+
+    Args:
+        inspector: The model.
+        found: All images so far.
+        paths: Images to list; None for all.
+    """
+    from reb_pipeline.inspection.part_verdicts import by_part
+
+    judged = by_part(inspector, [found[path] for path in sorted(found)])
+    return [one for one in judged if paths is None or one.row["path"] in paths]
 
 
 def _check_photos(photos: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ from reb_pipeline.images.folder import (
     not_read_sentences,
 )
 from reb_pipeline.inspection.journal import floats_of
+from reb_pipeline.inspection.part_verdicts import by_part, check_names, views_of
 from reb_pipeline.inspection.steps import POSE, Inspected, Steps, row_of
 
 if TYPE_CHECKING:
@@ -55,14 +56,28 @@ def inspect_folder(
         description: Label of the progress bar; None shows no bar.
 
     Returns:
-        One element per image, ordered by path. Undecided images have a reason. Images that cannot be read have an
-        error; so have image files of other formats, and subfolders that cannot be listed, because parts may be unseen
-        in them.
+        One element per image, ordered by path. Images of a part with several views have the verdict on the part, see
+        :func:`reb_pipeline.inspection.part_verdicts.by_part`. Undecided images have a reason. Images that cannot
+        be read have an error; so have image files of other formats, and subfolders that cannot be listed, because parts
+        may be unseen in them.
 
     Raises:
         InputError: If the folder is missing or holds no image.
     """
-    return inspect_images(inspector, *list_images(folder), files, description)
+    return inspect_parts(inspector, *list_images(folder), files, description)
+
+
+def inspect_parts(
+    inspector: "Inspector",
+    filesystem: "AbstractFileSystem",
+    found: "FolderListing",
+    files: Files,
+    description: str | None = None,
+) -> list[Inspected]:
+    """Inspect all images of a listing, see :func:`inspect_folder`; arguments as those of :func:`inspect_images`."""
+    names = [*found.images, *found.not_read.get(OTHER_FORMAT, ())]
+    check_names(views_of(inspector), names, inspector.name)
+    return by_part(inspector, inspect_images(inspector, filesystem, found, files, description))
 
 
 def inspect_images(
@@ -72,7 +87,7 @@ def inspect_images(
     files: Files,
     description: str | None = None,
 ) -> list[Inspected]:
-    """Inspect all images of a listing, see :func:`inspect_folder`.
+    """Inspect images without regard to parts of several views: each has the verdict of its own score.
 
     Args:
         inspector: The model.
@@ -102,7 +117,8 @@ def table_of(inspected: Sequence[Inspected]) -> "pd.DataFrame":
         (why the image cannot be read, or empty), ``reason`` (why it is undecided, or empty), ``overlay`` (path of the
         overlay), ``time`` (UTC, ISO 8601), ``sha256`` of the file (empty if it was not read) and ``mean_features``
         (JSON text: a number a channel). Scores are missing and ``mean_features`` is empty where the image could not be
-        read or scored.
+        read or scored. Of a model of parts with several views ``part`` is the part that the image shows, and
+        ``verdict`` and ``reason`` are those of the part.
     """
     import pandas as pd
 
@@ -178,17 +194,22 @@ def parquet_of(rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def summary_of(inspected: Sequence[Inspected]) -> str:
-    """Describe the number of images of each verdict, in one sentence; of doubtful ones only if there are some.
+    """Describe the number of images, or parts of several views, of each verdict, in one sentence.
 
     Example:
         >>> from reb_pipeline.inspection.folder import Inspected, summary_of
         >>> summary_of([Inspected({"verdict": "good"}, "1"), Inspected({"verdict": "defective"}, "2")])
         '2 images inspected: 1 good, 1 defective, 0 undecided, 0 unreadable.'
     """
-    counts = Counter(one.row["verdict"] for one in inspected)
+    units = {
+        one.row.get("part") or place: one.row["verdict"] for place, one in enumerate(inspected)
+    }
+    counts = Counter(units.values())
     shown = [verdict for verdict in VERDICTS if verdict != DOUBTFUL or counts[verdict]]
     found = ", ".join(f"{counts[verdict]:,} {verdict}" for verdict in shown)
     images = "image" if len(inspected) == 1 else "images"
+    if any("part" in one.row for one in inspected):
+        images += f" of {len(units):,} {'part' if len(units) == 1 else 'parts'}"
     summary = f"{len(inspected):,} {images} inspected: {found}."
     former = sum(one.has_former_verdict for one in inspected)
     if former:

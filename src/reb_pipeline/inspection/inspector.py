@@ -26,6 +26,7 @@ from reb_pipeline.inspection.appearance import PartCheck
 from reb_pipeline.inspection.defects import Defect, box_in_image, find_defects
 from reb_pipeline.inspection.model import PackagedModel, read_model
 from reb_pipeline.inspection.network import load_network
+from reb_pipeline.inspection.part_verdicts import of_one_view
 from reb_pipeline.inspection.results import Drawing, Inspection, NearestGood
 from reb_pipeline.inspection.threshold import ChosenThreshold
 from reb_pipeline.memory_bank.bank import MemoryBank
@@ -197,7 +198,7 @@ class Inspector:
         return read_image(data, source, max_pixels, self.value_range, self.channels)
 
     def inspect(self, image: ImageLike) -> Inspection:
-        """Inspect one image.
+        """Inspect one image; of a part with several views, one image is defective or undecided, never good.
 
         Args:
             image: Path or URL of a file, its bytes, a Pillow image, or an array of any size, grey or RGB of 8 or 16
@@ -221,6 +222,7 @@ class Inspector:
             inspection = replace(
                 inspection, verdict=UNDECIDED, reason=fault, defects=[], shows_part=False
             )
+        inspection = of_one_view(self.calibration, inspection)
         seconds = time.perf_counter() - start
         return replace(inspection, seconds=seconds, drawing=Drawing(pixels, self.calibration))
 

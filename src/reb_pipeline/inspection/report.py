@@ -17,6 +17,7 @@ from reb_pipeline.inspection.pages import (
     now,
     thresholds_of,
 )
+from reb_pipeline.inspection.part_verdicts import views_of
 from reb_pipeline.inspection.steps import POSE
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ _MEANING = {
     "undecided": "The image can be read, but nothing is known to compare its score with, so nobody can call it good.",
     "false alarm, missed": "Your marks: a flagged part that is good, a part that is called good and is defective.",
 }
+
+_PART = (
+    "What {} views show together: its score is the highest of theirs, which thresholds and rates are about. Each image "
+    "has the verdict on its part, which is good only if all views are there and good."
+)
 
 
 def report_page(
@@ -71,12 +77,15 @@ def report_page(
         "facts": f"{counts} Folder {folder}, model {inspector.model_id[:12]}, {now()}.",
         "promise": f"Thresholds for {calibration.origin}. {calibration.statement()}",
     }
+    views = views_of(inspector)
+    of_parts = {} if views is None else {"part": _PART.format(views.per_part)}
     manifest = getattr(inspector, "manifest", {})
     settings = {name: manifest[name] for name in _SETTINGS if name in manifest}
     made = {"model": inspector.model_id, **made_with(), **flat(settings)}
     blocks = {
         "meaning": definitions(
-            "What the numbers mean", _MEANING | doubt(calibration) | global_part(calibration)
+            "What the numbers mean",
+            _MEANING | of_parts | doubt(calibration) | global_part(calibration),
         ),
         "made": definitions("Model, settings and versions", made),
     }
@@ -85,6 +94,7 @@ def report_page(
 
 
 def _data(inspector: "Inspector", inspected: Sequence[Inspected], files: Files) -> dict[str, Any]:
+    views = views_of(inspector)
     readable = [one for one in inspected if one.key is not None]
     worst_first = sorted(readable, key=_suspicion, reverse=True)
     shown = {id(one) for one in worst_first[:SHOWN_IMAGES]}
@@ -93,6 +103,7 @@ def _data(inspector: "Inspector", inspected: Sequence[Inspected], files: Files) 
         **thresholds_of(
             inspector.calibration, inspector.image_threshold, inspector.doubtful_threshold
         ),
+        "views": views and views.per_part,
         "model_id": inspector.model_id,
         "marks": [vars(mark) for mark in saved_marks(files)],
         "images": [
@@ -113,6 +124,7 @@ def _suspicion(one: Inspected) -> float:
 def _image(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "path": row["path"],
+        **({"part": row["part"]} if "part" in row else {}),
         "score": row["image_score"],
         "global": row["global_score"],
         "p": row["p_value"],

@@ -32,6 +32,7 @@ from reb_pipeline.inspection.journal import (
     verdict_now,
 )
 from reb_pipeline.inspection.overlay import OVERLAY_SIDE, ColourScale, draw_overlay
+from reb_pipeline.inspection.part_verdicts import of_score
 from reb_pipeline.inspection.views import LARGE_SIDE, plain_picture_of, view_of
 
 if TYPE_CHECKING:
@@ -157,6 +158,7 @@ class Steps:
             )
         except InputError as error:  # features or scores that are not finite
             return Inspected(row_of(image.path, reason=str(error), sha256=image.sha256), None)
+        inspection = of_score(inspector, inspection)
         is_explained = inspection.shows_part and inspection.verdict != GOOD
         nearest = inspector.explain(inspection) if is_explained else []
         return _Found(image, inspection, nearest)

@@ -40,7 +40,7 @@ def watch(inspector: "Inspector", folder: str, files: Files) -> Iterator[list[In
         files: See :func:`reb_pipeline.inspection.folder.inspect_folder`.
 
     Yields:
-        New results; an empty list where a pass finds nothing new.
+        New results, each with the verdict of its own score; an empty list where a pass finds nothing new.
 
     Raises:
         InputError: If the folder is missing.

@@ -18,7 +18,8 @@ def at_threshold(
     An image is flagged unless its score is at or below the threshold.
 
     Args:
-        scores: One row a test image: label (0 good, 1 anomalous), defect_type, image_score.
+        scores: One row a test image, or a part of :func:`reb_pipeline.metrics.parts.scores_of_parts`: label (0 good, 1
+            anomalous), defect_type, image_score.
         threshold: Highest score that is not flagged; infinity if the rate cannot be guaranteed.
         false_alarm_rate: Share of good parts that may be flagged, in (0, 1).
         calibration_images: Number of good images that the threshold was taken from.
@@ -26,7 +27,8 @@ def at_threshold(
     Returns:
         JSON values: the arguments; ``false_alarms``, ``found`` and ``per_defect_type`` with the
         :func:`flagged_share` of the good, of all anomalous images and of each defect type. Without a threshold
-        ``threshold`` and all shares are None: nothing was flagged because nothing could be decided.
+        ``threshold`` and all shares are None: nothing was flagged because nothing could be decided. ``units`` is
+        ``parts`` where the rows are parts of several views, and left out where they are images.
 
     Example:
         >>> import pandas as pd
@@ -50,6 +52,7 @@ def at_threshold(
         "threshold": float(threshold) if known else None,
         "false_alarm_rate": false_alarm_rate,
         "calibration_images": calibration_images,
+        **({"units": "parts"} if "part" in scores else {}),
         "false_alarms": share(scores[scores["label"] == 0]),
         "found": share(anomalous),
         "per_defect_type": {kind: share(rows) for kind, rows in anomalous.groupby("defect_type")},
@@ -119,9 +122,10 @@ def doubtful_text(report: Mapping[str, Any] | None) -> str:
     beyond = (report or {}).get("doubtful")
     if not report or not beyond:
         return ""
+    units = report.get("units", "images")
     counts = [
         f"{beyond[part]['flagged'] - report[part]['flagged']} of {beyond[part]['images']} {which}"
-        for part, which in (("false_alarms", "good test images"), ("found", "defective ones"))
+        for part, which in (("false_alarms", f"good test {units}"), ("found", "defective ones"))
         if report[part]
     ]
     return f"doubtful: {', '.join(counts)}" if counts else ""
@@ -143,8 +147,8 @@ def unlike_calibration(report: Mapping[str, Any] | None) -> str:
     share = report["false_alarms"] if report else None
     if not report or not share or share["low"] <= report["false_alarm_rate"]:
         return ""
-    rate = report["false_alarm_rate"]
+    rate, units = report["false_alarm_rate"], report.get("units", "images")
     return (
-        f"More good test images are flagged than {100 * rate:.3g} % and chance explain: they are not like the images "
-        f"that calibrate, so calibrate with images like those to inspect"
+        f"More good test {units} are flagged than {100 * rate:.3g} % and chance explain: they are not like the {units} "
+        f"that calibrate, so calibrate with {units} like those to inspect"
     )

@@ -149,7 +149,8 @@ def detection_report(
     """Fit the curves of all kinds and contrasts, and state the sizes that are found.
 
     Args:
-        draws: One row a drawn defect: image_id, kind, contrast (asked for), drawn_contrast, length (pixels), score.
+        draws: One row a drawn defect: image_id, kind, contrast (asked for), drawn_contrast, length (pixels), score;
+            part, where images are views of parts.
         threshold: Highest score that is not flagged.
         false_alarm_rate: Share of good parts that may be flagged.
         pixel_size_mm: Length of a pixel of the photos in millimetres; None states pixels.
@@ -161,7 +162,8 @@ def detection_report(
     """
     unit = "px" if pixel_size_mm is None else "mm"
     is_found = ~(draws["score"] <= threshold)
-    table = draws.assign(found=is_found, size=draws["length"] * (pixel_size_mm or 1.0))
+    part = draws["part" if "part" in draws else "image_id"]
+    table = draws.assign(found=is_found, size=draws["length"] * (pixel_size_mm or 1.0), part=part)
     curves = [
         _curve(rows, unit, false_alarm_rate)
         for _, rows in table.groupby(["kind", "contrast"], sort=False)
@@ -172,7 +174,7 @@ def detection_report(
         "pixel_size_mm": pixel_size_mm,
         "unit": unit,
         "confidence": CONFIDENCE,
-        "parts": int(draws["image_id"].nunique()),
+        "parts": int(part.nunique()),
         "curves": curves,
         "worst": _worst(curves, unit, false_alarm_rate),
     }
@@ -200,7 +202,7 @@ def _curve(rows: "pd.DataFrame", unit: str, rate: float) -> dict[str, Any]:
         "draws": len(drawn),
         "not_drawn": len(rows) - len(drawn),  # too faint on a part as dark or bright as the fill
         "found": int(drawn["found"].sum()),
-        "parts": int(drawn["image_id"].nunique()),
+        "parts": int(drawn["part"].nunique()),
         "shortest": float(drawn["size"].min()) if len(drawn) else None,
         "longest": float(drawn["size"].max()) if len(drawn) else None,
         "a50": None,
@@ -210,7 +212,7 @@ def _curve(rows: "pd.DataFrame", unit: str, rate: float) -> dict[str, Any]:
     }
     what = f"Defects of the kind {kind}, {contrast:g} grey levels off the part,"
     try:
-        curve = fit_curve(drawn["size"], drawn["found"], drawn["image_id"])
+        curve = fit_curve(drawn["size"], drawn["found"], drawn["part"])
     except InputError as error:
         return {
             **entry,

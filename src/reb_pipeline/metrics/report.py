@@ -10,6 +10,7 @@ from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.progress import progress
 from reb_pipeline.core.text_lists import EMPTY, masks_of
 from reb_pipeline.metrics.image import image_metrics
+from reb_pipeline.metrics.parts import scores_of_parts
 from reb_pipeline.metrics.pixel import PixelHistogram, SaturatedHistogram, saturation_area
 from reb_pipeline.metrics.registry import LOGICAL, STRUCTURAL
 from reb_pipeline.metrics.score_bins import choose_bins
@@ -70,7 +71,9 @@ def evaluate(
 
     Args:
         scores: One row a test image: id, label, defect_type, mask_paths (JSON text), width, height, image_score; images
-            whose ``is_copy`` is True, and those with a ``pose_fault``, are left out and counted.
+            whose ``is_copy`` is True, and those with a ``pose_fault``, are left out and counted. Where the table has
+            the column ``part``, image metrics and numbers of images are those of parts, see
+            :func:`reb_pipeline.metrics.parts.scores_of_parts`.
         maps: Anomaly maps of the same images.
         masks: Opener of the masks.
         pro_fpr_limit: Upper limit of the false positive rate in AU-PRO.
@@ -123,7 +126,8 @@ def evaluate(
             f"{cannot}, so nothing can be measured: give others to test on."
         )
         raise InputError(msg)
-    good = scores["label"] == 0
+    units = scores_of_parts(scores)
+    good = units["label"] == 0
     has_masks = bool((scores["mask_paths"] != EMPTY).any())
     pixels = (
         _PixelMetrics(
@@ -134,13 +138,13 @@ def evaluate(
     )
 
     def measure(kinds: list[str]) -> dict[str, float | None]:
-        rows = scores[good | scores["defect_type"].isin(kinds)]
+        rows = units[good | units["defect_type"].isin(kinds)]
         return {
             **image_metrics(rows["label"], rows["image_score"]),
             **(pixels.metrics(kinds) if pixels else {}),
         }
 
-    kinds = sorted(scores.loc[~good, "defect_type"].unique())
+    kinds = sorted(units.loc[~good, "defect_type"].unique())
     report: dict[str, Any] = {
         "category": masks.category,
         "good_images": int(good.sum()),
@@ -148,6 +152,7 @@ def evaluate(
         "copies_left_out": n_copies,
         "undecided_good": int((undecided == 0).sum()),
         "undecided_anomalous": int((undecided == 1).sum()),
+        **({"units": "parts"} if "part" in units else {}),
         "has_masks": has_masks,
         **measure(kinds),
         "per_defect_type": {kind: measure([kind]) for kind in kinds},

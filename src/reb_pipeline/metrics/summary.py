@@ -71,8 +71,9 @@ def summary_row(report: dict[str, Any]) -> dict[str, Any]:
         row |= _flagged(flagged)
         if flagged["threshold"] is None:
             rate, images = 100 * flagged["false_alarm_rate"], flagged["calibration_images"]
+            units = flagged.get("units", "images")
             notes.append(
-                f"{NO_THRESHOLD}: {images} good images cannot guarantee {rate:.3g} % false alarms"
+                f"{NO_THRESHOLD}: {images} good {units} cannot guarantee {rate:.3g} % false alarms"
             )
     row["note"] = "; ".join(notes)
     return row

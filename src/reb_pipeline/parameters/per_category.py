@@ -77,7 +77,7 @@ OPTIONAL = (
     "features.keep_aspect",
     "packaging.good_images",  # not in run folders of former versions
 )
-SPLIT_NAMES = ("test", "calibration", "seed")
+SPLIT_NAMES = ("test", "calibration", "seed", "group_by")
 
 
 def merged(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -177,14 +177,14 @@ def choose_within(
     asked = {
         "budget": asdict(budget),
         "given": given,
-        "photos": {category.name: category.shares.train for category in categories},
+        "photos": {category.name: category.n_learnt for category in categories},
         "version": __version__,
     }
     recorded = _read(folder.path / RECORD)
     if recorded.get("asked") == json.loads(json.dumps(asked)):
         say(f"{budget.options}: {recorded['chosen']} was chosen before and stays.")
         return recorded
-    largest = max(categories, key=lambda category: category.shares.train)
+    largest = max(categories, key=lambda category: category.n_learnt)
     sections = _parameters(categories, given)[largest.name]
     by = f", by {sections['inspection'].engine} on this machine" if budget.max_ms else ""
     say(f"Choosing the best configuration within {budget.options}{by} ...")
@@ -233,7 +233,7 @@ def costs_of(category: Category, sections: Mapping[str, Any]) -> Costs:
     from reb_pipeline.inspection.model import good_image
     from reb_pipeline.project.inspection_time import inspection_milliseconds
 
-    photos, n_images = _opened(category), category.shares.train
+    photos, n_images = _opened(category), category.n_learnt
     n_learnt = n_images * (1 + len(sections["memory_bank"].copies))
     max_neighbors = sections["scoring"].max_neighbors
 

@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +17,9 @@ from reb_pipeline.core.places import no_folder, reaching
 from reb_pipeline.core.sizes import Size, in_aspect
 from reb_pipeline.datasets import PlainFolderDataset
 from reb_pipeline.datasets.layouts.seeded_split import checked_split
-from reb_pipeline.images.collection import ImageCollection
+from reb_pipeline.images.collection import ImageCollection, Sample
 from reb_pipeline.images.folder import not_read_sentences
+from reb_pipeline.images.parts import count_parts, has_parts
 from reb_pipeline.parameters.loader import AMBIGUOUS
 from reb_pipeline.parameters.per_category import FREE_NAMES, SHARED_SECTIONS
 
@@ -55,20 +56,41 @@ class Category:
 
     @property
     def shares(self) -> Shares:
-        """Number of good photos for each purpose."""
-        good = Counter(sample.split for sample in self.images.samples if sample.label == 0)
-        return Shares(good["train"], good["calibration"], good["test"])
+        """Number of good photos, or parts, for each purpose."""
+        return shares_of(self.images.samples)
+
+    @property
+    def n_learnt(self) -> int:
+        """Number of good photos to learn from."""
+        return sum(one.split == "train" and one.label == 0 for one in self.images.samples)
 
     def statement(self) -> str:
         """Describe the photos in one sentence."""
         defects = Counter(sample.defect_type for sample in self.images.samples if sample.label)
         masks = sum(bool(sample.mask_paths) for sample in self.images.samples)
-        found = f"{sum(sample.label == 0 for sample in self.images.samples):,} good photos"
+        good = [sample for sample in self.images.samples if sample.label == 0]
+        found = f"{len(good):,} good photos"
+        if has_parts(good):
+            found += f" of {count_parts(good).total():,} parts"
         if defects:
             kinds = ", ".join(f"{kind} {count:,}" for kind, count in sorted(defects.items()))
             found += f", {sum(defects.values()):,} defective ones ({kinds})"
             return f"{found}, {masks:,} with a mask." if masks else f"{found}, no masks."
         return f"{found}, no defective ones (none are needed)."
+
+
+def shares_of(samples: Iterable[Sample], folder: str | None = None, in_folder: int = 0) -> Shares:
+    """Count the good images, or parts, for each purpose.
+
+    Args:
+        samples: Samples of a category.
+        folder: See :class:`reb_pipeline.calibration.photos.Shares`.
+        in_folder: See there.
+    """
+    good = [sample for sample in samples if sample.label == 0]
+    counts = count_parts(good)
+    units = "parts" if has_parts(good) else "images"
+    return Shares(counts["train"], counts["calibration"], counts["test"], folder, in_folder, units)
 
 
 def find_categories(
@@ -180,8 +202,9 @@ def _category(
         ).load()
         return found
 
-    found = images({"test": 0}).samples
-    good = sum(sample.label == 0 and sample.split != "test" for sample in found)
+    by_part = {name: given[name] for name in ("group_by",) if name in given}
+    found = images({"test": 0, **by_part}).samples
+    good = count_parts([one for one in found if one.label == 0 and one.split != "test"]).total()
     has_own_test = any(sample.label == 0 and sample.split == "test" for sample in found)
     has_defects = any(sample.label for sample in found)
     test = 0 if has_own_test else share_for_test(good, rate, has_defects=has_defects)

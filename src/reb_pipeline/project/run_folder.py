@@ -205,7 +205,9 @@ def _place(category: Category) -> dict[str, str]:
 
 
 def _as_default(name: str, value: Any) -> Any:
-    """Give a share of the split as the value that `--params split.<name>=…` can replace."""
+    """Give a share of the split as the value that `--params split.<name>=…` can replace; an expression stays."""
+    if isinstance(value, str) and name == "group_by":
+        return _literal(value)
     return f"${{runtime_params:split.{name},{value}}}"
 
 

@@ -1,7 +1,6 @@
 """Check before a run that good images are there for what is asked of them."""
 
 import logging
-from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -29,20 +28,22 @@ def check_shares(
         InputError: If the probability of detection is to be measured, and there can be no threshold, or there are too
             few parts.
     """
-    from reb_pipeline.calibration.photos import Shares
     from reb_pipeline.images.folder import list_images
+    from reb_pipeline.images.parts import count_parts
     from reb_pipeline.metrics.detection_probability import check_parts
     from reb_pipeline.parameters.sections import CalibrationParams
+    from reb_pipeline.project.photos import shares_of
 
     for category in categories():
         if f"{category}.inventory" not in pipeline.all_outputs():
             continue  # the images were shared out by an earlier run
         samples = list_samples(f"{category}{RAW_IMAGES}")
-        good = Counter(sample.split for sample in samples if sample.label == 0)
         given = catalog[f"params:{category}.calibration"].load()
         params = CalibrationParams.model_validate(given)
         in_folder = len(list_images(params.folder)[1].images) if params.folder else 0
-        shares = Shares(good["train"], good["calibration"], good["test"], params.folder, in_folder)
+        good = [one for one in samples if one.label == 0]
+        per_part = max(1, len(good)) / max(1, count_parts(good).total())
+        shares = shares_of(samples, params.folder, int(in_folder / per_part))
         can_flag = shares.can_flag(params.false_alarm_rate)
         statement = shares.statement(params.false_alarm_rate)
         log = logger.info if can_flag else logger.warning

@@ -104,6 +104,7 @@ class Detection:
 
         ``is_copy`` is True for test images with the pixels of a good training image, which metrics leave out.
         ``pose_fault`` says why an image cannot be aligned, if the samples are aligned; metrics leave it out too.
+        ``part`` is the part that the image shows, if parts have several views;
         ``sha256`` and ``mask_sha256`` are the hashes of the files, if the samples have them, and
         ``detection_fingerprint`` that of the detection.
 
@@ -112,7 +113,7 @@ class Detection:
         """
         marked = samples.assign(is_copy=copies_of_training(samples))
         rows = marked.set_index("id").loc[self.image_ids].reset_index()
-        more = ("sha256", "mask_sha256", "is_copy", "pose_fault")
+        more = ("part", "sha256", "mask_sha256", "is_copy", "pose_fault")
         known = [name for name in (*SAMPLE_COLUMNS, *more) if name in rows]
         table = rows[known].assign(
             detection_fingerprint=self.fingerprint, image_score=self.image_scores

@@ -10,7 +10,7 @@ R. Barber, E. Candès, A. Ramdas and R. Tibshirani, Predictive inference with th
 of all images, as here, they have no guarantee without assumptions about the detector.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -69,6 +69,7 @@ def score_left_out(
     memory_gib: float = MEMORY_GIB,
     device: str = "cpu",
     description: str | None = None,
+    parts: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[NearestPatches, Detection]]:
     """Score images of a bank, each group by a detector fitted to the images of all other groups.
 
@@ -77,10 +78,11 @@ def score_left_out(
     Args:
         bank: The whole memory bank.
         detector: The detector of the whole bank, whose share of rows, scoring settings and alpha are used.
-        n_images: Number of images that is enough; no further group is left out then.
+        n_images: Number of images, or of parts, that is enough; no further group is left out then.
         memory_gib: See :class:`reb_pipeline.scoring.detector.MemoryBankDetector`.
         device: See :class:`reb_pipeline.search.index.NeighborIndex`.
         description: Label of the progress bar; None shows no bar.
+        parts: See :func:`leave_out`.
 
     Yields:
         Neighbours and scores of the images of one group. Nothing for a bank of one image.
@@ -101,7 +103,7 @@ def score_left_out(
     if detector.global_branch is None:
         changes["global_branch"] = "none"
     scoring = detector.scoring.model_copy(update=changes)
-    for others, left_out in leave_out(bank, n_images, description):
+    for others, left_out in leave_out(bank, n_images, description, parts):
         # If the whole bank has enough images to measure scores by position on, so have all but one group.
         fitted = MemoryBankDetector.fit(
             others, settings, scoring, device=device, memory_gib=memory_gib, least_images=1
@@ -111,28 +113,55 @@ def score_left_out(
 
 
 def leave_out(
-    bank: MemoryBank, n_images: int, description: str | None = None
+    bank: MemoryBank,
+    n_images: int,
+    description: str | None = None,
+    parts: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[BankImages, BankImages]]:
     """Leave groups of images out in turn.
 
     Copies of one file are left out together and scored once: beside its copy in the bank an image scores far too low.
+    All views of a part are left out together and scored, for the same reason.
 
     Args:
         bank: A whole memory bank.
-        n_images: Number of images that is enough; no further group is left out then.
+        n_images: Number of images, or of parts, that is enough; no further group is left out then.
         description: Label of the progress bar; None shows no bar.
+        parts: Part of each image, by its id; None where each image is a part.
 
     Yields:
-        Images to fit on, and images to score. Nothing for a bank of one image.
+        Images to fit on, and images to score. Nothing for a bank of one image or one part.
     """
-    files = bank.image_hashes or bank.image_ids
-    _, first, file_of = np.unique(files, return_index=True, return_inverse=True)
-    order = np.random.default_rng(0).permutation(len(first))
+    unit_of, is_scored = _units(bank, parts)
+    order = np.random.default_rng(0).permutation(int(unit_of.max()) + 1)
     groups = np.array_split(order, min(GROUPS, len(order))) if len(order) > 1 else []
     scored = np.cumsum([0, *map(len, groups)])[:-1]
     chosen = groups[: int((scored < n_images).sum())]
-    in_turn = [(group, file) for group in chosen for file in group]
-    for left_out, file in progress(in_turn, description):
-        if file == left_out[0]:  # the bar counts images, and all of a group are done with its first
-            others = np.flatnonzero(~np.isin(file_of, left_out))
-            yield BankImages(bank, others), BankImages(bank, np.sort(first[left_out]))
+    in_turn = [(group, unit) for group in chosen for unit in group]
+    for left_out, unit in progress(in_turn, description):
+        if unit == left_out[0]:  # the bar counts images, and all of a group are done with its first
+            is_out = np.isin(unit_of, left_out)
+            yield (
+                BankImages(bank, np.flatnonzero(~is_out)),
+                BankImages(bank, np.flatnonzero(is_out & is_scored)),
+            )
+
+
+def _units(bank: MemoryBank, parts: Mapping[str, str] | None) -> tuple[np.ndarray, np.ndarray]:
+    """Number what is left out together, int64 [images], and mark the images to score, bool [images]."""
+    files = bank.image_hashes or bank.image_ids
+    _, first, file_of = np.unique(files, return_index=True, return_inverse=True)
+    is_scored = np.zeros(len(files), bool)
+    if parts is None:
+        is_scored[first] = True
+        return file_of, is_scored
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    names, part_of = np.unique([parts[one] for one in bank.image_ids], return_inverse=True)
+    # Parts that have a file in common are one unit, of which one part is scored.
+    n = len(names)
+    shared = coo_array((np.ones(len(files)), (part_of, n + file_of)), shape=(n + len(first),) * 2)
+    unit_of_part = connected_components(shared, directed=False)[1][:n]
+    _, first_part = np.unique(unit_of_part, return_index=True)
+    return unit_of_part[part_of], np.isin(part_of, first_part)

@@ -151,8 +151,14 @@ class BatchItem(BaseModel):
     """File of a batch: its inspection, or the reason why there is none."""
 
     filename: str
+    part: str | None = Field(
+        default=None,
+        description="part that the image shows, by its name; null where each image is a part, or the name tells none",
+    )
     status: int = Field(description="200, or what the image alone would have been answered")
-    verdict: Verdict = Field(description="of the inspection; unreadable where there is none")
+    verdict: Verdict = Field(
+        description="of the inspection, or of the part where parts have several views; unreadable where there is none"
+    )
     detail: str | None = Field(default=None, description="why it was refused")
     inspection: Answer | None = None
 
@@ -201,7 +207,9 @@ class Model(BaseModel):
         default=None,
         description="share of good parts that may be doubtful or flagged; null where no part is doubtful",
     )
-    calibration_images: int = Field(description="good images that the threshold is taken from")
+    calibration_images: int = Field(
+        description="good images, or parts of several views, that the threshold is taken from"
+    )
     stores_marks: bool = Field(description="whether the service stores marks of people on verdicts")
     calibration: str = Field(description="what is promised, and why there is no threshold")
 
@@ -239,14 +247,7 @@ class Extras(BaseModel):
 
 
 def answer(inspector: "Inspector", image: np.ndarray, extras: Extras, image_sha256: str) -> Answer:
-    """Inspect an image and build the answer.
-
-    Args:
-        inspector: The model.
-        image: uint8 [height, width, 3] RGB.
-        extras: Requested parts of the answer.
-        image_sha256: SHA-256 of the image's file.
-    """
+    """Inspect an image and build the answer, see :func:`described`."""
     return described(inspector, image, inspector.inspect(image), extras, image_sha256)
 
 
@@ -257,7 +258,15 @@ def described(
     extras: Extras,
     image_sha256: str,
 ) -> Answer:
-    """Build the answer about an inspected image, see :func:`answer`."""
+    """Build the answer about an inspected image.
+
+    Args:
+        inspector: The model.
+        image: uint8 [height, width, 3] RGB.
+        inspection: Its inspection.
+        extras: Requested parts of the answer.
+        image_sha256: SHA-256 of the image's file.
+    """
     scale = ColourScale.of(inspector.calibration)
     height, width = image.shape[:2]
     found = Answer(

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
-from reb_pipeline.calibration.verdicts import DOUBTFUL, UNDECIDED, UNREADABLE, can_flag
+from reb_pipeline.calibration.parts import OnPart, View, verdicts_on_parts
+from reb_pipeline.calibration.verdicts import DOUBTFUL, UNDECIDED, UNREADABLE, Verdict, can_flag
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.inspection.encoding import finite
 from reb_pipeline.inspection.marks import VERDICT_OF, Mark, MarkName
+from reb_pipeline.inspection.part_verdicts import of_score, views_of
 from reb_pipeline.service.answers import (
     Answer,
     Batch,
@@ -36,7 +38,10 @@ from reb_pipeline.service.turns import Turns
 from reb_pipeline.service.uploads import PixelBudget
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from reb_pipeline.inspection.inspector import Inspector
+    from reb_pipeline.inspection.results import Inspection
 
 T = TypeVar("T")
 
@@ -163,31 +168,33 @@ class Service:
             UnscoredError: If the image can be read but its features or scores are not finite.
             HTTPException: If the image is refused, see :func:`~reb_pipeline.service.uploads.decode`.
         """
-        return await self._counted(self._in_one_turn(file, extras, budget))
+        budget = budget or PixelBudget(self.settings)
+        answered = partial(answer, self._inspector)
+        return await self._counted(self._in_one_turn(file, extras, budget, answered))
 
     async def _in_one_turn(
-        self, file: UploadFile, extras: Extras, budget: PixelBudget | None = None
+        self,
+        file: UploadFile,
+        extras: Extras,
+        budget: PixelBudget,
+        answered: "Callable[[np.ndarray, Extras, str], Answer]",
     ) -> Answer:
-        budget = budget or PixelBudget(self.settings)
 
         def work(unwanted: threading.Event) -> Answer:
             image = budget.decode(file, *self._learnt)
             if unwanted.is_set():
                 raise CancelledError
-            return answer(self._inspector, image, extras, _sha256(file))
+            return answered(image, extras, _sha256(file))
 
         return await self.turns.run(work)
 
     async def _counted(self, inspection: Awaitable[Answer]) -> Answer:
         """Count the verdict of an inspection, or the image that has none."""
         try:
-            found = await inspection
-        except HTTPException:
-            self.metrics.verdicts.labels(UNREADABLE).inc()
+            found = await _scored(inspection)
+        except HTTPException as refusal:
+            self.metrics.verdicts.labels(_verdict_without(refusal)).inc()
             raise
-        except InputError as error:
-            self.metrics.verdicts.labels(UNDECIDED).inc()
-            raise UnscoredError(422, str(error)) from error
         self.metrics.verdicts.labels(found.verdict).inc()
         self.metrics.p_values.observe(found.p_value)
         return found
@@ -195,18 +202,22 @@ class Service:
     async def inspect_batch(self, files: list[UploadFile], extras: Extras) -> Batch:
         """Inspect images one after the other, so that other requests get their turn in between.
 
+        Where parts have several views, all images of a part get the verdict on it.
+
         A thread beside those that inspect decodes the next image and writes the answer about the last one meanwhile.
         There are as many such threads as workers, so that no more batches have several images in memory.
         """
         budget = PixelBudget(self.settings)
         with self.turns.beside() as thread:
             if thread is None:
-                in_turn = partial(self._in_one_turn, extras=extras, budget=budget)
-                return Batch(results=[await self._item(file, in_turn(file)) for file in files])
+                in_turn = partial(
+                    self._in_one_turn, extras=extras, budget=budget, answered=self._answer_of_batch
+                )
+                return self._batch([await self._item(file, in_turn(file)) for file in files])
             in_steps = self._in_steps(thread, extras, budget)
             tasks = [asyncio.create_task(self._item(file, in_steps(file))) for file in files]
             try:
-                return Batch(results=await asyncio.gather(*tasks))
+                return self._batch(await asyncio.gather(*tasks))
             finally:
                 for task in tasks:
                     task.cancel()
@@ -224,7 +235,7 @@ class Service:
             async with in_memory:
                 image = await beside(partial(budget.decode, file, *self._learnt))
                 async with inspecting:
-                    inspection = await self.turns.run(lambda _: self._inspector.inspect(image))
+                    inspection = await self.turns.run(lambda _: self._of_batch(image))
                 rest = partial(described, self._inspector, image, inspection, extras)
                 return await beside(lambda: rest(_sha256(file)))
 
@@ -232,13 +243,64 @@ class Service:
 
     async def _item(self, file: UploadFile, inspection: Awaitable[Answer]) -> BatchItem:
         item: dict[str, Any] = {"filename": file.filename or ""}
+        counted = self._counted if views_of(self._inspector) is None else _scored
         try:
-            found = await self._counted(inspection)
+            found = await counted(inspection)
             item |= {"status": 200, "verdict": found.verdict, "inspection": found}
         except HTTPException as refusal:
-            verdict = UNDECIDED if isinstance(refusal, UnscoredError) else UNREADABLE
+            verdict = _verdict_without(refusal)
             item |= {"status": refusal.status_code, "verdict": verdict, "detail": refusal.detail}
         return BatchItem(**item)
+
+    def _batch(self, items: Sequence[BatchItem]) -> Batch:
+        """Give each file the verdict on its part, and count the parts, where parts have several views."""
+        views = views_of(self._inspector)
+        if views is None:
+            return Batch(results=[*items])
+        images = [View(one.filename, one.verdict, _reason(one)) for one in items]
+        found = verdicts_on_parts(images, views)
+        for verdict in {one.part or place: one.verdict for place, one in enumerate(found)}.values():
+            self.metrics.verdicts.labels(verdict).inc()
+        return Batch(results=[*map(_judged, items, found)])
+
+    def _answer_of_batch(self, image: "np.ndarray", extras: Extras, image_sha256: str) -> Answer:
+        return described(self._inspector, image, self._of_batch(image), extras, image_sha256)
+
+    def _of_batch(self, image: "np.ndarray") -> "Inspection":
+        """Inspect an image of a batch, which may have the other views of its part."""
+        return of_score(self._inspector, self._inspector.inspect(image))
+
+
+def _reason(item: BatchItem) -> str:
+    return item.detail or (item.inspection and item.inspection.reason) or ""
+
+
+def _judged(item: BatchItem, found: OnPart) -> BatchItem:
+    """Put part, verdict and reason into the result of a file."""
+    inspection = item.inspection
+    changes: dict[str, Any] = {"part": found.part, "verdict": found.verdict}
+    if inspection is not None:
+        of_part = {"verdict": found.verdict, "reason": found.reason or None}
+        changes["inspection"] = inspection.model_copy(update=of_part)
+    return item.model_copy(update=changes)
+
+
+async def _scored(inspection: Awaitable[Answer]) -> Answer:
+    """Await an inspection.
+
+    Raises:
+        UnscoredError: If the image can be read but its features or scores are not finite.
+        HTTPException: If the image is refused.
+    """
+    try:
+        return await inspection
+    except InputError as error:
+        raise UnscoredError(422, str(error)) from error
+
+
+def _verdict_without(refusal: HTTPException) -> Verdict:
+    """Name the verdict on an image that has no inspection."""
+    return UNDECIDED if isinstance(refusal, UnscoredError) else UNREADABLE
 
 
 def _sha256(file: UploadFile) -> str:

@@ -62,6 +62,8 @@ class ImageFolderBase(PlainArguments, AbstractDataset[NoReturn, ImageCollection]
         InputError: If the bit depth or the range of values is invalid.
     """
 
+    _group_by: str | None = None  # of layouts that know parts of several views
+
     def __init__(
         self,
         *,
@@ -136,7 +138,7 @@ class ImageFolderBase(PlainArguments, AbstractDataset[NoReturn, ImageCollection]
             self._fs, self._root, self._category, samples, stray, self._region_kinds(),
             self._value_range,
             self._not_read({*used, *stray, *(sample.path for sample in samples)}),
-            self._defect_colors(), self._channels,
+            self._defect_colors(), self._channels, self._group_by,
         )  # fmt: skip
 
     def save(self, data: NoReturn) -> None:

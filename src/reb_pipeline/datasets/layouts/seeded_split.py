@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from reb_pipeline.calibration.parts import check_group_by, count_views, parts_of
 from reb_pipeline.calibration.photos import (
     AUTO,
     TEST_SHARE,
@@ -38,9 +39,10 @@ class SplitFolderBase(ImageFolderBase):
             `auto`: as many as `false_alarm_rate` needs, see :func:`reb_pipeline.calibration.photos.calibration_images`.
             Either `test` is the share for test (0: none) and the rest is learnt from, or `train` is the share to learn
             from and the rest is for test. `seed` is that of the random order. The defaults are `train` 0.6,
-            `calibration` 0.1 and `seed` 0. Several shots of one part: a regular expression `group_by`, whose
+            `calibration` 0.1 and `seed` 0. Several views of one part: a regular expression `group_by`, whose
             only group tells the parts apart in the ids of the images (paths without extension below the category);
-            see :func:`split_groups`. All numbers and shares are those of parts then.
+            see :func:`split_groups`. All numbers and shares are those of parts then, and each good part has the same
+            number of views.
         false_alarm_rate: The rate that `auto` follows; or a rate for each category.
         credentials: Secrets of the file system.
         fs_args: Further arguments of the file system.
@@ -78,8 +80,9 @@ class SplitFolderBase(ImageFolderBase):
             channels=channels,
         )
         split = dict(split or {})
-        group_by = split.pop("group_by", None)
-        self._group_of = None if group_by is None else _PartNames(group_by)
+        self._group_by = split.pop("group_by", None)
+        if self._group_by is not None:
+            check_group_by(self._group_by)
         self._split = checked_split(split)
         self._rate = rate_of(category, false_alarm_rate)
 
@@ -92,13 +95,54 @@ class SplitFolderBase(ImageFolderBase):
             split = {name: split[name] for name in ("calibration", "seed")} | {"test": 0}
         if "calibration" in given:
             split = {**split, "calibration": 0}
-        if self._group_of is None:
+        parts = self._parts([*ids, *(sample.id for sample in others)])
+        if not parts:
             splits = split_good(ids, **split, rate=self._rate)
         else:
-            parts = {sample_id: self._group_of(sample_id) for sample_id in ids}
-            tested = {self._group_of(sample.id) for sample in others}
-            splits = split_groups(parts, tested, **split, rate=self._rate)
-        return [self._good(path, splits[self._id(path)]) for path in good] + others
+            tested = {parts[sample.id] for sample in others}
+            of_good = {image_id: parts[image_id] for image_id in ids}
+            splits = split_groups(of_good, tested, **split, rate=self._rate)
+        samples = [self._good(path, splits[self._id(path)]) for path in good] + others
+        return self._grouped(samples, parts) if parts else samples
+
+    def _parts(self, ids: Iterable[str]) -> dict[str, str]:
+        """Find the part of each image; nothing where images are parts."""
+        if self._group_by is None:
+            return {}
+        try:
+            return parts_of(self._group_by, ids)
+        except InputError as error:
+            raise InputDatasetError(str(error)) from error
+
+    def _grouped(self, samples: list[Sample], parts: Mapping[str, str]) -> list[Sample]:
+        """Give each sample its part, after a check that all views of a part have one split.
+
+        Raises:
+            InputDatasetError: If they have not, all good images show one part, or good parts differ in their number
+                of views.
+        """
+        split_of: dict[str, str] = {}
+        for sample in samples:
+            part = parts[sample.id]
+            if split_of.setdefault(part, sample.split) != sample.split:
+                raise InputDatasetError(
+                    f"By split.group_by = '{self._group_by}' the part {part!r} of {self._category} is both for "
+                    f"{split_of[part]} and for {sample.split}: give all of its images one split."
+                )
+        defective = {parts[sample.id] for sample in samples if sample.label}
+        good = {one.id: parts[one.id] for one in samples if parts[one.id] not in defective}
+        if len(good) > 1 and len(set(good.values())) == 1:
+            raise InputDatasetError(
+                f"split.group_by = '{self._group_by}' finds one part, {next(iter(good.values()))!r}, in all "
+                f"{len(good)} good images of {self._category}: correct the expression, so that each part has a name of "
+                "its own."
+            )
+        try:
+            if good:
+                count_views(str(self._group_by), good, self._category)
+        except InputError as error:
+            raise InputDatasetError(str(error)) from error
+        return [replace(sample, part=parts[sample.id]) for sample in samples]
 
     @abstractmethod
     def _other_samples(self) -> list[Sample]:
@@ -109,44 +153,11 @@ class SplitFolderBase(ImageFolderBase):
         return set()
 
     def _describe(self) -> dict[str, Any]:
-        group_by = None if self._group_of is None else self._group_of.pattern.pattern
         return {
             **super()._describe(),
-            "split": {**self._split, "group_by": group_by},
+            "split": {**self._split, "group_by": self._group_by},
             "false_alarm_rate": self._rate,
         }
-
-
-class _PartNames:
-    """Name of the part that an image shows, from the id of the image.
-
-    Args:
-        group_by: Regular expression with one group.
-
-    Raises:
-        InputError: If it is no such expression, or on a call finds no part in an id.
-    """
-
-    def __init__(self, group_by: Any) -> None:
-        try:
-            self.pattern = re.compile(group_by)
-            reason = f"it has {self.pattern.groups} groups" if self.pattern.groups != 1 else ""
-        except (re.error, TypeError) as error:
-            reason = str(error)
-        if reason:
-            raise InputError(
-                f"split.group_by = {group_by!r} cannot be used ({reason}): give a regular expression with one group "
-                "for the name of the part, such as '(.*)_[0-9]+$'."
-            )
-
-    def __call__(self, image_id: str) -> str:
-        found = self.pattern.search(image_id)
-        if found is None or found[1] is None:
-            raise InputDatasetError(
-                f"split.group_by = {self.pattern.pattern!r} finds no part in the image {image_id!r}: correct the "
-                "expression, so that every image belongs to a part."
-            )
-        return found[1]
 
 
 def rate_of(category: str, false_alarm_rate: float | dict[str, float]) -> float:
@@ -218,7 +229,7 @@ def split_groups(
         "train", "calibration" or "test" for each id.
 
     Raises:
-        InputError: If no part is left to learn from; see also :func:`checked_split`.
+        InputDatasetError: If no part is left to learn from; see also :func:`checked_split`.
 
     Example:
         >>> from reb_pipeline.datasets.layouts.seeded_split import split_groups
@@ -228,7 +239,7 @@ def split_groups(
     """
     free = set(parts.values()) - set(tested)
     if parts and not free:
-        raise InputError(
+        raise InputDatasetError(
             "Every part of a good image has an image for test too, by split.group_by: correct the expression, or add "
             "parts that have only good images."
         )

@@ -4,17 +4,32 @@ const VERDICTS = ["all", "defective", ...(hasDoubt ? ["doubtful"] : []), "undeci
 const MARK_OF = { defective: "false alarm", good: "missed" }; // of the verdict that it corrects
 const calibrated = data.threshold ?? Infinity;
 const canFlag = Number.isFinite(calibrated);
-const inspected = data.images.filter((image) => image.score !== null).map((image) => image.score).sort((a, b) => a - b);
+const viewsOf = new Map(); // of each part that several images show
+for (const image of data.images) if (image.part) viewsOf.set(image.part, [...(viewsOf.get(image.part) ?? []), image]);
+const units = data.views ? [...viewsOf.values()] : data.images.map((image) => [image]);
+const scoresOf = (images) => images.filter((image) => image.score !== null).map((image) => image.score);
+const inspected = units.map(scoresOf).filter((scores) => scores.length).map((scores) => Math.max(...scores)).sort((a, b) => a - b);
 const [lowest, highest] = range(data.calibration, inspected);
 const marked = new Map(data.marks.map((mark) => [mark.image_sha256, mark])); // by the hash of the image
 let threshold = calibrated, doubtful = data.doubtful_threshold, unsaved = false;
 
 // Never good without a threshold of the model: another one may be tried, but says nothing about a part.
-function verdictAt(image, limit, lower) {
+function verdictOf(image, limit, lower) {
   if (image.error) return "unreadable";
   if (image.score === null || !canFlag) return "undecided";
   if (!(image.score <= limit)) return "defective";
   return lower === null || image.score <= lower ? "good" : "doubtful";
+}
+/** Verdict on the part that an image shows, as `verdicts_on_parts` of calibration/parts.py. */
+function verdictAt(image, limit, lower) {
+  if (!data.views) return verdictOf(image, limit, lower);
+  if (!image.part) return image.error ? "unreadable" : "undecided";
+  const found = viewsOf.get(image.part).map((view) => verdictOf(view, limit, lower));
+  if (found.length > data.views) return "undecided";
+  if (found.includes("defective")) return "defective";
+  if (found.length === data.views && found.every((one) => one === "unreadable")) return "unreadable";
+  if (found.length < data.views || found.includes("unreadable") || found.includes("undecided")) return "undecided";
+  return found.includes("doubtful") ? "doubtful" : "good";
 }
 const verdict = (image) => verdictAt(image, threshold, doubtful);
 const verdictGiven = (image) => verdictAt(image, calibrated, data.doubtful_threshold);
@@ -34,7 +49,7 @@ function drawThreshold() {
     (finite
       ? `of 100 good parts at most about ${rounded(expected)} are expected to be ` +
         (hasDoubt ? `flagged and about ${rounded(percent(doubtful))} to be doubtful or flagged ` : "")
-      : "without a threshold no part can be ") + `(${thousands(data.calibration.length)} calibration images).` +
+      : "without a threshold no part can be ") + `(${thousands(data.calibration.length)} calibration ${data.views ? "parts" : "images"}).` +
     (!canFlag ? " The model has no threshold of its own, so every part that can be read is undecided."
       : moved ? " Verdicts below follow this threshold, not the calibrated one." : "");
   byId("calibrated").hidden = !moved;
@@ -58,8 +73,8 @@ function cell(value) {
 
 function saveTable() {
   const limit = Number.isFinite(threshold) ? threshold : "";
-  const head = ["path", "image_score", "global_score", "p_value", "verdict", "image_threshold", ...(hasDoubt ? ["doubtful_threshold"] : []), "defect_area", "pose_degrees", "pose_right", "pose_down", "mark", "error", "reason", "overlay", "time", "sha256"];
-  const rows = data.images.map((image) => [image.path, image.score, image.global, image.p, verdict(image), limit, ...(hasDoubt ? [doubtful] : []), image.area, ...image.pose, markOf(image), image.error, image.reason, image.overlay, image.time, image.sha256]);
+  const head = ["path", ...(data.views ? ["part"] : []), "image_score", "global_score", "p_value", "verdict", "image_threshold", ...(hasDoubt ? ["doubtful_threshold"] : []), "defect_area", "pose_degrees", "pose_right", "pose_down", "mark", "error", "reason", "overlay", "time", "sha256"];
+  const rows = data.images.map((image) => [image.path, ...(data.views ? [image.part] : []), image.score, image.global, image.p, verdict(image), limit, ...(hasDoubt ? [doubtful] : []), image.area, ...image.pose, markOf(image), image.error, image.reason, image.overlay, image.time, image.sha256]);
   download("inspections.csv", "text/csv", [head, ...rows].map((row) => `${row.map(cell).join(",")}\n`).join(""));
   say("Saved: the table with the verdicts at this threshold and the marks.");
 }
@@ -120,6 +135,7 @@ function markButton(image) {
 function facts(image) {
   const kind = verdict(image);
   const rows = [["verdict", element("span", { className: `badge ${kind}`, textContent: kind })]];
+  if (data.views) rows.push(["part", image.part || "none: the name tells no part"]);
   if (image.error || image.reason) rows.push(["reason", image.error || image.reason]);
   if (image.score !== null)
     rows.push(
@@ -157,8 +173,8 @@ const shown = gallery({
     image.score === null ? "" : ` score ${score(image.score)}`,
     ...(markOf(image) ? [element("span", { className: "mark", textContent: markOf(image) })] : [])],
   details: (image) => {
-    const kind = verdict(image), decided = kind === "defective" || kind === "good";
-    return [facts(image), ...markButton(image), ...(decided ? disagreement(image.view, kind === "defective") : []), ...boxes(image.view), ...explanation(image.view)];
+    const own = verdictOf(image, threshold, doubtful), decided = own === "defective" || own === "good";
+    return [facts(image), ...markButton(image), ...(decided ? disagreement(image.view, own === "defective") : []), ...boxes(image.view), ...explanation(image.view)];
   },
   keys: { x: () => toggleMark(shown.opened()) },
 });

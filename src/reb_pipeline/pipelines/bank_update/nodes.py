@@ -33,9 +33,11 @@ def change_samples(
     ingestion: IngestionParams,
 ) -> pd.DataFrame:
     """Remove the samples to forget, and append the samples to add."""
+    from reb_pipeline.images.parts import GROUP_BY
     from reb_pipeline.images.posed import aligned_like
     from reb_pipeline.images.samples import Samples
     from reb_pipeline.pipelines.bank_update.changes import images_to_add, with_added, without
+    from reb_pipeline.pipelines.calibration.parts import check_views
 
     if params.add is None and not params.forget:
         msg = (
@@ -51,6 +53,9 @@ def change_samples(
     found = images_to_add(
         params.add, ingestion.max_unreadable_share, there.value_range, there.channels
     )
+    if GROUP_BY in samples:
+        parts = check_views(found["id"], samples, params.add)
+        found = found.assign(part=found["id"].map(parts), group_by=samples[GROUP_BY].iloc[0])
     found = aligned_like(there, found)
     return with_added(samples, found, samples_before["id"].tolist())
 

@@ -15,10 +15,12 @@ from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.images import leave_out
 from reb_pipeline.images.collection import ImageCollection
+from reb_pipeline.images.parts import GROUP_BY, part_names
 from reb_pipeline.images.samples import held_out_good
 from reb_pipeline.memory_bank.bank import MemoryBank
 from reb_pipeline.memory_bank.nearest_patches import NearestPatches
 from reb_pipeline.parameters.sections import CalibrationParams, ComputeParams
+from reb_pipeline.pipelines.calibration.parts import by_part, check_views, n_whole
 from reb_pipeline.scoring.detection import Detection
 from reb_pipeline.scoring.detector import MemoryBankDetector
 from reb_pipeline.scoring.fitted import needs_fitted_alpha
@@ -87,9 +89,10 @@ def leave_images_out(
 
     params = CalibrationParams.model_validate(params)
     detector.bank.check_origin(memory_bank)
-    n_split = _n_split(held_out_patches.image_ids, memory_bank.image_ids)
+    parts = part_names(samples)
+    n_split = _n_split(held_out_patches.image_ids, memory_bank.image_ids, samples)
     found = []
-    if n_enough := left_out_needed(params, n_split, len(memory_bank.image_ids)):
+    if n_enough := left_out_needed(params, n_split, n_whole(memory_bank.image_ids, samples)):
         found = list(
             score_left_out(
                 memory_bank,
@@ -98,11 +101,12 @@ def leave_images_out(
                 memory_gib=compute.memory_gib,
                 device=compute.processor(),
                 description="images left out in turn",
+                parts=parts,
             )
         )
     none = np.empty((0, memory_bank.features.shape[1]), np.float32)
     peaks = [highest_of_maps(detection, features, detector.scoring) for _, detection in found]
-    return Calibration(
+    calibration = Calibration(
         image_scores=np.concatenate([none[:, 0], *(one.image_scores for _, one in found)]),
         peak_scores=np.concatenate([none[:, 0], *peaks]),
         image_ids=[image_id for nearest, _ in found for image_id in nearest.image_ids],
@@ -116,6 +120,7 @@ def leave_images_out(
         fine_tuned=bool(backbone.config["finetuned"]),
         detector_fingerprint=detector.fingerprint,
     )
+    return by_part(calibration, samples)
 
 
 def calibrate(
@@ -127,10 +132,12 @@ def calibrate(
     params: CalibrationParams,
     category: str,
     left_out_calibration: Calibration | None = None,
+    samples: pd.DataFrame | None = None,
 ) -> tuple[Calibration, Any]:
     """Score good images as `evaluation` scores test images, store the scores, and log the guarantee.
 
-    Images that were left out take the place of a split that has too few.
+    Images that were left out take the place of a split that has too few. Where the samples tell parts of several views
+    apart, the scores are those of parts.
     """
     from reb_pipeline.figures.calibration import calibration_figure
 
@@ -143,11 +150,8 @@ def calibrate(
         params.folder,
     )
     rate, left_out = params.false_alarm_rate, left_out_calibration
-    if (
-        left_out is not None
-        and params.folder is None
-        and _is_better(left_out, source, image_ids, rate)
-    ):
+    n_split = n_whole(image_ids, samples) if source == CALIBRATION_SPLIT else 0
+    if left_out is not None and params.folder is None and _is_better(left_out, n_split, rate):
         left_out.check_detector(detector.fingerprint)
         left_out.check(detector.bank.fingerprint, scoring.model_dump(mode="json"), detector.alpha)
         calibration = replace(left_out, **params.rates)
@@ -169,20 +173,20 @@ def calibrate(
             chosen_by=[] if params.folder else _by_selection(params),
             detector_fingerprint=detector.fingerprint,
         )
+        calibration = by_part(calibration, samples, category)
     log = logger.info if calibration.is_promised else logger.warning
     log("%s: %s", category, calibration.statement())
-    title = f"{category}: calibration by {calibration.n_images} good images"
+    title = f"{category}: calibration by {calibration.n_images} {calibration.good_units}"
     return calibration, calibration_figure(calibration, title)
 
 
-def _n_split(held_out: list[str], training_ids: list[str]) -> int:
-    """Count the held-out images that are not in the bank: those of the calibration split."""
-    return 0 if set(held_out) <= set(training_ids) else len(held_out)
+def _n_split(held_out: list[str], training_ids: list[str], samples: pd.DataFrame) -> int:
+    """Count the held-out images, or parts, that are not in the bank: those of the calibration split."""
+    return 0 if set(held_out) <= set(training_ids) else n_whole(held_out, samples)
 
 
-def _is_better(left_out: Calibration, source: str, image_ids: list[str], rate: float) -> bool:
+def _is_better(left_out: Calibration, n_split: int, rate: float) -> bool:
     """Return True if images that were left out are to calibrate, rather than a split or a few training images."""
-    n_split = len(image_ids) if source == CALIBRATION_SPLIT else 0
     return n_split < min(images_needed(rate), left_out.n_images) or not n_split
 
 
@@ -199,8 +203,8 @@ def left_out_needed(params: CalibrationParams, n_split: int, n_learnt: int) -> i
 
     Args:
         params: Rate and folder of the calibration.
-        n_split: Number of images in the calibration split.
-        n_learnt: Number of images that the detector learns from.
+        n_split: Number of images, or parts, in the calibration split.
+        n_learnt: Number of images, or parts, that the detector learns from.
     """
     needed = images_needed(params.false_alarm_rate)
     if params.folder is not None or n_split >= min(needed, n_learnt):
@@ -274,6 +278,8 @@ def images_of_folder(
     images = loose_images(folder, category, learnt, channels)
     for sentence in not_read_sentences(images.not_read):
         logger.warning("%s: %s: %s", category, folder, sentence)
+    if GROUP_BY in samples:
+        check_views([sample.path for sample in images.samples], samples, folder)
     table = _without_copies(images, samples, training_ids, folder)
     found = ImageFeatures.of_samples(Samples(table, images), encoder, "calibration images searched")
     return found if pose is None else found.aligned(pose)

@@ -63,6 +63,7 @@ def create_pipeline(settings: str = "params:calibration") -> Pipeline:
                     settings,
                     CATEGORY,
                     "left_out_calibration",
+                    "samples",
                 ],
                 ["calibration", "calibration_figure"],
                 name="calibrate",

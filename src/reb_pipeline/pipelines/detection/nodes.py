@@ -11,6 +11,7 @@ from reb_pipeline.calibration.record import CALIBRATION_SPLIT, LEFT_OUT, Calibra
 from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.images.collection import ImageCollection
+from reb_pipeline.images.parts import part_names
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.parameters.sections import CalibrationParams, ComputeParams, EvaluationParams
 from reb_pipeline.pipelines.calibration.nodes import (
@@ -19,6 +20,7 @@ from reb_pipeline.pipelines.calibration.nodes import (
     images_of_folder,
     left_out_needed,
 )
+from reb_pipeline.pipelines.calibration.parts import by_part, n_whole
 from reb_pipeline.reconstruction.settings import (
     FeatureReconstructionSettings,
     PixelReconstructionSettings,
@@ -77,17 +79,22 @@ def detect_images(
         )
     detector.fit(good)
     found = detector.detect(ImageFeatures.of_samples(category.test, encoder, "test images scored"))
-    n_enough = left_out_needed(params, len(unseen.image_ids), len(good.image_ids))
+    n_unseen = len(unseen.image_ids)
+    if params.folder is None:
+        n_unseen = n_whole(unseen.image_ids, samples)
+    n_enough = left_out_needed(params, n_unseen, n_whole(good.image_ids, samples))
     if n_enough and isinstance(detector, Gaussians):
         left_out = detector.score_left_out(
-            good, n_enough, compute.memory_gib, "images left out in turn"
+            good, n_enough, compute.memory_gib, "images left out in turn", part_names(samples)
         )
         of_good, source = list(left_out), LEFT_OUT
     else:
         of_good = [detector.detect(unseen)] if unseen.image_ids else []
     gaussians = detector.fitted if isinstance(detector, Gaussians) else None
     calibration = replace(
-        _calibration(of_good, features, scoring, params, source),
+        by_part(
+            _calibration(of_good, features, scoring, params, source), samples, raw_images.category
+        ),
         chosen_by=chosen_by(samples, params, source),
         fine_tuned=source == LEFT_OUT and bool(backbone.config["finetuned"]),
         detector_fingerprint="" if gaussians is None else gaussians.fingerprint,

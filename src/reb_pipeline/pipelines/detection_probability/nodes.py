@@ -38,6 +38,7 @@ def score_drawn_defects(
     from reb_pipeline.detectors.probes import score_probes
     from reb_pipeline.detectors.sources.encoder import Encoder
     from reb_pipeline.detectors.sources.images import ImageFeatures
+    from reb_pipeline.images.parts import GROUP_BY, part_names
     from reb_pipeline.images.samples import Samples
     from reb_pipeline.metrics.detection_probability import check_parts
 
@@ -48,12 +49,15 @@ def score_drawn_defects(
     backbone.check_learnt(samples)
     good = Samples(samples, raw_images).held_out_good
     parts = good.only(good.table[~good.table["id"].isin(detector.bank.image_ids)])
-    check_parts(len(parts), raw_images.category)
+    part_of = part_names(parts.table) or {image_id: image_id for image_id in parts.ids}
+    check_parts(len(set(part_of.values())), raw_images.category)
     features = features.as_learnt(detector.bank.extractor)
     size, region = features.image_size, features.looked_at
     probes = draw_probes(parts, saliency, synthesis, params, size, region)
     encoded = ImageFeatures.of_samples(parts, Encoder(features, backbone, compute.device))
     draws = score_probes(probes, encoded, detector, compute.processor())
+    if GROUP_BY in samples:
+        draws = draws.assign(part=draws["image_id"].map(part_of))
     return draws.assign(detector_fingerprint=detector.fingerprint)
 
 

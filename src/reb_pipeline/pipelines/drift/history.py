@@ -1,11 +1,12 @@
 """Recently inspected parts, from the tables of all inspections."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from reb_pipeline.core.errors import InputError
+from reb_pipeline.core.text_lists import from_text, to_text
 from reb_pipeline.inspection.results import FORMER_COLUMNS
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def latest_parts(
         n: Largest number of parts.
 
     Returns:
-        The rows of images with a score, oldest first.
+        The rows of images with a score, oldest first. Where parts have several views, one row for each part that has
+        them all: that of its worst view, with the mean of their features and the part as its path.
 
     Raises:
         InputError: If the newest table was made with another calibration, or has no readable image.
@@ -47,6 +49,8 @@ def latest_parts(
                 )
                 raise InputError(msg)
             break
+        if calibration.views is not None:
+            table = _of_parts(table, calibration.views.per_part)
         rows = table if rows is None else pd.concat([table, rows])
         rows = rows.drop_duplicates(["path", "time"])
         if len(rows) >= n:
@@ -55,6 +59,27 @@ def latest_parts(
         msg = "No readable image was inspected yet: run the pipeline inspection on parts first."
         raise InputError(msg)
     return rows.sort_values("time", kind="stable").tail(n).reset_index(drop=True)
+
+
+def _of_parts(table: "pd.DataFrame", per_part: int) -> "pd.DataFrame":
+    """Reduce the rows of one inspection to parts."""
+    if table.empty:
+        return table
+    table = table.reset_index(drop=True)
+    whole = table[table.groupby("part")["path"].transform("size") == per_part]
+    parts = whole.groupby("part", sort=False)
+    worst = whole.loc[parts["image_score"].idxmax()]
+    features = {part: _mean(texts) for part, texts in parts["mean_features"]}
+    return worst.assign(
+        path=worst["part"],
+        time=worst["part"].map(parts["time"].max()),
+        mean_features=worst["part"].map(features),
+    )
+
+
+def _mean(texts: "Iterable[str]") -> str:
+    """Average features, which are JSON texts."""
+    return to_text(np.mean([from_text(text) for text in texts], axis=0).tolist())
 
 
 def _is_of(calibration: "Calibration", table: "pd.DataFrame") -> bool:

@@ -145,9 +145,12 @@ def with_threshold(
 ) -> dict[str, Any]:
     """Compute metrics, and counts at the threshold of a calibration of the same scores."""
     from reb_pipeline.metrics.at_threshold import at_threshold
+    from reb_pipeline.metrics.parts import scores_of_parts
     from reb_pipeline.metrics.report import measured
 
     tested, n = measured(scores), calibration.n_images
+    if calibration.views is not None:
+        tested = scores_of_parts(tested, calibration.views.per_part)
     flagged = at_threshold(tested, calibration.image_threshold, calibration.false_alarm_rate, n)
     rate, threshold = calibration.doubtful_rate, calibration.doubtful_threshold
     if rate is not None and threshold is not None:
@@ -167,10 +170,11 @@ def draw_figures(
     """Draw the ROC curve, the score histogram, and the hardest images."""
     from reb_pipeline.figures.curves import roc_figure, score_histogram
     from reb_pipeline.figures.examples import hardest_images_of
+    from reb_pipeline.metrics.parts import scores_of_parts
     from reb_pipeline.metrics.report import measured
 
     _check_origin(scores, anomaly_maps, metrics)
-    scores = measured(scores)
+    scores = scores_of_parts(measured(scores))
     category = raw_images.category
     threshold = metrics["at_threshold"]["threshold"]
     pixel_threshold = metrics["at_threshold"].get("pixel_threshold")  # not in older versions
@@ -205,13 +209,17 @@ def write_report(
     from reb_pipeline.core.spreadsheets import without_guard
     from reb_pipeline.figures.page import Evaluated, report_page
     from reb_pipeline.figures.suspects import suspects_section
-    from reb_pipeline.metrics.report import without_copies
+    from reb_pipeline.metrics.parts import scores_of_parts
+    from reb_pipeline.metrics.report import is_unaligned, measured, without_copies
 
     calibration.check_detector(detector.fingerprint)
     _check_origin(scores, anomaly_maps, metrics)
+    shown = without_copies(scores)
+    if "part" in shown:  # each part by its worst view, and images that are undecided
+        shown = pd.concat([scores_of_parts(measured(scores)), shown[is_unaligned(shown)]])
     suspects = suspects.assign(image=suspects["image"].map(without_guard))
     evaluated = Evaluated(
-        without_copies(scores),
+        shown,
         anomaly_maps,
         raw_images,
         metrics,

@@ -63,6 +63,12 @@ def package_model(
     backbone.check_learnt(samples)
     there = Samples(samples, raw_images)
     fitted = _checked(detector, calibration, there, scoring)
+    if raw_images.group_by is not None and calibration.views is None:
+        msg = (
+            f"The calibration of {raw_images.category} is that of images, and split.group_by says that parts have "
+            f"several: run all pipelines again, from ingestion on."
+        )
+        raise InputError(msg)
     features = features.as_learnt(_origin(fitted).extractor)
     encoder = Encoder(features, backbone, compute.device)
     _origin(fitted).check_extractor(_features(there, encoder).provenance)
