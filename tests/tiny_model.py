@@ -15,6 +15,7 @@ from reb_pipeline.inspection.model import good_image, pack, with_images_of_rows,
 from reb_pipeline.memory_bank.bank import collect_patches
 from reb_pipeline.memory_bank.coreset import select_coreset
 from reb_pipeline.memory_bank.density import measure_local_density
+from reb_pipeline.memory_bank.held_out import search_own_images
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
 from reb_pipeline.scoring.detector import MemoryBankDetector
 from reb_pipeline.scoring.settings import ScoringSettings
@@ -91,7 +92,9 @@ def train(
     )
     coreset = select_coreset(bank, MemoryBankSettings(coreset_ratio=ratio, seed=0))
     density = measure_local_density(bank, coreset, scoring.max_neighbors)
-    detector = MemoryBankDetector.of(coreset.of(bank), density, scoring)
+    depth = scoring.search_depth
+    own = search_own_images(bank, coreset, bank.image_ids, depth) if scoring.zones else None
+    detector = MemoryBankDetector.of(coreset.of(bank), density, scoring, own)
     found = detector.search(features(held_out or HELD_OUT))
     detection = detector.score(found)
     maps = detection.anomaly_maps(size, scoring.smoothing_sigma)

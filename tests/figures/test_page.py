@@ -112,6 +112,13 @@ def test_the_oddest_good_images_are_shown_with_what_to_do():
     assert "gone" not in suspects_section(lost, samples, evaluated.images)
 
 
+def test_page_lists_the_cut_off_of_each_zone():
+    assert "Cut-offs of the zones" not in make_page()
+    cut_offs = {EVIL: {"patches": 9, "image": 1.23456789, "pixel": None}}
+    page = report_page(replace(evaluated_parts(), cut_offs=cut_offs), SETTINGS)
+    assert [escape(EVIL), "9", "1.2346", "–"] in rows_of(page)
+
+
 def test_page_states_the_sizes_that_are_found_where_they_were_measured():
     rng = np.random.default_rng(0)
     lengths = rng.uniform(3, 60, 200)

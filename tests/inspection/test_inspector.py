@@ -216,6 +216,7 @@ def test_a_result_as_json_as_a_picture_and_in_short(inspector):
         ],
         "worst_patch": list(found.worst_patch),
         "pose": None,
+        "zone": "",
         "seconds": found.seconds,
     }
     scale = ColourScale.of(inspector.calibration)

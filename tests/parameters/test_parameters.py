@@ -78,7 +78,7 @@ RAW: dict[str, Any] = {
         "scorer": "ldknn",
         "max_neighbors": 15, "n_neighbors": 5, "alpha": 1.0, "form": "ratio",
         "image_score": "max", "top_patches": 10, "top_share": 0.03, "quantile": 0.99,
-        "area_threshold": None, "normalization": "none", "global_branch": "none", "anomaly_map": "score",
+        "area_threshold": None, "normalization": "none", "zones": None, "global_branch": "none", "anomaly_map": "score",
         "smoothing_sigma": 4.0,
     },
     "feature_reconstruction": {

@@ -46,6 +46,7 @@ def test_a_defective_image(client):
         "defects": [{"box": [0, 0, 20, 10], "area": 200, "peak": 0.8}],
         "worst_patch": [0, 0, 1, 1],
         "pose": None,
+        "zone": None,
         "width": 20,
         "height": 10,
         "seconds": 0.01,

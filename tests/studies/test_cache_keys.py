@@ -43,6 +43,7 @@ CHANGES = {
     ("scoring", "quantile"): (0.5, {"image_score": "quantile"}),
     ("scoring", "area_threshold"): (1.0, {"image_score": "max"}),
     ("scoring", "smoothing_sigma"): (2.0, FEATURES),
+    ("scoring", "zones"): ({"left": [[(0, 0), (0.5, 0), (0.5, 1)]]}, FEATURES),
     ("feature_reconstruction", "layers"): (["blocks.1", "blocks.2"], LEVELS),
     ("feature_reconstruction", "updates"): (3, LEVELS),
     ("feature_reconstruction", "batch_size"): (2, LEVELS),

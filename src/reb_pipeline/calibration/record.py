@@ -45,6 +45,7 @@ _CHOSEN = " Settings were chosen with the same images ({}), so more good parts t
 # Settings that were added to scoring, with the value that scores of older records were made with.
 _BEFORE = {
     "normalization": "none",
+    "zones": None,
     "anomaly_map": "score",
     "detector": "memory_bank",
     "global_branch": "none",

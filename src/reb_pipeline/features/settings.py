@@ -1,7 +1,6 @@
 """Settings of the extraction of patch features; quick to import."""
 
 from collections.abc import Mapping
-from itertools import combinations
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -16,13 +15,12 @@ from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.settings import Settings, one_of
 from reb_pipeline.core.sizes import SIDES, shape_of, size_of
 from reb_pipeline.images.even_light import AS_IS, LIGHTS
+from reb_pipeline.images.polygons import CORNERS, Share, has_area
 
 QUICKEST = (
     "openvino",
     "onnxruntime",
 )  # what the engine ``auto`` tries before PyTorch, the quickest first
-
-SMALLEST = 1e-9  # twice the area of a triangle; less is a line, but for rounding
 
 if TYPE_CHECKING:
     from reb_pipeline.features.adapted import BackboneWeights
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     from reb_pipeline.images.region import Region
 
 Pixels = Annotated[int, Field(ge=32, le=16384)]
-Share = Annotated[float, Field(ge=0, le=1)]  # of the width or height of an image
 
 
 class FeatureSettings(Settings):
@@ -88,15 +85,8 @@ class FeatureSettings(Settings):
         except ValidationError:  # has an error for each allowed type; the user needs one sentence
             region = []
         is_list = isinstance(region, list)
-        if (
-            region == []
-            or isinstance(region, dict)
-            or (is_list and not all(map(_has_area, region)))
-        ):
-            msg = (
-                "Input should be the path of a mask, found, or polygons of at least three corners [x, y] each that do "
-                "not all lie on a line, in shares of the width and height of the image, from 0 to 1"
-            )
+        if region == [] or isinstance(region, dict) or (is_list and not all(map(has_area, region))):
+            msg = f"Input should be the path of a mask, found, or {CORNERS}"
             raise ValueError(msg)
         return region
 
@@ -195,12 +185,3 @@ class FeatureSettings(Settings):
             "region": None if region is None else region.as_json(self.image_size),
             "empty_field": None if shading is None else shading.as_json(),
         }
-
-
-def _has_area(polygon: list[tuple[float, float]]) -> bool:
-    """Return True if the corners of a polygon do not all lie on a line."""
-    if not polygon:
-        return False
-    (x, y), *others = polygon
-    pairs = combinations(others, 2)
-    return any(abs((a - x) * (d - y) - (c - x) * (b - y)) > SMALLEST for (a, b), (c, d) in pairs)

@@ -1,7 +1,7 @@
 """Self-contained HTML page of the evaluation of a category, in the design of the report of an inspection."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
@@ -74,6 +74,7 @@ class Evaluated:
         calibration: Calibration of the threshold.
         detection_probability: Report of :func:`reb_pipeline.metrics.detection_probability.detection_report`; None
             leaves its section out.
+        cut_offs: See :meth:`reb_pipeline.scoring.zones.Zones.cut_offs`; empty without zones.
         suspects: HTML of :func:`reb_pipeline.figures.suspects.suspects_section`; empty leaves it out.
     """
 
@@ -83,6 +84,7 @@ class Evaluated:
     metrics: Mapping[str, Any]
     calibration: Calibration
     detection_probability: Mapping[str, Any] | None = None
+    cut_offs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     suspects: str = ""
 
 
@@ -110,6 +112,7 @@ def report_page(evaluated: Evaluated, settings: Mapping[str, Any]) -> str:
         "sections": "".join(
             (
                 _at_threshold(metrics),
+                _zones(evaluated.cut_offs),
                 _found_sizes(evaluated),
                 _metrics(evaluated),
                 evaluated.suspects,
@@ -200,6 +203,30 @@ def _counts(share: Mapping[str, Any], beyond: Mapping[str, Any] | None) -> list[
     if beyond is None:
         return [share["flagged"], share["passed"]]
     return [share["flagged"], beyond["flagged"] - share["flagged"], beyond["passed"]]
+
+
+def _zones(cut_offs: Mapping[str, Mapping[str, Any]]) -> str:
+    """Format the cut-offs of zones; empty without zones."""
+    if not cut_offs:
+        return ""
+    text = (
+        "<p>The threshold of the image scores stands for a cut-off of its own in each zone, and the zones share its "
+        "false-alarm rate. A part is flagged if the score of a zone alone is above its cut-off, in the units that "
+        "scores have without zones.</p>"
+    )
+    rows = [
+        [
+            name,
+            zone["patches"],
+            *(
+                "–" if (value := zone[one]) is None else f"{value:.5g}"
+                for one in ("image", "pixel")
+            ),
+        ]
+        for name, zone in cut_offs.items()
+    ]
+    heads = ["zone", "patches", "cut-off of its score", "cut-off of marks"]
+    return section("Cut-offs of the zones", text, table(heads, rows))
 
 
 def _found_sizes(evaluated: Evaluated) -> str:

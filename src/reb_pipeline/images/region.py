@@ -14,9 +14,8 @@ from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.sizes import Size, has_aspect, shape_of, size_of
 from reb_pipeline.images.empty_field import EmptyField
 from reb_pipeline.images.even_light import AS_IS, evened
+from reb_pipeline.images.polygons import Polygon
 from reb_pipeline.images.resize import resize_image
-
-Polygon = Sequence[tuple[float, float]]
 
 # Mean colour of ImageNet: zero for networks that were trained on it, as their padding is.
 NEUTRAL = (124, 116, 104)

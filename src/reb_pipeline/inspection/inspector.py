@@ -103,7 +103,7 @@ class Inspector:
         )
         self._network = load_network(model.network, engine)
         self._bank = model.bank
-        self._good_images = model.good_images
+        self._good_images, self._zones = model.good_images, model.zones
         self._scoring = _scoring(model.manifest["scoring"])
         self.detector = model.detector(self._scoring)
         # Warm-up: without it the first image of the user would be the slowest.
@@ -311,6 +311,7 @@ class Inspector:
             placement=placement,
             patch_map=patch_map,
             global_score=0.0 if added is None else float(added[0]),
+            zone="" if self._zones is None else self._zones.of_patch(int(y), int(x)),
         )
 
     def map_region(self, placement: Placement, aspect: float) -> np.ndarray | None:

@@ -147,6 +147,7 @@ def inspection_in(
         placement=placement,
         patch_map=patch_map,
         global_score=row.get("global_score", 0.0),
+        zone=row.get("zone", ""),
     )
 
 

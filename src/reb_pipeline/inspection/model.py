@@ -37,6 +37,7 @@ from reb_pipeline.scoring.detector import MemoryBankDetector
 from reb_pipeline.scoring.gaussians import GaussianDetector
 from reb_pipeline.scoring.global_branch import GlobalBranch
 from reb_pipeline.scoring.good_scores import GoodScores
+from reb_pipeline.scoring.zones import Zones
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -50,7 +51,7 @@ NETWORK, GOOD_IMAGES = "network", "good_images"
 RECORDS: dict[str, Any] = {
     "bank": MemoryBank, "density": LocalDensity, "calibration": Calibration, "good_scores": GoodScores,
     "appearance": Appearance, "pose": Pose,
-    "global_branch": GlobalBranch, "gaussians": GaussianDetector,
+    "zones": Zones, "global_branch": GlobalBranch, "gaussians": GaussianDetector,
 }  # fmt: skip
 FILES = {NETWORK: "network.onnx", **{name: f"{name}.npz" for name in RECORDS}}
 # No model can be read without these; of a memory bank, bank and density are needed too.
@@ -80,6 +81,7 @@ class PackagedModel:
         appearance: Shapes and colours of good images, by which images of something else are recognised; None in a model
             that takes every image for one of the part.
         pose: Golden image that images are aligned to; None in a model that takes them as they are.
+        zones: Zones of the part, in whose units patches are scored; None without them.
         global_branch: Gaussian of whole good images; None without a global branch.
         gaussians: The detector of a model that has no memory bank.
         written: Time when its ``model.json`` was written; None if it was not read from files, or these keep no time.
@@ -94,6 +96,7 @@ class PackagedModel:
     good_scores: GoodScores | None = None
     appearance: Appearance | None = None
     pose: Pose | None = None
+    zones: Zones | None = None
     global_branch: GlobalBranch | None = None
     gaussians: GaussianDetector | None = None
     written: datetime | None = None
@@ -121,6 +124,7 @@ class PackagedModel:
             scoring.model_copy(update={"alpha": alpha}),
             self.calibration.alpha,
             good_scores=self.good_scores,
+            zones=self.zones,
             global_branch=self.global_branch,
         )
         check_parts(self, detector, scoring)
@@ -165,6 +169,7 @@ def pack(
             "pixel_threshold": finite(calibration.pixel_threshold),
         },
         **about,
+        **({"zones": zones.cut_offs(calibration)} if (zones := parts.get("zones")) else {}),
         "made_with": {"python": platform.python_version(), **_versions()},
     }
     return PackagedModel(
@@ -189,6 +194,7 @@ def _described(detector: Detector) -> tuple[dict[str, Any], dict[str, Any]]:
         "bank": bank,
         "density": detector.density,
         "good_scores": detector.good_scores,
+        "zones": detector.zones,
         "global_branch": detector.global_branch,
     }
     return parts, {"bank": about}

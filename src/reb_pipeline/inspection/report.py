@@ -130,6 +130,7 @@ def _image(row: dict[str, Any]) -> dict[str, Any]:
         "p": row["p_value"],
         "pose": [row.get(f"pose_{name}") for name in POSE],
         "area": row["defect_area"],
+        "zone": row["zone"],
         "seconds": row["seconds"],
         "time": row["time"],
         "error": row["error"],

@@ -52,6 +52,7 @@ class Inspection:
         patch_map: Values of the patches that the anomaly map is made of, float32 [h, w].
         global_score: Part of the image score that the whole image adds to its patches; a part can be flagged by it
             where nothing is marked. 0 without a global branch.
+        zone: Zone that the worst patch lies in, see :mod:`reb_pipeline.scoring.zones`; empty without zones.
         drawing: Image that :meth:`overlay` draws on, with its calibration; None if not made by
             :meth:`reb_pipeline.inspection.inspector.Inspector.inspect`.
 
@@ -83,6 +84,7 @@ class Inspection:
     placement: Placement | None = None
     patch_map: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))
     global_score: float = 0.0
+    zone: str = ""
     drawing: Drawing | None = None
 
     @property
@@ -112,6 +114,7 @@ class Inspection:
             ],
             "worst_patch": [int(side) for side in self.worst_patch],
             "pose": self.pose,
+            "zone": self.zone,
             "seconds": float(self.seconds),
         }
 

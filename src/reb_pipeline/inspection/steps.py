@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 OVERLAYS = "overlays"  # folder of the output
 POSE = ("degrees", "right", "down")  # columns pose_…
 # Columns that entries of former versions lack.
-ADDED = {"global_score": 0.0, "sha256": "", **{f"pose_{name}": None for name in POSE}}
+ADDED = {"global_score": 0.0, "zone": "", "sha256": "", **{f"pose_{name}": None for name in POSE}}
 _LONGEST_NAME = 200  # bytes; the limit of file systems is 255
 
 
@@ -210,6 +210,7 @@ def row_of(
             [[int(side) for side in d.box] for d in inspection.defects] if inspection else []
         ),
         **{f"pose_{name}": pose and pose[name] for name in POSE},
+        "zone": inspection.zone if inspection else "",
         "seconds": float(inspection.seconds) if inspection else None,
         "error": error,
         "reason": inspection.reason if inspection else reason,

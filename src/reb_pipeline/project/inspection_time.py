@@ -66,6 +66,7 @@ def inspection_milliseconds(
     # Nothing that good images would be needed for.
     unfitted = {
         "normalization": "none",
+        "zones": None,
         "global_branch": "none",
         "alpha": 1.0 if alpha == AUTO else alpha,
     }

@@ -31,13 +31,14 @@ from reb_pipeline.scoring.fitted import (
     needs_fitted_alpha,
     needs_good_images,
     resolve_alpha,
-    without_good_images,
+    searched,
 )
 from reb_pipeline.scoring.global_branch import GlobalBranch
 from reb_pipeline.scoring.good_scores import MIN_IMAGES, GoodScores, enough_images
 from reb_pipeline.scoring.image_scores import IMAGE_SCORES, image_scores
 from reb_pipeline.scoring.patch_scores import SCORERS, check_depth, patch_scores
 from reb_pipeline.scoring.settings import ScoringSettings
+from reb_pipeline.scoring.zones import Zones, check_images
 from reb_pipeline.search.index import nearest_other_rows
 
 
@@ -54,6 +55,7 @@ class MemoryBankDetector:
             number that was given.
         good_scores: Mean and spread of good patches' scores by position, in whose units patches are scored; None
             without ``normalization``, or with too few good images for it.
+        zones: Zones of the part, in whose units patches are scored after that; None without ``zones``.
         global_branch: Gaussian of whole good images; None without ``global_branch``, or with too few good images.
 
     Raises:
@@ -80,6 +82,7 @@ class MemoryBankDetector:
     alpha: float
     alpha_error: float | None = None
     good_scores: GoodScores | None = None
+    zones: Zones | None = None
     global_branch: GlobalBranch | None = None
 
     def __post_init__(self) -> None:
@@ -165,8 +168,9 @@ class MemoryBankDetector:
         if own is not None and needs_fitted_alpha(scoring):
             error = alpha_error(**arguments_of_alpha(scoring, density, own))
         plain = cls(bank, density, scoring, alpha, error)
-        by_patches = replace(plain, good_scores=plain._good_scores(own, least_images))
-        return replace(by_patches, global_branch=by_patches._global_branch(own, least_images))
+        by_position = replace(plain, good_scores=plain._good_scores(own, least_images))
+        by_zone = replace(by_position, zones=by_position._zones(own, least_images))
+        return replace(by_zone, global_branch=by_zone._global_branch(own, least_images))
 
     @property
     def features(self) -> np.ndarray:
@@ -175,14 +179,17 @@ class MemoryBankDetector:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of all that decides a score: coreset, local density, settings, alpha, and good scores by position."""
-        # The name of the detector is the same for all of this class; without a global branch it decides nothing.
-        scoring = self.scoring.model_dump(mode="json", exclude={"detector", "global_branch"})
+        """Hash of all that decides a score: coreset, density, settings, alpha, good scores by position, and zones."""
+        # The name of the detector is the same for all of this class; zones and global branch are hashed as fitted.
+        others = {"detector", "zones", "global_branch"}
+        scoring = self.scoring.model_dump(mode="json", exclude=others)
         settings = json.dumps((self.bank.fingerprint, scoring, self.alpha), sort_keys=True)
         digest = hashlib.blake2b(settings.encode(), digest_size=16)
         arrays = [self.density.squared_distances]
         if self.good_scores is not None:
             arrays += [self.good_scores.mean, self.good_scores.spread]
+        if self.zones is not None:
+            arrays += self.zones.arrays
         if (branch := self.global_branch) is not None:
             units = np.array([branch.centre, branch.spread, branch.unit, branch.excess])
             arrays += [branch.kinds, branch.mean, branch.precision, units]
@@ -296,20 +303,20 @@ class MemoryBankDetector:
         """
         self.density.check_searched(found)
         of_patches = self._patch_scores(found)
-        if self.good_scores is not None:
-            of_patches = self.good_scores.standardize(of_patches)
         chosen = IMAGE_SCORES[self.scoring.image_score]
-        of_images = (
-            chosen.score(found, self)
-            if chosen.compares_neighbors
-            else image_scores(of_patches, self.scoring)
-        )
+        if chosen.compares_neighbors:
+            of_images = chosen.score(found, self)
+        else:
+            together = image_scores if self.zones is None else self.zones.image_scores
+            of_images = together(of_patches, self.scoring)
         region, distances, added = self.bank.region, None, None
         if self.global_branch is not None:
             added = self.global_branch.scores(found, region)
             of_images = of_images + added
         if self.scoring.anomaly_map == "distance":
             distances = on_grid(found.squared_distances[..., 0], region)
+            if self.zones is not None:
+                distances = self.zones.standardize_distances(distances)
         scores = of_images, of_patches, distances, region, added
         return Detection(found.image_ids, *scores, found.mean_features)
 
@@ -351,37 +358,32 @@ class MemoryBankDetector:
         """Measure the scores of good patches by position, if the settings ask for it and there are enough images."""
         if self.scoring.normalization == "none":
             return None
-        if own is None:
-            raise without_good_images("normalization", self.scoring.normalization)
-        is_enough = self._are_enough(own, least_images, "normalization")
+        own = searched(own, "normalization", self)
+        is_enough = enough_images(len(own.image_ids), least_images, "normalization")
         return GoodScores.of(self._patch_scores(own)) if is_enough else None
+
+    def _zones(self, own: NearestPatches | None, least_images: int) -> Zones | None:
+        """Measure the scores of good images by zone, if the settings ask for it."""
+        if self.scoring.zones is None:
+            return None
+        own = searched(own, "zones", self)
+        check_images(len(own.image_ids), least_images)
+        distances = on_grid(own.squared_distances[..., 0], self.bank.region)
+        return Zones.fit(self.scoring.zones, self._patch_scores(own), distances, self.scoring)
 
     def _global_branch(self, own: NearestPatches | None, least_images: int) -> GlobalBranch | None:
         """Fit the global branch, if the settings ask for it and there are enough images."""
         name = self.scoring.global_branch
         if name == "none":
             return None
-        if own is None:
-            raise without_good_images("global_branch", name)
-        if not self._are_enough(own, least_images, "global_branch"):
+        own = searched(own, "global_branch", self)
+        if not enough_images(len(own.image_ids), least_images, "global_branch"):
             return None
         return GlobalBranch.fit(name, own, self.bank, self.score(own).image_scores)
 
-    def _are_enough(self, own: NearestPatches, least_images: int, setting: str) -> bool:
-        """Check that the bank's own images were searched; return True if there are enough of them.
-
-        Raises:
-            InputError: If another coreset was searched, or none of these images.
-        """
-        self.density.check_searched(own)
-        if not own.image_ids and len(self.bank.image_ids) >= MIN_IMAGES:
-            msg = (
-                f"The bank's good images were not compared with the others when scoring left nothing to fit: run the "
-                f"pipeline ldknn_density again, or set scoring.{setting} to none."
-            )
-            raise InputError(msg)
-        return enough_images(len(own.image_ids), least_images, setting)
-
     def _patch_scores(self, found: NearestPatches) -> np.ndarray:
-        """Score patches, float32 [images, h, w]; NaN outside of the region."""
-        return on_grid(patch_scores(found, self), self.bank.region)
+        """Score patches in the units of position and zone, float32 [images, h, w]; NaN outside of the region."""
+        scores = on_grid(patch_scores(found, self), self.bank.region)
+        if self.good_scores is not None:
+            scores = self.good_scores.standardize(scores)
+        return scores if self.zones is None else self.zones.standardize(scores)

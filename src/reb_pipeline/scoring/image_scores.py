@@ -53,7 +53,7 @@ def block_max_score(patch_scores: np.ndarray, _: Any) -> np.ndarray:
     block. Of a block that is partly outside of the region, the patches inside are averaged.
 
     Raises:
-        InputError: If no patch of the region is in a block.
+        InputError: If no patch of the region, or of a zone that is scored alone, is in a block.
     """
     n, h, w = patch_scores.shape
     side_y, side_x = min(WINDOW, h), min(WINDOW, w)
@@ -65,8 +65,8 @@ def block_max_score(patch_scores: np.ndarray, _: Any) -> np.ndarray:
     n_inside = (~np.isnan(blocks)).sum(axis=(2, 4))
     if n and not n_inside.any():
         msg = (
-            "The image score block_max leaves out the last rows and columns of patches, and the region of interest "
-            "lies in them: set scoring.image_score to mean_max, which reads every patch."
+            "The image score block_max leaves out the last rows and columns of patches, and the zone or region of "
+            "interest lies in them: set scoring.image_score to mean_max, which reads every patch."
         )
         raise InputError(msg)
     means = np.nansum(blocks, axis=(2, 4)) / np.maximum(n_inside, 1).astype(blocks.dtype)

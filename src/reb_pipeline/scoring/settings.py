@@ -11,10 +11,12 @@ from pydantic import (
 )
 
 from reb_pipeline.core.settings import Settings, one_of
+from reb_pipeline.images.polygons import CORNERS, Share, has_area
 from reb_pipeline.scoring.global_branch import GLOBAL_BRANCHES
 from reb_pipeline.scoring.image_scores import IMAGE_SCORES
 from reb_pipeline.scoring.ldknn import SCORE_FORMS
 from reb_pipeline.scoring.patch_scores import SCORERS
+from reb_pipeline.scoring.zones import REST
 
 AUTO = "auto"
 MEMORY_BANK, GDE, PADIM = "memory_bank", "gde", "padim"
@@ -77,6 +79,8 @@ class ScoringSettings(ImageScoreSettings):
     form: Annotated[str, one_of(SCORE_FORMS)] = "subtract_squared"
     # position: patch scores in units of good patches' spread at the position, see good_scores.py
     normalization: Literal["none", "position"] = "none"
+    # zones with a cut-off each: polygons of (x, y) in shares of width and height by name, see zones.py
+    zones: dict[str, list[list[tuple[Share, Share]]]] | None = None
     # what is added to image scores where the whole image is unlike good ones, see global_branch.py
     global_branch: Annotated[str, one_of(GLOBAL_BRANCHES)] = "none"
     # what anomaly maps show: patch scores, or the squared distance to the nearest coreset row
@@ -101,6 +105,23 @@ class ScoringSettings(ImageScoreSettings):
         except ValidationError:  # has an error for each allowed type; the user needs one sentence
             msg = "Input should be a number from 0 to 1000000, or auto"
             raise ValueError(msg) from None
+
+    @field_validator("zones", mode="wrap")
+    @classmethod
+    def _names_and_polygons(cls, value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            zones = validate(value)
+        except ValidationError:  # has an error for each allowed type; the user needs one sentence
+            zones = {}
+        if zones is not None and not (
+            zones
+            and all(zones)
+            and REST not in zones
+            and all(of_zone and all(map(has_area, of_zone)) for of_zone in zones.values())
+        ):
+            msg = f"Input should be null, or for the name of each zone, which must not be {REST}, a list of {CORNERS}"
+            raise ValueError(msg)
+        return zones
 
     @model_validator(mode="after")
     def _k_fits(self) -> "ScoringSettings":
@@ -130,5 +151,19 @@ class ScoringSettings(ImageScoreSettings):
             msg = (
                 f"image_score = {self.image_score} reads no patch scores: set normalization to none"
             )
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _zones_can_be_scored(self) -> "ScoringSettings":
+        if self.zones is None:
+            return self
+        if IMAGE_SCORES[self.image_score].compares_neighbors or (
+            self.image_score == "thresholded_area"
+        ):
+            msg = f"image_score = {self.image_score} cannot be shared out by zones: set image_score to another one"
+            raise ValueError(msg)
+        if self.detector != MEMORY_BANK:
+            msg = f"detector = {self.detector} has no zones: set detector to {MEMORY_BANK}, or zones to null"
             raise ValueError(msg)
         return self

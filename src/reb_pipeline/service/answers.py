@@ -33,6 +33,7 @@ _ANSWER: dict[str, Any] = {
     "defects": [{"box": [120, 64, 18, 22], "area": 254, "peak": 7.9}],
     "worst_patch": [120, 64, 8, 8],
     "pose": {"degrees": -3.2, "right": 0.012, "down": -0.004},
+    "zone": None,
     "width": 320,
     "height": 240,
     "seconds": 0.042,
@@ -128,6 +129,9 @@ class Answer(BaseModel):
     pose: Pose | None = Field(
         default=None,
         description="null in a model that takes images as they are, and where the part cannot be aligned",
+    )
+    zone: str | None = Field(
+        default=None, description="that the worst patch lies in; null without zones"
     )
     width: int = Field(description="of the image as sent, upright")
     height: int = Field(description="of the image as sent, upright")
@@ -280,6 +284,7 @@ def described(
         defects=[Defect(box=d.box, area=d.area, peak=d.peak) for d in inspection.defects],
         worst_patch=inspection.worst_patch,
         pose=None if inspection.pose is None else Pose(**inspection.pose),
+        zone=inspection.zone or None,
         width=width,
         height=height,
         seconds=inspection.seconds,

@@ -73,8 +73,8 @@ function cell(value) {
 
 function saveTable() {
   const limit = Number.isFinite(threshold) ? threshold : "";
-  const head = ["path", ...(data.views ? ["part"] : []), "image_score", "global_score", "p_value", "verdict", "image_threshold", ...(hasDoubt ? ["doubtful_threshold"] : []), "defect_area", "pose_degrees", "pose_right", "pose_down", "mark", "error", "reason", "overlay", "time", "sha256"];
-  const rows = data.images.map((image) => [image.path, ...(data.views ? [image.part] : []), image.score, image.global, image.p, verdict(image), limit, ...(hasDoubt ? [doubtful] : []), image.area, ...image.pose, markOf(image), image.error, image.reason, image.overlay, image.time, image.sha256]);
+  const head = ["path", ...(data.views ? ["part"] : []), "image_score", "global_score", "p_value", "verdict", "image_threshold", ...(hasDoubt ? ["doubtful_threshold"] : []), "defect_area", "zone", "pose_degrees", "pose_right", "pose_down", "mark", "error", "reason", "overlay", "time", "sha256"];
+  const rows = data.images.map((image) => [image.path, ...(data.views ? [image.part] : []), image.score, image.global, image.p, verdict(image), limit, ...(hasDoubt ? [doubtful] : []), image.area, image.zone, ...image.pose, markOf(image), image.error, image.reason, image.overlay, image.time, image.sha256]);
   download("inspections.csv", "text/csv", [head, ...rows].map((row) => `${row.map(cell).join(",")}\n`).join(""));
   say("Saved: the table with the verdicts at this threshold and the marks.");
 }
@@ -144,6 +144,7 @@ function facts(image) {
       ["p-value", `${score(image.p)}: a good part scores as high with at most this probability`],
       ["defect area", `${thousands(image.area)} pixels`],
       ...(image.pose[0] === null ? [] : [["pose", poseText(...image.pose)]]),
+      ...(image.zone ? [["zone", `${image.zone}: the most suspicious place lies in it`]] : []),
       ["inspected", `${image.time.slice(0, 19).replace("T", " ")} UTC, in ${score(image.seconds)} s`],
       ["overlay", image.overlay]);
   return definitions(rows);

@@ -225,6 +225,7 @@ def write_report(
         metrics,
         calibration,
         detection_probability,
+        detector.zones.cut_offs(calibration) if detector.zones else {},
         suspects_section(suspects, samples, raw_images),
     )
     bank = detector.bank

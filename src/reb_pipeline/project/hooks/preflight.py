@@ -24,6 +24,7 @@ from reb_pipeline.project.packaging_checks import check_packaging
 from reb_pipeline.project.pose_checks import check_pose
 from reb_pipeline.project.provenance import is_parameter
 from reb_pipeline.project.shares_checks import check_shares
+from reb_pipeline.project.zone_checks import OF_WHOLE_IMAGES, check_zones
 
 if TYPE_CHECKING:
     from kedro.io import CatalogProtocol
@@ -40,13 +41,6 @@ FOLDERS: dict[str, tuple[Callable[[Any, str], str | None], str]] = {
     "ingestion": (lambda params, _: params.leave_out, "left out of"),
     "inspection": (lambda params, category: params.folder(category), "inspected as"),
 }
-
-
-# Pipelines that know no region of interest.
-OF_WHOLE_IMAGES = (
-    "feature_reconstruction", "pixel_reconstruction", "hybrid", "detection", "detection_packaging",
-    "selection", "studies"
-)  # fmt: skip
 
 
 class PreflightHooks:
@@ -92,6 +86,7 @@ class PreflightHooks:
         keep_aspects(pipeline, catalog, missing)
         check_pose(pipeline, catalog)
         self._check_regions(pipeline, catalog, there, list_samples)
+        check_zones(pipeline, catalog, list_samples)
         self._check_test_images(pipeline, there, list_samples)
         self._stand_in(missing, catalog)
         self._check_device(pipeline, catalog)

@@ -174,6 +174,7 @@ function drawResult() {
     ["score", multiple(found)],
     ["image score", `${number(found.image_score)}, threshold ${found.image_threshold === null ? "none" : number(found.image_threshold)}${found.doubtful_threshold == null ? "" : `, doubtful above ${number(found.doubtful_threshold)}`}`],
     ...(found.global_score ? [["global part", `${number(found.global_score)} of the image score`]] : []),
+    ...(found.zone ? [["zone", `${found.zone}: the most suspicious place lies in it`]] : []),
     ["p-value", `${number(found.p_value)}: a good part scores as high with at most this probability`],
     ...(found.pose ? [["pose", poseText(found.pose.degrees, found.pose.right, found.pose.down)]] : []),
     ["size", `${found.width} × ${found.height} pixels`],
