@@ -6,7 +6,11 @@ from functools import partial
 import numpy as np
 import pytest
 
-from reb_pipeline.calibration.conformal import check_doubtful_rate, conformal_threshold
+from reb_pipeline.calibration.conformal import (
+    check_doubtful_rate,
+    conformal_threshold,
+    images_needed,
+)
 from reb_pipeline.calibration.costs import Prices
 from reb_pipeline.commands.detector import Detector
 from reb_pipeline.core.errors import InputError
@@ -31,6 +35,7 @@ SHARES = {
     "fit": lambda rate: Detector.fit("none", "none.model", rate),
     "fit, doubtful": lambda rate: Detector.fit("none", "none.model", doubtful_rate=rate),
     "threshold": partial(conformal_threshold, range(99)),
+    "images needed": images_needed,
     "doubtful": lambda rate: check_doubtful_rate(rate, 0.05),
     "doubtful, rate": partial(check_doubtful_rate, 0.1),
     "prices": lambda rate: Prices(1, 1, rate),

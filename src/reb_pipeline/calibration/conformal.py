@@ -164,11 +164,15 @@ def images_needed(rate: float) -> int:
     Args:
         rate: False-alarm rate, in (0, 1).
 
+    Raises:
+        InputError: If the rate is not in (0, 1).
+
     Example:
         >>> from reb_pipeline.calibration.conformal import images_needed
         >>> images_needed(0.01)
         99
     """
+    rate = checked_share(rate, "A false-alarm rate of")
     fewest = max(0, math.floor(1 / rate) - 1)
     return fewest if threshold_rank(fewest, rate) else fewest + 1
 
