@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reb_pipeline.search.bounds import ShortSpace, fit_short_space, leading
+from reb_pipeline.search.bounds import ShortSpace, fit_short_space
 
 
 def low_rank(rng, n_rows, channels, rank, noise=0.05):
@@ -27,9 +27,8 @@ def test_bounds_are_never_above_the_distances(seed, data):
     space = ShortSpace(bank[data.draw(st.integers(0, 49))], directions)
     short, terms = space.queries(queries)
     exact = ((queries[:, None].astype(np.float64) - bank) ** 2).sum(axis=2)
-    for n in (n_directions, data.draw(st.integers(1, n_directions))):
-        bounds = leading(short, n) @ leading(space.rows(bank), n).T + terms[:, None]
-        assert (bounds <= exact).all()
+    bounds = short @ space.rows(bank).T + terms[:, None]
+    assert (bounds <= exact).all()
 
 
 def test_bounds_are_close_where_directions_hold_the_variance():
@@ -42,19 +41,6 @@ def test_bounds_are_close_where_directions_hold_the_variance():
     bounds = short @ space.rows(features).T + terms[:, None]
     exact = ((features[:50, None] - features) ** 2).sum(axis=2)
     assert np.median(bounds[exact > 0] / exact[exact > 0]) > 0.9
-
-
-def test_the_leading_directions_give_the_bounds_of_their_own_space():
-    rng = np.random.default_rng(0)
-    features = low_rank(rng, 100, 30, 8)
-    space = fit_short_space(features)
-    n = space.directions.shape[1] - 2
-    fewer = ShortSpace(space.mean, space.directions[:, :n])
-    for short, expected in (
-        (space.queries(features)[0], fewer.queries(features)[0]),
-        (space.rows(features), fewer.rows(features)),
-    ):
-        np.testing.assert_allclose(leading(short, n), expected, rtol=1e-3, atol=1e-3)
 
 
 def test_rows_are_made_block_by_block(monkeypatch):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from reb_pipeline.datasets import ELPVDataset
 from reb_pipeline.features.extractor import PatchExtractor
 from reb_pipeline.features.settings import FeatureSettings
-from reb_pipeline.search import index, multi_step
+from reb_pipeline.search import clusters, index, multi_step
 from reb_pipeline.search.bounds import ShortSpace
 from reb_pipeline.search.flat import nearest_of_all
 from reb_pipeline.search.index import NeighborIndex
@@ -73,7 +73,8 @@ def test_multi_step_search_equals_brute_force(seed, kind, data):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(multi_step, "ROWS_PER_SEGMENT", data.draw(st.sampled_from([400, 32768])))
         patch.setattr(multi_step, "QUERIES_PER_BLOCK", data.draw(st.sampled_from([1, 7, 96])))
-        patch.setattr(multi_step, "FEWEST_DIRECTIONS", data.draw(st.sampled_from([3, 48])))
+        patch.setattr(multi_step, "BOUNDS_AT_ONCE", data.draw(st.sampled_from([1, 900, 2**25])))
+        patch.setattr(clusters, "ROWS_PER_CLUSTER", data.draw(st.sampled_from([1, 5, 40])))
         patch.setattr(multi_step, "LARGEST_SHARE", data.draw(st.sampled_from([0.02, 1 / 8, 1])))
         found = MultiStepBank(bank, space).search(queries, k, None, slice(begin, end))
     assert_exact(found, queries, bank, k, slice(begin, end))

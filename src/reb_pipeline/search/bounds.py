@@ -65,22 +65,6 @@ class ShortSpace:
         return np.column_stack([along, np.sqrt(np.einsum("ij,ij->i", centred, centred))])
 
 
-def leading(short: np.ndarray, n_directions: int) -> np.ndarray:
-    """Convert short queries, or short rows, to the space of the first directions; the others join the remainder.
-
-    Args:
-        short: float32 [queries or rows, directions + 2].
-        n_directions: Number of directions to keep.
-
-    Returns:
-        float32 [queries or rows, n_directions + 2]; the terms of queries stay the same.
-    """
-    remainder = short[:, n_directions:-1]
-    length = np.sqrt(np.einsum("ij,ij->i", remainder, remainder))
-    signed = np.copysign(length, short[:, -2])  # the coordinates of rows are negative
-    return np.column_stack([short[:, :n_directions], signed, short[:, -1]])
-
-
 def fit_short_space(bank: np.ndarray) -> ShortSpace | None:
     """Find the directions that hold most of a bank's variance.
 

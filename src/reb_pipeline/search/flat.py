@@ -1,7 +1,5 @@
 """Nearest neighbours by comparing every query with every row."""
 
-from typing import Any
-
 import numpy as np
 
 from reb_pipeline.core.progress import progress
@@ -60,32 +58,11 @@ def squared_distances(
     """
     import faiss  # half a second to import
 
-    return _of_pairs(faiss.pairwise_indexed_L2sqr, queries, bank, query_numbers, row_numbers)  # type: ignore[attr-defined]
-
-
-def products(
-    queries: np.ndarray, bank: np.ndarray, query_numbers: np.ndarray, row_numbers: np.ndarray
-) -> np.ndarray:
-    """Compute inner products of pairs; arguments and result as of :func:`squared_distances`."""
-    import faiss
-
-    return _of_pairs(
-        faiss.pairwise_indexed_inner_product,  # type: ignore[attr-defined]
-        queries,
-        bank,
-        query_numbers,
-        row_numbers,
-    )
-
-
-def _of_pairs(compute: Any, *given: np.ndarray) -> np.ndarray:
-    """Call a function of FAISS on queries, their numbers in pairs, rows, and their numbers in pairs."""
-    import faiss
-
-    queries, bank, query_numbers, row_numbers = given
     result = np.empty(len(query_numbers), np.float32)
     arrays = queries, query_numbers, bank, row_numbers, result
-    compute(bank.shape[1], len(result), *map(faiss.swig_ptr, arrays))
+    faiss.pairwise_indexed_L2sqr(  # type: ignore[attr-defined]
+        bank.shape[1], len(result), *map(faiss.swig_ptr, arrays)
+    )
     return result
 
 

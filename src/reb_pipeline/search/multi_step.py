@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache, partial
 from itertools import pairwise
 from math import ceil
@@ -12,24 +13,19 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from reb_pipeline.core.progress import progress
-from reb_pipeline.search.bounds import ShortSpace, leading
-from reb_pipeline.search.flat import (
-    SPARE,
-    Found,
-    nearest_columns,
-    nearest_of_all,
-    products,
-    squared_distances,
-)
+from reb_pipeline.search.bounds import ShortSpace
+from reb_pipeline.search.clusters import Clusters, fit_clusters
+from reb_pipeline.search.flat import Found, nearest_columns, nearest_of_all, squared_distances
 
-QUERIES_PER_BLOCK = 128
-ROWS_PER_SEGMENT = 32768  # with a block of queries: 16 MiB of bounds
-PIECES = 8  # of a segment, per neighbour; the row with the lowest bound in each is compared first
-SHORTEST_PIECE = 8  # rows
+QUERIES_PER_TASK = 10240
+FEWEST_PER_TASK = 1024  # with fewer queries, threads mostly wait for each other between short steps
+QUERIES_PER_BLOCK = 1024  # that are compared with all clusters at once
+ROWS_PER_SEGMENT = 32768
+BOUNDS_AT_ONCE = 2**25  # 32 MiB of bool
+FIRST_ROWS = 96  # around a query, and 16 more for each neighbour: the lowest of their bounds lead to its upper bound
+FIRST_ROWS_PER_NEIGHBOR = 16
+FEW = 2  # more than k rows are compared for an upper bound
 LARGEST_SHARE = 1 / 8  # of the rows compared one by one; above it, comparing all at once is faster
-LARGEST_FIRST_SHARE = 1 / 32  # of the rows that get bounds by all directions one by one
-SAMPLED = 64  # distance between the rows that this share is estimated from
-FEWEST_DIRECTIONS = 48  # with fewer, bounds by a third of them save little
 
 _one_at_a_time = threading.Lock()
 
@@ -37,14 +33,16 @@ _one_at_a_time = threading.Lock()
 class MultiStepBank:
     """Bank whose rows are mostly ruled out without a full comparison (multi-step search, Seidl & Kriegel 1998).
 
-    1. Queries and rows are compared in a short space, which gives lower bounds of the real distances.
-    2. Some rows with low bounds are compared in full. The k-th smallest of their distances is an upper bound of the
-       distance to the k-th neighbour.
-    3. Every row whose lower bound is at most this upper bound is compared in full. All others are farther.
+    Queries and rows are compared in a short space, which gives lower bounds of the real distances.
 
-    The first bounds use a third of the directions; the pairs that they leave get bounds by all directions before they
-    are compared in full. Queries that rule out too few rows of a segment begin again with all directions, and those
-    that still do are compared with all its rows.
+    1. Of the rows in the clusters around a query, some with low bounds are compared in full. The k-th smallest of their
+       distances is an upper bound of the distance to the k-th neighbour.
+    2. Clusters are left out if no row of theirs can be within the upper bound.
+    3. Rows of the other clusters whose lower bounds are at most the upper bound are compared in full. All others are
+       farther.
+
+    Queries are sorted by their clusters, so that a cluster is compared with many queries by one product. Queries that
+    rule out too few rows of a segment are compared with all its rows.
 
     Args:
         bank: float32 [rows, channels], C-contiguous; not copied, and may be a memory map.
@@ -54,31 +52,75 @@ class MultiStepBank:
     def __init__(self, bank: np.ndarray, space: ShortSpace) -> None:
         self._bank = bank
         self._space = space
-        self._spare: list[np.ndarray] = []  # memory of finished blocks
-        self._stages = [space.rows(bank)]
-        n_directions = space.directions.shape[1]
-        if n_directions >= FEWEST_DIRECTIONS:
-            self._stages.insert(0, leading(self._stages[0], n_directions // 3))
+        n_segments = ceil(len(bank) / ROWS_PER_SEGMENT)
+        self._segments = [
+            _Segment.of(bank, space, rows) for rows in _pieces(0, len(bank), n_segments)
+        ]
 
     def search(self, queries: np.ndarray, k: int, description: str | None, without: slice) -> Found:
         """Find nearest rows, see :meth:`reb_pipeline.search.index.NeighborIndex.search`."""
         import faiss  # half a second to import
 
-        state = _Search(queries, self._bank, self._space, self._stages, self._spare, k)
-        n_threads = faiss.omp_get_max_threads()
-        # Each thread gets the same number of blocks, so that all finish together.
-        n_blocks = n_threads * ceil(len(queries) / QUERIES_PER_BLOCK / n_threads)
-        blocks = _pieces(0, len(queries), n_blocks)
-        segments = _segments(len(self._bank), without)
+        state = _Search(queries, self._bank, self._space, k, without)
+        n_threads = min(faiss.omp_get_max_threads(), max(1, len(queries) // FEWEST_PER_TASK))
+        # Each thread gets the same number of tasks, so that all finish together.
+        n_tasks = n_threads * ceil(len(queries) / QUERIES_PER_TASK / n_threads)
+        tasks = _pieces(0, len(queries), n_tasks)
         with _workers(n_threads) as workers:
             steps = (
                 step
-                for segment in segments
-                for step in workers.map(partial(state.search, segment), blocks)
+                for segment in self._segments
+                for step in workers.map(partial(state.search, segment), tasks)
             )
-            for _ in progress(steps, description, len(segments) * len(blocks)):
+            for _ in progress(steps, description, len(self._segments) * len(tasks)):
                 pass
         return state.found
+
+
+@dataclass(frozen=True)
+class _Segment:
+    """Rows of a bank, cluster by cluster.
+
+    Attributes:
+        rows: The part of the bank.
+        clusters: Partition of these rows in the short space.
+        numbers: Number of each row in the bank, int64 [rows].
+        short: The rows, see :meth:`ShortSpace.rows`, float32 [rows, directions + 2].
+    """
+
+    rows: slice
+    clusters: Clusters
+    numbers: np.ndarray
+    short: np.ndarray
+
+    @classmethod
+    def of(cls, bank: np.ndarray, space: ShortSpace, rows: slice) -> "_Segment":
+        """Cut a part of a bank into clusters."""
+        short = space.rows(bank[rows])
+        clusters = fit_clusters(short[:, :-1] / np.float32(-2))
+        return cls(rows, clusters, rows.start + clusters.order, short[clusters.order])
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Some queries.
+
+    Attributes:
+        numbers: Numbers of the queries, int64 [queries].
+        short: See :meth:`ShortSpace.queries`, float32 [queries, directions + 2].
+        terms: See :meth:`ShortSpace.queries`, float32 [queries].
+        own: Cluster of the segment whose centre is nearest, ascending, int64 [queries].
+    """
+
+    numbers: np.ndarray
+    short: np.ndarray
+    terms: np.ndarray
+    own: np.ndarray
+
+    def __getitem__(self, chosen: slice | np.ndarray) -> "_Block":
+        return _Block(
+            self.numbers[chosen], self.short[chosen], self.terms[chosen], self.own[chosen]
+        )
 
 
 class _Search:
@@ -89,132 +131,127 @@ class _Search:
     """
 
     def __init__(
-        self,
-        queries: np.ndarray,
-        bank: np.ndarray,
-        space: ShortSpace,
-        stages: list[np.ndarray],
-        spare: list[np.ndarray],
-        k: int,
+        self, queries: np.ndarray, bank: np.ndarray, space: ShortSpace, k: int, without: slice
     ) -> None:
         self._queries = queries
         self._bank = bank
         self._space = space
-        self._stages = stages
-        self._spare = spare
+        self._without = without
         self.found = _empty(len(queries), k)
 
-    def search(self, segment: slice, block: slice) -> None:
-        """Search a segment of the bank for a block of queries."""
-        bank, k = self._bank[segment], self.found[0].shape[1]
-        left = np.arange(block.start, block.stop)
-        if PIECES * k * SHORTEST_PIECE <= len(bank):
-            for rows in list(self._stages):
-                left = left[self._rule_out(left, segment, rows)]
-        if len(left):
-            fresh = nearest_of_all(self._queries[left], bank, min(k, len(bank)))
-            self._add(left, fresh, segment.start)
+    def search(self, segment: _Segment, task: slice) -> None:
+        """Search a segment of the bank for some queries."""
+        short, terms = self._space.queries(self._queries[task])
+        own = segment.clusters.nearest(short[:, :-1])
+        block = _Block(np.arange(task.start, task.stop), short, terms, own)
+        block = block[np.argsort(own, kind="stable")]  # neighbours visit the same clusters
+        upper = self._upper_bounds(segment, block)
+        visited = _visited(segment, block, upper)
+        for part in _parts(visited @ segment.clusters.sizes, BOUNDS_AT_ONCE):
+            few = block[part]
+            own, positions, too_many = _near(segment, few, upper[part], visited[part])
+            rows = segment.numbers[positions]
+            kept = ~self._is_left_out(rows)
+            self._refine(few.numbers, own[kept], rows[kept], upper[part])
+            self._compare_all(segment.rows, few.numbers[too_many])
 
-    def _rule_out(self, left: np.ndarray, segment: slice, short_rows: np.ndarray) -> np.ndarray:
-        """Search a segment for some queries by the bounds of a stage.
+    def _upper_bounds(self, segment: _Segment, block: _Block) -> np.ndarray:
+        """Find upper bounds of the squared distance to the k-th neighbour, float32 [queries]."""
+        known = self.found[0][block.numbers]
+        n, k = known.shape
+        around = segment.clusters.around[:, : FIRST_ROWS + FIRST_ROWS_PER_NEIGHBOR * k]
+        bounds = np.empty((n, around.shape[1]), np.float32)
+        for begin, end in _runs(block.own):
+            rows = segment.short[around[block.own[begin]]]
+            np.matmul(block.short[begin:end], rows.T, out=bounds[begin:end])
+        positions = around[block.own]
+        if self._without.start < self._without.stop:
+            bounds[self._is_left_out(segment.numbers[positions])] = np.inf
+        n_first = min(k + FEW, around.shape[1])
+        lowest = np.argpartition(bounds, n_first - 1, axis=1)[:, :n_first]
+        rows = segment.numbers[np.take_along_axis(positions, lowest, axis=1)].ravel()
+        numbers = np.repeat(block.numbers, n_first)
+        squared = squared_distances(self._queries, self._bank, numbers, rows)
+        squared[self._is_left_out(rows)] = np.inf
+        first = np.concatenate([known, squared.reshape(n, n_first)], axis=1)
+        return np.partition(first, k - 1, axis=1)[:, k - 1]
 
-        Returns:
-            Queries that rule out too few rows, bool; nothing was found for them.
-        """
-        if not len(left):
-            return np.zeros(0, bool)
-        queries, bank, last = self._queries[left], self._bank[segment], self._stages[-1]
-        known = self.found[0][left]
-        short, terms = self._space.queries(queries)
-        first = short if short_rows is last else leading(short, short_rows.shape[1] - 2)
-        with _borrowed(self._spare, 5 * len(left) * len(bank)) as memory:
-            n_whole = len(bank) - len(bank) % (PIECES * known.shape[1])
-            bounds = memory[: 4 * len(left) * n_whole].view(np.float32).reshape(len(left), n_whole)
-            near = memory[-len(left) * len(bank) :].view(bool).reshape(len(left), len(bank))
-            np.matmul(first, short_rows[segment][:n_whole].T, out=bounds)
-            upper = _upper_bounds(queries, bank, bounds, known)
-            np.less_equal(bounds, (upper - terms)[:, None], out=near[:, :n_whole])
-            near[:, n_whole:] = True  # fewer than the pieces
-            largest_share = LARGEST_SHARE if short_rows is last else LARGEST_FIRST_SHARE
-            too_many = near[:, ::SAMPLED].mean(axis=1) > largest_share
-            near[too_many] = False
-            own, rows = _pairs(near)
-        if short_rows is not last:
-            kept = products(short, last[segment], own, rows) <= (upper - terms)[own]
-            own, rows = own[kept], rows[kept]
-            if 4 * np.count_nonzero(too_many) > len(left):
-                self._stages = [last]  # the first bounds are too low for these queries to pay
-        self._add(left, _refine(queries, bank, own, rows, upper), segment.start)
-        return too_many
+    def _refine(
+        self, queries: np.ndarray, own: np.ndarray, rows: np.ndarray, upper: np.ndarray
+    ) -> None:
+        """Compare pairs of a query and a row in full."""
+        squared = squared_distances(self._queries, self._bank, queries[own], rows)
+        kept = squared <= upper[own]
+        own, rows, squared = own[kept], rows[kept], squared[kept]
+        order = np.lexsort((rows, own))  # of equal distances the lowest row comes first
+        own, rows, squared = own[order], rows[order], squared[order]
+        counts = np.bincount(own, minlength=len(queries))
+        columns = np.arange(len(own)) - np.repeat(np.cumsum(counts) - counts, counts)
+        table = _empty(len(queries), counts.max())
+        table[0][own, columns], table[1][own, columns] = squared, rows
+        self._add(queries, table)
 
-    def _add(self, queries: np.ndarray, fresh: Found, first: int) -> None:
-        """Merge rows found in a segment that begins at row ``first`` into those of some queries."""
+    def _is_left_out(self, rows: np.ndarray) -> np.ndarray:
+        return (rows >= self._without.start) & (rows < self._without.stop)
+
+    def _compare_all(self, rows: slice, queries: np.ndarray) -> None:
+        """Compare some queries with all rows of a segment."""
+        limits = self._without.start, self._without.stop
+        without = slice(*(np.clip(limits, rows.start, rows.stop) - rows.start))
+        k = min(self.found[0].shape[1], rows.stop - rows.start - (without.stop - without.start))
+        if len(queries) and k:
+            squared, found = nearest_of_all(
+                self._queries[queries], self._bank[rows], k, without=without
+            )
+            self._add(queries, (squared, rows.start + found))
+
+    def _add(self, queries: np.ndarray, fresh: Found) -> None:
+        """Merge rows found in a segment into those of some queries."""
         squared, rows = self.found
-        merged = nearest_columns(
-            [(squared[queries], rows[queries]), (fresh[0], fresh[1] + first)], squared.shape[1]
-        )
+        merged = nearest_columns([(squared[queries], rows[queries]), fresh], squared.shape[1])
         squared[queries], rows[queries] = merged
 
 
-def _upper_bounds(
-    queries: np.ndarray, bank: np.ndarray, bounds: np.ndarray, known: np.ndarray
-) -> np.ndarray:
-    """Find upper bounds of the squared distance to the k-th neighbour.
+def _visited(segment: _Segment, block: _Block, upper: np.ndarray) -> np.ndarray:
+    """Find the clusters that may hold a row within the upper bound of a query, bool [queries, clusters]."""
+    visited = np.empty((len(upper), len(segment.clusters.sizes)), bool)
+    for start in range(0, len(upper), QUERIES_PER_BLOCK):
+        few = slice(start, start + QUERIES_PER_BLOCK)
+        bounds = segment.clusters.lower_bounds(block.short[few, :-1], block.own[few])
+        visited[few] = ~(bounds > np.sqrt(upper[few])[:, None])
+    visited[:, segment.clusters.sizes == 0] = False
+    return visited
 
-    Args:
-        queries: float32 [queries, channels].
-        bank: float32 [rows, channels].
-        bounds: Lower bounds without the term of each query, float32 [queries, rows].
-        known: Squared distances of k rows found before, float32 [queries, k].
+
+def _near(
+    segment: _Segment, block: _Block, upper: np.ndarray, visited: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Find the rows of the visited clusters whose lower bounds are at most the upper bound of a query.
 
     Returns:
-        float32 [queries].
+        Number of the query in the block and position of the row in the segment, int64 [pairs] each; and the queries
+        with too many rows to list, bool [queries].
     """
-    n, k = known.shape
-    pieces = bounds.reshape(n, PIECES * k, -1)
-    rows = pieces.argmin(axis=2) + pieces.shape[2] * np.arange(PIECES * k)
-    if rows.shape[1] > k + SPARE:
-        lowest = np.argpartition(np.take_along_axis(bounds, rows, axis=1), k + SPARE - 1, axis=1)
-        rows = np.take_along_axis(rows, lowest[:, : k + SPARE], axis=1)
-    own = np.repeat(np.arange(n), rows.shape[1])
-    squared = squared_distances(queries, bank, own, rows.ravel()).reshape(rows.shape)
-    return np.partition(np.concatenate([known, squared], axis=1), k - 1, axis=1)[:, k - 1]
-
-
-def _pairs(near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """List the query and the row of each true entry of bool [queries, rows], int64 [pairs] each."""
-    n, n_rows = near.shape
+    edges, limits = segment.clusters.edges, upper - block.terms
+    clusters, queries = np.nonzero(visited.T)
+    ends = np.cumsum(segment.clusters.sizes[clusters])
+    near = np.empty(ends[-1] if len(ends) else 0, bool)
+    stop = 0
+    for begin, end in _runs(clusters):
+        rows = segment.short[edges[clusters[begin]] : edges[clusters[begin] + 1]]
+        visiting = queries[begin:end]
+        start, stop = stop, int(ends[end - 1])
+        bounds = block.short[visiting] @ rows.T
+        np.less_equal(bounds, limits[visiting, None], out=near[start:stop].reshape(bounds.shape))
+    too_many = np.zeros(len(upper), bool)
+    if 2 * np.count_nonzero(near) > LARGEST_SHARE * len(near):
+        n_near = np.add.reduceat(near, ends - segment.clusters.sizes[clusters], dtype=np.int64)
+        n_near = np.bincount(queries, weights=n_near, minlength=len(upper))
+        too_many = n_near > LARGEST_SHARE * len(segment.numbers)
+        near[np.repeat(too_many[queries], segment.clusters.sizes[clusters])] = False
     positions = np.flatnonzero(near)
-    edges = np.searchsorted(positions, n_rows * np.arange(n + 1))
-    own = np.repeat(np.arange(n), np.diff(edges))  # faster than a division
-    return own, positions - n_rows * own
-
-
-def _refine(
-    queries: np.ndarray, bank: np.ndarray, own: np.ndarray, rows: np.ndarray, upper: np.ndarray
-) -> Found:
-    """Compare pairs of a query and a row in full; pad short lines with infinity."""
-    squared = squared_distances(queries, bank, own, rows)
-    kept = squared <= upper[own]
-    own, rows, squared = own[kept], rows[kept], squared[kept]
-    counts = np.bincount(own, minlength=len(queries))
-    columns = np.arange(len(own)) - np.repeat(np.cumsum(counts) - counts, counts)
-    table = _empty(len(queries), counts.max())
-    table[0][own, columns], table[1][own, columns] = squared, rows
-    return table
-
-
-@contextmanager
-def _borrowed(spare: list[np.ndarray], n_bytes: int) -> Iterator[np.ndarray]:
-    """Lend memory of a finished block: the first touch of fresh memory takes as long as a product of matrices."""
-    try:
-        memory = spare.pop()
-    except IndexError:
-        memory = np.empty(n_bytes, np.uint8)
-    if len(memory) < n_bytes:
-        memory = np.empty(n_bytes, np.uint8)
-    yield memory[:n_bytes]
-    spare.append(memory)
+    visits = np.searchsorted(ends, positions, side="right")
+    return queries[visits], edges[clusters[visits] + 1] - (ends[visits] - positions), too_many
 
 
 def _empty(n_queries: int, n_columns: int) -> Found:
@@ -222,12 +259,19 @@ def _empty(n_queries: int, n_columns: int) -> Found:
     return np.full(shape, np.inf, np.float32), np.zeros(shape, np.int64)
 
 
-def _segments(n_rows: int, without: slice) -> list[slice]:
-    """Cut the rows before and after those left out into pieces of about equal length."""
-    segments = []
-    for first, last in ((0, without.start), (without.stop, n_rows)):
-        segments += _pieces(first, last, ceil((last - first) / ROWS_PER_SEGMENT))
-    return segments
+def _runs(numbers: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Find where runs of equal numbers begin and end."""
+    return pairwise(np.flatnonzero(np.diff(numbers, prepend=-1, append=-1)).tolist())
+
+
+def _parts(counts: np.ndarray, most: int) -> Iterator[slice]:
+    """Cut a list of counts so that the counts of a part add up to at most ``most``, or it has one."""
+    ends = np.cumsum(counts)
+    stop = 0
+    while stop < len(counts):
+        start, before = stop, ends[stop - 1] if stop else 0
+        stop = max(start + 1, int(np.searchsorted(ends, before + most, side="right")))
+        yield slice(start, stop)
 
 
 def _pieces(first: int, last: int, n: int) -> list[slice]:
