@@ -13,7 +13,7 @@ from reb_pipeline.memory_bank.allocation import GIB
 from reb_pipeline.memory_bank.bank import Coreset, collect_patches
 from reb_pipeline.memory_bank.coreset import select_coreset
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
-from reb_pipeline.search import k_center
+from reb_pipeline.search import k_center, upper_bounds
 from reb_pipeline.search.k_center import greedy_k_center
 
 # Whole numbers: their squared distances are exact, so that ties are ties.
@@ -61,6 +61,31 @@ def test_a_pool_smaller_than_the_bank(features, pool_rows, centres, data):
     assert rows.tolist() == obvious_k_center(features, n_select, rows[0])
 
 
+@st.composite
+def wide_points(draw):
+    """Rows of as many channels as two leading directions need: scattered, in clusters, or mostly duplicates."""
+    shape = st.tuples(st.integers(2, 16), st.just(16))
+    rows = draw(npst.arrays(np.float32, shape, elements=st.integers(-3, 3)))
+    spread = draw(st.sampled_from([0, 1, 20]))
+    clusters = draw(npst.arrays(np.int64, len(rows), elements=st.integers(0, 3)))
+    return rows[clusters % len(rows)] * spread + rows * draw(st.sampled_from([0, 1]))
+
+
+@settings(max_examples=150, deadline=None)
+@given(wide_points(), st.data())
+def test_bounds_along_few_directions_change_nothing(features, data):
+    n_select = data.draw(st.integers(1, len(features)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(k_center, "POOL_ROWS", data.draw(st.integers(1, 8)))
+        patch.setattr(k_center, "FEWEST_CENTRES", data.draw(st.integers(1, 3)))
+        patch.setattr(k_center, "SHARE_BOUNDED", data.draw(st.sampled_from([1 / 8, 1 / 2, 1])))
+        patch.setattr(upper_bounds, "ROWS_PER_CHUNK", data.draw(st.integers(1, 3)))
+        patch.setattr(upper_bounds, "CENTRES_PER_BLOCK", data.draw(st.integers(1, 3)))
+        patch.setattr(upper_bounds, "LEAST_SHARE", data.draw(st.sampled_from([0, 3 / 4])))
+        rows = greedy_k_center(features, n_select, seed=0)
+    assert rows.tolist() == obvious_k_center(features, n_select, rows[0])
+
+
 @settings(max_examples=60, deadline=None)
 @given(POINTS, st.integers(0, 99), st.data())
 def test_covers_at_most_twice_as_far_as_the_optimum(features, seed, data):
@@ -94,8 +119,9 @@ def clusters(n_rows, channels, seed=0):
     return np.maximum(latent.astype(np.float32) @ basis.astype(np.float32) + noise / 3, 0)
 
 
-def test_equals_plain_greedy_over_many_pools():
-    features = clusters(6000, 24)
+@pytest.mark.parametrize("copies", [1, 8])
+def test_equals_plain_greedy_over_many_pools(copies):
+    features = np.tile(clusters(6000 // copies, 24), (copies, 1))
     rows = greedy_k_center(features, 600, seed=0)
     squared = np.full(len(features), np.inf)
     for row in rows:  # each is the farthest from those before it, but for rounding

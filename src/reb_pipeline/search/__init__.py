@@ -4,5 +4,6 @@
 - ``bounds``, ``clusters``, ``multi_step``: search that rules out most rows by lower bounds of their distances;
 - ``flat``: comparison of every query with every row;
 - ``on_device``: nearest neighbours on a GPU;
-- ``k_center``, ``k_center_on_device``: greedy k-centre selection, on CPU and GPU.
+- ``k_center``, ``k_center_on_device``: greedy k-centre selection, on CPU and GPU;
+- ``upper_bounds``: upper bounds that leave most rows out of the selection.
 """
