@@ -115,6 +115,8 @@ REFUSED = {
     "a palette": (PALETTE, (0,), "other colours .photometric interpretation 3"),
     "with loss": (pages([lights(3, shape=(16, 16))] * 2, compression="jpeg"), (0,), "with loss .compression 7"),
     "other colours": (odd.tiff(odd.RGB8, photometric=8), (0,), "other colours .photometric interpretation 8"),
+    "too many channels": (tiff(lights(65, shape=(2, 2))), (0,), "has 65 channels, more than the 64"),
+    "too many pages": (pages([GREY] * 80), (0,), "has 65 channels, more than the 64"),
     "64 bits": (odd.tiff(odd.RAMP12 / 4095), (0,), "samples of 64 bits"),
     "cut off": (tiff(lights(5))[:-40], (4, 3, 2), "is cut off"),
     "frames of a WebP": (FRAMES, (0,), "holds 2 frames"),

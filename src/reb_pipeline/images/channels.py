@@ -73,6 +73,8 @@ class Channels:
         has = f"has {n_channels} channel{'s' if n_channels > 1 else ''}"
         if self.n_channels not in (None, n_channels):
             return f"{has} where the images learnt from have {self.n_channels}"
+        if n_channels > MOST:
+            return f"{has}, more than the {MOST} that are read"
         if max(self.picked) >= n_channels:
             return f"{has}, numbered from 0, and {self} asks for number {max(self.picked)}"
         return ""

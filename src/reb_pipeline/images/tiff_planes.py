@@ -7,10 +7,12 @@ a file whose directory calls it a grey one, n times as wide, is decoded by any d
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from reb_pipeline.images.channels import MOST
 from reb_pipeline.images.headers import directories, numbers, stated_by, strips_differ
 
 # Tags of TIFF 6.0.
@@ -90,7 +92,7 @@ class Page:
 
 
 def read_pages(data: bytes) -> list[Page]:
-    """Read the directories of a TIFF file.
+    """Read the directories of a TIFF file, at most one more than there may be channels.
 
     Args:
         data: The bytes of the file.
@@ -98,7 +100,7 @@ def read_pages(data: bytes) -> list[Page]:
     Raises:
         Exception: Of many kinds, if a directory is broken.
     """
-    return [_page(tags, len(data)) for tags in directories(data)]
+    return [_page(tags, len(data)) for tags in islice(directories(data), MOST + 1)]
 
 
 def fault_of(pages: Sequence[Page]) -> str:

@@ -4,8 +4,6 @@ import logging
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from kedro.io import MemoryDataset
-
 from reb_pipeline.pipelines.namespaces import ALL_PARAMETERS, RAW_IMAGES
 
 if TYPE_CHECKING:
@@ -47,7 +45,7 @@ def keep_aspects(
             features.image_size,
             features.keep_aspect,
         )
-        catalog[parameters] = MemoryDataset(found)
+        catalog[parameters].save(found)  # a dataset in its place would be a warning of Kedro
         everything: Any = catalog[ALL_PARAMETERS].load()
         own = {**everything[category], "features": found}
-        catalog[ALL_PARAMETERS] = MemoryDataset({**everything, category: own})
+        catalog[ALL_PARAMETERS].save({**everything, category: own})
