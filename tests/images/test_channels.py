@@ -220,7 +220,13 @@ def test_the_range_of_deep_channels_is_that_of_the_picked_ones():
 
 
 def test_other_images_of_the_category_are_read_as_the_ones_learnt_from():
+    from reb_pipeline.project.hooks.preflight import _check_readable
+
     photographed("loose", 4)
+    memory, names = fsspec.filesystem("memory"), ["/loose/0.tif", "/loose/1.tif"]
+    _check_readable(memory, names, "loose", Channels((4,), 5))  # before a training
+    with pytest.raises(InputError, match=r"calibration.folder = 'loose' has 5 channels where"):
+        _check_readable(memory, names, "loose", Channels((4,), 6))
     images = loose_images("memory://loose", channels=Channels((4,), 5))
     np.testing.assert_array_equal(images.open_image("1.tif")[:, :, 0], lights(5, seed=1)[:, :, 4])
     fsspec.filesystem("memory").pipe("/loose/1.tif", tiff(lights(6)))

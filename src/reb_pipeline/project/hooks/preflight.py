@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from kedro.io import CatalogProtocol
     from kedro.pipeline import Pipeline
 
+    from reb_pipeline.images.channels import Channels
     from reb_pipeline.images.collection import Sample
 
 logger = logging.getLogger(__name__)
@@ -279,7 +280,8 @@ class PreflightHooks:
                 filesystem, found = list_images(folder)
                 category = name.removeprefix("params:").removesuffix(".calibration")
                 if f"{category}.memory_bank" in pipeline.all_outputs():  # hours of work come first
-                    _check_readable(filesystem, found.images, folder)
+                    learnt = catalog[f"{category}{RAW_IMAGES}"].load().channels
+                    _check_readable(filesystem, found.images, folder, learnt)
 
     @staticmethod
     def _check_backbones(pipeline: "Pipeline", catalog: "CatalogProtocol") -> None:
@@ -328,7 +330,9 @@ def _check_versions(chosen: Mapping[str, str], catalog: "CatalogProtocol") -> No
         raise InputError(msg)
 
 
-def _check_readable(filesystem: Any, paths: Iterable[str], folder: str) -> None:
+def _check_readable(
+    filesystem: Any, paths: Iterable[str], folder: str, channels: "Channels | None"
+) -> None:
     """Decode every image of a calibration folder; their range of values is known only after the training.
 
     Raises:
@@ -344,7 +348,7 @@ def _check_readable(filesystem: Any, paths: Iterable[str], folder: str) -> None:
         except OSError as error:
             msg = f"Image {name} cannot be read ({error}): replace the file, or take it out of the data."
             raise InputError(msg) from error
-        decode_image(data, name)
+        decode_image(data, name, channels=channels)
 
 
 def _remedy(name: str) -> str:
