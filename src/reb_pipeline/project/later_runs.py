@@ -79,7 +79,7 @@ class TrainedModel:
         check_replaceable(self.place)
         self._check_own()
         self._run_one(pipeline, parameters)
-        self._run_one(PACKAGING, parameters)  # so that it compares with what was asked for
+        self._run_one(PACKAGING, {})
         model = Path(self.catalog()[self._name("packaged_model")]._get_load_path())
         replace_models(self.place, {"": model})
 
