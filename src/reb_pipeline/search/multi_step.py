@@ -145,9 +145,15 @@ class _Search:
         own = segment.clusters.nearest(short[:, :-1])
         block = _Block(np.arange(task.start, task.stop), short, terms, own)
         block = block[np.argsort(own, kind="stable")]  # neighbours visit the same clusters
-        upper = self._upper_bounds(segment, block)
-        visited = _visited(segment, block, upper)
-        for part in _parts(visited @ segment.clusters.sizes, BOUNDS_AT_ONCE):
+        upper = np.empty(len(own), np.float32)
+        visited = np.empty((len(own), len(segment.clusters.sizes)), bool)
+        n_rows = np.empty(len(own), np.int64)
+        for start in range(0, len(own), QUERIES_PER_BLOCK):
+            part = slice(start, start + QUERIES_PER_BLOCK)
+            upper[part] = self._upper_bounds(segment, block[part])
+            visited[part] = _visited(segment, block[part], upper[part])
+            n_rows[part] = visited[part] @ segment.clusters.sizes
+        for part in _parts(n_rows, BOUNDS_AT_ONCE):
             few = block[part]
             own, positions, too_many = _near(segment, few, upper[part], visited[part])
             rows = segment.numbers[positions]
@@ -183,12 +189,14 @@ class _Search:
         squared = squared_distances(self._queries, self._bank, queries[own], rows)
         kept = squared <= upper[own]
         own, rows, squared = own[kept], rows[kept], squared[kept]
-        order = np.lexsort((rows, own))  # of equal distances the lowest row comes first
+        order = np.lexsort((rows, squared, own))
         own, rows, squared = own[order], rows[order], squared[order]
         counts = np.bincount(own, minlength=len(queries))
         columns = np.arange(len(own)) - np.repeat(np.cumsum(counts) - counts, counts)
-        table = _empty(len(queries), counts.max())
-        table[0][own, columns], table[1][own, columns] = squared, rows
+        table = _empty(len(queries), self.found[0].shape[1])
+        kept = columns < table[0].shape[1]
+        table[0][own[kept], columns[kept]] = squared[kept]
+        table[1][own[kept], columns[kept]] = rows[kept]
         self._add(queries, table)
 
     def _is_left_out(self, rows: np.ndarray) -> np.ndarray:
@@ -214,11 +222,8 @@ class _Search:
 
 def _visited(segment: _Segment, block: _Block, upper: np.ndarray) -> np.ndarray:
     """Find the clusters that may hold a row within the upper bound of a query, bool [queries, clusters]."""
-    visited = np.empty((len(upper), len(segment.clusters.sizes)), bool)
-    for start in range(0, len(upper), QUERIES_PER_BLOCK):
-        few = slice(start, start + QUERIES_PER_BLOCK)
-        bounds = segment.clusters.lower_bounds(block.short[few, :-1], block.own[few])
-        visited[few] = ~(bounds > np.sqrt(upper[few])[:, None])
+    bounds = segment.clusters.lower_bounds(block.short[:, :-1], block.own)
+    visited: np.ndarray = ~(bounds > np.sqrt(upper)[:, None])
     visited[:, segment.clusters.sizes == 0] = False
     return visited
 
