@@ -1,5 +1,7 @@
 """Records of the first format, which had no number, by the names that their fields had then."""
 
+import dataclasses
+import importlib
 import io
 import json
 from pathlib import Path
@@ -62,6 +64,54 @@ RECORDS: dict[str, tuple[dict[str, np.ndarray], dict[str, Any], dict[str, str]]]
     ),
 }  # fmt: skip
 
+# Class -> its format, and the fields of that format.
+FIELDS: dict[str, tuple[int, str]] = {
+    "calibration.record.Calibration": (
+        6,
+        "alpha chosen_by coreset_fingerprint detector_fingerprint doubtful_rate false_alarm_rate fine_tuned "
+        "image_ids image_scores mean_features peak_scores scoring source views",
+    ),
+    "calibration.parts.Views": (1, "group_by per_part"),
+    "core.network_weights.NetworkWeights": (1, "config state"),
+    "defectmaker.logical_set.LogicalSet": (1, "images kinds masks photos seed splits"),
+    "defectmaker.records.SaliencyMaps": (2, "fallbacks image_hashes image_ids maps method"),
+    "defectmaker.records.SyntheticDefects": (
+        3,
+        "image_hashes image_ids images kinds labels masks purpose recipes saliency_fingerprint",
+    ),
+    "features.adapted.BackboneWeights": (1, "config state"),
+    "images.pose.Pose": (1, "aspect golden kind least_cover least_quality most_twin"),
+    "inspection.appearance.Appearance": (1, "values"),
+    "memory_bank.bank.Coreset": (2, "bank_fingerprint bank_rows rows"),
+    "memory_bank.bank.MemoryBank": (
+        5,
+        "distance extractor features image image_hashes image_ids light_copies mean region turned_copies "
+        "whitening x y",
+    ),
+    "memory_bank.density.LocalDensity": (3, "bank_fingerprint coreset_fingerprint squared_distances"),
+    "memory_bank.nearest_patches.NearestPatches": (
+        4,
+        "bank_fingerprint coreset_fingerprint image_hashes image_ids mean_features peak_features rows "
+        "squared_distances",
+    ),
+    "reconstruction.residual_maps.ResidualMaps": (3, "decoder_fingerprint image_hashes image_ids levels"),
+    "scoring.anomaly_maps.AnomalyMaps": (
+        4,
+        "detection_fingerprint image_ids patch_scores placements region sigma size",
+    ),
+    "scoring.detector.MemoryBankDetector": (
+        4,
+        "alpha alpha_error bank density global_branch good_scores scoring zones",
+    ),
+    "scoring.gaussians.GaussianDetector": (
+        1,
+        "channels extractor image_hashes image_ids mean name scoring whitening",
+    ),
+    "scoring.global_branch.GlobalBranch": (2, "centre excess kinds mean precision spread unit"),
+    "scoring.good_scores.GoodScores": (1, "mean spread"),
+    "scoring.zones.Zones": (1, "distance_mean distance_spread mean names numbers spread"),
+}  # fmt: skip
+
 
 @pytest.mark.parametrize("name", RECORDS)
 def test_records_of_format_1_are_read(tmp_path: Path, name: str) -> None:
@@ -81,3 +131,13 @@ def test_records_of_format_1_are_read(tmp_path: Path, name: str) -> None:
     outline = read_outline(io.BytesIO(path.read_bytes()))
     assert outline["format"] == getattr(type(loaded), "FORMAT", 1)
     assert not {*outline, *outline["arrays"]} & set(renamed)
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_format_has_its_fields(name: str) -> None:
+    module, record = name.rsplit(".", 1)
+    kind = getattr(importlib.import_module(f"reb_pipeline.{module}"), record)
+    fields = [one.name for one in dataclasses.fields(kind) if one.metadata.get("stored", True)]
+    number, expected = FIELDS[name]
+    found = getattr(kind, "FORMAT", 1), " ".join(sorted(fields))
+    assert found == (number, expected), f"raise FORMAT of {name} where a field is added or renamed"

@@ -1,4 +1,5 @@
 import io
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -222,3 +223,18 @@ def test_scores_by_position_need_patches_that_were_searched_in_this_coreset():
         MemoryBankDetector.of(coreset.of(bank), density, scoring, of_another)
     with pytest.raises(InputError, match="were not compared with the others"):
         MemoryBankDetector.of(coreset.of(bank), density, scoring, nothing)
+
+
+def test_a_detector_of_before_zones_is_read():
+    detector, file, former = fitted(), io.BytesIO(), io.BytesIO()
+    write_record(detector, file)
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as stored:
+        members = dict(stored)
+    values = json.loads(members["metadata"].item())
+    del values["zones"], values["scoring"]["zones"]
+    members["metadata"] = np.array(json.dumps(values | {"format": 3}))
+    np.savez(former, **members)
+    again = read_record(MemoryBankDetector, former, is_local=False)
+    assert again.zones is None
+    assert again.fingerprint == detector.fingerprint

@@ -74,7 +74,7 @@ class MemoryBankDetector:
         ((2, 6, 6), True)
     """
 
-    FORMAT: ClassVar[int] = 3
+    FORMAT: ClassVar[int] = 4
 
     bank: MemoryBank
     density: LocalDensity
