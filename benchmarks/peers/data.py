@@ -8,21 +8,23 @@ from scipy import ndimage
 
 from benchmarks.peers.case import Settings
 from reb_pipeline.datasets import ELPVDataset
-from reb_pipeline.memory_bank.bank import MemoryBank, collect_patches
+from reb_pipeline.memory_bank.allocation import empty_features
+from reb_pipeline.memory_bank.bank import ROWS_PER_BLOCK, MemoryBank
 from reb_pipeline.search.k_center import greedy_k_center
 
 CORESET_RATIO = 0.1
 BATCH = 16
+MOST_GIB = 1  # synthetic features of more than half of it lie in a file
 
 
 def cells(n: int) -> Iterator[np.ndarray]:
-    """Good solar cells of ELPV, uint8 [300, 300, 3]; turned and mirrored ones where there are too few."""
+    """Good solar cells of ELPV, uint8 [300, 300, 3]; turned, mirrored and then moved ones where there are too few."""
     collection = ELPVDataset(category="mono").load()
     paths = [sample.path for sample in collection.samples if sample.label == 0]
     for index in range(n):
         turn, position = divmod(index, len(paths))
         image = collection.open_image(paths[position])
-        image = np.rot90(image, turn % 4)
+        image = np.roll(np.rot90(image, turn % 4), 5 * (turn // 8), axis=(0, 1))
         yield np.ascontiguousarray(image[:, ::-1] if turn // 4 % 2 else image)
 
 
@@ -77,12 +79,20 @@ def unseen(settings: Settings) -> np.ndarray:
 
 
 def manifold(n: int, channels: int) -> np.ndarray:
-    """Features of 60 clusters on a 16-dimensional manifold, with noise, rectified; float32 [n, channels]."""
+    """Features of 60 clusters on a 16-dimensional manifold, with noise, rectified; float32 [n, channels].
+
+    They are made block by block; many lie in a temporary file.
+    """
     rng = np.random.default_rng(0)
-    centres = rng.normal(size=(60, 16))
-    latent = centres[rng.integers(60, size=n)] + 0.3 * rng.normal(size=(n, 16))
-    features = latent @ rng.normal(size=(16, channels)) + 0.3 * rng.normal(size=(n, channels))
-    return np.maximum(features, 0).astype(np.float32)
+    centres, basis = rng.normal(size=(60, 16)), rng.normal(size=(16, channels))
+    features = empty_features(n, channels, MOST_GIB)
+    for start in range(0, n, ROWS_PER_BLOCK):
+        block = features[start : start + ROWS_PER_BLOCK]
+        latent = centres[rng.integers(60, size=len(block))] + 0.3 * rng.normal(
+            size=(len(block), 16)
+        )
+        block[:] = np.maximum(latent @ basis + 0.3 * rng.normal(size=block.shape), 0)
+    return features
 
 
 def maps_and_masks(n: int, side: int) -> tuple[np.ndarray, np.ndarray]:
@@ -98,8 +108,20 @@ def maps_and_masks(n: int, side: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def as_bank(rows: np.ndarray) -> MemoryBank:
-    """A memory bank of these features, as if they were one image."""
-    return collect_patches([("rows", rows[None])], 1, {})
+    """A memory bank of these features, as if they were one image; not copied."""
+    n = len(rows)
+    none = np.empty(0, np.float32)
+    return MemoryBank(
+        features=rows,
+        image=np.zeros(n, np.int32),
+        y=np.zeros(n, np.int16),
+        x=np.arange(n).astype(np.int16),
+        image_ids=["rows"],
+        extractor={},
+        distance="euclidean",
+        mean=none,
+        whitening=none,
+    )
 
 
 def _once(settings: Settings, name: str, make: Callable[[], np.ndarray]) -> np.ndarray:

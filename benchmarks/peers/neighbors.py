@@ -93,7 +93,7 @@ def search(settings: Settings, k: int) -> Case:
         ours=lambda: partial(NeighborIndex(rows, device=settings.device).search, queries, k),
         peer=lambda: anomalib_search(queries, rows, k, settings.device),
         compare=compare,
-        target=3,
+        target=6,
         flop=2.0 * len(queries) * rows.size,
     )
 
@@ -125,7 +125,7 @@ def density(settings: Settings) -> Case:
         ours=measure,
         peer=flat_search,
         compare=compare,
-        target=2,
+        target=4,
         flop=2.0 * len(rows) * rows.size,
     )
 
