@@ -49,7 +49,7 @@ class UpperBounds:
     ) -> np.ndarray:
         """Lower distances until they are below a floor or all selected rows were looked at.
 
-        Afterwards :attr:`pay` is false if too few rows fall below their floors, counted by comparisons.
+        Afterwards ``pay`` is false if too few rows fall below their floors, counted by comparisons.
 
         Args:
             rows: Row numbers, int64 [n].
