@@ -50,8 +50,8 @@ class Zones:
         >>> scores[:, :, 4:] *= 10  # restless
         >>> zones = {"label": [[(0.5, 0), (1, 0), (1, 1), (0.5, 1)]]}
         >>> found = Zones.fit(zones, scores, scores, ImageScoreSettings(image_score="max"))
-        >>> found.names, found.mean.round(1).tolist()
-        (['label', 'rest'], [9.7, 1.0])
+        >>> found.names, [f"{mean:.1f}" for mean in found.mean]
+        (['label', 'rest'], ['9.7', '1.0'])
         >>> one = found.standardize(np.full((1, 8, 8), 5, np.float32))
         >>> bool(one[0, 0, 0] > 0 > one[0, 0, 7])  # much for the quiet zone, little for the restless one
         True

@@ -33,9 +33,8 @@ class UpperBounds:
         # Product with (short row, 1): the squared distance but for the row's length and all other directions.
         self._short_centres = np.empty((len(selected), n_directions + 1), np.float32)
         self._n_centres = 0
-        self._compared = np.zeros(
-            len(features), np.int32
-        )  # selected rows that a row was compared with
+        # Number of selected rows that each row was compared with.
+        self._compared = np.zeros(len(features), np.int32)
         self._asked = self._saved = 0
         self.pay = n_directions > 0
 
