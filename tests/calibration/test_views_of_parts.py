@@ -144,6 +144,23 @@ def test_a_part_is_good_only_if_all_its_views_are(verdicts, per_part):
     assert bool(reason) == (found == "undecided")
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "is_twice"),
+    [
+        (View("1.png", "good", "", "a"), View("2.png", "good", "", "b"), False),
+        (View("1.png", "good", "", "a"), View("1.bmp", "good", "", "b"), True),
+        (View("1.png", "good", "", "a"), View("1.png", "doubtful", "", "b"), True),
+        (View("1.png", "good", "", "a"), View("2.png", "good", "", "a"), True),
+        (View("x/1.png", "good"), View("y/1.png", "good"), False),
+    ],
+)
+def test_one_view_twice_is_not_two_views(first, second, is_twice):
+    found, reason = verdict_on_part([first, second], 2)
+    assert (found, bool(reason)) == (("undecided", True) if is_twice else ("good", False))
+    bad = second._replace(verdict="defective")
+    assert verdict_on_part([first, bad], 2) == ("defective", "")
+
+
 def test_images_of_one_folder_are_judged_by_their_parts():
     images = [
         View("0_1.png", "good"),
@@ -173,6 +190,8 @@ def test_images_of_one_folder_are_judged_by_their_parts():
         (r"([^/]+)/[^/]+$", "parts/7/left.png", "7"),
         (r"good/(\d+)", "7.png", None),
         (r"(x)?_\d$", "a_1.png", None),
+        (r"(x*)_\d$", "a_1.png", None),
+        (PATTERN, "/", None),
     ],
 )
 def test_the_part_of_a_file(group_by, path, part):

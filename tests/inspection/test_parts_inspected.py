@@ -49,6 +49,8 @@ def photos(tmp_path):
         (root / f"{name}.png").write_bytes(b"no image")
     write_part(root / "e_1.png", 0.5)
     write_part(root / "g_0.png")
+    for copy in ("h_0", "h_1"):
+        write_part(root / f"{copy}.png", seed=0)
     return root
 
 
@@ -60,6 +62,7 @@ VERDICTS = {
     "e_0": "defective", "e_1": "defective",
     "f_0": "unreadable", "f_1": "unreadable",
     "g_0": "undecided", "g_1": "undecided",
+    "h_0": "undecided", "h_1": "undecided",  # one file twice
     "x": "undecided", "y": "unreadable",  # no part
 }  # fmt: skip
 
@@ -79,11 +82,11 @@ def test_every_image_has_the_verdict_on_its_part_and_its_own_score(photos):
     assert table.loc["g_0.png", "reason"].startswith("The view 'g_1.png' is unreadable: ")
     assert table.loc["b_1.png", "image_score"] < inspector.image_threshold  # its own
     assert summary_of(inspected) == (
-        "16 images of 9 parts inspected: 1 good, 2 defective, 4 undecided, 2 unreadable."
+        "18 images of 10 parts inspected: 1 good, 2 defective, 5 undecided, 2 unreadable."
     )
     assert csv_of(rows_of(inspected)).startswith(b"path,part,image_score,")
     again = inspect_folder(inspector, str(photos), files)
-    assert inspector.inspected == 11  # nothing once more, and the same verdicts
+    assert inspector.inspected == 13  # nothing once more, and the same verdicts
     assert [one.row["verdict"] for one in again] == [*VERDICTS.values()]
 
 
@@ -147,7 +150,7 @@ def test_drift_is_that_of_whole_parts(photos):
     table = table_of(inspect_folder(inspector, str(photos), {}))
     history = {"1": lambda: table, "2": lambda: table}  # a resumed inspection
     parts = latest_parts(history, inspector.calibration, 100).set_index("path")
-    assert sorted(parts.index) == ["a", "b"]
+    assert sorted(parts.index) == ["a", "b", "h"]
     of_b = table[table["part"] == "b"]
     assert parts.loc["b", "image_score"] == of_b["image_score"].max()
     expected = np.mean([json.loads(text) for text in of_b["mean_features"]], axis=0)

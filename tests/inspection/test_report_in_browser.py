@@ -423,18 +423,20 @@ def test_images_of_a_part_have_its_verdict_at_any_threshold(open_report, tmp_pat
     inspector, files = FakeInspector(calibration=calibration), {}
     for name, size in {"a_1": 0.5, "a_2": 0, "b_1": 0, "b_2": 0, "c_1": 0}.items():
         write_part(tmp_path / f"new/{name}.png", size)
+    for twice in ("d_1", "d_2"):
+        write_part(tmp_path / f"new/{twice}.png", seed=0)
     inspected = inspect_folder(inspector, str(tmp_path / "new"), files)
     page = open_report(report_page(inspector, "new", inspected, files))
     shown = {
         kind: page.locator(f"#gallery .card.{kind}").count()
         for kind in ("good", "defective", "undecided")
     }
-    assert shown == {"good": 2, "defective": 2, "undecided": 1}
-    assert page.locator("#counts").inner_text().startswith("1 of 3 would be flagged")
+    assert shown == {"good": 2, "defective": 2, "undecided": 3}
+    assert page.locator("#counts").inner_text().startswith("1 of 4 would be flagged")
     assert "(99 calibration parts)" in page.locator("#counts").inner_text()
     page.locator("#threshold").fill("1000")
     page.locator("#threshold").dispatch_event("change")
     assert page.locator("#gallery .card.defective").count() == 0
     assert page.locator("#gallery .card.good").count() == 4
-    page.locator("#gallery .card.undecided").click()
+    page.locator("#gallery .card.undecided", has_text="c_1").click()
     assert "1 view of this part is there" in page.locator("#detail-facts").inner_text()

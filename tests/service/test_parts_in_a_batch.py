@@ -35,11 +35,11 @@ def send(client, **images):
 
 
 def test_a_batch_has_the_verdict_on_the_part_of_each_file(client):
-    good, bad = image_file(51), image_file(204)
+    good, other, bad = image_file(51), image_file(51, size=(20, 11)), image_file(204)
     files = {
         "a_1": good,
         "b_1": good,
-        "a_2": good,
+        "a_2": other,
         "b_2": bad,
         "c_1": good,
         "d_1": good,
@@ -60,6 +60,19 @@ def test_a_batch_has_the_verdict_on_the_part_of_each_file(client):
     assert inspections[7]["reason"].startswith("The name of this image tells no part")
     counts = {key[1]: n for key, n in metrics_of(client).items() if key[0] == "reb_verdicts_total"}
     assert counts == {"good": 1, "defective": 1, "undecided": 3, "unreadable": 0}
+
+
+def test_one_view_twice_is_no_good_part(client):
+    good, other = image_file(51), image_file(51, size=(20, 11))
+    names = ["a_1.png", "a_1.png", "b_1.png", "b_2.png", "c_1.png", "c_1.jpg", "/", "."]
+    contents = [good, other, good, good, good, other, good, good]
+    files = [("images", named) for named in zip(names, contents, strict=True)]
+    response = client.post("/v1/models/screw/inspect/batch?map=false", files=files)
+    found = response.json()["results"]
+    assert {one["verdict"] for one in found} == {"undecided"}
+    assert found[2]["inspection"]["reason"] == (
+        "'b_1.png' and 'b_2.png' are one view twice, so that a view of this part is missing."
+    )
 
 
 def test_one_image_is_no_good_part(client):

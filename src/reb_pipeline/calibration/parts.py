@@ -6,11 +6,12 @@ highest of its views, in the calibration as in the inspection. Whole parts are e
 on each other, if each has the same number of views.
 """
 
+import posixpath
 import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,16 +47,17 @@ class Views:
 
     def part_of_file(self, path: str) -> str | None:
         """Find the part that a file shows; None if its name tells none."""
-        return part_of(self.group_by, PurePosixPath(path).with_suffix("").as_posix())
+        return part_of(self.group_by, posixpath.splitext(path)[0])
 
 
 def part_of(group_by: str, image_id: str) -> str | None:
     """Find the part that an image shows, by its path without extension; None if the path tells none.
 
-    An expression that begins with the ``/`` of a folder finds a part in a folder without subfolders too.
+    An expression that begins with the ``/`` of a folder finds a part in a folder without subfolders too. An empty name
+    tells no part.
     """
     found = re.search(group_by, image_id) or re.search(group_by, f"/{image_id}")
-    return found[1] if found else None
+    return (found[1] or None) if found else None
 
 
 def check_group_by(group_by: Any) -> None:
@@ -107,18 +109,21 @@ class View(NamedTuple):
         name: Name of the image.
         verdict: Verdict that follows from the score of this image alone.
         reason: Why it is undecided or unreadable.
+        sha256: Hash of its file; empty if it is not known.
     """
 
     name: str
     verdict: Verdict
     reason: str = ""
+    sha256: str = ""
 
 
 def verdict_on_part(views: Sequence[View], per_part: int) -> tuple[Verdict, str]:
     """Derive the verdict on a part from its views, and the reason if it is undecided.
 
-    A part is good only if all its views are there and good. A view above the threshold makes it defective,
-    even if others are missing; but a part with more views than those of the calibration has more chances to be flagged.
+    A part is good only if all its views are there and good. One view twice, by its name without extension or by its
+    file, is not two views. A view above the threshold makes the part defective, even if others are missing; but a part
+    with more views than those of the calibration has more chances to be flagged.
 
     Args:
         views: At least one view.
@@ -140,8 +145,9 @@ def verdict_on_part(views: Sequence[View], per_part: int) -> tuple[Verdict, str]
     for view in views:
         if view.verdict in (UNREADABLE, UNDECIDED):
             return UNDECIDED, f"The view '{view.name}' is {view.verdict}: {view.reason}"
-    if len(views) < per_part:
-        return UNDECIDED, _another_number(len(views), per_part)
+    missing = _another_number(len(views), per_part) if len(views) < per_part else _twice(views)
+    if missing:
+        return UNDECIDED, missing
     return (DOUBTFUL if DOUBTFUL in found else GOOD), ""
 
 
@@ -183,6 +189,15 @@ def _on_no_part(image: View, views: Views) -> OnPart:
         return OnPart(None, UNREADABLE, "")
     unnamed = f"The name of this image tells no part by '{views.group_by}'."
     return OnPart(None, UNDECIDED, image.reason or unnamed)
+
+
+def _twice(views: Sequence[View]) -> str:
+    """Say which images are one view, a sentence; empty if none are."""
+    for first, second in combinations(views, 2):
+        is_same_file = bool(first.sha256) and first.sha256 == second.sha256
+        if is_same_file or len({posixpath.splitext(one.name)[0] for one in (first, second)}) == 1:
+            return f"'{first.name}' and '{second.name}' are one view twice, so that a view of this part is missing."
+    return ""
 
 
 def _another_number(n_views: int, per_part: int) -> str:

@@ -56,7 +56,12 @@ def by_part(inspector: "Inspector", inspected: "Sequence[Inspected]") -> "list[I
     if views is None:
         return list(inspected)
     images = [
-        View(one.row["path"], one.row["verdict"], one.row["error"] or one.row["reason"])
+        View(
+            one.row["path"],
+            one.row["verdict"],
+            one.row["error"] or one.row["reason"],
+            one.row["sha256"],
+        )
         for one in inspected
     ]
     return [

@@ -257,7 +257,9 @@ class Service:
         views = views_of(self._inspector)
         if views is None:
             return Batch(results=[*items])
-        images = [View(one.filename, one.verdict, _reason(one)) for one in items]
+        images = [
+            View(one.filename, one.verdict, _reason(one), _hash_in(one.inspection)) for one in items
+        ]
         found = verdicts_on_parts(images, views)
         for verdict in {one.part or place: one.verdict for place, one in enumerate(found)}.values():
             self.metrics.verdicts.labels(verdict).inc()
@@ -273,6 +275,10 @@ class Service:
 
 def _reason(item: BatchItem) -> str:
     return item.detail or (item.inspection and item.inspection.reason) or ""
+
+
+def _hash_in(inspection: Answer | None) -> str:
+    return inspection.image_sha256 if inspection else ""
 
 
 def _judged(item: BatchItem, found: OnPart) -> BatchItem:

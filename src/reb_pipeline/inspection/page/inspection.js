@@ -20,6 +20,9 @@ function verdictOf(image, limit, lower) {
   if (!(image.score <= limit)) return "defective";
   return lower === null || image.score <= lower ? "good" : "doubtful";
 }
+/** True if two images are one view, by name or file, so that another view is missing. */
+const isTwice = (images) => [(image) => image.path.replace(/\.[^./]*$/, ""), (image) => image.sha256 || image.path]
+  .some((key) => new Set(images.map(key)).size < images.length);
 /** Verdict on the part that an image shows, as `verdicts_on_parts` of calibration/parts.py. */
 function verdictAt(image, limit, lower) {
   if (!data.views) return verdictOf(image, limit, lower);
@@ -28,7 +31,7 @@ function verdictAt(image, limit, lower) {
   if (found.length > data.views) return "undecided";
   if (found.includes("defective")) return "defective";
   if (found.length === data.views && found.every((one) => one === "unreadable")) return "unreadable";
-  if (found.length < data.views || found.includes("unreadable") || found.includes("undecided")) return "undecided";
+  if (found.length < data.views || found.includes("unreadable") || found.includes("undecided") || isTwice(viewsOf.get(image.part))) return "undecided";
   return found.includes("doubtful") ? "doubtful" : "good";
 }
 const verdict = (image) => verdictAt(image, threshold, doubtful);
