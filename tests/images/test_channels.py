@@ -15,7 +15,13 @@ from miniatures import draw_part
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.images.channels import Channels
 from reb_pipeline.images.collection import ImageCollection, Sample, loose_images
-from reb_pipeline.images.decoding import count_channels, count_pixels, decode_image, read_image
+from reb_pipeline.images.decoding import (
+    CMYK,
+    count_channels,
+    count_pixels,
+    decode_image,
+    read_image,
+)
 from reb_pipeline.images.inventory import take_inventory, usable_samples
 from reb_pipeline.images.samples import Samples
 from reb_pipeline.images.value_range import ValueRange
@@ -102,6 +108,13 @@ def test_an_alpha_channel_of_a_png_is_a_channel(dtype):
         np.testing.assert_array_equal(found.pixels, Channels(numbers).of(image))
 
 
+def test_inks_are_picked_as_they_are_stored():
+    image = Image.fromarray(lights(4), "CMYK")
+    found = decode_image(odd.pillow(image, "JPEG"), "x", channels=Channels((3,)))
+    assert (found.n_channels, found.remarks) == (4, ())
+    assert decode_image(odd.pillow(image, "JPEG"), "x").remarks == (CMYK,)
+
+
 GREY, SMALL = lights(1)[:, :, 0], lights(1, shape=(5, 5))[:, :, 0]
 PALETTE = odd.pillow(Image.fromarray(odd.RGB8).quantize(8), "TIFF")
 FRAMES = odd.pillow(
@@ -118,6 +131,8 @@ REFUSED = {
     "too many channels": (tiff(lights(65, shape=(2, 2))), (0,), "has 65 channels, more than the 64"),
     "too many pages": (pages([GREY] * 80), (0,), "has 65 channels, more than the 64"),
     "64 bits": (odd.tiff(odd.RAMP12 / 4095), (0,), "samples of 64 bits"),
+    "cut off in the first directory": (tiff(lights(5))[:12], (0,), "a TIFF file that is cut off"),
+    "cut off in the header": (tiff(lights(5))[:6], (0,), "a TIFF file that is cut off"),
     "cut off": (tiff(lights(5))[:-40], (4, 3, 2), "is cut off"),
     "frames of a WebP": (FRAMES, (0,), "holds 2 frames"),
 }  # fmt: skip

@@ -333,7 +333,7 @@ def _decoded(
         msg = "it holds fewer rows than its header says"
         raise ValueError(msg)
     mode = image.mode
-    if mode in _CONVERTED:
+    if mode in _CONVERTED and (channels is None or mode != "CMYK"):  # whose inks are picked
         remarks.append(_CONVERTED[mode])
     if header.is_deep_colour:
         pixels, has_alpha = deep_colour(data, image, header, as_stored=channels is not None)

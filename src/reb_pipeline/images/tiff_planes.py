@@ -98,9 +98,14 @@ def read_pages(data: bytes) -> list[Page]:
         data: The bytes of the file.
 
     Raises:
-        Exception: Of many kinds, if a directory is broken.
+        UnidentifiedImageError: If a directory is broken, such as that of a file that is cut off.
     """
-    return [_page(tags, len(data)) for tags in islice(directories(data), MOST + 1)]
+    from PIL import UnidentifiedImageError  # slow to import
+
+    try:
+        return [_page(tags, len(data)) for tags in islice(directories(data), MOST + 1)]
+    except Exception as error:  # Pillow's reader of tags raises many kinds of exceptions
+        raise UnidentifiedImageError from error
 
 
 def fault_of(pages: Sequence[Page]) -> str:
