@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from reb_pipeline.metrics.at_threshold import at_threshold, doubtful_text, unlike_calibration
 from reb_pipeline.metrics.image import image_metrics
 from reb_pipeline.metrics.parts import scores_of_parts
-from reb_pipeline.metrics.report import evaluate
+from reb_pipeline.metrics.report import about_left_out, evaluate
 
 
 def table(rows):
@@ -90,4 +90,12 @@ def test_image_metrics_are_those_of_parts():
     expected = image_metrics(parts["label"], parts["image_score"])
     assert report["image_auroc"] == expected["image_auroc"]
     assert (report["good_images"], report["anomalous_images"], report["units"]) == (2, 2, "parts")
+    assert (report["parts_left_out"], about_left_out(report)) == (0, [])
+    others = [("g3", "good", 0.9), *[("d3", "dent", 0.9)] * 3]
+    (note,) = about_left_out(evaluate(table([*ROWS, *others]), _Maps(), _Masks(), **limits))
+    assert note.startswith("2 test parts of several views have too many of them, or are good and")
+    (note,) = about_left_out(evaluate(table([*ROWS, *others[1:]]), _Maps(), _Masks(), **limits))
+    assert note.startswith(
+        "1 test part of several views has too many of them, or is good and lacks"
+    )
     assert "units" not in evaluate(scores.drop(columns="part"), _Maps(), _Masks(), **limits)

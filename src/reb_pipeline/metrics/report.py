@@ -152,7 +152,7 @@ def evaluate(
         "copies_left_out": n_copies,
         "undecided_good": int((undecided == 0).sum()),
         "undecided_anomalous": int((undecided == 1).sum()),
-        **({"units": "parts"} if "part" in units else {}),
+        **_counts_of_parts(scores, units),
         "has_masks": has_masks,
         **measure(kinds),
         "per_defect_type": {kind: measure([kind]) for kind in kinds},
@@ -193,7 +193,8 @@ def measured(scores: "pd.DataFrame") -> "pd.DataFrame":
 
 def about_left_out(report: dict[str, Any]) -> list[str]:
     """Say which test images a report does not count, sentences without the full stop."""
-    return [note for note in (about_copies(report), about_undecided(report)) if note]
+    notes = about_copies(report), about_undecided(report), _about_parts(report)
+    return [note for note in notes if note]
 
 
 def about_undecided(report: dict[str, Any]) -> str:
@@ -222,6 +223,25 @@ def about_copies(report: dict[str, Any]) -> str:
     return (
         f"{n} test {'image has' if n == 1 else 'images have'} the pixels of a good training image and "
         f"{'is' if n == 1 else 'are'} left out of the metrics"
+    )
+
+
+def _counts_of_parts(scores: "pd.DataFrame", parts: "pd.DataFrame") -> dict[str, Any]:
+    """Count the parts that are left out, see :func:`scores_of_parts`; nothing where each image is a part."""
+    if "part" not in scores:
+        return {}
+    return {"units": "parts", "parts_left_out": int(scores["part"].nunique()) - len(parts)}
+
+
+def _about_parts(report: dict[str, Any]) -> str:
+    """Say how many test parts are left out for their number of views; empty if none is."""
+    n = report.get("parts_left_out", 0)
+    if not n:
+        return ""
+    have, are = ("has", "is") if n == 1 else ("have", "are")
+    return (
+        f"{n} test part{'' if n == 1 else 's'} of several views {have} too many of them, or {are} good and lack"
+        f"{'s' if n == 1 else ''} one: left out of the metrics, because nothing is promised for that number"
     )
 
 
