@@ -42,6 +42,7 @@ def photos(tmp_path):
         "d_1": 0,
         "d_2": 0,
         "x": 0,
+        "z": 0,
     }
     for name, size in sizes.items():
         write_part(root / f"{name}.png", size)
@@ -63,7 +64,7 @@ VERDICTS = {
     "f_0": "unreadable", "f_1": "unreadable",
     "g_0": "undecided", "g_1": "undecided",
     "h_0": "undecided", "h_1": "undecided",  # one file twice
-    "x": "undecided", "y": "unreadable",  # no part
+    "x": "undecided", "y": "unreadable", "z": "undecided",  # no part
 }  # fmt: skip
 
 
@@ -82,11 +83,11 @@ def test_every_image_has_the_verdict_on_its_part_and_its_own_score(photos):
     assert table.loc["g_0.png", "reason"].startswith("The view 'g_1.png' is unreadable: ")
     assert table.loc["b_1.png", "image_score"] < inspector.image_threshold  # its own
     assert summary_of(inspected) == (
-        "18 images of 10 parts inspected: 1 good, 2 defective, 5 undecided, 2 unreadable."
+        "19 images of 11 parts inspected: 1 good, 2 defective, 6 undecided, 2 unreadable."
     )
     assert csv_of(rows_of(inspected)).startswith(b"path,part,image_score,")
     again = inspect_folder(inspector, str(photos), files)
-    assert inspector.inspected == 13  # nothing once more, and the same verdicts
+    assert inspector.inspected == 14  # nothing once more, and the same verdicts
     assert [one.row["verdict"] for one in again] == [*VERDICTS.values()]
 
 

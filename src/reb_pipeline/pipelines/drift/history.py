@@ -63,9 +63,9 @@ def latest_parts(
 
 def _of_parts(table: "pd.DataFrame", per_part: int) -> "pd.DataFrame":
     """Reduce the rows of one inspection to parts."""
+    table = table[table["part"] != ""].reset_index(drop=True)  # without images that show no part
     if table.empty:
         return table
-    table = table.reset_index(drop=True)
     whole = table[table.groupby("part")["path"].transform("size") == per_part]
     parts = whole.groupby("part", sort=False)
     worst = whole.loc[parts["image_score"].idxmax()]
