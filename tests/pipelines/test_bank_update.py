@@ -130,6 +130,13 @@ def test_bad_changes_write_nothing(screw, tmp_path, params, sentence):
         assert len(list((tmp_path / "out" / name).iterdir())) == 1
 
 
+def test_too_few_images_for_zones_are_refused_before_the_samples_change(screw, tmp_path):
+    zones = {"label": [[[0.2, 0.2], [0.6, 0.2], [0.6, 0.6]]]}
+    with pytest.raises(InputError, match=r"scoring\.zones needs 20 good training images .* are 7"):
+        screw(["bank_update"], bank_update={"forget": ["train/good/001"]}, scoring={"zones": zones})
+    assert len(list((tmp_path / "out/03_primary/screw/samples.parquet").iterdir())) == 1
+
+
 def test_one_folder_is_not_added_to_two_categories(run_project, tmp_path):
     root = miniatures.make_elpv(tmp_path / "images")
     params = {"data_root": str(root), **PARAMS}

@@ -12,6 +12,7 @@ from reb_pipeline.core.errors import InputError
 from reb_pipeline.features.adapted import BackboneWeights
 from reb_pipeline.features.settings import FeatureSettings
 from reb_pipeline.images.collection import ImageCollection
+from reb_pipeline.images.samples import good_training
 from reb_pipeline.memory_bank.bank import Coreset, MemoryBank
 from reb_pipeline.memory_bank.density import LocalDensity
 from reb_pipeline.memory_bank.settings import MemoryBankSettings
@@ -21,6 +22,7 @@ from reb_pipeline.parameters.sections import (
     ComputeParams,
     IngestionParams,
 )
+from reb_pipeline.scoring import zones
 from reb_pipeline.scoring.settings import ScoringSettings
 
 logger = logging.getLogger(__name__)
@@ -31,8 +33,21 @@ def change_samples(
     raw_images: ImageCollection,
     params: BankUpdateParams,
     ingestion: IngestionParams,
+    scoring: ScoringSettings,
 ) -> pd.DataFrame:
     """Remove the samples to forget, and append the samples to add."""
+    samples = _changed(samples_before, raw_images, params, ingestion)
+    if scoring.zones is not None:  # now, because the changed samples are stored
+        zones.check_images(len(good_training(samples)))
+    return samples
+
+
+def _changed(
+    samples_before: pd.DataFrame,
+    raw_images: ImageCollection,
+    params: BankUpdateParams,
+    ingestion: IngestionParams,
+) -> pd.DataFrame:
     from reb_pipeline.images.parts import GROUP_BY
     from reb_pipeline.images.posed import aligned_like
     from reb_pipeline.images.samples import Samples

@@ -23,7 +23,13 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 change_samples,
-                ["samples_before", "raw_images", "params:bank_update", "params:ingestion"],
+                [
+                    "samples_before",
+                    "raw_images",
+                    "params:bank_update",
+                    "params:ingestion",
+                    "params:scoring",
+                ],
                 "samples",
                 name="change_samples",
             ),
