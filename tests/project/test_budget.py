@@ -172,7 +172,10 @@ def test_a_choice_is_recorded_and_kept_where_a_training_goes_on(photos, tmp_path
             ["--max-mb", "20", "--set", "features.per_category.photos.image_size=512"],
             "but photos has its own: leave features.per_category.photos.image_size out, or the budget",
         ),
-        (["--max-mb", "20", "--set", "features.width=999"], "with features.width = 999"),
+        (
+            ["--max-mb", "20", "--set", "features.width=999"],
+            "with features.width = 999: the measured front has null there",
+        ),
         (["--max-ms", "20", "--set", "scorin.alpha=1"], "did you mean 'scoring'?"),
         (["--max-mb", "0.5"], "--max-mb 0.5 cannot be kept: the smallest model"),
     ],

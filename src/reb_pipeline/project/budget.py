@@ -295,7 +295,8 @@ def _possible(given: Mapping[str, Any], budget: Budget) -> list[Point]:
             if not points:
                 msg = (
                     f"{budget.options} cannot be used with {section}.{name} = {wanted!r}: the measured front has "
-                    f"{', '.join(map(str, known))} there; give one of these, or leave one of the two out."
+                    f"{', '.join('null' if one is None else str(one) for one in known)} there; give one of these, "
+                    f"or leave one of the two out."
                 )
                 raise InputError(msg)
     return points
