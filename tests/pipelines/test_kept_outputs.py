@@ -71,6 +71,7 @@ def test_a_run_that_failed_leaves_its_parameters(ingest, tmp_path, monkeypatch):
         "leave_out": None,
         "pose": "as_taken",
         "golden": None,
+        "channels": None,
     }
 
 
