@@ -170,12 +170,16 @@ def test_images_of_one_folder_are_judged_by_their_parts():
         View("dust.png", "good"),
         View("dust.gif", "unreadable", "It is a GIF."),
         View("a/1_1.png", "good"),
+        View("scratched.png", "defective"),
     ]
     found = verdicts_on_parts(images, Views(PATTERN, 2))
-    assert [one.part for one in found] == ["0", "1", "0", "1", None, None, "a/1"]
+    assert [one.part for one in found] == ["0", "1", "0", "1", None, None, "a/1", None]
     assert [one.verdict for one in found] == [
-        *("defective", "good", "defective", "good", "undecided", "unreadable", "undecided")
+        *("defective", "good", "defective", "good", "undecided", "unreadable", "undecided"),
+        "defective",
     ]
+    assert found[0].reason == "The view '0_2.tif' of this part is defective."
+    assert found[2].reason == ""
     assert found[4].reason == r"The name of this image tells no part by '^(.*)_\d+$'."
     assert found[6].reason.startswith("1 view of this part is there, and the good parts")
 

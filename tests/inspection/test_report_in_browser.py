@@ -421,7 +421,7 @@ def test_images_of_a_part_have_its_verdict_at_any_threshold(open_report, tmp_pat
     views = Views(r"^(.*)_\d$", 2)
     calibration = make_calibration(views=views, mean_features=np.zeros((198, 3), np.float32))
     inspector, files = FakeInspector(calibration=calibration), {}
-    for name, size in {"a_1": 0.5, "a_2": 0, "b_1": 0, "b_2": 0, "c_1": 0}.items():
+    for name, size in {"a_1": 0.5, "a_2": 0, "b_1": 0, "b_2": 0, "c_1": 0, "stray": 0.5}.items():
         write_part(tmp_path / f"new/{name}.png", size)
     for twice in ("d_1", "d_2"):
         write_part(tmp_path / f"new/{twice}.png", seed=0)
@@ -431,9 +431,15 @@ def test_images_of_a_part_have_its_verdict_at_any_threshold(open_report, tmp_pat
         kind: page.locator(f"#gallery .card.{kind}").count()
         for kind in ("good", "defective", "undecided")
     }
-    assert shown == {"good": 2, "defective": 2, "undecided": 3}
-    assert page.locator("#counts").inner_text().startswith("1 of 4 would be flagged")
+    assert shown == {"good": 2, "defective": 3, "undecided": 3}
+    assert page.locator("#counts").inner_text().startswith("2 of 5 parts would be flagged")
     assert "(99 calibration parts)" in page.locator("#counts").inner_text()
+    page.locator("#gallery .card.defective", has_text="a_2").click()
+    assert (
+        "The view 'a_1.png' of this part is defective."
+        in page.locator("#detail-facts").inner_text()
+    )
+    page.keyboard.press("Escape")
     page.locator("#threshold").fill("1000")
     page.locator("#threshold").dispatch_event("change")
     assert page.locator("#gallery .card.defective").count() == 0

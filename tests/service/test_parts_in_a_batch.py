@@ -54,7 +54,8 @@ def test_a_batch_has_the_verdict_on_the_part_of_each_file(client):
     inspections = [one["inspection"] for one in found]
     assert [one and one["verdict"] for one in inspections] == [*verdicts[:6], None, "undecided"]
     assert inspections[1]["image_score"] == inspections[0]["image_score"] == 0.2
-    assert inspections[1]["reason"] is None
+    assert inspections[1]["reason"] == "The view 'b_2.png' of this part is defective."
+    assert inspections[3]["reason"] is None
     assert inspections[4]["reason"].startswith("1 view of this part is there")
     assert inspections[5]["reason"].startswith("The view 'd_2.png' is unreadable: ")
     assert inspections[7]["reason"].startswith("The name of this image tells no part")

@@ -157,7 +157,7 @@ class OnPart(NamedTuple):
     Attributes:
         part: The part that an image shows; None if its name tells none.
         verdict: Verdict on the part.
-        reason: Why it is undecided, a sentence; empty otherwise.
+        reason: Why it is undecided, or which other view makes it doubtful or defective, a sentence; empty otherwise.
     """
 
     part: str | None
@@ -179,14 +179,26 @@ def verdicts_on_parts(images: Sequence[View], views: Views) -> list[OnPart]:
             of_part.setdefault(part, []).append(image)
     verdicts = {part: verdict_on_part(of, views.per_part) for part, of in of_part.items()}
     return [
-        _on_no_part(image, views) if part is None else OnPart(part, *verdicts[part])
+        _on_no_part(image, views)
+        if part is None
+        else _on_part(part, image, of_part[part], *verdicts[part])
         for part, image in zip(parts, images, strict=True)
     ]
 
 
+def _on_part(
+    part: str, image: View, of_part: Sequence[View], verdict: Verdict, reason: str
+) -> OnPart:
+    """Conclude on the part of an image, with the view that decides where the image by itself is no reason."""
+    if verdict in (DEFECTIVE, DOUBTFUL) and image.verdict != verdict:
+        deciding = next(view.name for view in of_part if view.verdict == verdict)
+        reason = f"The view '{deciding}' of this part is {verdict}."
+    return OnPart(part, verdict, reason)
+
+
 def _on_no_part(image: View, views: Views) -> OnPart:
-    if image.verdict == UNREADABLE:
-        return OnPart(None, UNREADABLE, "")
+    if image.verdict in (UNREADABLE, DEFECTIVE):
+        return OnPart(None, image.verdict, "")
     unnamed = f"The name of this image tells no part by '{views.group_by}'."
     return OnPart(None, UNDECIDED, image.reason or unnamed)
 

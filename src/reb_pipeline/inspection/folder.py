@@ -115,11 +115,11 @@ def table_of(inspected: Sequence[Inspected]) -> "pd.DataFrame":
         ``boxes`` (JSON text: [[x, y, width, height], …], largest area first), ``zone`` (that the worst patch lies in,
         or empty), ``pose_degrees``, ``pose_right`` and ``pose_down`` (see
         :class:`reb_pipeline.images.pose.Placement`; missing without a pose), ``seconds``, ``error`` (why the image
-        cannot be read, or empty), ``reason`` (why it is undecided, or empty), ``overlay`` (path of the overlay),
-        ``time`` (UTC, ISO 8601), ``sha256`` of the file (empty if it was not read) and ``mean_features`` (JSON text: a
-        number a channel). Scores are missing and ``mean_features`` is empty where the image could not be read or
-        scored. Of a model of parts with several views ``part`` is the part that the image shows, and ``verdict`` and
-        ``reason`` are those of the part.
+        cannot be read, or empty), ``reason`` (why it is undecided or which other view decides, or empty), ``overlay``
+        (path of the overlay), ``time`` (UTC, ISO 8601), ``sha256`` of the file (empty if it was not read) and
+        ``mean_features`` (JSON text: a number a channel). Scores are missing and ``mean_features`` is empty where the
+        image could not be read or scored. Of a model of parts with several views ``part`` is the part that the image
+        shows, and ``verdict`` and ``reason`` are those of the part.
     """
     import pandas as pd
 

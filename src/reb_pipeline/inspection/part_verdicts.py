@@ -50,7 +50,7 @@ def by_part(inspector: "Inspector", inspected: "Sequence[Inspected]") -> "list[I
 
     Returns:
         The same images. Rows have the column ``part``; it is empty where the name tells none, and such an image is
-        undecided.
+        undecided, or defective by its own score.
     """
     views = views_of(inspector)
     if views is None:
@@ -74,8 +74,13 @@ def of_one_view(calibration: "Calibration", inspection: "Inspection") -> "Inspec
     """Conclude on a part from one image, which is not enough to call a part of several views good."""
     if calibration.views is None or inspection.verdict == UNDECIDED:
         return inspection
-    view = View("", inspection.verdict, inspection.reason)
-    verdict, reason = verdict_on_part([view], calibration.views.per_part)
+    n_views = calibration.views.per_part
+    verdict, reason = verdict_on_part([View("", inspection.verdict)], n_views)
+    if verdict == UNDECIDED:
+        reason = (
+            f"A part has {n_views} views, and one image is one of them: inspect a folder, or send the service a batch, "
+            f"with all views of the part."
+        )
     return replace(inspection, verdict=verdict, reason=reason)
 
 

@@ -110,7 +110,10 @@ class Answer(BaseModel):
     model_config = _example(_ANSWER)
 
     verdict: Verdict = Field(description="undecided where there is no threshold")
-    reason: str | None = Field(default=None, description="why the part is undecided")
+    reason: str | None = Field(
+        default=None,
+        description="why the part is undecided, or which other view of a batch decides",
+    )
     image_score: float
     global_score: float = Field(
         description="part of the image score that the whole image adds; 0 without a global branch"

@@ -6,7 +6,7 @@ const calibrated = data.threshold ?? Infinity;
 const canFlag = Number.isFinite(calibrated);
 const viewsOf = new Map(); // of each part that several images show
 for (const image of data.images) if (image.part) viewsOf.set(image.part, [...(viewsOf.get(image.part) ?? []), image]);
-const units = data.views ? [...viewsOf.values()] : data.images.map((image) => [image]);
+const units = [...viewsOf.values(), ...data.images.filter((image) => !image.part).map((image) => [image])];
 const scoresOf = (images) => images.filter((image) => image.score !== null).map((image) => image.score);
 const inspected = units.map(scoresOf).filter((scores) => scores.length).map((scores) => Math.max(...scores)).sort((a, b) => a - b);
 const [lowest, highest] = range(data.calibration, inspected);
@@ -26,7 +26,7 @@ const isTwice = (images) => [(image) => image.path.replace(/\.[^./]*$/, ""), (im
 /** Verdict on the part that an image shows, as `verdicts_on_parts` of calibration/parts.py. */
 function verdictAt(image, limit, lower) {
   if (!data.views) return verdictOf(image, limit, lower);
-  if (!image.part) return image.error ? "unreadable" : "undecided";
+  if (!image.part) return ["unreadable", "defective"].find((one) => one === verdictOf(image, limit, lower)) ?? "undecided";
   const found = viewsOf.get(image.part).map((view) => verdictOf(view, limit, lower));
   if (found.length > data.views) return "undecided";
   if (found.includes("defective")) return "defective";
@@ -47,7 +47,7 @@ function drawThreshold() {
   const expected = percent(threshold), finite = Number.isFinite(threshold);
   const moved = threshold !== calibrated || doubtful !== data.doubtful_threshold;
   byId("counts").textContent =
-    `${thousands(flagged)} of ${thousands(inspected.length)} would be flagged` +
+    `${thousands(flagged)} of ${thousands(inspected.length)} ${data.views ? "parts " : ""}would be flagged` +
     (hasDoubt ? ` and ${thousands(above(inspected, doubtful) - flagged)} be doubtful; ` : "; ") +
     (finite
       ? `of 100 good parts at most about ${rounded(expected)} are expected to be ` +
@@ -139,7 +139,8 @@ function facts(image) {
   const kind = verdict(image);
   const rows = [["verdict", element("span", { className: `badge ${kind}`, textContent: kind })]];
   if (data.views) rows.push(["part", image.part || "none: the name tells no part"]);
-  if (image.error || image.reason) rows.push(["reason", image.error || image.reason]);
+  const reason = image.error || (verdict(image) === verdictGiven(image) ? image.reason : "");
+  if (reason) rows.push(["reason", reason]);
   if (image.score !== null)
     rows.push(
       ["image score", `${score(image.score)}${times(image.score, threshold)}; threshold ${Number.isFinite(threshold) ? score(threshold) : "none"}${hasDoubt ? `, doubtful above ${score(doubtful)}` : ""}`],
