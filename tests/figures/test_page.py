@@ -70,6 +70,14 @@ def test_page_says_that_good_test_images_are_not_like_those_that_calibrate():
     assert note in report_page(replace(parts, metrics=metrics), SETTINGS)
 
 
+def test_page_of_parts_with_several_views_counts_parts():
+    parts = evaluated_parts()
+    page = report_page(replace(parts, metrics={**parts.metrics, "units": "parts"}), SETTINGS)
+    assert "<h2>All test parts</h2>" in page
+    assert "Each part is shown by its worst view." in page
+    assert "<h2>All test images</h2>" in make_page()
+
+
 def test_doubtful_images_have_a_column_of_both_tables():
     page = report_page(evaluated_parts(doubtful_rate=0.9), SETTINGS)
     cells = [re.findall("<td>(.*?)</td>", row) for row in re.findall("<tr>(.*?)</tr>", page)]

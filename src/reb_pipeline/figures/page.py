@@ -101,10 +101,13 @@ def report_page(evaluated: Evaluated, settings: Mapping[str, Any]) -> str:
     metrics, calibration = evaluated.metrics, evaluated.calibration
     notes = "".join(f" {note}." for note in about_left_out(dict(metrics)))
     units = metrics.get("units", "images")
+    if units != "images":
+        notes += " Each part is shown by its worst view."
     facts = f"{metrics['good_images']} good and {metrics['anomalous_images']} anomalous test {units}, {now()}."
     texts = {
         "title": f"Evaluation: {metrics['category']}",
         "facts": f"{facts}{notes}",
+        "units": units,
         "promise": f"Thresholds for {calibration.origin}. {calibration.statement()} "
         f"{calibration.about_odd_images()}".rstrip(),
     }
