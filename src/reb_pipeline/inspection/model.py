@@ -30,7 +30,7 @@ from reb_pipeline.inspection.manifest import (
     written_at,
     wrong_manifest,
 )
-from reb_pipeline.inspection.parts import check_parts
+from reb_pipeline.inspection.model_parts import check_parts
 from reb_pipeline.memory_bank.bank import MemoryBank
 from reb_pipeline.memory_bank.density import LocalDensity
 from reb_pipeline.scoring.detector import MemoryBankDetector
