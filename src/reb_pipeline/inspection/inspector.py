@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from reb_pipeline.calibration.verdicts import UNDECIDED, can_flag, verdict_of
+from reb_pipeline.calibration.verdicts import UNDECIDED, can_flag
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.core.quantities import checked_count, checked_share
 from reb_pipeline.core.settings import validated
@@ -26,7 +26,7 @@ from reb_pipeline.inspection.appearance import PartCheck
 from reb_pipeline.inspection.defects import Defect, box_in_image, find_defects
 from reb_pipeline.inspection.model import PackagedModel, read_model
 from reb_pipeline.inspection.network import load_network
-from reb_pipeline.inspection.part_verdicts import of_one_view
+from reb_pipeline.inspection.part_verdicts import of_one_view, verdict_now
 from reb_pipeline.inspection.results import Drawing, Inspection, NearestGood
 from reb_pipeline.inspection.threshold import ChosenThreshold
 from reb_pipeline.memory_bank.bank import MemoryBank
@@ -295,18 +295,16 @@ class Inspector:
         worst = np.nanargmax(scored)
         y, x = np.unravel_index(worst, self._grid)
         (p_value,) = self.calibration.p_values([score])
-        verdict = verdict_of(float(score), self.image_threshold, self.doubtful_threshold)
         return Inspection(
             image_score=float(score),
             p_value=float(p_value),
-            verdict=verdict,
+            **verdict_now(self, float(score)),
             anomaly_map=amap,
             defects=find_defects(amap, self.pixel_threshold, (height, width)),
             seconds=0.0,
             worst_patch=at.box_back(self._box(int(y), int(x), 0, (height, width)), (height, width)),
             mean_features=found.mean_features[0],
             worst_feature=grid[y, x] if self._bank is None else self._bank.space.apply(grid[y, x]),
-            reason=self.calibration.statement() if verdict == UNDECIDED else "",
             region=self.map_region(at, width / height),
             placement=placement,
             patch_map=patch_map,

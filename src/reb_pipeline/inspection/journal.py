@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reb_pipeline.calibration.verdicts import GOOD, UNDECIDED, Verdict, verdict_of
+from reb_pipeline.calibration.verdicts import GOOD
 from reb_pipeline.core.folder_files import Files
 from reb_pipeline.images.pose import Placement
 from reb_pipeline.inspection.defects import find_defects
 from reb_pipeline.inspection.encoding import finite, in_base64
+from reb_pipeline.inspection.part_verdicts import verdict_now
 from reb_pipeline.inspection.results import Inspection
 
 if TYPE_CHECKING:
@@ -105,14 +106,10 @@ def is_to_draw_anew(entry: dict[str, Any], inspector: "Inspector") -> bool:
     """
     if "found" not in entry:
         return False
-    row = entry["row"]
-    lacks_explanation = row["verdict"] == GOOD != verdict_now(row["image_score"], inspector)
+    row = entry["row"]  # whose verdict may be that of another rate
+    now = verdict_now(inspector, row["image_score"])["verdict"]
+    lacks_explanation = row["verdict"] == GOOD != now
     return lacks_explanation or entry["marked_above"] != finite(inspector.pixel_threshold)
-
-
-def verdict_now(image_score: float, inspector: "Inspector") -> Verdict:
-    """Derive the verdict from a score of the journal, whose verdict may be that of another rate."""
-    return verdict_of(image_score, inspector.image_threshold, inspector.doubtful_threshold)
 
 
 def inspection_in(
@@ -131,18 +128,16 @@ def inspection_in(
     # Entries of a model without a pose have none, and those of former releases one that was not searched for.
     placement = None if at == Placement() else at
     anomaly_map = inspector.map_of(patch_map, at, aspect)
-    verdict = verdict_now(row["image_score"], inspector)
     return Inspection(
         image_score=row["image_score"],
         p_value=row["p_value"],
-        verdict=verdict,
+        **verdict_now(inspector, row["image_score"]),
         anomaly_map=anomaly_map,
         defects=find_defects(anomaly_map, inspector.pixel_threshold, shape),
         seconds=row["seconds"],
         worst_patch=tuple(found["worst_patch"]),
         mean_features=floats_of(row["mean_features"]),
         worst_feature=floats_of(found["worst_feature"]),
-        reason=inspector.calibration.statement() if verdict == UNDECIDED else "",
         region=inspector.map_region(at, aspect),
         placement=placement,
         patch_map=patch_map,

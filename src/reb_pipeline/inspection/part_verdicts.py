@@ -1,4 +1,4 @@
-"""Verdicts on parts of several views, from the images that show them."""
+"""Verdicts: on an image from its score, and on a part of several views from the images that show it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from reb_pipeline.inspection.inspector import Inspector
     from reb_pipeline.inspection.results import Inspection
     from reb_pipeline.inspection.steps import Inspected
+
+
+def verdict_now(inspector: "Inspector", image_score: float) -> dict[str, Any]:
+    """Derive verdict and reason, fields of an inspection, from the score of one image by the present thresholds."""
+    verdict = verdict_of(image_score, inspector.image_threshold, inspector.doubtful_threshold)
+    reason = inspector.calibration.statement() if verdict == UNDECIDED else ""
+    return {"verdict": verdict, "reason": reason}
 
 
 def views_of(inspector: "Inspector") -> Views | None:
@@ -88,10 +95,7 @@ def of_score(inspector: "Inspector", inspection: "Inspection") -> "Inspection":
     """Give an image the verdict of its score alone, from which that on a part of several views follows."""
     if views_of(inspector) is None or not inspection.shows_part:
         return inspection
-    score, threshold = inspection.image_score, inspector.image_threshold
-    verdict = verdict_of(score, threshold, inspector.doubtful_threshold)
-    reason = inspector.calibration.statement() if verdict == UNDECIDED else ""
-    return replace(inspection, verdict=verdict, reason=reason)
+    return replace(inspection, **verdict_now(inspector, inspection.image_score))
 
 
 def _judged(row: dict[str, Any], found: OnPart) -> dict[str, Any]:

@@ -29,10 +29,9 @@ from reb_pipeline.inspection.journal import (
     key_of,
     read_entry,
     text_of,
-    verdict_now,
 )
 from reb_pipeline.inspection.overlay import OVERLAY_SIDE, ColourScale, draw_overlay
-from reb_pipeline.inspection.part_verdicts import of_score
+from reb_pipeline.inspection.part_verdicts import of_score, verdict_now
 from reb_pipeline.inspection.views import LARGE_SIDE, plain_picture_of, view_of
 
 if TYPE_CHECKING:
@@ -136,7 +135,7 @@ class Steps:
         needed = row_of("").keys() - ADDED.keys()
         entry = read_entry(self.files, key, needed)
         if entry is not None and not is_to_draw_anew(entry, inspector):
-            now = _verdict_now(entry["row"]["image_score"], inspector)
+            now = verdict_now(inspector, entry["row"]["image_score"])
             return Inspected(ADDED | entry["row"] | now | {"sha256": sha256}, key)
         try:
             image = getattr(inspector, "read", read_image)(data, _printable(path))
@@ -219,13 +218,6 @@ def row_of(
         "sha256": sha256,
         "mean_features": text_of(inspection.mean_features) if inspection else None,
     }
-
-
-def _verdict_now(image_score: float, inspector: "Inspector") -> dict[str, Any]:
-    """Derive verdict and reason from a score of the journal."""
-    verdict = verdict_now(image_score, inspector)
-    reason = inspector.calibration.statement() if verdict == UNDECIDED else ""
-    return {"verdict": verdict, "reason": reason}
 
 
 def _overlay_name(path: str, key: str) -> str:
