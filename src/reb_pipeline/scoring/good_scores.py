@@ -77,14 +77,32 @@ class GoodScores:
         Raises:
             InputError: If the grids have another shape.
         """
-        shape = patch_scores.shape[1:]
-        if shape != self.mean.shape:
-            msg = (
-                f"The scores of good patches are of grids of {list(self.mean.shape)} patches, not {list(shape)}: run "
-                f"the pipeline ldknn_density again."
-            )
-            raise InputError(msg)
-        return ((patch_scores - self.mean) / self.spread).astype(np.float32, copy=False)
+        return standardized(patch_scores, self.mean, self.spread, "The scores of good patches")
+
+
+def standardized(values: np.ndarray, mean: np.ndarray, spread: np.ndarray, what: str) -> np.ndarray:
+    """Subtract the mean of good patches and divide by their spread, both by position.
+
+    Args:
+        values: Floats [images, h, w].
+        mean: Floats [h, w].
+        spread: Floats [h, w]; positive.
+        what: Beginning of the message where the grids differ, such as "The zones".
+
+    Returns:
+        float32 [images, h, w].
+
+    Raises:
+        InputError: If the grids differ.
+    """
+    shape = values.shape[1:]
+    if shape != mean.shape:
+        msg = (
+            f"{what} are of grids of {list(mean.shape)} patches, not {list(shape)}: run the pipeline ldknn_density "
+            f"again."
+        )
+        raise InputError(msg)
+    return ((values - mean) / spread).astype(np.float32, copy=False)
 
 
 def _average(values: np.ndarray, inside: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ import numpy as np
 from reb_pipeline.core.errors import InputError
 from reb_pipeline.images.polygons import Polygon
 from reb_pipeline.images.region import Region
-from reb_pipeline.scoring.good_scores import MIN_IMAGES
+from reb_pipeline.scoring.good_scores import MIN_IMAGES, standardized
 from reb_pipeline.scoring.image_scores import image_scores
 
 if TYPE_CHECKING:
@@ -124,15 +124,8 @@ class Zones:
         return self._on_grid(squared_distances, self.distance_mean, self.distance_spread)
 
     def _on_grid(self, values: np.ndarray, mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
-        if values.shape[1:] != self.numbers.shape:
-            msg = (
-                f"The zones are of grids of {list(self.numbers.shape)} patches, not {list(values.shape[1:])}: run the "
-                f"pipeline ldknn_density again."
-            )
-            raise InputError(msg)
         # Outside of a region, where the number is -1, the values are NaN.
-        shifted = (values - mean[self.numbers]) / spread[self.numbers]
-        return shifted.astype(np.float32, copy=False)
+        return standardized(values, mean[self.numbers], spread[self.numbers], "The zones")
 
     def image_scores(self, patch_scores: np.ndarray, settings: "ImageScoreSettings") -> np.ndarray:
         """Score images by the highest score of a zone alone.
