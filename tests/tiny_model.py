@@ -123,6 +123,13 @@ def tiny_model(tile_size=None, tile_overlap=0, factor=1.0, size=SIZE, **training
     )
 
 
+def with_spot(image, rows, columns):
+    """Copy an image with a white rectangle."""
+    spotted = image.copy()
+    spotted[rows, columns] = 255
+    return spotted
+
+
 def write_tiny(folder, **settings):
     """Write it to a local folder; returns the folder."""
     write_model(tiny_model(**settings), str(folder), fsspec.filesystem("file"))

@@ -14,7 +14,7 @@ from reb_pipeline.inspection import Inspector
 from reb_pipeline.inspection.folder import inspect_folder
 from reb_pipeline.inspection.overlay import region_outlines
 from reb_pipeline.service.answers import Extras, answer
-from tiny_model import CELL, GRID, HELD_OUT, SCORING, train, write_tiny
+from tiny_model import CELL, GRID, HELD_OUT, SCORING, train, with_spot, write_tiny
 
 pytest.importorskip("onnx")
 
@@ -35,12 +35,6 @@ def inspector(folder):
     return Inspector.load(folder)
 
 
-def with_spot(rows, columns):
-    image = PART.copy()
-    image[rows, columns] = 255
-    return image
-
-
 def test_a_packaged_model_scores_as_in_training(inspector):
     _, calibration, _ = train(SCORES, region=REGION)
     scores = [inspector.inspect(image).image_score for image in HELD_OUT.values()]
@@ -49,8 +43,8 @@ def test_a_packaged_model_scores_as_in_training(inspector):
 
 def test_a_spot_outside_changes_nothing_and_one_inside_is_marked(inspector):
     plain = inspector.inspect(PART)
-    outside = inspector.inspect(with_spot(slice(0, 8), slice(0, 64)))
-    inside = inspector.inspect(with_spot(slice(24, 40), slice(24, 40)))
+    outside = inspector.inspect(with_spot(PART, slice(0, 8), slice(0, 64)))
+    inside = inspector.inspect(with_spot(PART, slice(24, 40), slice(24, 40)))
     assert outside.image_score == plain.image_score
     np.testing.assert_array_equal(outside.anomaly_map, plain.anomaly_map)
     np.testing.assert_array_equal(outside.mean_features, plain.mean_features)

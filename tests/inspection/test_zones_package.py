@@ -13,7 +13,7 @@ from reb_pipeline.inspection.journal import inspection_in
 from reb_pipeline.inspection.model import read_model
 from reb_pipeline.inspection.report import report_page
 from reb_pipeline.service.answers import Extras, answer
-from tiny_model import CELL, GRID, HELD_OUT, SCORING, train, write_tiny
+from tiny_model import CELL, GRID, HELD_OUT, SCORING, train, with_spot, write_tiny
 
 pytest.importorskip("onnx")
 
@@ -34,13 +34,10 @@ def inspector(folder):
     return Inspector.load(folder)
 
 
-def with_spot(rows, columns):
-    image = PART.copy()
-    image[rows, columns] = 255
-    return image
-
-
-ABOVE, BELOW = with_spot(slice(0, 8), slice(16, 24)), with_spot(slice(40, 56), slice(24, 40))
+ABOVE, BELOW = (
+    with_spot(PART, slice(0, 8), slice(16, 24)),
+    with_spot(PART, slice(40, 56), slice(24, 40)),
+)
 
 
 def test_a_packaged_model_scores_and_marks_as_in_training(inspector):
