@@ -85,7 +85,7 @@ def fit(settings: Settings, n_images: int, ratio: float = CORESET_RATIO) -> Call
 
 
 def many(settings: Settings, n_images: int) -> Callable[[], Any]:
-    """The same with a small coreset; the bank of the most images lies on the disk."""
+    """Measure a fit with a small coreset; the bank of the most images lies on the disk."""
     return fit(settings, n_images, SMALL_RATIO)
 
 

@@ -123,7 +123,7 @@ def test_a_record_keeps_its_views():
 
 
 def plain_verdict(verdicts, per_part):
-    """What may be said of a part, case by case."""
+    """Verdicts on parts, case by case."""
     if len(verdicts) > per_part:
         return "undecided"
     if "defective" in verdicts:

@@ -1,4 +1,4 @@
-"""What is found and flagged at a threshold is counted by parts where these have several views."""
+"""Counts of found defects and false alarms, by parts where these have several views."""
 
 import numpy as np
 import pandas as pd

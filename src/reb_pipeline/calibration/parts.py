@@ -257,8 +257,8 @@ def count_views(group_by: str, parts: Mapping[str, str], where: str) -> int:
     Raises:
         InputError: If parts differ in their number of views.
     """
-    counts = Counter(parts.values())
-    (most, high), *_, (least, low) = [*counts.most_common(), *counts.most_common()]
+    ranked = Counter(parts.values()).most_common()
+    (most, high), (least, low) = ranked[0], ranked[-1]
     if low != high:
         msg = (
             f"By split.group_by = '{group_by}' the good part {least!r} of {where} has {low} and the good part {most!r} "

@@ -138,9 +138,8 @@ def count_pixels(data: bytes) -> int:
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             return image.width * image.height
-    except (
-        Exception
-    ):  # it has channels that Pillow does not know, or decode_image says what is wrong with it
+    except Exception:
+        # It has channels that Pillow does not know, or decode_image says what is wrong with it.
         return read_header(data).n_pixels
 
 

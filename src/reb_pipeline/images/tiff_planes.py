@@ -16,15 +16,8 @@ from reb_pipeline.images.channels import MOST
 from reb_pipeline.images.headers import directories, numbers, stated_by, strips_differ
 
 # Tags of TIFF 6.0.
-_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _COLOURS, _FILL, _ORIENTATION = (
-    256,
-    257,
-    258,
-    259,
-    262,
-    266,
-    274,
-)
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION = 256, 257, 258, 259
+_COLOURS, _FILL, _ORIENTATION = 262, 266, 274
 _OFFSETS, _CHANNELS, _ROWS, _COUNTS, _PLANES, _PREDICTOR = 273, 277, 278, 279, 284, 317
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_COUNTS, _FORMAT = 322, 323, 324, 325, 339
 # Compressions without loss: LZW, Deflate (two numbers), LZMA and Zstandard may store differences.
