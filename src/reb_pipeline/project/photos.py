@@ -202,7 +202,7 @@ def _category(
         ).load()
         return found
 
-    by_part = {name: given[name] for name in ("group_by",) if name in given}
+    by_part = {"group_by": given["group_by"]} if "group_by" in given else {}
     found = images({"test": 0, **by_part}).samples
     good = count_parts([one for one in found if one.label == 0 and one.split != "test"]).total()
     has_own_test = any(sample.label == 0 and sample.split == "test" for sample in found)
